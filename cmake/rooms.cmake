@@ -1,0 +1,33 @@
+# One CMake target per room of the house (docs/architecture.md).
+
+# knarr_room(NAME DEPS...) makes the static library knarr_NAME from src/NAME/**.cpp and, when tests
+# are on, the program NAME_tests from the *_test.cpp files beside the code.
+# Room names with a slash are folders inside a room (runtime/native -> knarr_runtime_native).
+function(knarr_room name)
+    string(REPLACE "/" "_" target ${name})
+    file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp
+         ${CMAKE_SOURCE_DIR}/src/${name}/*.S)
+    set(tests ${sources})
+    list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+    list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
+    list(TRANSFORM ARGN PREPEND knarr_ OUTPUT_VARIABLE deps)
+    if(sources)
+        add_library(knarr_${target} STATIC ${sources})
+        target_link_libraries(knarr_${target} PUBLIC knarr_flags ${deps} fmt::fmt)
+    else()
+        add_library(knarr_${target} INTERFACE)
+        target_link_libraries(knarr_${target} INTERFACE knarr_flags ${deps} fmt::fmt)
+    endif()
+    if(KNARR_TESTS AND tests)
+        add_executable(${target}_tests ${tests})
+        target_link_libraries(${target}_tests PRIVATE knarr_${target} GTest::gtest_main)
+        gtest_discover_tests(${target}_tests DISCOVERY_MODE PRE_TEST)
+    endif()
+endfunction()
+
+# knarr_static(TARGET) links a program fully static, as position independent code.
+function(knarr_static target)
+    if(KNARR_STATIC)
+        target_link_options(${target} PRIVATE -static-pie)
+    endif()
+endfunction()

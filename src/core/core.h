@@ -1,0 +1,16 @@
+#pragma once
+// core: what every room needs and nothing more. No system calls that touch the world, no JSON, no
+// threads, no policy.
+//
+//   error.cpp    the table behind knarr/error.h: code -> category, retryable, exit status, hint
+//   limits.h     every bound that knarr enforces, as two policies of constants
+//   text.h       strict numbers, splitting, quoting for messages
+//   rollback.h   the undo list of all-or-nothing work
+//   clock.h      time, injected; a manual clock for tests
+//   random.h     randomness, injected; a seeded one for tests
+//   uuid.h       time-ordered container IDs (UUIDv7)
+//   fault.h      named points at which a test can make the next step fail
+
+#include "core/limits.h"
+#include "core/rollback.h"
+#include "core/text.h"

@@ -1,0 +1,55 @@
+#pragma once
+// Every bound that knarr enforces. Two policies; each bound has one home here, and the error for
+// exceeding it names the bound, its value and the setting ("limits.NAME" of the config file).
+
+#include <cstdint>
+#include <string_view>
+
+namespace knarr {
+
+namespace size {
+inline constexpr std::uint64_t kKiB = 1024, kMiB = 1024 * kKiB, kGiB = 1024 * kMiB;
+}
+
+/// Bounds that do not depend on the policy.
+namespace limits {
+inline constexpr std::size_t kMaxIdBytes = 128;         // Z1
+inline constexpr std::uint64_t kMaxContainers = 1024;   // Z1
+inline constexpr std::size_t kMaxReferenceBytes = 512;  // Z2
+inline constexpr std::size_t kMaxLayers = 128;          // Z2
+inline constexpr std::size_t kMaxManifestBytes = size::kMiB;
+inline constexpr std::size_t kMaxImageConfigBytes = size::kMiB;
+inline constexpr std::size_t kMaxInFlightBlobs = 256;
+inline constexpr std::size_t kMaxBundleConfigBytes = 4 * size::kMiB;  // runtime config.json
+inline constexpr std::size_t kMaxStateBytes = 8 * size::kMiB;         // a container's record
+inline constexpr std::size_t kMaxJsonDepth = 64;
+inline constexpr int kMaxSymlinkDepth = 40;  // Y2
+inline constexpr std::size_t kMaxPathBytes = 4096;
+inline constexpr std::size_t kMaxXattrBytes = size::kMiB;  // all of one tar entry, with names
+inline constexpr std::size_t kMaxHttpBodyBytes = size::kMiB;  // tokens, error bodies
+inline constexpr int kPullTimeoutSeconds = 300;               // I11: without progress
+inline constexpr int kStartTimeoutSeconds = 60;               // Z3
+inline constexpr int kStopGraceSeconds = 30;                  // Z3
+}  // namespace limits
+
+/// Bounds that the operator chooses by policy, and can set one by one.
+struct Limits {
+    std::string_view policy = "default";
+    std::uint64_t max_layer_bytes = 16 * size::kGiB;   // decompressed
+    std::uint64_t max_rootfs_bytes = 64 * size::kGiB;  // all layers together
+    std::uint64_t max_layer_entries = 2'000'000;
+    std::int64_t default_memory_bytes = 0;  // 0: no limit unless one is asked for
+    std::int64_t max_memory_bytes = 0;      // 0: no bound
+};
+
+inline constexpr Limits kDefaultLimits{};
+inline constexpr Limits kStrictLimits{
+    .policy = "strict",
+    .max_layer_bytes = 512 * size::kMiB,
+    .max_rootfs_bytes = 4 * size::kGiB,
+    .max_layer_entries = 100'000,
+    .default_memory_bytes = static_cast<std::int64_t>(256 * size::kMiB),
+    .max_memory_bytes = static_cast<std::int64_t>(8 * size::kGiB),
+};
+
+}  // namespace knarr

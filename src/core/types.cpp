@@ -1,0 +1,55 @@
+#include "knarr/types.h"
+
+#include <array>
+
+#include "core/limits.h"
+#include "core/text.h"
+
+namespace knarr {
+
+namespace {
+constexpr std::array<std::string_view, 4> kIsolations{"native", "microvm", "wasm", "host"};
+constexpr std::array<std::string_view, 5> kStates{
+    "creating", "created", "running", "paused", "stopped"};
+
+bool is_alnum(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+}  // namespace
+
+std::string_view name_of(Isolation isolation) {
+    return kIsolations[static_cast<std::size_t>(isolation)];
+}
+
+Result<Isolation> parse_isolation(std::string_view text) {
+    for (std::size_t i = 0; i < kIsolations.size(); ++i) {
+        if (text == kIsolations[i]) {
+            return static_cast<Isolation>(i);
+        }
+    }
+    return fail(Errc::invalid_argument,
+                "isolation \"{}\" is none of native, microvm, wasm, host",
+                printable(text));
+}
+
+std::string_view name_of(ContainerState state) {
+    return kStates[static_cast<std::size_t>(state)];
+}
+
+Result<ContainerId> ContainerId::parse(std::string_view text) {
+    bool good = !text.empty() && text.size() <= limits::kMaxIdBytes &&
+                (is_alnum(text.front()) || text.front() == '_');
+    for (const char c : text) {
+        good = good && (is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '+');
+    }
+    if (!good) {
+        return fail(Errc::invalid_argument,
+                    "container ID \"{}\" is not 1 to {} letters, digits, '-', '_', '.' or '+' that "
+                    "start with a letter, digit or '_'",
+                    printable(text),
+                    limits::kMaxIdBytes);
+    }
+    return ContainerId(std::string(text));
+}
+
+}  // namespace knarr
