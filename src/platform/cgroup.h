@@ -1,0 +1,65 @@
+#pragma once
+// cgroups as directories and file texts: v1, hybrid and v2 alike. What to write is decided by
+// runtime/native (pure); this file only carries it out.
+// Source: kernel cgroup-v1/, cgroup-v2.rst.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "platform/fd.h"
+
+namespace knarr::sys {
+
+/// One file of a cgroup and the text written into it with one write(2).
+struct CgroupWrite {
+    std::string file;
+    std::string text;
+    /// The write may fail (file absent, EBUSY, EINVAL) without failing the launch: values that the
+    /// runtime adds on its own. Values that the user asked for are never optional.
+    bool optional = false;
+};
+
+/// One directory in one hierarchy.
+struct CgroupDir {
+    std::string controllers;  // "memory", "cpu,cpuacct", "name=systemd"; empty on v2
+    std::string mount_point;  // "/sys/fs/cgroup/memory"
+    std::string path;         // below the mount point: "/knarr/web"
+    std::vector<CgroupWrite> writes;
+};
+
+/// One rule for device access: v1 devices.allow/deny texts are writes; v2 needs a BPF program.
+struct CgroupDeviceRule {
+    bool allow = false;
+    char type = 'a';
+    std::int64_t major = -1, minor = -1;  // -1: all
+    std::string access = "rwm";
+};
+
+/// Everything that a container's cgroup is: made before the join, removed after the last exit.
+struct CgroupPlan {
+    std::vector<CgroupDir> dirs;  // one on v2, one for each hierarchy on v1
+    bool v2 = false;
+    std::vector<std::string> enable;                // v2: controllers to enable in the ancestors
+    std::vector<CgroupDeviceRule> device_rules;     // v2 only, in order, last match wins
+};
+
+/// Makes every directory and writes every text. On failure what was made is removed again.
+/// Errors: unsupported names the missing controller or file; already_exists when a directory of
+/// the plan holds processes; denied when not delegated.
+Result<> make_cgroup(const CgroupPlan& plan);
+/// Moves a process (as this pid namespace sees it) into every directory.
+Result<> join_cgroup(const CgroupPlan& plan, pid_t pid);
+/// v2: an O_PATH descriptor for clone3's CLONE_INTO_CGROUP; nothing on v1.
+Result<std::optional<Fd>> open_for_clone(const CgroupPlan& plan);
+/// Every process in the cgroup and below it.
+Result<std::vector<pid_t>> cgroup_pids(const CgroupPlan& plan);
+/// SIGKILLs everything inside and waits (bounded) until it is gone. Thaws first where frozen.
+Result<> kill_cgroup(const CgroupPlan& plan);
+/// Removes the directories, deepest first, retrying EBUSY for a bounded time. Absence is success.
+Result<> remove_cgroup(const CgroupPlan& plan);
+
+}  // namespace knarr::sys

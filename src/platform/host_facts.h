@@ -1,0 +1,50 @@
+#pragma once
+// What this host can do, probed once and passed in as a value: the difference between hosts lives
+// here and in tests that make their own HostFacts, not in ifs spread about.
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "knarr/result.h"
+
+namespace knarr::sys {
+
+enum class CgroupLayout : std::uint8_t { none, v1, hybrid, v2 };
+
+struct CgroupHierarchy {
+    std::vector<std::string> controllers;  // {"cpu", "cpuacct"}, {"name=systemd"}; v2: those of
+                                           // cgroup.controllers at its root
+    std::string mount_point;
+    std::string own_path;  // this process's cgroup in it, as /proc/self/cgroup says: "/a/b"
+    bool v2 = false;
+};
+
+struct HostFacts {
+    std::string kernel_release;  // "6.18.44"
+    int kernel_major = 0, kernel_minor = 0;
+    std::string machine;  // uname -m
+    CgroupLayout cgroup_layout = CgroupLayout::none;
+    std::vector<CgroupHierarchy> cgroups;
+    uid_t uid = 0;
+    gid_t gid = 0;
+    std::uint64_t effective_caps = 0, bounding_caps = 0;
+    int last_cap = 40;
+    bool initial_user_namespace = true;
+    bool apparmor = false, selinux = false;
+
+    bool kernel_at_least(int major, int minor) const {
+        return kernel_major > major || (kernel_major == major && kernel_minor >= minor);
+    }
+    const CgroupHierarchy* hierarchy_of(std::string_view controller) const;
+};
+
+/// The facts a launch needs; a few small reads of /proc, well under 100 us.
+Result<HostFacts> probe_host();
+/// The same from another root, for tests: `proc` and `sys` stand for /proc and /sys.
+Result<HostFacts> probe_host_at(const std::string& proc, const std::string& sys);
+
+}  // namespace knarr::sys

@@ -1,0 +1,84 @@
+#pragma once
+// The one applier: carries a LaunchPlan out.
+//
+// The parent and the child talk over one SOCK_SEQPACKET pair. Time runs down; `<-` and `->` are the
+// messages of the enum in protocol.h.
+//
+//   parent                                     child (pid 1 of a new pid namespace)
+//   ------------------------------------------ ----------------------------------------------------
+//   open namespaces to join, verify their type
+//   clone3 (a middle process first where a
+//   namespace is joined; it hands on the pidfd)
+//                                              wait for maps (only in a new user namespace)
+//   write uid_map, gid_map           maps ->
+//   make the cgroup, write its limits,         steps: propagation, root, mounts, devices, masks
+//   write cgroup.procs (may wait for the
+//   kernel while the child mounts) joined ->   AwaitCgroup: cgroup namespace, cgroup mounts
+//                                   <- hooks   AwaitRuntimeHooks (only where there are some)
+//   hooks prestart, createRuntime   hooks ->   CreateContainerHooks, PivotRoot, the rest
+//                                   <- ready   all steps done, nothing of the user's has run
+//   on_created(pid): record on disk
+//                               recorded ->    let go of the parent (no parent-death signal)
+//   ........................................... the gate .......................................
+//   open_gate, or `knarr start`       go ->    hooks startContainer, capabilities, user, seccomp,
+//                                              trampoline, execve
+//                        <- failed, or EOF     the socket closes on a successful execve
+//
+// A child that finds the socket closed before `recorded` ends itself: a parent killed at any point
+// leaves no process behind. `failed` may come at any time; it carries the step's name, errno and
+// a message.
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "platform/fd.h"
+#include "runtime/launch/plan.h"
+
+namespace knarr::runtime {
+
+/// Things that the caller passes in by descriptor.
+struct LaunchIo {
+    /// Bound and listening SOCK_SEQPACKET socket that will be the gate of a `create`; invalid: the
+    /// gate is Launched::gate, in this process.
+    sys::Fd gate_listener;
+    sys::Fd console_socket;  // connected; receives the terminal's master
+    /// stdin, stdout, stderr of the program; invalid: inherited.
+    sys::Fd stdio[3];
+};
+
+/// What the hooks and the record need while the launch is under way.
+struct LaunchEvents {
+    /// The OCI state as JSON for a hook's stdin, for the given status and pid (0: none).
+    std::function<std::string(std::string_view status, pid_t pid)> state_json;
+    /// Called when the child is ready: write the record. A failure ends the launch.
+    std::function<Result<>(pid_t pid)> on_created;
+};
+
+/// A child stopped at its gate.
+struct Launched {
+    pid_t pid = 0;  // in the caller's pid namespace
+    sys::Fd pidfd;
+    sys::Fd gate;  // invalid when a gate_listener was given
+};
+
+/// Carries out everything up to the gate. On failure nothing is left: the child is killed and
+/// reaped, the cgroup made here is removed.
+/// Errors: as the failing step says, with the step's name; hook_failed.
+Result<Launched> launch(const LaunchPlan& plan, LaunchIo io, const LaunchEvents& events);
+
+/// Opens the gate: the child runs its startContainer hooks and executes the program.
+/// Errors: exec_not_found, exec_failed (the message says which file, which interpreter, which
+/// architecture), hook_failed, denied.
+Result<> open_gate(const sys::Fd& gate);
+/// The same from another process, by the gate's socket in the state directory (`knarr start`).
+Result<> open_gate_at(const sys::Fd& state_dir, const std::string& socket_name);
+/// Makes the listening socket `socket_name` (0600) in `state_dir` for LaunchIo::gate_listener.
+Result<sys::Fd> listen_gate(const sys::Fd& state_dir, const std::string& socket_name);
+
+/// Runs hooks one after the other in the calling process's namespaces, each with `state` on stdin.
+/// Errors: hook_failed with the hook's path, its exit status or timeout.
+Result<> run_hooks(const std::vector<spec::Hook>& hooks, std::string_view point,
+                   const std::string& state);
+
+}  // namespace knarr::runtime
