@@ -63,7 +63,8 @@ struct ErrcInfo {
     Category category = Category::internal;
     bool retryable = false;
     int exit_status = 1;
-    std::string_view hint;  ///< what a person can do when the error itself has no hint; may be empty
+    std::string_view
+        hint;  ///< what a person can do when the error itself has no hint; may be empty
 };
 
 /// The one table behind codes, categories and exit statuses.

@@ -1,11 +1,11 @@
 #pragma once
 // Result<T>: a value or an Error. Everything that can fail returns one.
 
-#include <fmt/format.h>
-
 #include <expected>
 #include <string>
 #include <utility>
+
+#include <fmt/format.h>
 
 #include "knarr/error.h"
 
@@ -21,8 +21,8 @@ public:
 /// Fails with a finding of our own: `return fail(Errc::wrong_state, "{} is {}", id, state);`
 template <typename... Args>
 std::unexpected<Error> fail(Errc code, fmt::format_string<Args...> text, Args&&... args) {
-    return std::unexpected(Error{
-        .code = code, .message = fmt::format(text, std::forward<Args>(args)...), .hint = {}});
+    return std::unexpected(
+        Error{.code = code, .message = fmt::format(text, std::forward<Args>(args)...), .hint = {}});
 }
 
 /// The code that a failed system call means: ENOSPC is no_space, EPERM is denied, ...
@@ -45,14 +45,14 @@ inline std::unexpected<Error> fail(Error error) {
 
 /// The value of `expr`, or return its Error from the function, with the formatted context (if any)
 /// put before its message: `Fd file = KNARR_TRY(open_at(dir, name), "load {}", id);`
-#define KNARR_TRY(expr, ...)                                                                     \
-    __extension__({                                                                              \
-        auto&& knarr_try_result = (expr);                                                        \
-        if (!knarr_try_result) {                                                                 \
-            return ::std::unexpected(                                                            \
-                ::std::move(knarr_try_result).error() __VA_OPT__(.within(fmt::format(__VA_ARGS__)))); \
-        }                                                                                        \
-        ::knarr::detail::take(::std::move(knarr_try_result));                                    \
+#define KNARR_TRY(expr, ...)                                                                      \
+    __extension__({                                                                               \
+        auto&& knarr_try_result = (expr);                                                         \
+        if (!knarr_try_result) {                                                                  \
+            return ::std::unexpected(::std::move(knarr_try_result)                                \
+                                         .error() __VA_OPT__(.within(fmt::format(__VA_ARGS__)))); \
+        }                                                                                         \
+        ::knarr::detail::take(::std::move(knarr_try_result));                                     \
     })
 
 namespace knarr::detail {

@@ -12,28 +12,40 @@ const ErrcInfo& describe(Errc code) {
     static constexpr int kUsage = 2, kLifecycle = 1, kImage = 3, kBundle = 4, kRuntime = 5,
                          kStorage = 6, kTimeout = 7, kInternal = 70;
     switch (code) {
-#define KNARR_ERRC(code, category, retryable, status, hint)                                    \
-    case Errc::code: {                                                                         \
-        static constexpr ErrcInfo kInfo{#code, Category::category, retryable, status, hint};   \
-        return kInfo;                                                                          \
+#define KNARR_ERRC(code, category, retryable, status, hint)                                  \
+    case Errc::code: {                                                                       \
+        static constexpr ErrcInfo kInfo{#code, Category::category, retryable, status, hint}; \
+        return kInfo;                                                                        \
     }
         KNARR_ERRC(invalid_argument, usage, false, kUsage, "see knarr --help")
         KNARR_ERRC(not_found, lifecycle, false, kLifecycle, "knarr list shows the containers")
-        KNARR_ERRC(already_exists, lifecycle, false, kLifecycle,
+        KNARR_ERRC(already_exists,
+                   lifecycle,
+                   false,
+                   kLifecycle,
                    "choose another ID or name, or delete the old container first")
         KNARR_ERRC(wrong_state, lifecycle, false, kLifecycle, "knarr state ID shows the state")
         KNARR_ERRC(image_not_found, image, false, kImage, "check the spelling of name and tag")
         KNARR_ERRC(invalid_image, image, false, kImage, "the image is broken: rebuild or report it")
-        KNARR_ERRC(digest_mismatch, image, true, kImage,
+        KNARR_ERRC(digest_mismatch,
+                   image,
+                   true,
+                   kImage,
                    "the bytes were damaged or changed on the way: pull again")
         KNARR_ERRC(platform_mismatch, image, false, kImage, "pull with --platform OS/ARCH")
         KNARR_ERRC(image_in_use, image, false, kImage, "delete its containers first")
-        KNARR_ERRC(unauthorized, image, false, kImage,
+        KNARR_ERRC(unauthorized,
+                   image,
+                   false,
+                   kImage,
                    "put credentials for the registry into auth.json or docker's config.json")
         KNARR_ERRC(rate_limited, image, true, kImage, "wait, or log in for a higher limit")
         KNARR_ERRC(registry_failed, image, true, kImage, "try again; is the registry up?")
         KNARR_ERRC(invalid_config, bundle, false, kBundle, "mend the named property in config.json")
-        KNARR_ERRC(missing_rootfs, bundle, false, kBundle,
+        KNARR_ERRC(missing_rootfs,
+                   bundle,
+                   false,
+                   kBundle,
                    "make the directory, or correct root.path in config.json")
         KNARR_ERRC(unsupported, runtime, false, kRuntime, "knarr info shows what this host can do")
         KNARR_ERRC(denied, runtime, false, kRuntime, "run as root, or grant the permission")
@@ -113,7 +125,8 @@ Errc errc_of(int sys_errno) {
 
 Error make_errno(int sys_errno, std::string operation) {
     operation += ": ";
-    operation += strerrordesc_np(sys_errno) != nullptr ? strerrordesc_np(sys_errno) : "unknown errno";
+    operation +=
+        strerrordesc_np(sys_errno) != nullptr ? strerrordesc_np(sys_errno) : "unknown errno";
     return Error{.code = errc_of(sys_errno),
                  .sys_errno = sys_errno,
                  .message = std::move(operation),

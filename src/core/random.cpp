@@ -1,9 +1,9 @@
 #include "core/random.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 #include <cstdlib>
+
+#include <sys/random.h>
 
 namespace knarr {
 namespace {

@@ -33,7 +33,7 @@ namespace {
 std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned char lead = byte(0);
-    const std::size_t length = lead < 0x80             ? 1
+    const std::size_t length = lead < 0x80                   ? 1
                                : lead >= 0xc2 && lead < 0xe0 ? 2
                                : lead >= 0xe0 && lead < 0xf0 ? 3
                                : lead >= 0xf0 && lead < 0xf5 ? 4
@@ -98,8 +98,9 @@ Result<std::int64_t> parse_size(std::string_view text, std::string_view what) {
     }
     static constexpr std::string_view kPowers = "bkmgt";
     const std::size_t power = suffix.empty() ? 0 : kPowers.find(suffix.front());
-    const bool known = suffix.size() <= 1 || (power > 0 && (suffix.substr(1) == "b" ||
-                                              suffix.substr(1) == "i" || suffix.substr(1) == "ib"));
+    const bool known =
+        suffix.size() <= 1 || (power > 0 && (suffix.substr(1) == "b" || suffix.substr(1) == "i" ||
+                                             suffix.substr(1) == "ib"));
     if (!number || power == std::string_view::npos || !known ||
         *number > (static_cast<std::uint64_t>(INT64_MAX) >> (10 * power))) {
         return fail(Errc::invalid_argument,

@@ -1,9 +1,9 @@
 #include "platform/fd.h"
 
+#include <cerrno>
+
 #include <fcntl.h>
 #include <unistd.h>
-
-#include <cerrno>
 
 namespace knarr::sys {
 

@@ -1,14 +1,14 @@
 #include "platform/file.h"
 
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+
 #include <dirent.h>
 #include <linux/openat2.h>
 #include <sys/file.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#include <algorithm>
-#include <atomic>
-#include <cerrno>
 
 #include "core/text.h"
 
@@ -39,7 +39,7 @@ Result<Fd> open_how(const Fd& dir,
                     std::uint64_t flags,
                     std::uint64_t resolve,
                     mode_t mode) {
-    struct open_how how {};
+    struct open_how how{};
     how.flags = flags | O_CLOEXEC;
     how.mode = mode;
     how.resolve = resolve;
@@ -108,7 +108,7 @@ Result<Fd> make_dirs(const std::string& path, mode_t mode) {
 }
 
 Result<struct stat> stat_of(const Fd& fd) {
-    struct stat out {};
+    struct stat out{};
     if (fstatat(fd.get(), "", &out, AT_EMPTY_PATH) != 0) {
         return fail_errno(errno, "fstat");
     }
@@ -116,7 +116,7 @@ Result<struct stat> stat_of(const Fd& fd) {
 }
 
 Result<std::optional<struct stat>> stat_at(const Fd& dir, const std::string& name) {
-    struct stat out {};
+    struct stat out{};
     if (fstatat(dir.get(), name.c_str(), &out, AT_SYMLINK_NOFOLLOW) != 0) {
         if (errno == ENOENT || errno == ENOTDIR) {
             return std::nullopt;
@@ -244,7 +244,7 @@ Result<> empty_dir(Fd dir) {
         if (errno != EISDIR && errno != EPERM) {
             return fail_errno(errno, "unlink {}", printable(name));
         }
-        struct open_how how {};
+        struct open_how how{};
         how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
         how.resolve = RESOLVE_NO_XDEV | RESOLVE_BENEATH;
         const long fd = syscall(SYS_openat2, level.dir.get(), name.c_str(), &how, sizeof how);

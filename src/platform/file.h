@@ -1,15 +1,15 @@
 #pragma once
 // Files and directories, always relative to a directory's descriptor. O_CLOEXEC is always added.
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
 
 #include "platform/fd.h"
 
@@ -22,8 +22,11 @@ Result<Fd> open_path(const std::string& path, int flags, mode_t mode = 0);
 
 /// openat2(2). `resolve` are RESOLVE_* flags.
 /// Errors: EXDEV or ELOOP mean that the path leaves the root or meets a forbidden link.
-Result<Fd> open_how(const Fd& dir, const std::string& path, std::uint64_t flags,
-                    std::uint64_t resolve, mode_t mode = 0);
+Result<Fd> open_how(const Fd& dir,
+                    const std::string& path,
+                    std::uint64_t flags,
+                    std::uint64_t resolve,
+                    mode_t mode = 0);
 /// Opens a hostile path as if `root` were "/": links and ".." cannot leave it, magic links are
 /// refused. Source: openat2(2) RESOLVE_IN_ROOT.
 Result<Fd> open_in_root(const Fd& root, std::string_view path, int flags);
@@ -67,7 +70,8 @@ public:
     /// Blocks until the lock is held.
     static Result<FileLock> acquire(const Fd& dir, const std::string& name, Kind kind);
     /// Nothing when somebody else holds it.
-    static Result<std::optional<FileLock>> try_acquire(const Fd& dir, const std::string& name,
+    static Result<std::optional<FileLock>> try_acquire(const Fd& dir,
+                                                       const std::string& name,
                                                        Kind kind);
 
 private:

@@ -20,7 +20,7 @@ public:
     static Result<Digest> parse(std::string_view text);
     static Digest of_sha256(std::string_view hex64);  // hex64 must be 64 hex digits
 
-    const std::string& text() const { return text_; }                        // "sha256:ab..."
+    const std::string& text() const { return text_; }                           // "sha256:ab..."
     std::string_view hex() const { return std::string_view(text_).substr(7); }  // "ab..."
     auto operator<=>(const Digest&) const = default;
 
@@ -104,7 +104,8 @@ struct ManifestOrIndex {
 
 /// Errors of all: invalid_image with the JSON path; limit_exceeded past kMaxLayers.
 /// `media_type` is what the registry said it is; may be empty.
-Result<ManifestOrIndex> decode_manifest_or_index(std::string_view json, std::string_view media_type);
+Result<ManifestOrIndex> decode_manifest_or_index(std::string_view json,
+                                                 std::string_view media_type);
 Result<ImageConfig> decode_image_config(std::string_view json);
 
 /// The compression of a layer's media type (OCI, Docker, nondistributable variants).

@@ -135,9 +135,9 @@ struct NetDevice {
 
 struct DeviceRule {
     bool allow = false;
-    char type = 'a';                            // a c b
-    std::optional<std::int64_t> major, minor;   // absent or -1: all
-    std::string access;                         // "rwm"; empty: all
+    char type = 'a';                           // a c b
+    std::optional<std::int64_t> major, minor;  // absent or -1: all
+    std::string access;                        // "rwm"; empty: all
 };
 
 struct MemoryLimits {
