@@ -1,0 +1,41 @@
+#pragma once
+// The texts of an image's /etc/passwd and /etc/group, which are hostile input: bounded, and numbers
+// that do not fit are refused, never wrapped.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "knarr/result.h"
+
+namespace knarr::bundle {
+
+/// The largest /etc/passwd or /etc/group of an image that is read.
+inline constexpr std::size_t kMaxPasswdBytes = 1024 * 1024;
+/// The largest number of supplementary groups. Source: Linux NGROUPS_MAX is 65536; an image needs
+/// far fewer.
+inline constexpr std::size_t kMaxGroups = 1024;
+
+/// Who a container's first process is.
+struct ResolvedUser {
+    std::uint32_t uid = 0, gid = 0;
+    std::vector<std::uint32_t> groups;  // supplementary, ascending, without `gid`
+    std::string home = "/";             // of the passwd entry; "/" where there is none
+    std::string name;                   // of the passwd entry; may be empty
+};
+
+/// Resolves `user` ("", "uid", "name", "uid:gid", "name:group", mixed) with the texts of the
+/// image's /etc/passwd and /etc/group (empty: the file is not there). "" is root. A numeric user
+/// needs no entry; a name does. With an explicit group there are no supplementary groups of the
+/// user; without one there are those that list the user's name.
+///
+/// Errors: invalid_argument for a name without an entry, for a number above 4294967294 (CVE-2024-
+/// 40635) and for malformed text, naming `user`.
+Result<ResolvedUser> resolve_user(std::string_view user,
+                                  std::string_view passwd,
+                                  std::string_view group);
+
+}  // namespace knarr::bundle

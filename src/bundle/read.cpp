@@ -1,0 +1,78 @@
+#include "bundle/read.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+
+#include "core/limits.h"
+#include "core/text.h"
+#include "platform/file.h"
+
+namespace knarr::bundle {
+
+namespace {
+
+constexpr const char* kBundleHint =
+    "a bundle is a directory with config.json and a root file system; name it with --bundle DIR";
+
+Result<sys::Fd> open_bundle(const std::string& directory) {
+    Result<sys::Fd> dir = sys::open_path(directory, O_RDONLY | O_DIRECTORY);
+    if (!dir && (dir.error().sys_errno == ENOENT || dir.error().sys_errno == ENOTDIR)) {
+        return fail(Error{.code = Errc::invalid_config,
+                          .sys_errno = dir.error().sys_errno,
+                          .message = std::move(dir).error().message,
+                          .hint = kBundleHint});
+    }
+    return dir;
+}
+
+Result<std::string> read_config(const sys::Fd& dir) {
+    Result<std::string> text = sys::read_file_at(dir, "config.json", limits::kMaxBundleConfigBytes);
+    if (text) {
+        return text;
+    }
+    Error error = std::move(text).error();
+    if (error.sys_errno == ENOENT || error.sys_errno == EISDIR) {
+        error.code = Errc::invalid_config;
+        return fail(std::move(error).advise(kBundleHint));
+    }
+    if (error.code == Errc::limit_exceeded) {
+        error.code = Errc::invalid_config;
+    }
+    return fail(std::move(error));
+}
+
+Result<DirRoot> find_root(const sys::Fd& dir,
+                          const std::string& directory,
+                          const spec::RuntimeConfig& config) {
+    if (!config.root || config.root->path.empty()) {
+        return fail(Errc::invalid_config, "config.json: root.path: missing");
+    }
+    const std::string& path = config.root->path;
+    Result<sys::Fd> root = sys::open_at(dir, path, O_PATH | O_DIRECTORY);
+    if (!root) {
+        Error error = std::move(root).error();
+        if (error.sys_errno == ENOENT || error.sys_errno == ENOTDIR || error.sys_errno == ELOOP) {
+            error.code = Errc::missing_rootfs;
+        }
+        return fail(std::move(error).within("config.json: root.path"));
+    }
+    return DirRoot{.path = path.front() == '/' ? path : directory + "/" + path};
+}
+
+}  // namespace
+
+Result<Bundle> read_bundle(const std::string& directory) {
+    const sys::Fd dir = KNARR_TRY(open_bundle(directory), "bundle {}", printable(directory));
+    Bundle bundle;
+    // The name of the open directory, so that links and "." in the operator's path are gone.
+    bundle.directory = KNARR_TRY(
+        sys::read_link_at(sys::Fd(), sys::fd_path(dir)), "bundle {}", printable(directory));
+    const std::string text = KNARR_TRY(read_config(dir), "bundle {}", printable(directory));
+    bundle.config = KNARR_TRY(spec::decode_runtime_config(text), "bundle {}", printable(directory));
+    bundle.rootfs = KNARR_TRY(
+        find_root(dir, bundle.directory, bundle.config), "bundle {}", printable(directory));
+    return bundle;
+}
+
+}  // namespace knarr::bundle
