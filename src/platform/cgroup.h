@@ -3,12 +3,12 @@
 // runtime/native (pure); this file only carries it out.
 // Source: kernel cgroup-v1/, cgroup-v2.rst.
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "platform/fd.h"
 
@@ -43,8 +43,8 @@ struct CgroupDeviceRule {
 struct CgroupPlan {
     std::vector<CgroupDir> dirs;  // one on v2, one for each hierarchy on v1
     bool v2 = false;
-    std::vector<std::string> enable;                // v2: controllers to enable in the ancestors
-    std::vector<CgroupDeviceRule> device_rules;     // v2 only, in order, last match wins
+    std::vector<std::string> enable;             // v2: controllers to enable in the ancestors
+    std::vector<CgroupDeviceRule> device_rules;  // v2 only, in order, last match wins
 };
 
 /// Makes every directory and writes every text. On failure what was made is removed again.

@@ -63,38 +63,6 @@ Result<Fd> open_in_root(const Fd& root, std::string_view path, int flags) {
                     RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS);
 }
 
-Result<Fd> make_dirs_in_root(const Fd& root, std::string_view path, mode_t mode) {
-    constexpr int kDir = O_PATH | O_DIRECTORY;
-    Result<Fd> whole = open_in_root(root, path, kDir);
-    if (whole || whole.error().sys_errno != ENOENT) {
-        return whole;
-    }
-    // The part that exists is resolved from the root each time, so that links in it work; the
-    // missing components are made one by one below the last directory that was opened.
-    std::string done = "/";
-    Fd here = KNARR_TRY(open_in_root(root, "/", kDir));
-    for (const std::string_view part : split(path, '/')) {
-        if (part.empty() || part == ".") {
-            continue;
-        }
-        done += part;
-        done += '/';
-        Result<Fd> next = open_in_root(root, done, kDir);
-        if (!next && next.error().sys_errno == ENOENT) {
-            if (part == "..") {
-                return fail_errno(ENOENT, "mkdir {}", printable(path));
-            }
-            if (mkdirat(here.get(), std::string(part).c_str(), mode) != 0 && errno != EEXIST) {
-                return fail_errno(errno, "mkdir {}", printable(done));
-            }
-            // O_NOFOLLOW: if somebody put a link there in between, refuse it.
-            next = open_at(here, std::string(part), kDir | O_NOFOLLOW);
-        }
-        here = KNARR_TRY(std::move(next), "make directory {}", printable(path));
-    }
-    return here;
-}
-
 Result<Fd> make_dirs(const std::string& path, mode_t mode) {
     for (std::size_t at = path.find('/', 1); at != std::string::npos; at = path.find('/', at + 1)) {
         if (mkdir(path.substr(0, at).c_str(), 0755) != 0 && errno != EEXIST) {

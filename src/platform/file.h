@@ -31,9 +31,11 @@ Result<Fd> open_how(const Fd& dir,
 /// refused. Source: openat2(2) RESOLVE_IN_ROOT.
 Result<Fd> open_in_root(const Fd& root, std::string_view path, int flags);
 /// Makes the missing directories of a hostile path inside `root`, each by fd, and opens the last
-/// one O_PATH. Existing links are followed inside the root; a component is never made through a
-/// link that dangles. Errors: EEXIST/ENOTDIR when a component is no directory.
+/// one O_PATH. Links are followed inside the root, dangling ones too: what they name is made.
+/// Errors: ENOTDIR when a component is a file, ELOOP past limits::kMaxSymlinkDepth links.
 Result<Fd> make_dirs_in_root(const Fd& root, std::string_view path, mode_t mode);
+/// The same with a file at the end: the existing one (of any type), or a new empty regular one.
+Result<Fd> make_file_in_root(const Fd& root, std::string_view path, mode_t mode);
 
 /// Makes a directory and its parents on an operator's path and opens it.
 Result<Fd> make_dirs(const std::string& path, mode_t mode);

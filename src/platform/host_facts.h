@@ -2,12 +2,12 @@
 // What this host can do, probed once and passed in as a value: the difference between hosts lives
 // here and in tests that make their own HostFacts, not in ifs spread about.
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "knarr/result.h"
 

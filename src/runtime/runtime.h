@@ -15,7 +15,8 @@ namespace knarr::runtime {
 /// One kind of isolation, as a row of the table in select.cpp.
 struct Kind {
     Isolation isolation = Isolation::native;
-    Result<LaunchPlan> (*plan)(const bundle::Bundle&, const sys::HostFacts&,
+    Result<LaunchPlan> (*plan)(const bundle::Bundle&,
+                               const sys::HostFacts&,
                                const native::PlanOptions&) = nullptr;
     bool can_pause = false, can_exec = false, can_checkpoint = false;
 };

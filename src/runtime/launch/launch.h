@@ -78,7 +78,8 @@ Result<sys::Fd> listen_gate(const sys::Fd& state_dir, const std::string& socket_
 
 /// Runs hooks one after the other in the calling process's namespaces, each with `state` on stdin.
 /// Errors: hook_failed with the hook's path, its exit status or timeout.
-Result<> run_hooks(const std::vector<spec::Hook>& hooks, std::string_view point,
+Result<> run_hooks(const std::vector<spec::Hook>& hooks,
+                   std::string_view point,
                    const std::string& state);
 
 }  // namespace knarr::runtime

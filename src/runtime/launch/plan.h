@@ -9,13 +9,13 @@
 // is in `cgroup`, `id_maps` and `hooks`; what the child does after the gate is in `identity` and
 // `program`.
 
-#include <sys/types.h>
-
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <variant>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "bundle/rootfs.h"
 #include "platform/cgroup.h"
@@ -164,14 +164,34 @@ struct TimeOffsets {
 
 }  // namespace step
 
-using Operation =
-    std::variant<step::Propagate, step::MountRoot, step::MountFs, step::Bind, step::Remount,
-                 step::MakeDevice, step::MakeSymlink, step::MaskPath, step::ReadonlyPath,
-                 step::ReadonlyRoot, step::PropagateRoot, step::AwaitRuntimeHooks,
-                 step::CreateContainerHooks, step::AwaitCgroup, step::PivotRoot, step::SetHostname,
-                 step::SetDomainname, step::Sysctl, step::ProcSelf, step::LoopbackUp,
-                 step::SessionKeyring, step::Rlimits, step::Personality, step::SchedulerPolicy,
-                 step::IoPriority, step::MemoryPolicy, step::Console, step::TimeOffsets>;
+using Operation = std::variant<step::Propagate,
+                               step::MountRoot,
+                               step::MountFs,
+                               step::Bind,
+                               step::Remount,
+                               step::MakeDevice,
+                               step::MakeSymlink,
+                               step::MaskPath,
+                               step::ReadonlyPath,
+                               step::ReadonlyRoot,
+                               step::PropagateRoot,
+                               step::AwaitRuntimeHooks,
+                               step::CreateContainerHooks,
+                               step::AwaitCgroup,
+                               step::PivotRoot,
+                               step::SetHostname,
+                               step::SetDomainname,
+                               step::Sysctl,
+                               step::ProcSelf,
+                               step::LoopbackUp,
+                               step::SessionKeyring,
+                               step::Rlimits,
+                               step::Personality,
+                               step::SchedulerPolicy,
+                               step::IoPriority,
+                               step::MemoryPolicy,
+                               step::Console,
+                               step::TimeOffsets>;
 
 /// One thing that the child does. `name` is what an error says: "mount proc on /proc".
 struct Step {

@@ -21,7 +21,8 @@ struct PlanOptions {
 /// Errors: invalid_config for a contradiction that only the whole shows, unsupported for what this
 /// host cannot do (never left out silently), each naming the property.
 /// Source: runtime-spec v1.3.0 config-linux.md.
-Result<LaunchPlan> make_plan(const bundle::Bundle& bundle, const sys::HostFacts& host,
+Result<LaunchPlan> make_plan(const bundle::Bundle& bundle,
+                             const sys::HostFacts& host,
                              const PlanOptions& options);
 
 }  // namespace knarr::runtime::native

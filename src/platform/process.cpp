@@ -1,0 +1,158 @@
+#include "platform/process.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <linux/close_range.h>
+#include <linux/nsfs.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "platform/file.h"
+
+#ifndef CLONE_CLEAR_SIGHAND
+#define CLONE_CLEAR_SIGHAND 0x100000000ULL
+#endif
+#ifndef CLONE_INTO_CGROUP
+#define CLONE_INTO_CGROUP 0x200000000ULL
+#endif
+
+namespace knarr::sys {
+
+namespace {
+
+std::string_view why_clone_failed(int error) {
+    switch (error) {
+        case ENOSPC:
+        case EUSERS:
+            return "the limit in /proc/sys/user/max_*_namespaces is reached: raise it";
+        case EPERM:
+            return "new namespaces need root or user namespaces that the host allows "
+                   "(kernel.unprivileged_userns_clone, user.max_user_namespaces)";
+        case EAGAIN:
+            return "a limit on processes is reached (RLIMIT_NPROC, pids.max, kernel.pid_max)";
+        default:
+            return "";
+    }
+}
+
+}  // namespace
+
+Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup) {
+    int pidfd = -1;
+    struct clone_args args{};
+    args.flags = flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
+    args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    // With CLONE_PARENT the exit signal is the caller's own and must be 0 here.
+    args.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
+    if (cgroup != nullptr) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = static_cast<std::uint64_t>(cgroup->get());
+    }
+    const long pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid < 0) {
+        const int error = errno;
+        return fail(make_errno(error, "clone3").advise(why_clone_failed(error)));
+    }
+    if (pid == 0) {
+        return Clone{};
+    }
+    return Clone{.pid = static_cast<pid_t>(pid), .pidfd = Fd(pidfd)};
+}
+
+void kill_and_reap(const Fd& pidfd) {
+    syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
+    siginfo_t info{};
+    while (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED) != 0 && errno == EINTR) {
+    }
+}
+
+Result<> set_parent_death_signal(int signal) {
+    if (prctl(PR_SET_PDEATHSIG, signal) != 0) {
+        return fail_errno(errno, "prctl PR_SET_PDEATHSIG");
+    }
+    return {};
+}
+
+Result<> set_dumpable(bool dumpable) {
+    if (prctl(PR_SET_DUMPABLE, dumpable ? 1 : 0) != 0) {
+        return fail_errno(errno, "prctl PR_SET_DUMPABLE");
+    }
+    return {};
+}
+
+void new_session() {
+    setsid();
+}
+
+void unblock_signals() {
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
+Result<> close_on_exec_from(unsigned first) {
+    if (syscall(SYS_close_range, first, ~0U, CLOSE_RANGE_CLOEXEC) == 0) {
+        return {};
+    }
+    if (errno != ENOSYS && errno != EINVAL) {
+        return fail_errno(errno, "close_range");
+    }
+    // Kernel before 5.11: mark the descriptors that there are.
+    const Fd dir = KNARR_TRY(open_path("/proc/self/fd", O_RDONLY | O_DIRECTORY));
+    for (const std::string& name : KNARR_TRY(list_dir(dir))) {
+        const int fd = std::atoi(name.c_str());
+        if (fd >= static_cast<int>(first)) {
+            fcntl(fd, F_SETFD, FD_CLOEXEC);
+        }
+    }
+    return {};
+}
+
+Result<> replace_fd(const Fd& from, int number) {
+    if (dup2(from.get(), number) < 0) {
+        return fail_errno(errno, "dup2 {} to {}", from.get(), number);
+    }
+    return {};
+}
+
+Result<> keep_on_exec(const Fd& fd) {
+    if (fcntl(fd.get(), F_SETFD, 0) != 0) {
+        return fail_errno(errno, "fcntl F_SETFD");
+    }
+    return {};
+}
+
+Result<Fd> open_namespace(const std::string& path, int type) {
+    Fd fd = KNARR_TRY(open_path(path, O_RDONLY), "namespace");
+    const int actual = ioctl(fd.get(), NS_GET_NSTYPE);
+    if (actual < 0) {
+        return fail(Errc::invalid_config, "{} is not a namespace", path);
+    }
+    if (actual != type) {
+        return fail(Errc::invalid_config, "{} is a namespace of another type", path);
+    }
+    return fd;
+}
+
+Result<> enter_namespace(const Fd& fd, int type) {
+    if (setns(fd.get(), type) != 0) {
+        return fail_errno(errno, "setns");
+    }
+    return {};
+}
+
+Result<> unshare_namespaces(int flags) {
+    if (unshare(flags) != 0) {
+        return fail_errno(errno, "unshare");
+    }
+    return {};
+}
+
+}  // namespace knarr::sys

@@ -1,0 +1,50 @@
+#pragma once
+// Making processes without exec. Only a single-threaded program may do this: the child goes on in
+// a copy of the parent's memory.
+
+#include <cstdint>
+#include <optional>
+
+#include <sys/types.h>
+
+#include "platform/fd.h"
+
+namespace knarr::sys {
+
+/// Which side of the clone this is, and the child as the parent sees it.
+struct Clone {
+    pid_t pid = 0;  // 0 in the child
+    Fd pidfd;       // invalid in the child
+    bool in_child() const { return pid == 0; }
+};
+
+/// clone3(2) with the CLONE_NEW* or CLONE_PARENT `flags`; the child starts with default signal
+/// handlers. `cgroup`, where given, is a v2 directory to be born in (CLONE_INTO_CGROUP).
+/// Errors: EPERM, EINVAL as in clone3(2); ENOSPC and EUSERS name a namespace limit.
+Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup = nullptr);
+
+/// Sends SIGKILL and waits until the child is reaped. For children of this process only.
+void kill_and_reap(const Fd& pidfd);
+
+/// The signal that this process gets when its parent ends; 0: none.
+Result<> set_parent_death_signal(int signal);
+/// Whether others of our user may look into /proc/PID of this process.
+Result<> set_dumpable(bool dumpable);
+/// A new session; already leading one is no error.
+void new_session();
+/// Unblocks every signal.
+void unblock_signals();
+/// close_range(2): marks everything from `first` on close-on-exec.
+Result<> close_on_exec_from(unsigned first);
+/// dup2(2) of each valid descriptor onto its number.
+Result<> replace_fd(const Fd& from, int number);
+/// FD_CLOEXEC off, for a descriptor that an executed program shall have.
+Result<> keep_on_exec(const Fd& fd);
+
+/// setns(2) after checking that the file is a namespace of this CLONE_NEW* type.
+/// Errors: invalid_config when the path is something else.
+Result<Fd> open_namespace(const std::string& path, int type);
+Result<> enter_namespace(const Fd& fd, int type);
+Result<> unshare_namespaces(int flags);
+
+}  // namespace knarr::sys
