@@ -173,6 +173,13 @@ Result<> replace_file(const Fd& dir, const std::string& name, std::string_view t
     return {};
 }
 
+Result<> make_dir_at(const Fd& dir, const std::string& name, mode_t mode) {
+    if (mkdirat(dir.get(), name.c_str(), mode) != 0) {
+        return fail_errno(errno, "mkdir {}", printable(name));
+    }
+    return {};
+}
+
 Result<> unlink_at(const Fd& dir, const std::string& name, int flags) {
     if (unlinkat(dir.get(), name.c_str(), flags) != 0 && errno != ENOENT) {
         return fail_errno(errno, "unlink {}", printable(name));
@@ -263,6 +270,12 @@ Result<std::optional<FileLock>> FileLock::try_acquire(const Fd& dir,
         return fail_errno(errno, "lock {}", printable(name));
     }
     return FileLock(std::move(file));
+}
+
+FileLock::~FileLock() {
+    if (fd_.valid()) {
+        flock(fd_.get(), LOCK_UN);
+    }
 }
 
 std::string fd_path(const Fd& fd) {

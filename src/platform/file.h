@@ -62,12 +62,21 @@ Result<> replace_file(const Fd& dir, const std::string& name, std::string_view t
 /// Removes `name` and everything below it, by fd, without following links or leaving its file
 /// system. Absence is success.
 Result<> remove_tree_at(const Fd& dir, const std::string& name);
+/// mkdirat. Errors: sys_errno EEXIST.
+Result<> make_dir_at(const Fd& dir, const std::string& name, mode_t mode);
 /// unlinkat; absence is success.
 Result<> unlink_at(const Fd& dir, const std::string& name, int flags = 0);
 
-/// An advisory lock (flock) held while the value lives.
+/// An advisory lock (flock) held while the value lives. The destructor unlocks rather than only
+/// closes: a child made without exec still has the open file.
 class FileLock {
 public:
+    FileLock(FileLock&&) noexcept = default;
+    FileLock& operator=(FileLock&&) = delete;
+    FileLock(const FileLock&) = delete;
+    FileLock& operator=(const FileLock&) = delete;
+    ~FileLock();
+
     enum class Kind { shared, exclusive };
     /// Blocks until the lock is held.
     static Result<FileLock> acquire(const Fd& dir, const std::string& name, Kind kind);
