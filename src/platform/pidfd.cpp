@@ -1,0 +1,116 @@
+#include "platform/pidfd.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <csignal>
+
+#include <poll.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "platform/file.h"
+
+namespace knarr::sys {
+
+namespace {
+constexpr auto kPidfdType = static_cast<idtype_t>(3);  // P_PIDFD: newer than some libc headers
+
+Result<std::optional<ExitStatus>> wait_for(const Fd& pidfd, int flags) {
+    siginfo_t info{};
+    while (waitid(kPidfdType, static_cast<id_t>(pidfd.get()), &info, WEXITED | flags) != 0) {
+        if (errno != EINTR) {
+            return fail_errno(errno, "waitid");
+        }
+    }
+    if (info.si_pid == 0) {
+        return std::nullopt;
+    }
+    return ExitStatus{.value = info.si_status, .signaled = info.si_code != CLD_EXITED};
+}
+}  // namespace
+
+Result<std::optional<ProcessStat>> process_stat(pid_t pid) {
+    // One line of some 300 bytes; the name in it is at most 64.
+    const auto text = read_file(fmt::format("/proc/{}/stat", pid), 4096);
+    if (!text) {
+        if (text.error().sys_errno == ENOENT || text.error().sys_errno == ESRCH) {
+            return std::nullopt;
+        }
+        return fail(text.error());
+    }
+    // The name (field 2) may hold blanks and parentheses: count from the last ')'.
+    const std::size_t after_name = text->rfind(')');
+    if (after_name != std::string::npos && after_name + 2 < text->size()) {
+        const auto fields = split(std::string_view(*text).substr(after_name + 2), ' ');
+        const auto start = fields.size() > 19 ? parse_number(fields[19]) : std::nullopt;
+        if (start && fields[0].size() == 1) {
+            return ProcessStat{.state = fields[0][0], .start_ticks = *start};
+        }
+    }
+    return fail(Errc::io, "/proc/{}/stat is not as proc(5) says", pid);
+}
+
+Result<Fd> pidfd_open(pid_t pid) {
+    const long fd = syscall(SYS_pidfd_open, pid, 0U);
+    if (fd < 0) {
+        return fail_errno(errno, "pidfd_open {}", pid);
+    }
+    return Fd(static_cast<int>(fd));  // always close-on-exec
+}
+
+Result<> pidfd_send_signal(const Fd& pidfd, int signal) {
+    if (syscall(SYS_pidfd_send_signal, pidfd.get(), signal, nullptr, 0U) != 0) {
+        return fail_errno(errno, "pidfd_send_signal {}", signal);
+    }
+    return {};
+}
+
+Result<std::optional<Fd>> open_process(pid_t pid, std::uint64_t start_ticks) {
+    if (pid <= 0) {
+        return std::nullopt;
+    }
+    Result<Fd> opened = pidfd_open(pid);
+    if (!opened) {
+        if (opened.error().sys_errno == ESRCH) {
+            return std::nullopt;
+        }
+        return fail(std::move(opened).error());
+    }
+    // The descriptor first, the start time after: what we hold is what we checked.
+    const auto stat = KNARR_TRY(process_stat(pid));
+    if (!stat || stat->dead() || stat->start_ticks != start_ticks) {
+        return std::nullopt;
+    }
+    return std::optional(std::move(*opened));
+}
+
+Result<ExitStatus> reap(const Fd& pidfd) {
+    return *KNARR_TRY(wait_for(pidfd, 0));
+}
+
+Result<std::optional<ExitStatus>> try_reap(const Fd& pidfd) {
+    return wait_for(pidfd, WNOHANG);
+}
+
+Result<bool> wait_ended(const Fd& pidfd, std::optional<std::chrono::milliseconds> timeout) {
+    using SteadyClock = std::chrono::steady_clock;
+    const auto deadline = SteadyClock::now() + timeout.value_or(std::chrono::milliseconds(INT_MAX));
+    pollfd wanted{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
+    while (true) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyClock::now());
+        const int wait = timeout ? static_cast<int>(std::max<std::int64_t>(left.count(), 0)) : -1;
+        const int ready = poll(&wanted, 1, wait);
+        if (ready >= 0) {
+            return ready > 0;
+        }
+        if (errno != EINTR) {
+            return fail_errno(errno, "poll");
+        }
+    }
+}
+
+}  // namespace knarr::sys

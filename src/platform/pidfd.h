@@ -1,0 +1,47 @@
+#pragma once
+// Processes by descriptor: a pid that was read from a file may by now belong to a stranger, a pidfd
+// whose start time was checked may not.
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+
+#include <sys/types.h>
+
+#include "platform/fd.h"
+
+namespace knarr::sys {
+
+/// What /proc/PID/stat says. Source: proc(5), fields 3 and 22.
+struct ProcessStat {
+    char state = '?';               // R S D T Z X ...
+    std::uint64_t start_ticks = 0;  // clock ticks after boot
+    bool dead() const { return state == 'Z' || state == 'X' || state == 'x'; }
+};
+/// Nothing when there is no such process.
+Result<std::optional<ProcessStat>> process_stat(pid_t pid);
+
+/// pidfd_open(2). Errors: sys_errno ESRCH when there is no such process.
+Result<Fd> pidfd_open(pid_t pid);
+/// pidfd_send_signal(2). Errors: sys_errno ESRCH when the process was reaped.
+Result<> pidfd_send_signal(const Fd& pidfd, int signal);
+
+/// The very process that had `pid` and started at `start_ticks`; nothing when it has ended (a
+/// zombie has) or its pid belongs to another by now.
+Result<std::optional<Fd>> open_process(pid_t pid, std::uint64_t start_ticks);
+
+/// How a process ended.
+struct ExitStatus {
+    int value = 0;  // exit status or signal
+    bool signaled = false;
+    /// As shells count: the status, or 128 + signal.
+    int code() const { return signaled ? 128 + value : value; }
+};
+/// Waits for a child of ours and reaps it. Errors: sys_errno ECHILD when it is not our child.
+Result<ExitStatus> reap(const Fd& pidfd);
+/// The same without waiting; nothing while it runs.
+Result<std::optional<ExitStatus>> try_reap(const Fd& pidfd);
+/// Waits until the process has ended, at most `timeout`; whether it has. Reaps nothing.
+Result<bool> wait_ended(const Fd& pidfd, std::optional<std::chrono::milliseconds> timeout);
+
+}  // namespace knarr::sys

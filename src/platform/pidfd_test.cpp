@@ -1,0 +1,74 @@
+#include "platform/pidfd.h"
+
+#include <csignal>
+
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+namespace knarr::sys {
+namespace {
+
+/// A child that does nothing until it is killed; reaped when the test ends.
+class Sleeper {
+public:
+    Sleeper() {
+        char name[] = "sleep", arg[] = "1000";
+        char* argv[] = {name, arg, nullptr};
+        EXPECT_EQ(posix_spawnp(&pid_, "sleep", nullptr, nullptr, argv, environ), 0);
+    }
+    ~Sleeper() {
+        kill(pid_, SIGKILL);
+        waitpid(pid_, nullptr, 0);
+    }
+    Sleeper(const Sleeper&) = delete;
+    Sleeper& operator=(const Sleeper&) = delete;
+    pid_t pid() const { return pid_; }
+
+private:
+    pid_t pid_ = -1;
+};
+
+TEST(Pidfd, TheStartTimeTellsAProcessFromALaterOneWithItsPid) {
+    const Sleeper child;
+    const auto stat = *process_stat(child.pid());
+    ASSERT_TRUE(stat.has_value());
+    EXPECT_TRUE(open_process(child.pid(), stat->start_ticks)->has_value());
+    EXPECT_FALSE(open_process(child.pid(), stat->start_ticks + 1)->has_value());
+}
+
+TEST(Pidfd, AZombieHasEnded) {
+    const Sleeper child;
+    const auto start = (*process_stat(child.pid()))->start_ticks;
+    const Fd pidfd = *pidfd_open(child.pid());
+    ASSERT_TRUE(pidfd_send_signal(pidfd, SIGKILL).has_value());
+    ASSERT_TRUE(*wait_ended(pidfd, std::chrono::seconds(10)));
+    EXPECT_TRUE((*process_stat(child.pid()))->dead());
+    EXPECT_FALSE(open_process(child.pid(), start)->has_value());
+}
+
+TEST(Pidfd, ASignalledChildCounts128AndItsSignal) {
+    const Sleeper child;
+    const Fd pidfd = *pidfd_open(child.pid());
+    EXPECT_FALSE(try_reap(pidfd)->has_value());
+    ASSERT_TRUE(pidfd_send_signal(pidfd, SIGTERM).has_value());
+    const ExitStatus status = *reap(pidfd);
+    EXPECT_TRUE(status.signaled);
+    EXPECT_EQ(status.code(), 143);
+}
+
+TEST(Pidfd, WaitingGivesUpAtItsTimeout) {
+    const Sleeper child;
+    EXPECT_FALSE(*wait_ended(*pidfd_open(child.pid()), std::chrono::milliseconds(1)));
+}
+
+TEST(Pidfd, NoProcessIsNothingNotAnError) {
+    EXPECT_FALSE(open_process(0, 1)->has_value());
+    EXPECT_FALSE(process_stat(0x7ffffff0)->has_value());
+    EXPECT_FALSE(open_process(0x3fffff, 1)->has_value());
+}
+
+}  // namespace
+}  // namespace knarr::sys
