@@ -28,6 +28,8 @@ inline constexpr std::size_t kMaxPathBytes = 4096;
 inline constexpr std::size_t kMaxXattrBytes = size::kMiB;     // all of one tar entry, with names
 inline constexpr std::size_t kMaxHttpBodyBytes = size::kMiB;  // tokens, error bodies
 inline constexpr int kPullTimeoutSeconds = 300;               // I11: without progress
+inline constexpr int kLockWaitSeconds = 10;                   // for another knarr on one container
+inline constexpr int kKillWaitSeconds = 10;                   // until a SIGKILLed process is gone
 inline constexpr int kStartTimeoutSeconds = 60;               // Z3
 inline constexpr int kStopGraceSeconds = 30;                  // Z3
 }  // namespace limits

@@ -1,0 +1,63 @@
+#pragma once
+// One container as callers see it: what is asked for, and what is reported. No OCI or JSON types.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "knarr/types.h"
+
+namespace knarr {
+
+/// What one `state` or one row of `list` reports.
+struct ContainerInfo {
+    std::string id;
+    std::string name;  ///< the name a person gave; empty: none
+    ContainerState state = ContainerState::stopped;
+    int pid = 0;         ///< the first process, in the caller's pid namespace; 0 when stopped
+    std::string bundle;  ///< absolute directory
+    std::string rootfs;  ///< absolute directory
+    Isolation isolation = Isolation::native;
+    std::string oci_version;  ///< of the bundle's configuration
+    std::string created;      ///< RFC 3339, UTC
+    std::map<std::string, std::string> annotations;
+    std::uint32_t owner_uid = 0;
+    std::string image;             ///< the reference it was made from; empty: a bundle
+    std::optional<int> exit_code;  ///< 0-255, 128+n for signal n; nothing when not known
+    /// Not empty: the record on disk cannot be understood, and why. Everything but `id` is unset;
+    /// only a forced removal works.
+    std::string damage;
+};
+
+/// How a container is to be started from an OCI bundle directory.
+struct BundleRequest {
+    std::string id;
+    std::string bundle = ".";     ///< relative to the caller's directory
+    std::string pid_file;         ///< receives the pid; relative to the caller's directory
+    std::string console_socket;   ///< AF_UNIX socket that receives the terminal's master
+    unsigned preserve_fds = 0;    ///< descriptors 3 .. 3+n-1 go to the program; must be open
+    bool no_pivot = false;        ///< move the root mount instead of pivot_root (initramfs)
+    bool no_new_keyring = false;  ///< keep the caller's session keyring
+    bool keep = false;            ///< run: leave the stopped container for `delete`
+    Isolation isolation = Isolation::native;
+};
+
+/// How long run() stays.
+enum class RunMode : std::uint8_t {
+    foreground,  ///< until the container has ended; signals are forwarded; then it is removed
+    detached,    ///< until its program runs
+};
+
+enum class KillTarget : std::uint8_t {
+    init,           ///< the first process
+    every_process,  ///< all of the container's cgroup, also when the first one is gone
+};
+
+enum class RemoveMode : std::uint8_t {
+    when_stopped,  ///< stopped and created containers only
+    force,         ///< kills first; a container that is not there is no error
+};
+
+}  // namespace knarr

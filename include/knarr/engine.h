@@ -1,0 +1,79 @@
+#pragma once
+// Engine: what an embedder calls. Thin methods over src/engine; every method stands alone, no
+// daemon and no thread is behind it, and any later process can go on with what one left.
+//
+//     auto engine = knarr::Engine::open({.root = "/run/knarr"});
+//     engine->create({.id = "web", .bundle = "/bundles/web"});
+//     engine->start("web");
+//     engine->wait("web");
+//     engine->remove("web", knarr::RemoveMode::when_stopped);
+//
+// create and run clone the calling process without exec: call them from a single-threaded program,
+// or start the `knarr` program instead.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "knarr/container.h"
+#include "knarr/result.h"
+
+namespace knarr {
+
+namespace engine {
+class StateRoot;
+}
+
+struct EngineOptions {
+    std::string root = "/run/knarr";           ///< state directory: 0700, ours, made if missing
+    std::string data_root = "/var/lib/knarr";  ///< images; opened only by what needs them
+    /// Called for what is worth saying but fails nothing: ignored settings, a poststop hook.
+    std::function<void(std::string_view)> warn;
+};
+
+class Engine {
+public:
+    /// Opens the state directory.
+    /// Errors: denied when it belongs to somebody else or others may enter it.
+    static Result<Engine> open(EngineOptions options);
+
+    Engine(Engine&&) noexcept;
+    Engine& operator=(Engine&&) noexcept;
+    Engine(const Engine&) = delete;
+    Engine& operator=(const Engine&) = delete;
+    ~Engine();
+
+    /// Sets the container up to the point where only its program is missing.
+    /// Errors: already_exists; invalid_config, missing_rootfs, unsupported, hook_failed, denied;
+    /// limit_exceeded. Whatever fails, nothing is left behind.
+    Result<> create(const BundleRequest& request);
+    /// Lets the program of a created container run.
+    /// Errors: wrong_state; exec_not_found, exec_failed, hook_failed.
+    Result<> start(std::string_view id);
+    /// create and start in one; the program inherits stdin, stdout and stderr. The exit code is
+    /// 0-255, 128+n after signal n; 0 at once when detached.
+    Result<int> run(const BundleRequest& request, RunMode mode);
+    /// Errors: not_found; corrupt with the path of the damaged record.
+    Result<ContainerInfo> state(std::string_view id) const;
+    /// All containers, by ID. Damaged ones are there with `damage` set.
+    Result<std::vector<ContainerInfo>> list() const;
+    /// Sends signal `number` (0 to 64). A process that dies meanwhile is success.
+    /// Errors: wrong_state when the container is stopped.
+    Result<> kill(std::string_view id, int number, KillTarget target = KillTarget::init);
+    /// Waits until the container has ended; its exit code where this process started it or the
+    /// record has it.
+    Result<std::optional<int>> wait(std::string_view id);
+    /// Removes all that a container consists of and runs its poststop hooks.
+    /// Errors: not_found, wrong_state when it runs (both never with force), timed_out.
+    Result<> remove(std::string_view id, RemoveMode mode);
+
+private:
+    explicit Engine(EngineOptions options, std::unique_ptr<engine::StateRoot> root);
+    EngineOptions options_;
+    std::unique_ptr<engine::StateRoot> root_;
+};
+
+}  // namespace knarr

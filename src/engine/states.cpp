@@ -1,0 +1,48 @@
+#include "engine/states.h"
+
+#include <string>
+
+namespace knarr::engine {
+
+namespace {
+constexpr std::array<std::string_view, 7> kVerbs{
+    "start", "kill", "delete", "delete --force", "pause", "resume", "exec"};
+
+std::string_view advice(ContainerState from, Verb verb) {
+    if (verb == Verb::remove &&
+        (from == ContainerState::running || from == ContainerState::paused)) {
+        return "stop it first (knarr kill), or use delete --force";
+    }
+    if (verb == Verb::start && from == ContainerState::stopped) {
+        return "delete it and create it again";
+    }
+    return "";
+}
+}  // namespace
+
+std::string_view name_of(Verb verb) {
+    return kVerbs[static_cast<std::size_t>(verb)];
+}
+
+Result<After> next_state(std::string_view id, ContainerState from, Verb verb) {
+    std::string wanted;
+    for (const Step& step : kSteps) {
+        if (step.verb != verb) {
+            continue;
+        }
+        if (step.from == from) {
+            return step.to;
+        }
+        wanted += wanted.empty() ? "" : " or ";
+        wanted += knarr::name_of(step.from);
+    }
+    auto refused = fail(Errc::wrong_state,
+                        "{} {}: container is {}, not {}",
+                        name_of(verb),
+                        id,
+                        knarr::name_of(from),
+                        wanted);
+    return fail(std::move(refused).error().advise(advice(from, verb)));
+}
+
+}  // namespace knarr::engine
