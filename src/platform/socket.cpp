@@ -1,0 +1,98 @@
+#include "platform/socket.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <sys/socket.h>
+
+namespace knarr::sys {
+
+Result<SocketPair> make_packet_pair() {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        return fail_errno(errno, "socketpair");
+    }
+    SocketPair pair{.ours = Fd(ends[0]), .theirs = Fd(ends[1])};
+    KNARR_TRY(set_nonblocking(pair.ours));
+    return pair;
+}
+
+Result<> send_packet(const Fd& socket, std::string_view bytes, const Fd* fd) {
+    // sendmsg only reads through this pointer, its type is not const for history's sake.
+    iovec part{.iov_base = const_cast<char*>(bytes.data()), .iov_len = bytes.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    if (fd != nullptr) {
+        message.msg_control = control;
+        message.msg_controllen = sizeof(control);
+        cmsghdr* header = CMSG_FIRSTHDR(&message);
+        header->cmsg_level = SOL_SOCKET;
+        header->cmsg_type = SCM_RIGHTS;
+        header->cmsg_len = CMSG_LEN(sizeof(int));
+        const int raw = fd->get();
+        std::memcpy(CMSG_DATA(header), &raw, sizeof(raw));
+    }
+    while (sendmsg(socket.get(), &message, MSG_NOSIGNAL) < 0) {
+        if (errno != EINTR) {
+            return fail_errno(errno, "sendmsg");
+        }
+    }
+    return {};
+}
+
+Result<std::optional<Packet>> receive_packet(const Fd& socket, std::size_t max) {
+    Packet packet;
+    packet.bytes.resize(max);
+    iovec part{.iov_base = packet.bytes.data(), .iov_len = packet.bytes.size()};
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    // The padding of CMSG_SPACE would hold a second descriptor, which nobody would close.
+    message.msg_controllen = CMSG_LEN(sizeof(int));
+    ssize_t got = 0;
+    while ((got = recvmsg(socket.get(), &message, MSG_CMSG_CLOEXEC)) < 0) {
+        if (errno == EAGAIN) {
+            return std::optional<Packet>{};
+        }
+        if (errno == ECONNRESET) {
+            got = 0;
+            break;
+        }
+        if (errno != EINTR) {
+            return fail_errno(errno, "recvmsg");
+        }
+    }
+    // CMSG_FIRSTHDR is null unless the kernel delivered a whole header.
+    if (cmsghdr* header = CMSG_FIRSTHDR(&message);
+        got > 0 && header != nullptr && header->cmsg_level == SOL_SOCKET &&
+        header->cmsg_type == SCM_RIGHTS && header->cmsg_len == CMSG_LEN(sizeof(int))) {
+        int raw = -1;
+        std::memcpy(&raw, CMSG_DATA(header), sizeof(raw));
+        packet.fd = Fd(raw);
+    }
+    if ((message.msg_flags & (MSG_TRUNC | MSG_CTRUNC)) != 0) {
+        return fail(Errc::io, "receive packet: longer than {} bytes or with many descriptors", max);
+    }
+    packet.bytes.resize(static_cast<std::size_t>(got));
+    packet.closed = got == 0;
+    return std::optional<Packet>(std::move(packet));
+}
+
+Result<> set_nonblocking(const Fd& fd) {
+    const int flags = fcntl(fd.get(), F_GETFL);
+    if (flags < 0 || fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
+        return fail_errno(errno, "fcntl O_NONBLOCK");
+    }
+    return {};
+}
+
+void widen_pipe(const Fd& pipe, int bytes) {
+    static_cast<void>(fcntl(pipe.get(), F_SETPIPE_SZ, bytes));  // beyond the user's quota: smaller
+}
+
+}  // namespace knarr::sys
