@@ -1,0 +1,21 @@
+#pragma once
+// Ending and removing containers, whatever state they are in.
+
+#include "engine/context.h"
+#include "engine/record.h"
+
+namespace knarr::engine {
+
+/// Kills what is left of a container, removes its cgroup, runs its poststop hooks (a failure is a
+/// warning), removes its data directory and its state directory. Stops at the first thing that
+/// cannot be removed, so that a later call can go on.
+Result<> destroy(const Context& context, LockedDir dir, const Record& record);
+
+/// The same without the state directory and the hooks: for the leftover of a killed create, whose
+/// place a new container takes.
+Result<> clear_leftover(const Context& context, const Record& record);
+
+/// `knarr delete`. Errors: see Engine::remove.
+Result<> remove_container(const Context& context, const ContainerId& id, RemoveMode mode);
+
+}  // namespace knarr::engine

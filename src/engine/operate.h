@@ -1,0 +1,25 @@
+#pragma once
+// The verbs on containers that exist, but delete (destroy.h): start, kill, state, list, wait.
+
+#include <optional>
+#include <vector>
+
+#include "engine/context.h"
+#include "knarr/container.h"
+
+namespace knarr::engine {
+
+/// Errors: see Engine::start.
+Result<> start_container(const Context& context, const ContainerId& id);
+/// Errors: see Engine::kill.
+Result<> kill_container(const Context& context,
+                        const ContainerId& id,
+                        int signal,
+                        KillTarget target);
+/// Errors: see Engine::state.
+Result<ContainerInfo> query_container(const Context& context, const ContainerId& id);
+Result<std::vector<ContainerInfo>> list_containers(const Context& context);
+/// Errors: see Engine::wait.
+Result<std::optional<int>> wait_container(const Context& context, const ContainerId& id);
+
+}  // namespace knarr::engine

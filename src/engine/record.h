@@ -1,0 +1,57 @@
+#pragma once
+// A container's record, ROOT/ID/state.json: enough for any later process to act on the container.
+//
+// It is also the journal: what outlives the process that makes it (cgroup, image data directory) is
+// in the record, with status `creating`, before it is made. A record that says `creating` while
+// nobody holds the container's lock is the leftover of a killed create.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <sys/types.h>
+
+#include "engine/state_dir.h"
+#include "knarr/container.h"
+#include "platform/cgroup.h"
+#include "spec/runtime_config.h"
+
+namespace knarr::engine {
+
+struct Record {
+    std::string id;
+    std::string name;                                  // the name a person gave; empty: none
+    ContainerState status = ContainerState::creating;  // as last written; never paused
+    pid_t pid = 0;                                     // from `created` on
+    std::uint64_t pid_start_ticks = 0;  // tells that process from a later one with its pid
+    std::string oci_version;
+    std::string bundle, rootfs;
+    Isolation isolation = Isolation::native;
+    std::string created;  // RFC 3339
+    std::map<std::string, std::string> annotations;
+    uid_t owner = 0;
+    bool own_pid_namespace = false;         // the end of `pid` is the end of all its processes
+    std::optional<sys::CgroupPlan> cgroup;  // directories only: enough to find, kill and remove
+    std::vector<spec::Hook> poststart, poststop;  // edits of config.json after create do not matter
+    std::string image, data_dir;                  // when made from an image; data_dir goes with it
+    bool auto_remove = false;
+    std::optional<int> exit_code;
+};
+
+std::string encode_record(const Record& record);
+/// Unknown members are ignored. Errors: corrupt, also for a version that this build does not know.
+Result<Record> decode_record(std::string_view json);
+
+/// Writes the record; a crash leaves the old or the new one.
+Result<> save_record(const LockedDir& dir, const Record& record);
+/// Nothing when there is no record: the container is just being made or removed, or its create was
+/// killed at once. Errors: corrupt with `path`, the directory's name for messages.
+Result<std::optional<Record>> load_record(const sys::Fd& dir, const std::string& path);
+
+/// The OCI state as JSON, as hooks receive it. `pid` 0 is left out.
+/// Source: runtime-spec runtime.md "State", config.md "POSIX-platform Hooks".
+std::string hook_state(const Record& record, std::string_view status, pid_t pid);
+
+}  // namespace knarr::engine
