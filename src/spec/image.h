@@ -89,6 +89,7 @@ namespace media {
 inline constexpr std::string_view kOciManifest = "application/vnd.oci.image.manifest.v1+json";
 inline constexpr std::string_view kOciIndex = "application/vnd.oci.image.index.v1+json";
 inline constexpr std::string_view kOciConfig = "application/vnd.oci.image.config.v1+json";
+inline constexpr std::string_view kDockerConfig = "application/vnd.docker.container.image.v1+json";
 inline constexpr std::string_view kDockerManifest =
     "application/vnd.docker.distribution.manifest.v2+json";
 inline constexpr std::string_view kDockerList =
@@ -102,11 +103,20 @@ struct ManifestOrIndex {
     std::optional<Index> index;
 };
 
-/// Errors of all: invalid_image with the JSON path; limit_exceeded past kMaxLayers.
-/// `media_type` is what the registry said it is; may be empty.
+/// Errors of all: invalid_image with the JSON path; limit_exceeded past kMaxLayers and past
+/// kMaxManifestBytes or kMaxImageConfigBytes.
+/// `media_type` is what the registry said it is, with or without parameters; may be empty. It may
+/// not contradict the document. Docker's schema 1 is refused with a hint.
 Result<ManifestOrIndex> decode_manifest_or_index(std::string_view json,
                                                  std::string_view media_type);
+/// The config blob must be one that is_image_config() knows: an artifact's may be anything.
 Result<ImageConfig> decode_image_config(std::string_view json);
+
+/// Whether a manifest's config is that of a container image, OCI's or Docker's. Others are
+/// artifacts (Helm charts, signatures) or Wasm modules.
+bool is_image_config(std::string_view media_type);
+/// Whether a layer is a WebAssembly module itself rather than a tar.
+bool is_wasm_layer(std::string_view media_type);
 
 /// The compression of a layer's media type (OCI, Docker, nondistributable variants).
 /// Errors: unsupported for a media type that is no layer tar.
