@@ -8,7 +8,7 @@ function(knarr_room name)
     file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp
          ${CMAKE_SOURCE_DIR}/src/${name}/*.S)
     set(tests ${sources})
-    list(FILTER sources EXCLUDE REGEX "_test\\.cpp$")
+    list(FILTER sources EXCLUDE REGEX "(_test|/main)\\.cpp$")  # main.cpp: see knarr_program
     list(FILTER tests INCLUDE REGEX "_test\\.cpp$")
     list(TRANSFORM ARGN PREPEND knarr_ OUTPUT_VARIABLE deps)
     if(sources)
@@ -30,4 +30,10 @@ function(knarr_static target)
     if(KNARR_STATIC)
         target_link_options(${target} PRIVATE -static-pie)
     endif()
+endfunction()
+
+# knarr_program(NAME ROOM) makes the program NAME from src/ROOM/main.cpp and its room.
+function(knarr_program name room)
+    add_executable(${name} ${CMAKE_SOURCE_DIR}/src/${room}/main.cpp)
+    target_link_libraries(${name} PRIVATE knarr_${room})
 endfunction()

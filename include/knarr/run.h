@@ -1,0 +1,54 @@
+#pragma once
+// A container from an image, as a caller asks for it: engine vocabulary, no OCI inside.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "knarr/image.h"
+#include "knarr/types.h"
+
+namespace knarr {
+
+/// One host directory or file in the container.
+struct VolumeRequest {
+    std::string source;  ///< host path, absolute or relative to the caller's directory; must exist
+    std::string target;  ///< absolute, in the container
+    bool read_only = false;          ///< of the mount and all mounts below it
+    bool recursive = true;           ///< with the mounts below the source
+    std::string propagation;         ///< "rprivate", "rslave", "rshared", ...; empty: rprivate
+    std::vector<std::string> flags;  ///< of nosuid, nodev, noexec
+};
+
+enum class NetworkMode : std::uint8_t {
+    none,  ///< a network namespace of its own with nothing but loopback
+    host,  ///< the host's network
+};
+
+enum class PullPolicy : std::uint8_t { missing, always, never };
+
+/// What `run IMAGE` is asked for. Empty means: as the image says, else the default.
+struct RunRequest {
+    std::string image;
+    std::vector<std::string> command;  ///< replaces the image's Cmd
+    /// Replaces the image's Entrypoint and drops its Cmd; an empty list resets it.
+    std::optional<std::vector<std::string>> entrypoint;
+    std::vector<std::string> env;  ///< "NAME=value"; over the image's
+    std::string workdir;           ///< absolute; made when missing
+    std::string user;              ///< USER[:GROUP], names or numbers
+    std::string hostname;
+    std::string name;  ///< unique among the containers; empty: none
+    std::vector<VolumeRequest> volumes;
+    bool read_only = false;
+    bool remove = false;                       ///< leave nothing once it has ended
+    std::optional<std::int64_t> memory_bytes;  ///< > 0
+    std::optional<std::int64_t> cpu_quota_us;  ///< of each 100 ms
+    std::optional<std::int64_t> pids_limit;    ///< -1: none
+    NetworkMode network = NetworkMode::none;
+    Isolation isolation = Isolation::native;
+    PullPolicy pull = PullPolicy::missing;
+    PullOptions pull_options;
+};
+
+}  // namespace knarr

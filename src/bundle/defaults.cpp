@@ -1,0 +1,87 @@
+#include "bundle/defaults.h"
+
+namespace knarr::bundle {
+
+namespace {
+
+spec::Mount mount(std::string destination,
+                  std::string type,
+                  std::string source,
+                  std::vector<std::string> options) {
+    return {.destination = std::move(destination),
+            .type = std::move(type),
+            .source = std::move(source),
+            .options = std::move(options),
+            .uid_mappings = {},
+            .gid_mappings = {}};
+}
+
+}  // namespace
+
+std::vector<spec::Mount> default_mounts() {
+    return {
+        mount("/proc", "proc", "proc", {"nosuid", "noexec", "nodev"}),
+        mount("/dev", "tmpfs", "tmpfs", {"nosuid", "strictatime", "mode=755", "size=65536k"}),
+        mount("/dev/pts",
+              "devpts",
+              "devpts",
+              {"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}),
+        mount(
+            "/dev/shm", "tmpfs", "shm", {"nosuid", "noexec", "nodev", "mode=1777", "size=65536k"}),
+        mount("/dev/mqueue", "mqueue", "mqueue", {"nosuid", "noexec", "nodev"}),
+        mount("/sys", "sysfs", "sysfs", {"nosuid", "noexec", "nodev", "ro"}),
+        mount(
+            "/sys/fs/cgroup", "cgroup", "cgroup", {"nosuid", "noexec", "nodev", "relatime", "ro"}),
+    };
+}
+
+std::vector<spec::Mount> read_only_scratch() {
+    const std::vector<std::string> options{
+        "nosuid", "nodev", "mode=1777", "size=65536k", "tmpcopyup"};
+    return {
+        mount("/tmp", "tmpfs", "tmpfs", options),
+        mount(
+            "/run", "tmpfs", "tmpfs", {"nosuid", "nodev", "mode=755", "size=65536k", "tmpcopyup"}),
+        mount("/var/tmp", "tmpfs", "tmpfs", options)};
+}
+
+std::vector<std::string> default_masked_paths() {
+    return {"/proc/acpi",
+            "/proc/asound",
+            "/proc/interrupts",
+            "/proc/kcore",
+            "/proc/keys",
+            "/proc/latency_stats",
+            "/proc/timer_list",
+            "/proc/timer_stats",
+            "/proc/sched_debug",
+            "/proc/scsi",
+            "/sys/firmware",
+            "/sys/devices/virtual/powercap",
+            "/sys/fs/selinux",
+            "/sys/dev/block"};
+}
+
+std::vector<std::string> default_readonly_paths() {
+    return {"/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"};
+}
+
+std::vector<spec::DeviceRule> default_device_rules() {
+    const auto allow = [](std::int64_t major, std::optional<std::int64_t> minor) {
+        return spec::DeviceRule{
+            .allow = true, .type = 'c', .major = major, .minor = minor, .access = "rwm"};
+    };
+    return {
+        {.allow = false, .type = 'a', .major = {}, .minor = {}, .access = "rwm"},
+        allow(1, 3),     // null
+        allow(1, 5),     // zero
+        allow(1, 7),     // full
+        allow(1, 8),     // random
+        allow(1, 9),     // urandom
+        allow(5, 0),     // tty
+        allow(5, 2),     // ptmx
+        allow(136, {}),  // pts/N
+    };
+}
+
+}  // namespace knarr::bundle

@@ -1,0 +1,79 @@
+#include "cli/containers.h"
+
+#include "spec/json_writer.h"
+
+namespace knarr::cli {
+
+Result<Engine> open_engine(Context& context) {
+    const Reporter& reporter = context.reporter;
+    return Engine::open({.root = context.globals.root,
+                         .data_root = context.globals.data_root,
+                         .warn = [&reporter](std::string_view text) { reporter.warn(text); }});
+}
+
+std::string owner_name(std::uint32_t uid) {
+    return uid == 0 ? "root" : fmt::format("#{}", uid);
+}
+
+namespace {
+
+void write_state(spec::JsonWriter& json, const ContainerInfo& info) {
+    json.begin_object();
+    json.member("ociVersion", info.oci_version).member("id", info.id).member("pid", info.pid);
+    if (!info.damage.empty()) {
+        json.member("status", "damaged").member("damage", info.damage).end_object();
+        return;
+    }
+    json.member("status", name_of(info.state)).member("bundle", info.bundle);
+    json.member("rootfs", info.rootfs).member("created", info.created);
+    if (!info.annotations.empty()) {
+        json.member("annotations", info.annotations);
+    }
+    json.member("owner", owner_name(info.owner_uid));
+    json.member("isolation", name_of(info.isolation));
+    if (!info.name.empty()) {
+        json.member("name", info.name);
+    }
+    if (!info.image.empty()) {
+        json.member("image", info.image);
+    }
+    if (info.exit_code) {
+        json.member("exitCode", *info.exit_code);
+    }
+    json.end_object();
+}
+
+}  // namespace
+
+std::string state_json(const ContainerInfo& info) {
+    spec::JsonWriter json(spec::JsonLayout::indented);
+    write_state(json, info);
+    return std::move(json).text();
+}
+
+std::string list_json(const std::vector<ContainerInfo>& all) {
+    spec::JsonWriter json(spec::JsonLayout::indented);
+    json.begin_array();
+    for (const ContainerInfo& info : all) {
+        write_state(json, info);
+    }
+    json.end_array();
+    return std::move(json).text();
+}
+
+Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id) {
+    BundleRequest request;
+    request.id = id;
+    request.bundle = args.get("bundle", ".");
+    request.pid_file = args.get("pid-file");
+    request.console_socket = args.get("console-socket");
+    request.preserve_fds =
+        static_cast<unsigned>(KNARR_TRY(args.number("preserve-fds", 1024)).value_or(0));
+    request.no_pivot = args.flag("no-pivot");
+    request.no_new_keyring = args.flag("no-new-keyring");
+    request.keep = args.flag("keep");
+    request.isolation = KNARR_TRY(parse_isolation(args.get("isolation", "native")));
+    return request;
+}
+
+}  // namespace knarr::cli

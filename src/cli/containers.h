@@ -1,0 +1,51 @@
+#pragma once
+// What the container verbs share.
+
+#include <array>
+#include <string>
+#include <vector>
+
+#include "cli/verb.h"
+#include "knarr/engine.h"
+
+namespace knarr::cli {
+
+/// The engine for this command line; its warnings go through the reporter.
+Result<Engine> open_engine(Context& context);
+
+/// The state as runc prints it: ociVersion, id, pid, status, bundle, rootfs, created, owner,
+/// annotations, and what knarr adds (name, isolation, image, exitCode).
+std::string state_json(const ContainerInfo& info);
+/// An array of the same.
+std::string list_json(const std::vector<ContainerInfo>& all);
+/// "root", or "#1000": names of other users would need the host's name services.
+std::string owner_name(std::uint32_t uid);
+
+inline constexpr Option kBundleOption{.name = "bundle",
+                                      .letter = 'b',
+                                      .value = "DIR",
+                                      .help = "directory with config.json",
+                                      .fallback = "the current directory"};
+inline constexpr Option kConsoleSocketOption{
+    .name = "console-socket",
+    .value = "SOCKET",
+    .help = "AF_UNIX socket that receives the terminal's master"};
+inline constexpr Option kPidFileOption{
+    .name = "pid-file", .value = "FILE", .help = "write the first process's pid into FILE"};
+inline constexpr Option kNoPivotOption{
+    .name = "no-pivot", .help = "move the root mount instead of pivot_root (on an initramfs)"};
+inline constexpr Option kNoNewKeyringOption{.name = "no-new-keyring",
+                                            .help = "keep the caller's session keyring"};
+inline constexpr Option kPreserveFdsOption{.name = "preserve-fds",
+                                           .value = "N",
+                                           .help = "pass descriptors 3 to N+2 on to the program",
+                                           .fallback = "0"};
+inline constexpr Option kIsolationOption{.name = "isolation",
+                                         .value = "KIND",
+                                         .help = "native; microvm, wasm and host are not built yet",
+                                         .fallback = "native"};
+
+/// The request that create and run have in common. Errors: invalid_argument.
+Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id);
+
+}  // namespace knarr::cli

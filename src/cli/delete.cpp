@@ -1,0 +1,52 @@
+#include "cli/containers.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::array<std::string_view, 1> kAliases{"rm"};
+constexpr std::array kOptions{
+    Option{.name = "force",
+           .letter = 'f',
+           .help = "kill it first; a container that is not there is no error"},
+};
+
+Result<int> run_delete(Context& context, const Parsed& args) {
+    if (args.positionals.empty()) {
+        return fail(Errc::invalid_argument, "which one? container ID is missing");
+    }
+    Engine engine = KNARR_TRY(open_engine(context));
+    const RemoveMode mode = args.flag("force") ? RemoveMode::force : RemoveMode::when_stopped;
+    // All are tried, the first failure is the one that is returned.
+    Result<> first;
+    for (const std::string_view id : args.positionals) {
+        Result<> removed = engine.remove(id, mode);
+        if (removed) {
+            continue;
+        }
+        if (first) {
+            first = std::move(removed);
+        } else {
+            context.reporter.error(removed.error());
+        }
+    }
+    KNARR_TRY(std::move(first));
+    return 0;
+}
+
+}  // namespace
+
+constexpr Verb kDelete{
+    .name = "delete",
+    .aliases = kAliases,
+    .synopsis = "[options] ID...",
+    .summary = "remove a container that does not run",
+    .about =
+        "Removes all that a container consists of: cgroup, state, and for one made from an image\n"
+        "its files. A created container is killed; a running one is an error without --force.",
+    .example = "knarr delete --force web",
+    .options = kOptions,
+    .run = run_delete,
+};
+
+}  // namespace knarr::cli

@@ -1,0 +1,156 @@
+// knarr: global options, the verb, and what an error becomes.
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "cli/help.h"
+#include "cli/verb.h"
+#include "cli/version.h"
+#include "core/text.h"
+
+namespace knarr::cli {
+
+namespace {
+
+std::string from_environment(const char* name, std::string_view fallback) {
+    const char* value = std::getenv(name);
+    return std::string(value != nullptr && *value != '\0' ? std::string_view(value) : fallback);
+}
+
+Result<std::string> absolute_dir(const Parsed& globals,
+                                 std::string_view option,
+                                 const char* variable,
+                                 std::string_view fallback) {
+    const auto given = globals.find(option);
+    std::string path = given ? std::string(*given) : from_environment(variable, fallback);
+    if (path.empty()) {
+        return fail(Errc::invalid_argument, "--{} is empty", option);
+    }
+    return path;
+}
+
+/// Options of runc and crun that ask for what is not built: a typed error, never ignored.
+Result<> check_managers(const Parsed& globals) {
+    const std::string_view manager = globals.get("cgroup-manager", "cgroupfs");
+    if (globals.flag("systemd-cgroup") || manager == "systemd") {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "cgroups by systemd are not built yet",
+                          .hint = "leave the option out: cgroupfs is the default"});
+    }
+    if (manager == "disabled") {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "running without cgroups is not built yet",
+                          .hint = "leave the option out: cgroupfs is the default"});
+    }
+    if (manager != "cgroupfs") {
+        return fail(Errc::invalid_argument,
+                    "--cgroup-manager \"{}\" is none of cgroupfs, systemd, disabled",
+                    printable(manager));
+    }
+    const std::string_view rootless = globals.get("rootless", "auto");
+    if (rootless == "true") {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "rootless containers are not built yet",
+                          .hint = "run as root"});
+    }
+    if (rootless != "auto" && rootless != "false") {
+        return fail(Errc::invalid_argument,
+                    "--rootless \"{}\" is none of auto, true, false",
+                    printable(rootless));
+    }
+    return {};
+}
+
+Result<> apply_globals(const Parsed& globals, Context& context) {
+    const std::string_view format = globals.get("log-format", "text");
+    if (format != "text" && format != "json") {
+        return fail(Errc::invalid_argument,
+                    "--log-format \"{}\" is neither text nor json",
+                    printable(format));
+    }
+    Reporter& reporter = context.reporter;
+    reporter.log_format = format == "json" ? LogFormat::json : LogFormat::text;
+    reporter.log_file = globals.get("log");
+    reporter.debug = globals.flag("debug");
+    KNARR_TRY(reporter.check_log());
+    context.globals.root = KNARR_TRY(absolute_dir(globals, "root", "KNARR_ROOT", "/run/knarr"));
+    context.globals.data_root =
+        KNARR_TRY(absolute_dir(globals, "data-root", "KNARR_DATA_ROOT", "/var/lib/knarr"));
+    return check_managers(globals);
+}
+
+using Words = std::span<const std::string_view>;
+
+Result<int> run_verb(const Verb& verb, std::string path, Words words, Context& context) {
+    context.reporter.verb = path;
+    if (!verb.inner.empty() && !words.empty() && !words.front().starts_with('-')) {
+        const Verb* inner = find_verb(verb.inner, words.front());
+        if (inner == nullptr) {
+            return fail(unknown_verb(verb.inner, words.front()));
+        }
+        path += fmt::format(" {}", inner->name);
+        return run_verb(*inner, std::move(path), words.subspan(1), context);
+    }
+    // Errors of the parse itself are JSON too where the caller asks for JSON.
+    const bool has_json = std::any_of(
+        verb.options.begin(), verb.options.end(), [](const auto& o) { return o.name == "json"; });
+    const auto end = std::find(words.begin(), words.end(), "--");
+    context.reporter.json_errors = has_json && std::find(words.begin(), end, "--json") != end;
+
+    const Parsed args = KNARR_TRY(parse(verb.options, words, verb.rules));
+    if (args.help) {
+        KNARR_TRY(print(verb_help(verb, path)));
+        return 0;
+    }
+    if (verb.run == nullptr) {
+        return fail(Errc::invalid_argument, "which one? {}", verb.synopsis);
+    }
+    context.reporter.json_errors = args.flag("json");
+    return verb.run(context, args);
+}
+
+Result<int> run_program(Words words, Context& context) {
+    const Parsed globals = KNARR_TRY(parse(global_options(), words, {.options_until = 1}));
+    if (globals.help) {
+        KNARR_TRY(print(general_help()));
+        return 0;
+    }
+    if (globals.flag("version")) {
+        KNARR_TRY(print(version_text()));
+        return 0;
+    }
+    KNARR_TRY(apply_globals(globals, context));
+    if (globals.positionals.empty()) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = "which verb?",
+                          .hint = "knarr --help shows the verbs"});
+    }
+    const std::string_view name = globals.positionals.front();
+    const Verb* verb = find_verb(all_verbs(), name);
+    if (verb == nullptr) {
+        return fail(unknown_verb(all_verbs(), name));
+    }
+    return run_verb(*verb, std::string(verb->name), Words(globals.positionals).subspan(1), context);
+}
+
+int run_main(Words words) {
+    Reporter reporter;
+    Context context{.globals = {}, .reporter = reporter};
+    const Result<int> status = run_program(words, context);
+    if (status) {
+        return *status;
+    }
+    reporter.error(status.error());
+    const int own = describe(status.error().code).exit_status;
+    // 126 and 127 speak of the container's program and stay what they are.
+    return context.failure_status != 0 && own != 126 && own != 127 ? context.failure_status : own;
+}
+
+}  // namespace
+
+}  // namespace knarr::cli
+
+int main(int argc, char** argv) {
+    const std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+    return knarr::cli::run_main(words);
+}

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace knarr::cli {
+
+/// Rows as columns that are as wide as their widest cell, with `gap` blanks between; the last
+/// column is not padded. Cells are shown printable() and uncut.
+std::string format_table(const std::vector<std::vector<std::string>>& rows, std::size_t gap = 3);
+
+/// Milliseconds are dropped: "2 hours ago", as docker's tables have it. `when` and `now` in
+/// seconds since 1970; a `when` in the future or 0 gives "N/A".
+std::string ago(std::int64_t when, std::int64_t now);
+
+/// Seconds since 1970 of an RFC 3339 text; -1 when it is none.
+std::int64_t parse_time(std::string_view rfc3339);
+
+/// "45.2MB": decimal units with three digits, as docker's tables have it.
+std::string decimal_size(std::uint64_t bytes);
+
+}  // namespace knarr::cli

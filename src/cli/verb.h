@@ -1,0 +1,64 @@
+#pragma once
+// cli: the `knarr` program. One file per verb, each a Verb value: its options, its help and the
+// function that asks the engine. Nothing here decides; the engine does.
+//
+//   main.cpp     global options, which verb, what an error looks like and means as exit status
+//   options.h    the option parser
+//   verbs.cpp    the table of all verbs
+//   help.h       help texts from the table
+//   output.h     standard output, standard error, the log file
+//   table.h      columns
+//   inspect.h    values as JSON
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "cli/options.h"
+#include "cli/output.h"
+#include "knarr/result.h"
+
+namespace knarr::cli {
+
+/// What stands before the verb.
+struct Globals {
+    std::string root = "/run/knarr";
+    std::string data_root = "/var/lib/knarr";
+};
+
+/// What a verb gets besides its own options.
+struct Context {
+    Globals globals;
+    Reporter& reporter;
+    /// Instead of the exit status of an error of ours: 125 for `run IMAGE`, as docker and podman
+    /// do, so that it differs from what the program returned. 0: the error's own.
+    int failure_status = 0;
+};
+
+struct Verb {
+    std::string_view name;
+    std::span<const std::string_view> aliases = {};
+    std::string_view synopsis = {};  // "[options] ID", one spelling a line
+    std::string_view summary = {};   // one line for the list of verbs
+    std::string_view about = {};     // paragraphs for its own help
+    std::string_view example = {};
+    std::span<const Option> options = {};
+    ParseRules rules = {};
+    /// Returns the exit status.
+    Result<int> (*run)(Context& context, const Parsed& args) = nullptr;
+    /// A verb of verbs ("image list"): its own table, and no `run`.
+    std::span<const Verb* const> inner = {};
+};
+
+/// All verbs, in the order that help shows.
+std::span<const Verb* const> all_verbs();
+
+extern const Verb kCreate, kStart, kState, kKill, kDelete, kRun, kList, kPlan, kPull, kImages, kRmi,
+    kImage, kContainer, kInfo, kVersion, kHelp;
+
+/// Exactly one positional, called `what` in the error.
+Result<std::string_view> one_argument(const Parsed& args, std::string_view what);
+/// Errors: invalid_argument when there are positionals.
+Result<> no_arguments(const Parsed& args);
+
+}  // namespace knarr::cli

@@ -1,0 +1,70 @@
+#include <array>
+
+#include "cli/help.h"
+#include "cli/verb.h"
+#include "core/text.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::array kVerbs{&kVersion, &kHelp};
+
+Result<int> run_help(Context&, const Parsed& args) {
+    if (args.positionals.empty()) {
+        KNARR_TRY(print(general_help()));
+        return 0;
+    }
+    std::span<const Verb* const> verbs = all_verbs();
+    const Verb* verb = nullptr;
+    std::string path;
+    for (const std::string_view word : args.positionals) {
+        verb = find_verb(verbs, word);
+        if (verb == nullptr) {
+            return fail(unknown_verb(verbs, word));
+        }
+        path += path.empty() ? "" : " ";
+        path += verb->name;
+        verbs = verb->inner;
+    }
+    KNARR_TRY(print(verb_help(*verb, path)));
+    return 0;
+}
+
+}  // namespace
+
+constexpr Verb kHelp{
+    .name = "help",
+    .synopsis = "[VERB...]",
+    .summary = "print this list, or the help of a verb",
+    .about = "Prints what knarr can do, or what one verb does.",
+    .example = "knarr help run",
+    .run = run_help,
+};
+
+std::span<const Verb* const> all_verbs() {
+    return kVerbs;
+}
+
+Result<std::string_view> one_argument(const Parsed& args, std::string_view what) {
+    if (args.positionals.empty()) {
+        return fail(Errc::invalid_argument, "which one? {} is missing", what);
+    }
+    if (args.positionals.size() > 1) {
+        return fail(Errc::invalid_argument,
+                    "one {} is wanted; \"{}\" is too much",
+                    what,
+                    printable(args.positionals[1]));
+    }
+    return args.positionals.front();
+}
+
+Result<> no_arguments(const Parsed& args) {
+    if (!args.positionals.empty()) {
+        return fail(
+            Errc::invalid_argument, "\"{}\" is too much", printable(args.positionals.front()));
+    }
+    return {};
+}
+
+}  // namespace knarr::cli
