@@ -30,11 +30,6 @@ Result<Fd> duplicate(const Fd& fd) {
     return Fd(copy);
 }
 
-bool is_inherited(int fd) {
-    const int flags = fcntl(fd, F_GETFD);
-    return flags >= 0 && (flags & FD_CLOEXEC) == 0;
-}
-
 Result<std::size_t> read_some(const Fd& fd, std::span<char> buffer) {
     while (true) {
         const ssize_t got = read(fd.get(), buffer.data(), buffer.size());
@@ -81,6 +76,24 @@ Result<std::string> read_all(const Fd& fd, std::size_t max) {
     }
     text.resize(used);
     return text;
+}
+
+Result<> read_at(const Fd& fd, std::span<char> buffer, std::uint64_t offset) {
+    while (!buffer.empty()) {
+        const ssize_t got =
+            pread(fd.get(), buffer.data(), buffer.size(), static_cast<off_t>(offset));
+        if (got == 0) {
+            return fail(Errc::io, "read: the file ends early");
+        }
+        if (got < 0 && errno != EINTR) {
+            return fail_errno(errno, "read");
+        }
+        if (got > 0) {
+            buffer = buffer.subspan(static_cast<std::size_t>(got));
+            offset += static_cast<std::uint64_t>(got);
+        }
+    }
+    return {};
 }
 
 Result<> write_all(const Fd& fd, std::string_view bytes) {

@@ -11,10 +11,10 @@
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "platform/file.h"
+#include "platform/pidfd.h"
 
 #ifndef CLONE_CLEAR_SIGHAND
 #define CLONE_CLEAR_SIGHAND 0x100000000ULL
@@ -67,17 +67,9 @@ Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup) {
 }
 
 void kill_and_reap(const Fd& pidfd) {
-    syscall(SYS_pidfd_send_signal, pidfd.get(), SIGKILL, nullptr, 0);
-    siginfo_t info{};
-    while (waitid(P_PIDFD, static_cast<id_t>(pidfd.get()), &info, WEXITED) != 0 && errno == EINTR) {
-    }
-}
-
-Result<> set_parent_death_signal(int signal) {
-    if (prctl(PR_SET_PDEATHSIG, signal) != 0) {
-        return fail_errno(errno, "prctl PR_SET_PDEATHSIG");
-    }
-    return {};
+    // Neither can fail in a way to act on: a child that has ended is reaped all the same.
+    static_cast<void>(pidfd_send_signal(pidfd, SIGKILL));
+    static_cast<void>(reap(pidfd));
 }
 
 Result<> set_dumpable(bool dumpable) {

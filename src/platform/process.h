@@ -26,8 +26,6 @@ Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup = nullptr);
 /// Sends SIGKILL and waits until the child is reaped. For children of this process only.
 void kill_and_reap(const Fd& pidfd);
 
-/// The signal that this process gets when its parent ends; 0: none.
-Result<> set_parent_death_signal(int signal);
 /// Whether others of our user may look into /proc/PID of this process.
 Result<> set_dumpable(bool dumpable);
 /// A new session; already leading one is no error.

@@ -1,0 +1,25 @@
+#pragma once
+// Making and changing single entries of a directory, by descriptor and without following links.
+
+#include <string>
+
+#include <sys/stat.h>
+#include <sys/types.h>
+
+#include "platform/fd.h"
+
+namespace knarr::sys {
+
+/// mknodat(2): a device, FIFO or socket. `type_and_mode` as S_IFCHR | 0666. An existing entry is
+/// success: the caller looks at what is there.
+Result<> make_node_at(const Fd& dir, const std::string& name, mode_t type_and_mode, dev_t device);
+/// symlinkat(2). Errors: sys_errno EEXIST.
+Result<> make_symlink_at(const Fd& dir, const std::string& name, const std::string& target);
+
+/// The owner and mode of what an O_PATH descriptor names. The mode is exact: no umask.
+Result<> set_owner(const Fd& fd, uid_t uid, gid_t gid);
+Result<> set_mode(const Fd& fd, mode_t mode);
+/// Owner, mode (but not of a link) and times of the entry as `like` has them.
+Result<> set_attributes_at(const Fd& dir, const std::string& name, const struct stat& like);
+
+}  // namespace knarr::sys

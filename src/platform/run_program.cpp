@@ -1,0 +1,165 @@
+#include "platform/run_program.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "platform/file.h"
+#include "platform/pidfd.h"
+#include "platform/process.h"
+
+namespace knarr::sys {
+
+namespace {
+
+constexpr std::size_t kMaxErrorOutput = 4096;
+
+std::vector<char*> pointers(const std::vector<std::string>& texts) {
+    std::vector<char*> out;
+    for (const std::string& text : texts) {
+        out.push_back(const_cast<char*>(text.c_str()));  // execve reads only
+    }
+    out.push_back(nullptr);
+    return out;
+}
+
+/// The child's side: stdin, stdout and stderr, then the program; errno to `report` on failure.
+[[noreturn]] void become(const Program& program,
+                         const Fd& input,
+                         const Fd& output,
+                         const Fd& errors,
+                         const Fd& report,
+                         char* const* argv,
+                         char* const* envp) {
+    setpgid(0, 0);
+    unblock_signals();
+    const bool ready = replace_fd(input, 0) && replace_fd(output, 1) && replace_fd(errors, 2) &&
+                       close_on_exec_from(3);
+    if (ready) {
+        execve(program.path.c_str(), argv, envp);
+    }
+    const int error = errno;
+    static_cast<void>(
+        write_all(report, std::string_view(reinterpret_cast<const char*>(&error), sizeof error)));
+    _exit(127);
+}
+
+/// The parent's side: feeds stdin and collects stderr until the process has ended.
+class Feeder {
+public:
+    Feeder(const Program& program, Fd input, Fd errors, const Fd& pidfd)
+        : left_(program.input),
+          input_(std::move(input)),
+          errors_(std::move(errors)),
+          pidfd_(pidfd),
+          deadline_(std::chrono::steady_clock::now() + program.timeout) {}
+
+    /// True when the process ended before the deadline.
+    bool run(std::string& error_output) {
+        while (true) {
+            std::array<pollfd, 3> polled{{{.fd = pidfd_.get(), .events = POLLIN, .revents = 0},
+                                          {.fd = errors_.get(), .events = POLLIN, .revents = 0},
+                                          {.fd = input_.get(), .events = POLLOUT, .revents = 0}}};
+            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+                deadline_ - std::chrono::steady_clock::now());
+            if (left.count() <= 0) {
+                return false;
+            }
+            const int wait = static_cast<int>(std::min<long long>(left.count() + 1, 60'000));
+            if (poll(polled.data(), polled.size(), wait) < 0 && errno != EINTR) {
+                return false;
+            }
+            if (polled[1].revents != 0) {
+                drain(error_output);
+            }
+            if (polled[2].revents != 0) {
+                feed();
+            }
+            if (polled[0].revents != 0) {
+                drain(error_output);
+                return true;
+            }
+        }
+    }
+
+private:
+    void feed() {
+        const ssize_t put = send(input_.get(), left_.data(), left_.size(), MSG_NOSIGNAL);
+        if (put > 0) {
+            left_.remove_prefix(static_cast<std::size_t>(put));
+        }
+        if (left_.empty() || (put < 0 && errno != EAGAIN && errno != EINTR)) {
+            input_.reset();  // a hook that does not read its stdin is no failure
+        }
+    }
+    void drain(std::string& error_output) {
+        std::array<char, 4096> buffer;
+        ssize_t got = 0;
+        while ((got = read(errors_.get(), buffer.data(), buffer.size())) > 0) {
+            const auto room = kMaxErrorOutput - std::min(kMaxErrorOutput, error_output.size());
+            error_output.append(buffer.data(), std::min(static_cast<std::size_t>(got), room));
+        }
+        if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+            errors_.reset();
+        }
+    }
+
+    std::string_view left_;
+    Fd input_, errors_;
+    const Fd& pidfd_;
+    std::chrono::steady_clock::time_point deadline_;
+};
+
+}  // namespace
+
+Result<Ended> run_program(const Program& program) {
+    int ends[2];
+    // A socket as stdin: a write to a program that is gone is an error here, not a signal.
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        return fail_errno(errno, "socketpair");
+    }
+    Fd input(ends[0]);
+    Fd input_end(ends[1]);
+    Pipe errors = KNARR_TRY(make_pipe());
+    Pipe report = KNARR_TRY(make_pipe());
+    const Fd null = KNARR_TRY(open_path("/dev/null", O_WRONLY));
+    fcntl(input.get(), F_SETFL, O_NONBLOCK);
+    fcntl(errors.read.get(), F_SETFL, O_NONBLOCK);
+    const std::vector<char*> argv = pointers(program.args);
+    const std::vector<char*> envp = pointers(program.env);
+
+    Clone clone = KNARR_TRY(clone_process(0));
+    if (clone.in_child()) {
+        become(program, input_end, null, errors.write, report.write, argv.data(), envp.data());
+    }
+    input_end.reset();
+    errors.write.reset();
+    report.write.reset();
+    int exec_errno = 0;
+    const auto got =
+        read_full(report.read, std::span(reinterpret_cast<char*>(&exec_errno), sizeof exec_errno));
+    if (got && *got == sizeof exec_errno) {
+        kill_and_reap(clone.pidfd);
+        return fail_errno(exec_errno, "execute {}", printable(program.path));
+    }
+
+    Ended ended;
+    ended.timed_out = !Feeder(program, std::move(input), std::move(errors.read), clone.pidfd)
+                           .run(ended.error_output);
+    if (ended.timed_out) {
+        kill(-clone.pid, SIGKILL);
+    }
+    const ExitStatus status = KNARR_TRY(reap(clone.pidfd), "wait for {}", printable(program.path));
+    (status.signaled ? ended.signal : ended.exit_code) = status.value;
+    return ended;
+}
+
+}  // namespace knarr::sys

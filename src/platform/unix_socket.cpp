@@ -1,0 +1,102 @@
+#include "platform/unix_socket.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "platform/file.h"
+#include "platform/socket.h"
+
+namespace knarr::sys {
+
+namespace {
+
+Result<sockaddr_un> address_of(const std::string& path) {
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    if (path.size() >= sizeof address.sun_path) {
+        return fail(Errc::invalid_argument,
+                    "socket path {} is longer than {} bytes",
+                    printable(path),
+                    sizeof address.sun_path - 1);
+    }
+    std::memcpy(address.sun_path, path.c_str(), path.size() + 1);
+    return address;
+}
+
+Result<Fd> connect_to(const std::string& path, int type) {
+    const sockaddr_un address = KNARR_TRY(address_of(path));
+    Fd fd(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
+    if (!fd.valid()) {
+        return fail_errno(errno, "socket");
+    }
+    if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        return fail_errno(errno, "connect to {}", printable(path));
+    }
+    return fd;
+}
+
+}  // namespace
+
+Result<Fd> listen_at(const Fd& dir, const std::string& name) {
+    const sockaddr_un address = KNARR_TRY(address_of(fd_path(dir) + "/" + name));
+    Fd fd(socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0));
+    if (!fd.valid()) {
+        return fail_errno(errno, "socket");
+    }
+    KNARR_TRY(unlink_at(dir, name));
+    // The mode of the socket file is that of the descriptor, less the umask.
+    if (fchmod(fd.get(), 0600) != 0 ||
+        bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+        return fail_errno(errno, "bind {}", name);
+    }
+    if (listen(fd.get(), 4) != 0) {
+        return fail_errno(errno, "listen on {}", name);
+    }
+    return fd;
+}
+
+Result<Fd> accept_owner(const Fd& listener) {
+    while (true) {
+        Fd client(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
+        if (!client.valid()) {
+            if (errno == EINTR || errno == ECONNABORTED) {
+                continue;
+            }
+            return fail_errno(errno, "accept");
+        }
+        ucred peer{};
+        socklen_t size = sizeof peer;
+        if (getsockopt(client.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
+            (peer.uid == 0 || peer.uid == geteuid())) {
+            return client;
+        }
+    }
+}
+
+Result<Fd> connect_at(const Fd& dir, const std::string& name) {
+    return connect_to(fd_path(dir) + "/" + name, SOCK_SEQPACKET);
+}
+
+Result<Fd> connect_stream(const std::string& path) {
+    return connect_to(path, SOCK_STREAM);
+}
+
+Result<> send_terminal(const Fd& socket, const Fd& master, const std::string& name) {
+    return send_packet(socket, name, &master);
+}
+
+Result<BlockingPair> make_blocking_pair() {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+        return fail_errno(errno, "socketpair");
+    }
+    return BlockingPair{.first = Fd(ends[0]), .second = Fd(ends[1])};
+}
+
+}  // namespace knarr::sys

@@ -1,0 +1,28 @@
+#pragma once
+// Path sockets of a state directory: named by the directory's descriptor, so that neither the
+// length of the path nor a swapped directory matters. Always SOCK_SEQPACKET, mode 0600, and only
+// root and the owner are spoken to. Source: unix(7), SO_PEERCRED.
+
+#include <string>
+
+#include "platform/fd.h"
+
+namespace knarr::sys {
+
+Result<Fd> listen_at(const Fd& dir, const std::string& name);
+/// Waits for a client of our own user or root; others are hung up on.
+Result<Fd> accept_owner(const Fd& listener);
+/// Errors: sys_errno ECONNREFUSED or ENOENT when nobody listens.
+Result<Fd> connect_at(const Fd& dir, const std::string& name);
+/// Connects to an operator's path (SOCK_STREAM): --console-socket.
+Result<Fd> connect_stream(const std::string& path);
+/// Sends one byte with a descriptor, as terminal receivers expect it.
+Result<> send_terminal(const Fd& socket, const Fd& master, const std::string& name);
+
+/// Two connected SOCK_SEQPACKET sockets that block.
+struct BlockingPair {
+    Fd first, second;
+};
+Result<BlockingPair> make_blocking_pair();
+
+}  // namespace knarr::sys
