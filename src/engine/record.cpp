@@ -1,0 +1,215 @@
+#include "engine/record.h"
+
+#include <array>
+#include <cerrno>
+
+#include "core/limits.h"
+#include "core/text.h"
+#include "platform/file.h"
+#include "spec/json_reader.h"
+#include "spec/json_writer.h"
+
+namespace knarr::engine {
+
+namespace {
+
+constexpr unsigned kVersion = 1;
+
+void write_hooks(spec::JsonWriter& json,
+                 std::string_view name,
+                 const std::vector<spec::Hook>& hooks) {
+    if (hooks.empty()) {
+        return;
+    }
+    json.key(name).begin_array();
+    for (const spec::Hook& hook : hooks) {
+        json.begin_object();
+        json.member("path", hook.path).member("args", hook.args).member("env", hook.env);
+        json.member("timeout", hook.timeout);
+        json.end_object();
+    }
+    json.end_array();
+}
+
+Result<> read_hooks(const spec::JsonValue& root,
+                    std::string_view name,
+                    std::vector<spec::Hook>& hooks) {
+    const auto list = root.find(name);
+    if (!list) {
+        return {};
+    }
+    KNARR_TRY(list->expect(spec::JsonKind::array));
+    for (const auto& [unnamed, value] : list->children()) {
+        spec::Hook& hook = hooks.emplace_back();
+        KNARR_TRY(value.required("path", hook.path));
+        KNARR_TRY(value.optional("args", hook.args));
+        KNARR_TRY(value.optional("env", hook.env));
+        KNARR_TRY(value.optional("timeout", hook.timeout));
+    }
+    return {};
+}
+
+void write_cgroup(spec::JsonWriter& json, const sys::CgroupPlan& plan) {
+    json.key("cgroup").begin_object().member("v2", plan.v2).key("dirs").begin_array();
+    for (const sys::CgroupDir& dir : plan.dirs) {
+        json.begin_object();
+        json.member("controllers", dir.controllers);
+        json.member("mountPoint", dir.mount_point);
+        json.member("path", dir.path);
+        json.end_object();
+    }
+    json.end_array().end_object();
+}
+
+Result<> read_cgroup(const spec::JsonValue& root, std::optional<sys::CgroupPlan>& out) {
+    const auto cgroup = root.find("cgroup");
+    if (!cgroup) {
+        return {};
+    }
+    sys::CgroupPlan& plan = out.emplace();
+    KNARR_TRY(cgroup->required("v2", plan.v2));
+    const auto dirs = cgroup->find("dirs");
+    if (!dirs) {
+        return fail(cgroup->error_at("dirs", "is missing"));
+    }
+    KNARR_TRY(dirs->expect(spec::JsonKind::array));
+    for (const auto& [unnamed, value] : dirs->children()) {
+        sys::CgroupDir& dir = plan.dirs.emplace_back();
+        KNARR_TRY(value.required("controllers", dir.controllers));
+        KNARR_TRY(value.required("mountPoint", dir.mount_point));
+        KNARR_TRY(value.required("path", dir.path));
+    }
+    return {};
+}
+
+Result<> read_status(const spec::JsonValue& root, ContainerState& out) {
+    using enum ContainerState;
+    std::string text;
+    KNARR_TRY(root.required("status", text));
+    for (const ContainerState state : {creating, created, running, stopped}) {
+        if (knarr::name_of(state) == text) {
+            out = state;
+            return {};
+        }
+    }
+    return fail(root.error_at("status", "is none of creating, created, running, stopped"));
+}
+
+Result<> read_isolation(const spec::JsonValue& root, Isolation& out) {
+    std::string text;
+    KNARR_TRY(root.required("isolation", text));
+    const auto parsed = parse_isolation(text);
+    if (!parsed) {
+        return fail(root.error_at("isolation", parsed.error().message));
+    }
+    out = *parsed;
+    return {};
+}
+
+}  // namespace
+
+std::string encode_record(const Record& record) {
+    spec::JsonWriter json;
+    json.begin_object();
+    json.member("version", kVersion);
+    json.member("id", record.id);
+    json.member("name", record.name);
+    json.member("status", knarr::name_of(record.status));
+    json.member("pid", record.pid);
+    json.member("pidStartTicks", record.pid_start_ticks);
+    json.member("ociVersion", record.oci_version);
+    json.member("bundle", record.bundle);
+    json.member("rootfs", record.rootfs);
+    json.member("isolation", knarr::name_of(record.isolation));
+    json.member("created", record.created);
+    json.member("annotations", record.annotations);
+    json.member("owner", record.owner);
+    json.member("ownPidNamespace", record.own_pid_namespace);
+    if (record.cgroup) {
+        write_cgroup(json, *record.cgroup);
+    }
+    write_hooks(json, "poststart", record.poststart);
+    write_hooks(json, "poststop", record.poststop);
+    json.member("image", record.image);
+    json.member("dataDir", record.data_dir);
+    json.member("autoRemove", record.auto_remove);
+    json.member("exitCode", record.exit_code);
+    json.end_object();
+    return std::move(json).text();
+}
+
+Result<Record> decode_record(std::string_view text) {
+    const auto document = KNARR_TRY(spec::JsonDocument::parse(text, {.name = kRecordFile}));
+    const spec::JsonValue root = document.root();
+    unsigned version = 0;
+    KNARR_TRY(root.required("version", version));
+    if (version != kVersion) {
+        Error other = root.error_at(
+            "version", fmt::format("{} was written by another knarr, not {}", version, kVersion));
+        return fail(std::move(other));
+    }
+    Record record;
+    KNARR_TRY(root.required("id", record.id));
+    KNARR_TRY(root.optional("name", record.name));
+    KNARR_TRY(read_status(root, record.status));
+    KNARR_TRY(root.required("pid", record.pid));
+    KNARR_TRY(root.required("pidStartTicks", record.pid_start_ticks));
+    KNARR_TRY(root.optional("ociVersion", record.oci_version));
+    KNARR_TRY(root.required("bundle", record.bundle));
+    KNARR_TRY(root.required("rootfs", record.rootfs));
+    KNARR_TRY(read_isolation(root, record.isolation));
+    KNARR_TRY(root.optional("created", record.created));
+    KNARR_TRY(root.optional("annotations", record.annotations));
+    KNARR_TRY(root.optional("owner", record.owner));
+    KNARR_TRY(root.optional("ownPidNamespace", record.own_pid_namespace));
+    KNARR_TRY(read_cgroup(root, record.cgroup));
+    KNARR_TRY(read_hooks(root, "poststart", record.poststart));
+    KNARR_TRY(read_hooks(root, "poststop", record.poststop));
+    KNARR_TRY(root.optional("image", record.image));
+    KNARR_TRY(root.optional("dataDir", record.data_dir));
+    KNARR_TRY(root.optional("autoRemove", record.auto_remove));
+    KNARR_TRY(root.optional("exitCode", record.exit_code));
+    return record;
+}
+
+Result<> save_record(const LockedDir& dir, const Record& record) {
+    return sys::replace_file(dir.fd(), kRecordFile, encode_record(record), 0600);
+}
+
+Result<std::optional<Record>> load_record(const sys::Fd& dir, const std::string& path) {
+    const auto advise = [](Error error) {
+        return fail(
+            std::move(error).advise("delete --force removes the container as far as possible"));
+    };
+    const auto text = sys::read_file_at(dir, kRecordFile, limits::kMaxStateBytes);
+    if (!text) {
+        if (text.error().sys_errno == ENOENT) {
+            return std::nullopt;
+        }
+        Error error = text.error();
+        error.code = error.code == Errc::limit_exceeded ? Errc::corrupt : error.code;
+        return advise(std::move(error).within(path));
+    }
+    Result<Record> record = decode_record(*text);
+    if (!record) {
+        return advise(std::move(record).error().within(path));
+    }
+    return std::optional(std::move(*record));
+}
+
+std::string hook_state(const Record& record, std::string_view status, pid_t pid) {
+    spec::JsonWriter json;
+    json.begin_object();
+    json.member("ociVersion", record.oci_version);
+    json.member("id", record.id);
+    json.member("status", status);
+    if (pid > 0) {
+        json.member("pid", pid);
+    }
+    json.member("bundle", record.bundle);
+    json.member("annotations", record.annotations);
+    json.end_object();
+    return std::move(json).text();
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,128 @@
+#include "engine/record.h"
+
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+namespace knarr::engine {
+namespace {
+
+Record full_record() {
+    return {
+        .id = "web",
+        .name = "Frieda",
+        .status = ContainerState::running,
+        .pid = 4711,
+        .pid_start_ticks = 18'446'744'073'709'551'615U,
+        .oci_version = "1.3.0",
+        .bundle = "/bundles/w \"eb\"",
+        .rootfs = "/bundles/web/rootfs",
+        .isolation = Isolation::native,
+        .created = "2026-11-23T00:53:50.123456789Z",
+        .annotations = {{"org.example.key", "v\n1"}},
+        .owner = 1000,
+        .own_pid_namespace = true,
+        .cgroup = sys::CgroupPlan{.dirs = {{.controllers = "cpu,cpuacct",
+                                            .mount_point = "/sys/fs/cgroup/cpu",
+                                            .path = "/knarr/web",
+                                            .writes = {}}},
+                                  .v2 = false,
+                                  .enable = {},
+                                  .device_rules = {}},
+        .poststart = {},
+        .poststop = {{.path = "/bin/h", .args = {"h", "x"}, .env = {"A=1"}, .timeout = 3}},
+        .image = "docker.io/library/busybox:latest",
+        .data_dir = "/var/lib/knarr/containers/web",
+        .auto_remove = true,
+        .exit_code = 137,
+    };
+}
+
+std::string with(std::string text, std::string_view from, std::string_view to) {
+    const std::size_t at = text.find(from);
+    EXPECT_NE(at, std::string::npos) << from;
+    return text.replace(at, from.size(), to);
+}
+
+TEST(Record, IsReadBackAsItWasWritten) {
+    const std::string text = encode_record(full_record());
+    const Result<Record> back = decode_record(text);
+    ASSERT_TRUE(back.has_value()) << back.error().message;
+    EXPECT_EQ(encode_record(*back), text);
+    EXPECT_EQ(back->pid_start_ticks, 18'446'744'073'709'551'615U);
+    EXPECT_EQ(back->annotations.at("org.example.key"), "v\n1");
+    EXPECT_EQ(back->poststop.at(0).timeout, 3);
+    EXPECT_EQ(back->cgroup->dirs.at(0).path, "/knarr/web");
+    EXPECT_EQ(back->exit_code, 137);
+}
+
+TEST(Record, UnknownMembersAreIgnored) {
+    const std::string text =
+        with(encode_record(full_record()), "{", R"({"fromTheFuture":{"a":[1]},)");
+    EXPECT_TRUE(decode_record(text).has_value());
+}
+
+TEST(Record, DamageIsCorruptAndNamesThePlace) {
+    const std::string good = encode_record(full_record());
+    const std::pair<std::string, std::string> cases[] = {
+        {good.substr(0, good.size() / 2), "state.json"},
+        {"", "state.json"},
+        {"[]", "state.json"},
+        {with(good, R"("version":1)", R"("version":2)"), "version"},
+        {with(good, R"("status":"running")", R"("status":"paused")"), "status"},
+        {with(good, R"("pid":4711)", R"("pid":"4711")"), "pid"},
+        {with(good, R"("isolation":"native")", R"("isolation":"cardboard")"), "isolation"},
+        {with(good, R"("dirs":[)", R"("sdir":[)"), "dirs"},
+    };
+    for (const auto& [text, place] : cases) {
+        const Result<Record> record = decode_record(text);
+        ASSERT_FALSE(record.has_value()) << text;
+        EXPECT_EQ(record.error().code, Errc::corrupt) << text;
+        EXPECT_NE(record.error().message.find(place), std::string::npos) << record.error().message;
+    }
+}
+
+TEST(Record, HooksGetTheStateWithoutAPidOfZero) {
+    EXPECT_EQ(hook_state(full_record(), "stopped", 0),
+              R"({"ociVersion":"1.3.0","id":"web","status":"stopped","bundle":"/bundles/w \"eb\"",)"
+              R"("annotations":{"org.example.key":"v\n1"}})");
+    EXPECT_NE(hook_state(full_record(), "created", 7).find(R"("pid":7)"), std::string::npos);
+}
+
+class RecordFile : public testing::Test {
+protected:
+    void SetUp() override {
+        char name[] = "/tmp/knarr-record-XXXXXX";
+        ASSERT_NE(mkdtemp(name), nullptr);
+        base_ = name;
+    }
+    void TearDown() override {
+        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
+        EXPECT_TRUE(sys::remove_tree_at(tmp, base_.substr(5)).has_value());
+    }
+    std::string base_;
+};
+
+TEST_F(RecordFile, IsForItsOwnerAlone) {
+    const StateRoot root = *StateRoot::open(base_);
+    const auto dir = *root.make(*ContainerId::parse("web"), nullptr);
+    ASSERT_TRUE(save_record(dir, full_record()).has_value());
+    struct stat st{};
+    ASSERT_EQ(stat((base_ + "/web/state.json").c_str(), &st), 0);
+    EXPECT_EQ(st.st_mode & 07777, 0600U);
+    EXPECT_EQ((*load_record(dir.fd(), "x"))->id, "web");
+}
+
+TEST_F(RecordFile, AbsenceIsNothingAndDamageNamesThePath) {
+    const StateRoot root = *StateRoot::open(base_);
+    const auto dir = *root.make(*ContainerId::parse("web"), nullptr);
+    EXPECT_FALSE(load_record(dir.fd(), "x")->has_value());
+    ASSERT_TRUE(sys::replace_file(dir.fd(), kRecordFile, "{", 0600).has_value());
+    const auto damaged = load_record(dir.fd(), base_ + "/web");
+    ASSERT_FALSE(damaged.has_value());
+    EXPECT_EQ(damaged.error().code, Errc::corrupt);
+    EXPECT_TRUE(damaged.error().message.starts_with(base_ + "/web")) << damaged.error().message;
+}
+
+}  // namespace
+}  // namespace knarr::engine

@@ -1,0 +1,46 @@
+"""Fixtures of the integration tests: the programs under test and a scratch place for each test."""
+
+import os
+import pathlib
+import shutil
+import tempfile
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def bin_dir():
+    """Where the programs are: KNARR_BIN_DIR, else the release build."""
+    return pathlib.Path(os.environ.get("KNARR_BIN_DIR", ROOT / "build/release/bin"))
+
+
+@pytest.fixture(scope="session")
+def knarr_path(bin_dir):
+    path = bin_dir / "knarr"
+    if not path.exists():
+        pytest.fail(f"{path} is not built: cmake --preset release && cmake --build --preset release")
+    return path
+
+
+@pytest.fixture(scope="session")
+def witness_path():
+    path = pathlib.Path(os.environ.get("KNARR_WITNESS", ROOT / "build/dev/bin/witness"))
+    if not path.exists():
+        pytest.fail(f"{path} is not built: cmake --build --preset dev --target witness")
+    return path
+
+
+@pytest.fixture
+def scratch():
+    """A directory that only we may enter and that is gone after the test."""
+    directory = pathlib.Path(tempfile.mkdtemp(prefix="knarr-it-"))
+    yield directory
+    shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def needs_root():
+    if os.geteuid() != 0:
+        pytest.skip("needs root: makes namespaces and cgroups")
