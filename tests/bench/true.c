@@ -1,0 +1,4 @@
+// The program that tools/bench runs in containers: nothing.
+int main(void) {
+    return 0;
+}
