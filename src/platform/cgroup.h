@@ -21,11 +21,16 @@ struct CgroupWrite {
     /// The write may fail (file absent, EBUSY, EINVAL) without failing the launch: values that the
     /// runtime adds on its own. Values that the user asked for are never optional.
     bool optional = false;
+    /// What asked for it, for errors: "linux.resources.memory.limit".
+    std::string property = {};
+    /// Written instead where `file` is not there: io.bfq.weight or io.weight, by I/O scheduler.
+    std::string other_file = {}, other_text = {};
 };
 
 /// One directory in one hierarchy.
 struct CgroupDir {
-    std::string controllers;  // "memory", "cpu,cpuacct", "name=systemd"; empty on v2
+    std::string controllers;  // "memory", "cpu,cpuacct", "name=systemd"; empty: a v2 directory,
+                              // in the hybrid layout the one without controllers
     std::string mount_point;  // "/sys/fs/cgroup/memory"
     std::string path;         // below the mount point: "/knarr/web"
     std::vector<CgroupWrite> writes;
@@ -43,13 +48,16 @@ struct CgroupDeviceRule {
 struct CgroupPlan {
     std::vector<CgroupDir> dirs;  // one on v2, one for each hierarchy on v1
     bool v2 = false;
-    std::vector<std::string> enable;             // v2: controllers to enable in the ancestors
-    std::vector<CgroupDeviceRule> device_rules;  // v2 only, in order, last match wins
+    std::vector<std::string> enable;             // v2: controllers to enable in the ancestors; one
+                                                 // that cannot be is an error of the first write
+                                                 // that needs it
+    std::vector<CgroupDeviceRule> device_rules;  // v2 only, in order, last match wins, default deny
 };
 
-/// Makes every directory and writes every text. On failure what was made is removed again.
-/// Errors: unsupported names the missing controller or file; already_exists when a directory of
-/// the plan holds processes; denied when not delegated.
+/// Makes every directory (parents too, which stay), copies v1 cpusets down where they are empty,
+/// writes every text. On failure the directories made here are removed again.
+/// Errors: unsupported names the missing controller or file and the property that asked;
+/// already_exists when a directory of the plan holds processes; denied when not delegated.
 Result<> make_cgroup(const CgroupPlan& plan);
 /// Moves a process (as this pid namespace sees it) into every directory.
 Result<> join_cgroup(const CgroupPlan& plan, pid_t pid);

@@ -19,7 +19,7 @@ struct CgroupHierarchy {
     std::vector<std::string> controllers;  // {"cpu", "cpuacct"}, {"name=systemd"}; v2: those of
                                            // cgroup.controllers at its root
     std::string mount_point;
-    std::string own_path;  // this process's cgroup in it, as /proc/self/cgroup says: "/a/b"
+    std::string own_path;  // this process's cgroup in it, below the mount point: "/a/b"
     bool v2 = false;
 };
 

@@ -1,0 +1,281 @@
+// The end of a cgroup: who is inside, killing them, removing the directories.
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <csignal>
+#include <ctime>
+#include <functional>
+#include <set>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "platform/cgroup.h"
+#include "platform/file.h"
+
+namespace knarr::sys {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kMaxProcsBytes = 4U << 20U;  // 4 million PIDs do not fit in pid_max
+constexpr int kMaxCgroupDepth = 64;
+// A killed process goes away within milliseconds; one that hangs in the kernel (a dead NFS server)
+// may never, and the caller has to hear about it.
+constexpr std::chrono::seconds kMaxWait{10};
+// A process that is on its way out is listed for moments; one that stays is at home here.
+constexpr std::chrono::milliseconds kMaxLeaving{500};
+
+/// Waits that grow from 0.2 ms to 20 ms until the deadline.
+class Patience {
+public:
+    explicit Patience(std::chrono::milliseconds whole) : deadline_(Clock::now() + whole) {}
+    /// False when the time is up.
+    bool rest() {
+        if (Clock::now() >= deadline_) {
+            return false;
+        }
+        const struct timespec pause{.tv_sec = 0, .tv_nsec = next_.count()};
+        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+        next_ = std::min<std::chrono::nanoseconds>(next_ * 2, std::chrono::milliseconds(20));
+        return true;
+    }
+
+private:
+    Clock::time_point deadline_;
+    std::chrono::nanoseconds next_{200'000};
+};
+
+std::string place_of(const CgroupDir& dir) {
+    return dir.mount_point + dir.path;
+}
+
+/// Calls `visit` for the cgroup and every cgroup below it, the deepest first.
+Result<> each_below(const Fd& dir, int depth, const std::function<Result<>(const Fd&)>& visit) {
+    if (depth > kMaxCgroupDepth) {
+        return fail(Errc::limit_exceeded, "cgroups nested deeper than {}", kMaxCgroupDepth);
+    }
+    const std::vector<std::string> names = KNARR_TRY(list_dir(dir));
+    for (const std::string& name : names) {
+        // Control files have names with a dot but cgroups may too: ask the file system.
+        Result<Fd> child = open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (child) {
+            KNARR_TRY(each_below(*child, depth + 1, visit));
+        } else if (child.error().sys_errno != ENOTDIR && child.error().sys_errno != ENOENT) {
+            return fail(std::move(child).error());
+        }
+    }
+    return visit(dir);
+}
+
+/// Opens the directory; nothing when it is not there.
+Result<std::optional<Fd>> open_cgroup(const CgroupDir& dir) {
+    Result<Fd> opened = open_path(place_of(dir), O_RDONLY | O_DIRECTORY);
+    if (!opened) {
+        if (opened.error().sys_errno == ENOENT) {
+            return std::nullopt;
+        }
+        return fail(std::move(opened).error());
+    }
+    return std::optional<Fd>(std::move(*opened));
+}
+
+Result<> collect_pids(const Fd& dir, std::set<pid_t>& pids) {
+    for (const char* file : {"cgroup.procs", "cgroup.threads"}) {
+        const Result<std::string> text = read_file_at(dir, file, kMaxProcsBytes);
+        if (!text) {
+            const int error = text.error().sys_errno;
+            if (error == EOPNOTSUPP) {
+                continue;  // a threaded v2 cgroup lists only its threads
+            }
+            if (error == ENOENT || error == ENODEV) {
+                return {};  // removed meanwhile
+            }
+            return fail(text.error());
+        }
+        for (const std::string_view line : split(*text, '\n')) {
+            // 0: a process that this pid namespace does not see.
+            const auto pid = parse_number(line, INT32_MAX);
+            if (pid && *pid != 0) {
+                pids.insert(static_cast<pid_t>(*pid));
+            }
+        }
+        return {};
+    }
+    return {};
+}
+
+Result<std::set<pid_t>> pids_of(const CgroupPlan& plan) {
+    std::set<pid_t> pids;
+    for (const CgroupDir& dir : plan.dirs) {
+        const std::optional<Fd> place = KNARR_TRY(open_cgroup(dir));
+        if (place) {
+            KNARR_TRY(each_below(*place, 0, [&](const Fd& one) { return collect_pids(one, pids); }),
+                      "list the processes of cgroup {}",
+                      place_of(dir));
+        }
+    }
+    return pids;
+}
+
+/// Thaws what a v1 freezer or a v2 cgroup.freeze holds: a frozen v1 process cannot die.
+void thaw(const CgroupPlan& plan) {
+    for (const CgroupDir& dir : plan.dirs) {
+        const auto controllers = split(dir.controllers, ',');
+        const bool v1 = std::ranges::find(controllers, "freezer") != controllers.end();
+        if (!v1 && !dir.controllers.empty()) {
+            continue;
+        }
+        const Result<std::optional<Fd>> place = open_cgroup(dir);
+        if (!place || !*place) {
+            continue;
+        }
+        // Nobody can act on a failure here: whoever waits for the end of the processes reports it.
+        (void)each_below(**place, 0, [&](const Fd& one) -> Result<> {
+            (void)write_file_at(one, v1 ? "freezer.state" : "cgroup.freeze", v1 ? "THAWED" : "0");
+            return {};
+        });
+    }
+}
+
+/// SIGKILLs `pids` by pidfd, each only if the cgroup lists it still when the pidfd is open: the
+/// number may have been given to another process in between.
+Result<> kill_listed(const CgroupPlan& plan, const std::set<pid_t>& pids) {
+    std::vector<std::pair<pid_t, Fd>> open;
+    for (const pid_t pid : pids) {
+        const long fd = syscall(SYS_pidfd_open, pid, 0);
+        if (fd >= 0) {
+            open.emplace_back(pid, Fd(static_cast<int>(fd)));
+        } else if (errno != ESRCH && errno != EINVAL) {
+            return fail_errno(errno, "pidfd_open {}", pid);
+        }
+    }
+    const std::set<pid_t> still = KNARR_TRY(pids_of(plan));
+    for (const auto& [pid, fd] : open) {
+        if (still.contains(pid) &&
+            syscall(SYS_pidfd_send_signal, fd.get(), SIGKILL, nullptr, 0) != 0 && errno != ESRCH) {
+            return fail_errno(errno, "kill process {}", pid);
+        }
+    }
+    return {};
+}
+
+/// cgroup.kill of a v2 directory, which misses nobody. False where there is none.
+bool kill_at_once(const CgroupPlan& plan) {
+    for (const CgroupDir& dir : plan.dirs) {
+        if (dir.controllers.empty()) {
+            const Result<std::optional<Fd>> place = open_cgroup(dir);
+            return place && *place && write_file_at(**place, "cgroup.kill", "1").has_value();
+        }
+    }
+    return false;
+}
+
+/// Removes one directory and what is below it. False when something is busy.
+Result<bool> try_remove(const CgroupDir& dir) {
+    const std::string place = place_of(dir);
+    if (rmdir(place.c_str()) == 0 || errno == ENOENT) {
+        return true;
+    }
+    if (errno != EBUSY && errno != ENOTEMPTY) {
+        return fail_errno(errno, "remove cgroup {}", place);
+    }
+    const std::optional<Fd> top = KNARR_TRY(open_cgroup(dir));
+    if (!top) {
+        return true;
+    }
+    bool busy = false;
+    for (const std::string& name : KNARR_TRY(list_dir(*top))) {
+        const Result<Fd> child = open_at(*top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        if (child) {
+            const CgroupDir below{.controllers = dir.controllers,
+                                  .mount_point = dir.mount_point,
+                                  .path = dir.path + "/" + name,
+                                  .writes = {}};
+            busy |= !KNARR_TRY(try_remove(below));
+        }
+    }
+    if (busy) {
+        return false;
+    }
+    if (rmdir(place.c_str()) == 0 || errno == ENOENT) {
+        return true;
+    }
+    return errno == EBUSY || errno == ENOTEMPTY ? Result<bool>(false)
+                                                : fail_errno(errno, "remove cgroup {}", place);
+}
+
+std::string some_of(const std::set<pid_t>& pids) {
+    std::string out;
+    int shown = 0;
+    for (const pid_t pid : pids) {
+        if (++shown > 5) {
+            return out + ", ...";
+        }
+        out += fmt::format("{}{}", out.empty() ? "" : ", ", pid);
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<std::vector<pid_t>> cgroup_pids(const CgroupPlan& plan) {
+    const std::set<pid_t> pids = KNARR_TRY(pids_of(plan));
+    return std::vector<pid_t>(pids.begin(), pids.end());
+}
+
+Result<> kill_cgroup(const CgroupPlan& plan) {
+    Patience patience(kMaxWait);
+    bool first = true;
+    while (true) {
+        const std::set<pid_t> pids = KNARR_TRY(pids_of(plan));
+        if (pids.empty()) {
+            return {};
+        }
+        if (!kill_at_once(plan) || !first) {
+            // A process may be in some of the hierarchies only: cgroup.kill does not reach it.
+            KNARR_TRY(kill_listed(plan, pids));
+        }
+        thaw(plan);
+        first = false;
+        if (!patience.rest()) {
+            return fail(Errc::timed_out,
+                        "processes {} of cgroup {} are still there {} s after SIGKILL: they hang "
+                        "in the kernel",
+                        some_of(pids),
+                        plan.dirs.front().path,
+                        kMaxWait.count());
+        }
+    }
+}
+
+Result<> remove_cgroup(const CgroupPlan& plan) {
+    Patience patience(kMaxWait);
+    Patience leaving(kMaxLeaving);
+    for (const CgroupDir& dir : plan.dirs) {
+        // EBUSY lasts for moments after the last exit; longer means that somebody is inside.
+        while (!KNARR_TRY(try_remove(dir))) {
+            const std::set<pid_t> pids = KNARR_TRY(pids_of(plan));
+            if (!pids.empty() && !leaving.rest()) {
+                return fail(Errc::wrong_state,
+                            "remove cgroup {}: processes {} are in it",
+                            place_of(dir),
+                            some_of(pids));
+            }
+            if (!patience.rest()) {
+                return fail(Errc::timed_out,
+                            "remove cgroup {}: still busy after {} s",
+                            place_of(dir),
+                            kMaxWait.count());
+            }
+        }
+    }
+    return {};
+}
+
+}  // namespace knarr::sys
