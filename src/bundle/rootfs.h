@@ -17,6 +17,9 @@ struct OverlayRoot {
     std::vector<std::string> lowers;  // highest layer first, as overlayfs wants them
     std::string upper, work;          // both empty: a read-only root
     std::string merged;               // an empty directory to mount on
+    /// The upper layer is thrown away with the container (--rm): the kernel need not sync it to
+    /// disk at unmount. Source: overlayfs.rst "Volatile mount".
+    bool discard = false;
 };
 
 /// A root file system to be mounted; nothing is mounted yet.
