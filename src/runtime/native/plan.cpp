@@ -1,0 +1,313 @@
+#include "runtime/native/plan.h"
+
+#include <algorithm>
+
+#include <linux/sched.h>
+#include <sys/mount.h>
+
+#include "core/text.h"
+#include "runtime/native/cgroup_plan.h"
+#include "runtime/native/devices.h"
+#include "runtime/native/identity.h"
+#include "runtime/native/mounts.h"
+#include "runtime/native/namespaces.h"
+
+namespace knarr::runtime::native {
+
+namespace {
+
+constexpr const char* kKeepGroups = "run.oci.keep_original_groups";  // crun's
+
+/// What the parts of the plan share while it is made.
+struct Draft {
+    const bundle::Bundle& bundle;
+    const sys::HostFacts& host;
+    const PlanOptions& options;
+    const spec::Linux& linux_config;
+    Namespaces namespaces = {};
+    bool rootless = false;
+    LaunchPlan plan = {};
+
+    const spec::RuntimeConfig& config() const { return bundle.config; }
+    void add(std::string name, Operation operation) {
+        plan.steps.push_back({.name = std::move(name), .operation = std::move(operation)});
+    }
+    void add_all(std::vector<Step> steps) {
+        std::ranges::move(steps, std::back_inserter(plan.steps));
+    }
+};
+
+Result<> refuse_unbuilt(const Draft& draft) {
+    const spec::Linux& linux_config = draft.linux_config;
+    if (!linux_config.net_devices.empty()) {
+        return fail(Errc::unsupported,
+                    "linux.netDevices: this build cannot move network devices into a container");
+    }
+    if (linux_config.intel_rdt) {
+        return fail(Errc::unsupported, "linux.intelRdt: this build does not drive resctrl");
+    }
+    if (draft.config().process && draft.config().process->exec_cpu_affinity) {
+        return fail(Errc::unsupported,
+                    "process.execCPUAffinity: this build does not set CPU affinities");
+    }
+    if (linux_config.seccomp) {
+        return fail(Errc::unsupported, "linux.seccomp: this build does not compile filters yet");
+    }
+    return {};
+}
+
+Result<> check_process(const Draft& draft) {
+    const spec::RuntimeConfig& config = draft.config();
+    if (!config.process) {
+        return fail(Errc::invalid_config, "process: missing; there is nothing to run");
+    }
+    const spec::Process& process = *config.process;
+    if (process.args.empty() || process.args.front().empty()) {
+        return fail(Errc::invalid_config, "process.args: empty; there is nothing to run");
+    }
+    if (!process.cwd.starts_with('/')) {
+        return fail(Errc::invalid_config,
+                    "process.cwd: \"{}\" is not an absolute path",
+                    printable(process.cwd));
+    }
+    if (process.terminal && !draft.options.console_socket) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "process.terminal: there is nobody to give the terminal to: "
+                                     "no console socket was passed",
+                          .hint = "pass --console-socket, or set process.terminal to false"});
+    }
+    if (!process.terminal && draft.options.console_socket) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = "a console socket was passed, but process.terminal is false",
+                          .hint = "leave out --console-socket, or set process.terminal to true"});
+    }
+    return {};
+}
+
+/// Everything that a container without a mount namespace cannot have: it would change the host.
+Result<> check_mount_namespace(const Draft& draft) {
+    if (draft.namespaces.is_own(CLONE_NEWNS)) {
+        return {};
+    }
+    const spec::Linux& linux_config = draft.linux_config;
+    const char* property = !draft.config().mounts.empty()             ? "mounts"
+                           : !linux_config.masked_paths.empty()       ? "linux.maskedPaths"
+                           : !linux_config.readonly_paths.empty()     ? "linux.readonlyPaths"
+                           : !linux_config.rootfs_propagation.empty() ? "linux.rootfsPropagation"
+                           : draft.config().root && draft.config().root->readonly ? "root.readonly"
+                           : std::holds_alternative<bundle::OverlayRoot>(draft.bundle.rootfs)
+                               ? "an image's root file system"
+                               : nullptr;
+    if (property == nullptr) {
+        return {};
+    }
+    return fail(Error{.code = Errc::unsupported,
+                      .message = fmt::format("{}: needs a mount namespace of the container's own: "
+                                             "its mounts would be made on the host and stay there",
+                                             property),
+                      .hint = "add {\"type\": \"mount\"} to linux.namespaces"});
+}
+
+/// The propagation of the container's tree while it is built. Shared is never used: what is
+/// mounted here must not appear on the host.
+unsigned long first_propagation(unsigned long root_propagation) {
+    // MS_SLAVE lets mounts of the host come in where the bundle wants that ("rslave", "rshared").
+    return (root_propagation & MS_PRIVATE) != 0 ? MS_PRIVATE | MS_REC : MS_SLAVE | MS_REC;
+}
+
+Result<> plan_root(Draft& draft) {
+    const unsigned long propagation =
+        KNARR_TRY(parse_propagation(draft.linux_config.rootfs_propagation));
+    if (draft.namespaces.is_new(CLONE_NEWTIME)) {
+        draft.add("enter a time namespace",
+                  step::TimeOffsets{.text = draft.namespaces.time_offsets});
+    }
+    if (draft.namespaces.is_own(CLONE_NEWNS)) {
+        draft.add("set the propagation of /",
+                  step::Propagate{.flags = first_propagation(propagation)});
+    }
+    draft.add("mount the root file system", step::MountRoot{.rootfs = draft.bundle.rootfs});
+    return {};
+}
+
+void plan_devices(Draft& draft, const MountSteps& mounts, std::vector<Step>& nodes) {
+    const NodeWay way = draft.namespaces.is_own(CLONE_NEWUSER) || !draft.host.initial_user_namespace
+                            ? NodeWay::bind
+                            : NodeWay::make;
+    if (!mounts.own_dev) {
+        draft.add_all(default_devices(draft.linux_config.devices, way));
+    }
+    draft.add_all(std::move(nodes));
+}
+
+Result<> plan_file_systems(Draft& draft) {
+    const bool user = draft.namespaces.is_own(CLONE_NEWUSER);
+    const MountContext context{.config = draft.config(),
+                               .host = draft.host,
+                               .cgroup = draft.plan.cgroup ? &*draft.plan.cgroup : nullptr,
+                               .bundle_directory = draft.bundle.directory,
+                               .cgroup_namespace = draft.namespaces.is_own(CLONE_NEWCGROUP),
+                               .rootless = draft.rootless};
+    MountSteps mounts = KNARR_TRY(plan_mounts(context));
+    std::ranges::move(mounts.warnings, std::back_inserter(draft.plan.warnings));
+    const NodeWay way = user || !draft.host.initial_user_namespace ? NodeWay::bind : NodeWay::make;
+    std::vector<Step> nodes = KNARR_TRY(config_devices(draft.linux_config.devices, way));
+    if (!mounts.has_dev && draft.namespaces.is_own(CLONE_NEWNS)) {
+        // The image's own /dev may be a link or hold anything: no device is made inside an image.
+        draft.add("mount tmpfs on /dev",
+                  step::MountFs{.fstype = "tmpfs",
+                                .source = "tmpfs",
+                                .target = "/dev",
+                                .flags = MS_NOSUID | MS_STRICTATIME,
+                                .data = "mode=755,size=65536k"});
+    }
+    draft.add_all(std::move(mounts.early));
+    const bool unshare = draft.namespaces.is_new(CLONE_NEWCGROUP);
+    const bool joins = draft.plan.cgroup.has_value();
+    // A mount that waits may be one on /dev or above it: then the devices come after it.
+    const bool dev_is_late = std::ranges::any_of(mounts.late, [](const Step& one) {
+        const auto* made = std::get_if<step::MountFs>(&one.operation);
+        return made != nullptr && made->target == "/dev";
+    });
+    if (!dev_is_late) {
+        plan_devices(draft, mounts, nodes);
+    }
+    if (unshare || joins) {
+        draft.add("wait for the cgroup", step::AwaitCgroup{.unshare_namespace = unshare});
+    }
+    draft.add_all(std::move(mounts.late));
+    if (dev_is_late) {
+        plan_devices(draft, mounts, nodes);
+    }
+    return {};
+}
+
+void plan_hooks(Draft& draft) {
+    const spec::Hooks& hooks = draft.config().hooks;
+    draft.plan.hooks = hooks;
+    if (!hooks.prestart.empty() || !hooks.create_runtime.empty()) {
+        draft.add("wait for the hooks prestart and createRuntime", step::AwaitRuntimeHooks{});
+    }
+    if (!hooks.create_container.empty()) {
+        draft.add("run the hooks createContainer", step::CreateContainerHooks{});
+    }
+}
+
+Result<> plan_walls(Draft& draft) {
+    const spec::Linux& linux_config = draft.linux_config;
+    const auto checked = [](const std::string& path, const char* property) -> Result<std::string> {
+        if (!path.starts_with('/')) {
+            return fail(Errc::invalid_config,
+                        "{}: \"{}\" is not an absolute path",
+                        property,
+                        printable(path));
+        }
+        return clean_destination(path);
+    };
+    for (const std::string& path : linux_config.readonly_paths) {
+        draft.add(fmt::format("make {} read-only", printable(path)),
+                  step::ReadonlyPath{.path = KNARR_TRY(checked(path, "linux.readonlyPaths"))});
+    }
+    for (const std::string& path : linux_config.masked_paths) {
+        draft.add(fmt::format("mask {}", printable(path)),
+                  step::MaskPath{.path = KNARR_TRY(checked(path, "linux.maskedPaths"))});
+    }
+    draft.add_all(KNARR_TRY(plan_sysctls(linux_config, draft.namespaces)));
+    if (!draft.config().hostname.empty()) {
+        draft.add("set the host name", step::SetHostname{.name = draft.config().hostname});
+    }
+    if (!draft.config().domainname.empty()) {
+        draft.add("set the domain name", step::SetDomainname{.name = draft.config().domainname});
+    }
+    return {};
+}
+
+Result<> plan_pivot(Draft& draft) {
+    const bool mounts = draft.namespaces.is_own(CLONE_NEWNS);
+    if (draft.config().root && draft.config().root->readonly) {
+        draft.add("make the root file system read-only", step::ReadonlyRoot{});
+    }
+    using Way = step::PivotRoot::Way;
+    const Way way = !mounts ? Way::chroot : draft.options.no_pivot ? Way::move : Way::pivot;
+    draft.add("change the root", step::PivotRoot{.way = way});
+    const unsigned long propagation =
+        KNARR_TRY(parse_propagation(draft.linux_config.rootfs_propagation));
+    if (propagation != 0) {
+        draft.add("set the propagation of the root", step::PropagateRoot{.flags = propagation});
+    }
+    return {};
+}
+
+Result<> plan_process(Draft& draft) {
+    const spec::Process& process = *draft.config().process;
+    if (!draft.options.no_new_keyring) {
+        draft.add("make a session keyring",
+                  step::SessionKeyring{.name = "_ses." + draft.options.id});
+    }
+    if (draft.namespaces.is_new(CLONE_NEWNET)) {
+        draft.add("bring up lo", step::LoopbackUp{});
+    }
+    draft.add_all(KNARR_TRY(plan_process_attributes(draft.config())));
+    const auto keep = draft.config().annotations.find(kKeepGroups);
+    const bool asked = keep != draft.config().annotations.end() && keep->second == "1";
+    const bool denied = draft.namespaces.id_maps && draft.namespaces.id_maps->deny_setgroups;
+    draft.plan.identity =
+        KNARR_TRY(plan_identity(draft.config(), draft.host, asked || denied, draft.plan.warnings));
+    draft.plan.program = {.args = process.args,
+                          .env = process.env,
+                          .cwd = process.cwd,
+                          .preserve_fds = draft.options.preserve_fds};
+    return {};
+}
+
+/// A caller without rights over the cgroups makes none unless the bundle asks for limits or a
+/// place, which then fails by name.
+Result<> plan_own_cgroup(Draft& draft) {
+    const bool asked = !draft.linux_config.cgroups_path.empty() || draft.linux_config.resources;
+    if (draft.rootless && !asked) {
+        return {};
+    }
+    sys::CgroupPlan cgroup =
+        KNARR_TRY(plan_cgroup(draft.config(), draft.host, draft.options.id, draft.plan.warnings));
+    if (!cgroup.dirs.empty()) {
+        draft.plan.cgroup = std::move(cgroup);
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<LaunchPlan> make_plan(const bundle::Bundle& bundle,
+                             const sys::HostFacts& host,
+                             const PlanOptions& options) {
+    static const spec::Linux kNothing;
+    Draft draft{.bundle = bundle,
+                .host = host,
+                .options = options,
+                .linux_config = bundle.config.linux_ ? *bundle.config.linux_ : kNothing};
+    draft.rootless = host.uid != 0 || !host.initial_user_namespace;
+    draft.plan.id = options.id;
+    KNARR_TRY(check_process(draft));
+    KNARR_TRY(refuse_unbuilt(draft));
+    draft.namespaces = KNARR_TRY(plan_namespaces(bundle.config, host));
+    KNARR_TRY(check_mount_namespace(draft));
+    KNARR_TRY(plan_own_cgroup(draft));
+
+    // The child's steps. What needs the host's files or an unlimited process comes first.
+    KNARR_TRY(plan_root(draft));
+    KNARR_TRY(plan_file_systems(draft));
+    plan_hooks(draft);
+    if (bundle.config.process->terminal) {
+        draft.add("open a terminal", step::Console{.size = bundle.config.process->console_size});
+    }
+    KNARR_TRY(plan_walls(draft));
+    KNARR_TRY(plan_pivot(draft));
+    KNARR_TRY(plan_process(draft));
+
+    draft.plan.new_namespaces = draft.namespaces.created & ~(CLONE_NEWCGROUP | CLONE_NEWTIME);
+    draft.plan.joins = std::move(draft.namespaces.joins);
+    draft.plan.id_maps = std::move(draft.namespaces.id_maps);
+    return std::move(draft.plan);
+}
+
+}  // namespace knarr::runtime::native
