@@ -1,0 +1,204 @@
+#include "runtime/launch/child.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "platform/file.h"
+#include "platform/mount.h"
+#include "platform/process.h"
+#include "platform/task.h"
+#include "platform/unix_socket.h"
+
+namespace knarr::runtime {
+
+namespace {
+
+template <typename... Fs>
+struct Overloaded : Fs... {
+    using Fs::operator()...;
+};
+
+Result<> await_cgroup(Child& child, const step::AwaitCgroup& step) {
+    if (!child.joined) {
+        KNARR_TRY(expect(child.socket, Message::joined));
+        child.joined = true;
+    }
+    return step.unshare_namespace ? sys::unshare_namespaces(CLONE_NEWCGROUP) : Result<>{};
+}
+
+Result<> await_runtime_hooks(Child& child) {
+    KNARR_TRY(send(child.socket, Message::await_hooks));
+    return expect(child.socket, Message::hooks);
+}
+
+/// The pid by which the host knows this process, for the state that hooks get.
+Result<pid_t> host_pid(const Child& child) {
+    const std::string text = KNARR_TRY(sys::read_link_at(child.proc, "self"));
+    return static_cast<pid_t>(parse_number(text, INT32_MAX).value_or(0));
+}
+
+Result<> hooks_in_child(Child& child,
+                        const std::vector<spec::Hook>& hooks,
+                        std::string_view point,
+                        std::string_view status) {
+    const pid_t pid = KNARR_TRY(host_pid(child));
+    return run_hooks(hooks, point, child.events.state_json(status, pid));
+}
+
+/// A working directory that is not there is made, as runc does, while the root can be written.
+/// What stands in the way is reported by the chdir that follows.
+void make_cwd(const Child& child) {
+    static_cast<void>(sys::make_dirs_in_root(child.root, child.plan.program.cwd, 0755));
+}
+
+Result<> write_sysctl(const Child& child, const step::Sysctl& step) {
+    return sys::write_file_at(child.proc, "sys/" + step.path, step.value);
+}
+
+Result<> enter_time_namespace(const Child& child, const std::string& offsets) {
+    KNARR_TRY(sys::unshare_namespaces(CLONE_NEWTIME));
+    if (!offsets.empty()) {
+        KNARR_TRY(sys::write_file_at(child.proc, "self/timens_offsets", offsets));
+    }
+    const sys::Fd fd = KNARR_TRY(sys::open_at(child.proc, "self/ns/time_for_children", O_RDONLY));
+    return sys::enter_namespace(fd, CLONE_NEWTIME);
+}
+
+Result<> run_steps(Child& child) {
+    child.proc = KNARR_TRY(sys::open_path("/proc", O_PATH | O_DIRECTORY));
+    if (!sys::is_procfs(child.proc)) {
+        return fail(make_errno(ENOSYS, "/proc of the host is no procfs").advise("mount /proc"));
+    }
+    for (std::size_t i = 0; i < child.plan.steps.size(); ++i) {
+        const Step& step = child.plan.steps[i];
+        KNARR_TRY(apply(child, i, step.operation), "{}", step.name);
+    }
+    return {};
+}
+
+Result<> start(Child& child) {
+    if (child.plan.id_maps) {
+        KNARR_TRY(expect(child.socket, Message::maps));
+        KNARR_TRY(sys::become_namespace_root());
+    }
+    sys::new_session();
+    for (int i = 0; i < 3; ++i) {
+        if (child.io.stdio[i].valid()) {
+            KNARR_TRY(sys::replace_fd(child.io.stdio[i], i));
+        }
+    }
+    KNARR_TRY(run_steps(child));
+    KNARR_TRY(await_cgroup(child, {.unshare_namespace = false}));
+    KNARR_TRY(sys::set_dumpable(false));
+    KNARR_TRY(send(child.socket, Message::ready));
+    return expect(child.socket, Message::recorded);
+}
+
+/// Waits at the gate; the returned socket is where the outcome is reported.
+Result<sys::Fd> wait_at_gate(Child& child) {
+    if (!child.io.gate_listener.valid()) {
+        KNARR_TRY(expect(child.socket, Message::go));
+        return std::move(child.socket);
+    }
+    child.socket.reset();
+    while (true) {
+        sys::Fd client = KNARR_TRY(sys::accept_owner(child.io.gate_listener));
+        if (expect(client, Message::go)) {
+            return client;
+        }
+    }
+}
+
+}  // namespace
+
+Result<> apply(Child& child, std::size_t index, const Operation& operation) {
+    const sys::Fd* prepared = index < child.prepared.size() && child.prepared[index].valid()
+                                  ? &child.prepared[index]
+                                  : nullptr;
+    return std::visit(
+        Overloaded{
+            [](const step::Propagate& s) { return sys::set_propagation_of_all(s.flags); },
+            [&](const step::MountRoot& s) { return mount_root(child, s, prepared); },
+            [&](const step::MountFs& s) { return mount_fs(child, s); },
+            [&](const step::Bind& s) { return bind(child, s, prepared); },
+            [&](const step::Remount& s) { return remount(child, s); },
+            [&](const step::MakeDevice& s) { return make_device(child, s); },
+            [&](const step::MakeSymlink& s) { return make_symlink(child, s); },
+            [&](const step::MaskPath& s) { return mask_path(child, s); },
+            [&](const step::ReadonlyPath& s) { return readonly_path(child, s); },
+            [&](const step::ReadonlyRoot&) {
+                make_cwd(child);
+                return sys::set_mount_attributes(child.root,
+                                                 {.set = sys::attributes_of(1 /* MS_RDONLY */)});
+            },
+            [&](const step::PropagateRoot& s) {
+                return sys::set_mount_attributes(child.root,
+                                                 {.propagation = s.flags & ~16384UL /* MS_REC */,
+                                                  .recursive = (s.flags & 16384UL) != 0});
+            },
+            [&](const step::AwaitRuntimeHooks&) { return await_runtime_hooks(child); },
+            [&](const step::CreateContainerHooks&) {
+                return hooks_in_child(
+                    child, child.plan.hooks.create_container, "createContainer", "creating");
+            },
+            [&](const step::AwaitCgroup& s) { return await_cgroup(child, s); },
+            [&](const step::PivotRoot& s) {
+                make_cwd(child);
+                return enter_root(child, s);
+            },
+            [](const step::SetHostname& s) { return sys::set_hostname(s.name); },
+            [](const step::SetDomainname& s) { return sys::set_domainname(s.name); },
+            [&](const step::Sysctl& s) { return write_sysctl(child, s); },
+            [&](const step::ProcSelf& s) {
+                return sys::write_file_at(child.proc, "self/" + s.file, s.text);
+            },
+            [](const step::LoopbackUp&) { return sys::loopback_up(); },
+            [](const step::SessionKeyring& s) { return sys::join_session_keyring(s.name); },
+            [](const step::Rlimits& s) -> Result<> {
+                for (const auto& one : s.all) {
+                    KNARR_TRY(sys::set_rlimit(one.resource, one.soft, one.hard));
+                }
+                return {};
+            },
+            [](const step::Personality& s) { return sys::set_personality(s.persona); },
+            [](const step::SchedulerPolicy& s) {
+                return sys::set_scheduler({.policy = s.policy,
+                                           .flags = s.flags,
+                                           .nice = s.nice,
+                                           .priority = s.priority,
+                                           .runtime = s.runtime,
+                                           .deadline = s.deadline,
+                                           .period = s.period});
+            },
+            [](const step::IoPriority& s) { return sys::set_io_priority(s.value); },
+            [](const step::MemoryPolicy& s) { return sys::set_memory_policy(s.mode, s.node_mask); },
+            [&](const step::Console& s) { return open_console(child, s); },
+            [&](const step::TimeOffsets& s) { return enter_time_namespace(child, s.text); },
+        },
+        operation);
+}
+
+void run_child(Child child) {
+    Result<> done = start(child);
+    if (!done) {
+        // The parent may be gone; then there is nobody to tell.
+        static_cast<void>(send_error(child.socket, Message::failed, done.error()));
+        _exit(1);
+    }
+    Result<sys::Fd> report = wait_at_gate(child);
+    if (!report) {
+        _exit(1);
+    }
+    if (!child.plan.hooks.start_container.empty()) {
+        done = hooks_in_child(child, child.plan.hooks.start_container, "startContainer", "created");
+    }
+    if (done) {
+        done = become_program(child, *report);
+    }
+    static_cast<void>(send_error(*report, Message::failed, done.error()));
+    _exit(127);
+}
+
+}  // namespace knarr::runtime

@@ -1,0 +1,55 @@
+#include <csignal>
+
+#include "core/text.h"
+#include "platform/run_program.h"
+#include "runtime/launch/launch.h"
+
+namespace knarr::runtime {
+
+namespace {
+
+/// A hook without a timeout of its own may run this long: nothing waits for ever.
+constexpr int kHookTimeoutSeconds = 3600;
+
+Result<> run_hook(const spec::Hook& hook, const std::string& state) {
+    sys::Program program{.path = hook.path, .args = hook.args, .env = hook.env, .input = state};
+    if (program.args.empty()) {
+        program.args.push_back(hook.path);
+    }
+    program.timeout = std::chrono::seconds(hook.timeout.value_or(kHookTimeoutSeconds));
+    const sys::Ended ended = KNARR_TRY(sys::run_program(program));
+    if (ended.timed_out) {
+        return fail(
+            Errc::hook_failed, "ran longer than {} s and was killed", program.timeout.count());
+    }
+    if (ended.signal != 0) {
+        return fail(Errc::hook_failed, "ended by signal {}", ended.signal);
+    }
+    if (ended.exit_code != 0) {
+        return fail(Errc::hook_failed,
+                    "exit status {}{}{}",
+                    ended.exit_code,
+                    ended.error_output.empty() ? "" : ": ",
+                    printable(ended.error_output, 512));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<> run_hooks(const std::vector<spec::Hook>& hooks,
+                   std::string_view point,
+                   const std::string& state) {
+    for (const spec::Hook& hook : hooks) {
+        Result<> done = run_hook(hook, state);
+        if (!done) {
+            Error error = std::move(done).error();
+            error.code = Errc::hook_failed;
+            return fail(
+                std::move(error).within(fmt::format("{} hook {}", point, printable(hook.path))));
+        }
+    }
+    return {};
+}
+
+}  // namespace knarr::runtime

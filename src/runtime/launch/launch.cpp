@@ -1,0 +1,290 @@
+#include "runtime/launch/launch.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "core/fault.h"
+#include "platform/file.h"
+#include "platform/mount.h"
+#include "platform/pidfd.h"
+#include "platform/process.h"
+#if __has_include("platform/trampoline.h")
+#include "platform/trampoline.h"
+#define KNARR_HAVE_TRAMPOLINE
+#endif
+#include "platform/unix_socket.h"
+#include "platform/user_namespace.h"
+#include "runtime/launch/child.h"
+#include "runtime/launch/copy_up.h"
+#include "runtime/launch/protocol.h"
+
+namespace knarr::runtime {
+
+namespace {
+
+/// The parent's side of one launch.
+class Launcher {
+public:
+    Launcher(const LaunchPlan& plan, LaunchIo io, const LaunchEvents& events)
+        : plan_(plan), io_(std::move(io)), events_(events) {}
+
+    Result<Launched> run() {
+        Result<> done = prepare();
+        if (done) {
+            done = clone_child();
+        }
+        if (done) {
+            done = walk_to_gate();
+        }
+        if (!done) {
+            clean_up();
+            return fail(std::move(done).error());
+        }
+        return Launched{.pid = child_.pid,
+                        .pidfd = std::move(child_.pidfd),
+                        .gate = io_.gate_listener.valid() ? sys::Fd() : std::move(socket_)};
+    }
+
+private:
+    struct Joined {
+        int type = 0;
+        sys::Fd fd;
+    };
+
+    Result<> prepare() {
+        for (const JoinNamespace& join : plan_.joins) {
+            joins_.push_back(
+                {.type = join.type, .fd = KNARR_TRY(sys::open_namespace(join.path, join.type))});
+        }
+#ifdef KNARR_HAVE_TRAMPOLINE
+        trampoline_ = KNARR_TRY(sys::make_trampoline());
+#endif
+        if (plan_.id_maps) {
+            KNARR_TRY(prepare_mounts());
+        }
+        sys::BlockingPair pair = KNARR_TRY(sys::make_blocking_pair());
+        socket_ = std::move(pair.first);
+        child_socket_ = std::move(pair.second);
+        return {};
+    }
+
+    /// What a root of a new user namespace may not open is opened by us, who may.
+    Result<> prepare_mounts() {
+        prepared_.resize(plan_.steps.size());
+        for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
+            if (const auto* bound = std::get_if<step::Bind>(&plan_.steps[i].operation)) {
+                prepared_[i] = KNARR_TRY(open_bind_source(*bound), "{}", plan_.steps[i].name);
+            }
+        }
+        return {};
+    }
+
+    Result<> clone_child() {
+        std::optional<sys::Fd> born_in;
+        if (plan_.cgroup && plan_.cgroup->v2) {
+            KNARR_TRY(make_cgroup());
+            born_in = KNARR_TRY(sys::open_for_clone(*plan_.cgroup));
+        }
+        const auto flags = static_cast<std::uint64_t>(plan_.new_namespaces);
+        const sys::Fd* cgroup = born_in ? &*born_in : nullptr;
+        if (joins_.empty()) {
+            child_ = KNARR_TRY(sys::clone_process(flags, cgroup), "start {}", plan_.id);
+            if (child_.in_child()) {
+                be_child();
+            }
+        } else {
+            KNARR_TRY(clone_through_middle(flags, cgroup), "start {}", plan_.id);
+        }
+        in_cgroup_ = born_in.has_value();
+        child_socket_.reset();
+        return {};
+    }
+
+    /// Joins are made by a process in between, so that ours stays where it is. The user namespace
+    /// comes first where it is joined (the others then are its own), last where it is made.
+    Result<> clone_through_middle(std::uint64_t flags, const sys::Fd* cgroup) {
+        sys::Clone middle = KNARR_TRY(sys::clone_process(0));
+        if (middle.in_child()) {
+            be_middle(flags, cgroup);
+        }
+        Result<std::optional<Packet>> packet = [&]() -> Result<std::optional<Packet>> {
+            child_socket_.reset();  // so that a dead middle process ends the wait
+            return receive(socket_);
+        }();
+        KNARR_TRY(sys::reap(middle.pidfd));
+        std::optional<Packet> hello = KNARR_TRY(std::move(packet));
+        if (!hello) {
+            return fail(Errc::internal, "the process that joins namespaces died");
+        }
+        if (hello->message != Message::child) {
+            return fail(std::move(hello->error));
+        }
+        child_ = sys::Clone{.pid = hello->pid, .pidfd = std::move(hello->fd)};
+        return {};
+    }
+
+    [[noreturn]] void be_middle(std::uint64_t flags, const sys::Fd* cgroup) {
+        socket_.reset();
+        Result<> done;
+        for (const bool user_first : {true, false}) {
+            for (const Joined& join : joins_) {
+                if (done && (join.type == CLONE_NEWUSER) == user_first) {
+                    done = sys::enter_namespace(join.fd, join.type);
+                }
+            }
+        }
+        if (done) {
+            Result<sys::Clone> clone = sys::clone_process(flags | CLONE_PARENT, cgroup);
+            if (clone && clone->in_child()) {
+                be_child();
+            }
+            done = clone ? send_child(child_socket_, clone->pid, clone->pidfd)
+                         : Result<>(fail(std::move(clone).error()));
+        }
+        if (!done) {
+            static_cast<void>(send_error(child_socket_, Message::failed, done.error()));
+        }
+        _exit(done ? 0 : 1);
+    }
+
+    [[noreturn]] void be_child() {
+        socket_.reset();
+        run_child({.plan = plan_,
+                   .events = events_,
+                   .io = io_,
+                   .trampoline = trampoline_,
+                   .socket = std::move(child_socket_),
+                   .prepared = std::move(prepared_),
+                   .proc = {},
+                   .root = {},
+                   .empty = {}});
+    }
+
+    Result<> make_cgroup() {
+        KNARR_TRY(sys::make_cgroup(*plan_.cgroup), "cgroup");
+        cgroup_made_ = true;
+        return fault_point("launch.cgroup");
+    }
+
+    Result<> walk_to_gate() {
+        KNARR_TRY(fault_point("launch.cloned"));
+        if (plan_.id_maps) {
+            KNARR_TRY(sys::write_id_maps(child_.pid,
+                                         to_lines(plan_.id_maps->uids),
+                                         to_lines(plan_.id_maps->gids),
+                                         plan_.id_maps->deny_setgroups));
+            KNARR_TRY(send(socket_, Message::maps));
+        }
+        // The child mounts while we wait here for the kernel's cgroup lock.
+        if (plan_.cgroup && !in_cgroup_) {
+            KNARR_TRY(make_cgroup());
+            KNARR_TRY(sys::join_cgroup(*plan_.cgroup, child_.pid), "cgroup");
+        }
+        Result<> told = send(socket_, Message::joined);
+        KNARR_TRY(told ? serve_child() : why_child_failed());
+        KNARR_TRY(fault_point("launch.ready"));
+        KNARR_TRY(events_.on_created(child_.pid));
+        KNARR_TRY(fault_point("launch.recorded"));
+        return send(socket_, Message::recorded);
+    }
+
+    Result<> serve_child() {
+        while (true) {
+            std::optional<Packet> packet = KNARR_TRY(receive(socket_));
+            if (!packet) {
+                return fail(Errc::internal,
+                            "the container's first process died while it was set up");
+            }
+            switch (packet->message) {
+                case Message::ready:
+                    return {};
+                case Message::await_hooks:
+                    KNARR_TRY(run_runtime_hooks());
+                    KNARR_TRY(send(socket_, Message::hooks));
+                    break;
+                case Message::failed:
+                    return fail(std::move(packet->error));
+                default:
+                    return fail(Errc::internal, "unexpected launch message");
+            }
+        }
+    }
+
+    /// The child closed the socket before we wrote: its reason is still in it.
+    Result<> why_child_failed() {
+        KNARR_TRY(serve_child());
+        return fail(Errc::internal, "the container's first process left early");
+    }
+
+    Result<> run_runtime_hooks() {
+        const std::string state = events_.state_json("creating", child_.pid);
+        KNARR_TRY(run_hooks(plan_.hooks.prestart, "prestart", state));
+        return run_hooks(plan_.hooks.create_runtime, "createRuntime", state);
+    }
+
+    void clean_up() {
+        if (child_.pidfd.valid()) {
+            sys::kill_and_reap(child_.pidfd);
+        }
+        if (cgroup_made_) {
+            // The error on the way out is the one that matters; whoever deletes the container
+            // tries again.
+            static_cast<void>(sys::remove_cgroup(*plan_.cgroup));
+        }
+    }
+
+    const LaunchPlan& plan_;
+    LaunchIo io_;
+    const LaunchEvents& events_;
+    std::vector<Joined> joins_;
+    std::vector<sys::Fd> prepared_;
+    sys::Fd trampoline_;
+    sys::Fd socket_, child_socket_;
+    sys::Clone child_;
+    bool cgroup_made_ = false, in_cgroup_ = false;
+};
+
+}  // namespace
+
+Result<Launched> launch(const LaunchPlan& plan, LaunchIo io, const LaunchEvents& events) {
+    return Launcher(plan, std::move(io), events).run();
+}
+
+Result<> open_gate(const sys::Fd& gate) {
+    KNARR_TRY(send(gate, Message::go), "open the gate");
+    std::optional<Error> suspect;
+    while (true) {
+        std::optional<Packet> packet = KNARR_TRY(receive(gate), "start");
+        if (!packet) {
+            return {};  // closed by a successful execve
+        }
+        switch (packet->message) {
+            case Message::suspect:
+                suspect = std::move(packet->error);
+                break;
+            case Message::exec_errno:
+                if (suspect) {
+                    return fail(std::move(*suspect));
+                }
+                packet->error.code =
+                    packet->error.sys_errno == ENOENT ? Errc::exec_not_found : Errc::exec_failed;
+                return fail(std::move(packet->error));
+            default:
+                return fail(std::move(packet->error));
+        }
+    }
+}
+
+Result<> open_gate_at(const sys::Fd& state_dir, const std::string& socket_name) {
+    const sys::Fd gate = KNARR_TRY(sys::connect_at(state_dir, socket_name));
+    return open_gate(gate);
+}
+
+Result<sys::Fd> listen_gate(const sys::Fd& state_dir, const std::string& socket_name) {
+    return sys::listen_at(state_dir, socket_name);
+}
+
+}  // namespace knarr::runtime

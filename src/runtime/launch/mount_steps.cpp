@@ -1,0 +1,246 @@
+// The child's steps that mount: every target is resolved beneath the root's descriptor.
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "core/text.h"
+#include "platform/file.h"
+#include "platform/mount.h"
+#include "platform/process.h"
+#include "platform/user_namespace.h"
+#include "runtime/launch/child.h"
+#include "runtime/launch/copy_up.h"
+
+namespace knarr::runtime {
+
+namespace {
+
+/// Where procfs and sysfs go may not be reached through a link: the image could redirect what the
+/// runtime and the program believe to read and write there (CVE-2019-19921, CVE-2023-28642).
+Result<sys::Fd> open_kernel_fs_target(const sys::Fd& root, const std::string& target) {
+    KNARR_TRY(sys::make_dirs_in_root(root, target, 0755));
+    std::string below = target;
+    below.erase(0, below.find_first_not_of('/'));
+    Result<sys::Fd> fd =
+        sys::open_how(root,
+                      below.empty() ? "." : below,
+                      O_PATH | O_DIRECTORY,
+                      RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
+    if (!fd && fd.error().sys_errno == ELOOP) {
+        return fail(Errc::denied,
+                    "{} is or passes a symbolic link in the image: procfs and sysfs are never "
+                    "mounted through one",
+                    printable(target));
+    }
+    return fd;
+}
+
+Result<> set_propagation(const sys::Fd& mount, unsigned long flags) {
+    if (flags == 0) {
+        return {};
+    }
+    return sys::set_mount_attributes(mount,
+                                     {.propagation = flags & ~static_cast<unsigned long>(MS_REC),
+                                      .recursive = (flags & MS_REC) != 0});
+}
+
+/// The options of an overlay as descriptors' paths: short, and no host path shows inside.
+Result<sys::Fd> make_overlay(const bundle::OverlayRoot& overlay, std::vector<sys::Fd>& keep) {
+    std::vector<sys::FsOption> options;
+    std::string lower_list;
+    const auto add = [&](const char* key, const std::string& path) -> Result<> {
+        keep.push_back(KNARR_TRY(sys::open_path(path, O_PATH | O_DIRECTORY)));
+        options.push_back({.key = key, .value = sys::fd_path(keep.back())});
+        return {};
+    };
+    for (const std::string& lower : overlay.lowers) {
+        KNARR_TRY(add("lowerdir+", lower));
+        lower_list += (lower_list.empty() ? "" : ":") + options.back().value;
+    }
+    if (!overlay.upper.empty()) {
+        KNARR_TRY(add("upperdir", overlay.upper));
+        KNARR_TRY(add("workdir", overlay.work));
+        if (overlay.discard) {
+            options.push_back({.key = "volatile", .value = {}, .is_flag = true});
+        }
+    }
+    Result<sys::Fd> made = sys::make_filesystem("overlay", "overlay", options, 0);
+    if (made || (made.error().sys_errno != EINVAL && made.error().sys_errno != ENOSYS)) {
+        return made;
+    }
+    // Before Linux 6.8 there is no "lowerdir+": one colon-separated text.
+    std::erase_if(options, [](const sys::FsOption& o) { return o.key == "lowerdir+"; });
+    options.insert(options.begin(), {.key = "lowerdir", .value = lower_list});
+    Result<sys::Fd> classic = sys::make_filesystem("overlay", "overlay", options, 0);
+    return classic ? std::move(classic) : std::move(made);
+}
+
+Result<sys::Fd> open_root_source(const bundle::RootFs& rootfs, std::vector<sys::Fd>& keep) {
+    if (const auto* dir = std::get_if<bundle::DirRoot>(&rootfs)) {
+        return sys::clone_mount_at(dir->path, true);
+    }
+    return make_overlay(std::get<bundle::OverlayRoot>(rootfs), keep);
+}
+
+}  // namespace
+
+Result<> mount_root(Child& child, const step::MountRoot& step, const sys::Fd* prepared) {
+    const auto* dir = std::get_if<bundle::DirRoot>(&step.rootfs);
+    const std::string& place =
+        dir != nullptr ? dir->path : std::get<bundle::OverlayRoot>(step.rootfs).merged;
+    const auto* propagate = std::get_if<step::Propagate>(&child.plan.steps.front().operation);
+    if (propagate != nullptr && (propagate->flags & MS_SHARED) != 0) {
+        // Below a shared mount the root would appear on the host, and pivot_root refuses.
+        KNARR_TRY(sys::make_parent_private(place));
+    }
+    std::vector<sys::Fd> keep;
+    sys::Fd own;
+    if (prepared == nullptr) {
+        own = KNARR_TRY(open_root_source(step.rootfs, keep));
+    }
+    const sys::Fd& mount = prepared != nullptr ? *prepared : own;
+    const sys::Fd target = KNARR_TRY(sys::open_path(place, O_PATH | O_DIRECTORY));
+    KNARR_TRY(sys::attach_mount(mount, target));
+    child.root = KNARR_TRY(sys::duplicate(mount));
+    return {};
+}
+
+Result<> mount_fs(Child& child, const step::MountFs& step) {
+    const bool kernel_fs = step.fstype == "proc" || step.fstype == "sysfs";
+    const sys::Fd target =
+        kernel_fs ? KNARR_TRY(open_kernel_fs_target(child.root, step.target))
+                  : KNARR_TRY(sys::make_dirs_in_root(child.root, step.target, step.target_mode));
+    const unsigned long later = step.copy_up ? step.flags & MS_RDONLY : 0;
+    Result<sys::Fd> made = sys::make_filesystem(
+        step.fstype, step.source, sys::split_options(step.data), step.flags & ~later);
+    const sys::Fd mount = KNARR_TRY(std::move(made));
+    if (step.copy_up) {
+        KNARR_TRY(copy_up(target, mount), "copy the content of {} up", printable(step.target));
+    }
+    if (later != 0) {
+        KNARR_TRY(sys::set_mount_attributes(mount, {.set = sys::attributes_of(later)}));
+    }
+    KNARR_TRY(sys::attach_mount(mount, target));
+    return set_propagation(mount, step.propagation);
+}
+
+Result<sys::Fd> open_bind_source(const step::Bind& step) {
+    Result<sys::Fd> mount = sys::clone_mount_at(step.source, step.recursive);
+    if (!mount && mount.error().sys_errno == ENOENT) {
+        return fail(std::move(mount).error().advise("make the source of the mount on the host"));
+    }
+    return mount;
+}
+
+Result<> bind(Child& child, const step::Bind& step, const sys::Fd* prepared) {
+    sys::Fd own;
+    if (prepared == nullptr) {
+        own = KNARR_TRY(open_bind_source(step), "source");
+    }
+    const sys::Fd& mount = prepared != nullptr ? *prepared : own;
+    const struct stat source = KNARR_TRY(sys::stat_of(mount));
+    const sys::Fd target = S_ISDIR(source.st_mode)
+                               ? KNARR_TRY(sys::make_dirs_in_root(child.root, step.target, 0755))
+                               : KNARR_TRY(sys::make_file_in_root(child.root, step.target, 0644));
+    if (!step.uid_mappings.empty() || !step.gid_mappings.empty()) {
+        const sys::Fd user_namespace = KNARR_TRY(
+            sys::make_user_namespace(to_lines(step.uid_mappings), to_lines(step.gid_mappings)));
+        KNARR_TRY(sys::set_mount_attributes(
+            mount, {.user_namespace = &user_namespace, .recursive = step.idmap_recursive}));
+    }
+    // Before it is attached: at no time is it seen with fewer restrictions than asked for.
+    if ((step.set | step.clear) != 0) {
+        KNARR_TRY(sys::set_mount_attributes(mount, {.set = step.set, .clear = step.clear}));
+    }
+    if ((step.rec_set | step.rec_clear) != 0) {
+        KNARR_TRY(sys::set_mount_attributes(
+            mount, {.set = step.rec_set, .clear = step.rec_clear, .recursive = true}));
+    }
+    Result<> attached = sys::attach_mount(mount, target);
+    if (!attached && attached.error().sys_errno == ENOTDIR) {
+        return fail(std::move(attached).error().advise(
+            S_ISDIR(source.st_mode) ? "the source is a directory, the target is a file"
+                                    : "the source is a file, the target is a directory"));
+    }
+    KNARR_TRY(std::move(attached));
+    return set_propagation(mount, step.propagation);
+}
+
+Result<> remount(Child& child, const step::Remount& step) {
+    const sys::Fd target = KNARR_TRY(sys::open_in_root(child.root, step.target, O_PATH));
+    return sys::remount(
+        target, step.flags | (step.bind ? static_cast<unsigned long>(MS_BIND) : 0UL), step.data);
+}
+
+namespace {
+
+/// Our own null device, by descriptor: what a path of the container names could be anything
+/// (CVE-2025-31133).
+Result<sys::Fd> clone_null_device() {
+    sys::Fd mount = KNARR_TRY(sys::clone_mount_at("/dev/null", false));
+    const struct stat entry = KNARR_TRY(sys::stat_of(mount));
+    if (!S_ISCHR(entry.st_mode) || entry.st_rdev != makedev(1, 3)) {
+        return fail(make_errno(ENODEV, "/dev/null of the host is not the null device")
+                        .advise("mend it: mknod -m 666 /dev/null c 1 3"));
+    }
+    return mount;
+}
+
+bool is_absent(const Error& error) {
+    return error.sys_errno == ENOENT || error.sys_errno == ENOTDIR;
+}
+
+}  // namespace
+
+Result<> mask_path(Child& child, const step::MaskPath& step) {
+    Result<sys::Fd> found = sys::open_in_root(child.root, step.path, O_PATH);
+    if (!found && is_absent(found.error())) {
+        return {};
+    }
+    const sys::Fd target = KNARR_TRY(std::move(found));
+    const struct stat entry = KNARR_TRY(sys::stat_of(target));
+    if (!S_ISDIR(entry.st_mode)) {
+        const sys::Fd null_device = KNARR_TRY(clone_null_device());
+        return sys::attach_mount(null_device, target);
+    }
+    if (child.empty.valid()) {
+        const sys::Fd again = KNARR_TRY(sys::clone_mount(child.empty, false));
+        return sys::attach_mount(again, target);
+    }
+    child.empty = KNARR_TRY(sys::make_filesystem("tmpfs",
+                                                 "tmpfs",
+                                                 sys::split_options("nr_inodes=1,size=4k,mode=755"),
+                                                 MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC));
+    return sys::attach_mount(child.empty, target);
+}
+
+Result<> readonly_path(Child& child, const step::ReadonlyPath& step) {
+    Result<sys::Fd> found = sys::open_in_root(child.root, step.path, O_PATH);
+    if (!found && is_absent(found.error())) {
+        return {};
+    }
+    const sys::Fd target = KNARR_TRY(std::move(found));
+    const sys::Fd mount = KNARR_TRY(sys::clone_mount(target, true));
+    KNARR_TRY(sys::set_mount_attributes(mount,
+                                        {.set = sys::attributes_of(MS_RDONLY), .recursive = true}));
+    return sys::attach_mount(mount, target);
+}
+
+Result<> enter_root(Child& child, const step::PivotRoot& step) {
+    switch (step.way) {
+        case step::PivotRoot::Way::pivot:
+            return sys::pivot_to(child.root);
+        case step::PivotRoot::Way::move:
+            return sys::move_to_root(child.root);
+        case step::PivotRoot::Way::chroot:
+            return sys::chroot_to(child.root);
+    }
+    return {};
+}
+
+}  // namespace knarr::runtime

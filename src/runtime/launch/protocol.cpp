@@ -1,0 +1,103 @@
+#include "runtime/launch/protocol.h"
+
+#include <cstring>
+
+#include "core/limits.h"
+#include "platform/socket.h"
+
+namespace knarr::runtime {
+
+namespace {
+
+// A packet: message byte, error code byte, two unused bytes, a 4-byte number (errno or pid), then
+// the error's message and hint, a NUL between them. Both ends are the same program: host order.
+constexpr std::size_t kHeaderBytes = 8;
+constexpr std::size_t kErrnoBytes = 4;  // the trampoline's whole packet
+constexpr std::size_t kMaxTextBytes = 3 * 1024;
+
+std::string header(Message message, Errc code, std::int32_t number) {
+    std::string bytes(kHeaderBytes, '\0');
+    bytes[0] = static_cast<char>(message);
+    bytes[1] = static_cast<char>(code);
+    std::memcpy(bytes.data() + 4, &number, sizeof number);
+    return bytes;
+}
+
+std::int32_t number_at(const std::string& bytes, std::size_t at) {
+    std::int32_t number = 0;
+    std::memcpy(&number, bytes.data() + at, sizeof number);
+    return number;
+}
+
+Packet decode(sys::Packet raw) {
+    Packet packet;
+    if (raw.bytes.size() == kErrnoBytes) {
+        packet.message = Message::exec_errno;
+        packet.error = make_errno(number_at(raw.bytes, 0), "execve");
+        return packet;
+    }
+    packet.message = static_cast<Message>(raw.bytes[0]);
+    const std::int32_t number = number_at(raw.bytes, 4);
+    packet.fd = std::move(raw.fd);
+    if (packet.message == Message::child) {
+        packet.pid = number;
+        return packet;
+    }
+    const std::string_view text = std::string_view(raw.bytes).substr(kHeaderBytes);
+    const std::size_t nul = text.find('\0');
+    packet.error =
+        Error{.code = static_cast<Errc>(raw.bytes[1]),
+              .sys_errno = number,
+              .message = std::string(text.substr(0, nul)),
+              .hint = std::string(nul == std::string_view::npos ? "" : text.substr(nul + 1))};
+    return packet;
+}
+
+}  // namespace
+
+Result<> send(const sys::Fd& socket, Message message) {
+    return sys::send_packet(socket, header(message, Errc::internal, 0));
+}
+
+Result<> send_child(const sys::Fd& socket, pid_t pid, const sys::Fd& pidfd) {
+    return sys::send_packet(socket, header(Message::child, Errc::internal, pid), &pidfd);
+}
+
+Result<> send_error(const sys::Fd& socket, Message message, const Error& error) {
+    std::string bytes = header(message, error.code, error.sys_errno);
+    bytes += error.message.substr(0, kMaxTextBytes / 2);
+    bytes += '\0';
+    bytes += error.hint.substr(0, kMaxTextBytes / 2);
+    return sys::send_packet(socket, bytes);
+}
+
+Result<std::optional<Packet>> receive(const sys::Fd& socket) {
+    std::optional<sys::Packet> raw =
+        KNARR_TRY(sys::receive_packet(socket, kHeaderBytes + kMaxTextBytes));
+    if (!raw || raw->closed) {
+        return std::nullopt;
+    }
+    if (raw->bytes.size() != kErrnoBytes && raw->bytes.size() < kHeaderBytes) {
+        return fail(Errc::internal, "launch message of {} bytes", raw->bytes.size());
+    }
+    return decode(std::move(*raw));
+}
+
+Result<> expect(const sys::Fd& socket, Message message) {
+    std::optional<Packet> packet = KNARR_TRY(receive(socket));
+    if (!packet) {
+        return fail(Errc::interrupted, "the other side of the launch is gone");
+    }
+    if (packet->message == Message::failed) {
+        return fail(std::move(packet->error));
+    }
+    if (packet->message != message) {
+        return fail(Errc::internal,
+                    "launch message {} instead of {}",
+                    static_cast<int>(packet->message),
+                    static_cast<int>(message));
+    }
+    return {};
+}
+
+}  // namespace knarr::runtime

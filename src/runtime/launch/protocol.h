@@ -1,0 +1,47 @@
+#pragma once
+// What parent and child of a launch say to each other; the drawing is in launch.h.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include <sys/types.h>
+
+#include "platform/fd.h"
+
+namespace knarr::runtime {
+
+enum class Message : std::uint8_t {
+    // parent to child
+    maps,      ///< uid_map and gid_map are written
+    joined,    ///< the child is in its cgroup
+    hooks,     ///< prestart and createRuntime ran
+    recorded,  ///< the container is on disk: the child may outlive the parent
+    go,        ///< the gate is open
+    // middle process to parent
+    child,  ///< carries the pid and, as a descriptor, the pidfd
+    // child to parent
+    await_hooks,  ///< the child waits for `hooks`
+    ready,        ///< every step is done
+    suspect,      ///< why the program may not be executable; counts only if it then is not
+    failed,       ///< carries an Error
+    exec_errno,   ///< from the trampoline: 4 bytes of errno alone, no message byte
+};
+
+struct Packet {
+    Message message = Message::failed;
+    pid_t pid = 0;
+    Error error;  // of `failed` and `suspect`
+    sys::Fd fd;
+};
+
+Result<> send(const sys::Fd& socket, Message message);
+Result<> send_child(const sys::Fd& socket, pid_t pid, const sys::Fd& pidfd);
+Result<> send_error(const sys::Fd& socket, Message message, const Error& error);
+
+/// Waits for one packet. Nothing when the other side has closed the socket.
+Result<std::optional<Packet>> receive(const sys::Fd& socket);
+/// Waits for exactly this message; anything else, a closed socket too, is an error.
+Result<> expect(const sys::Fd& socket, Message message);
+
+}  // namespace knarr::runtime
