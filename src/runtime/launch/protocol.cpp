@@ -74,6 +74,11 @@ Result<> send_error(const sys::Fd& socket, Message message, const Error& error) 
 Result<std::optional<Packet>> receive(const sys::Fd& socket) {
     std::optional<sys::Packet> raw =
         KNARR_TRY(sys::receive_packet(socket, kHeaderBytes + kMaxTextBytes));
+    if (raw && raw->closed) {
+        // A peer that left with a message of ours unread resets the socket, and the kernel reports
+        // that once before what the peer itself had sent: look again.
+        raw = KNARR_TRY(sys::receive_packet(socket, kHeaderBytes + kMaxTextBytes));
+    }
     if (!raw || raw->closed) {
         return std::nullopt;
     }
