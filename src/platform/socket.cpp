@@ -1,10 +1,14 @@
 #include "platform/socket.h"
 
 #include <cerrno>
+#include <csignal>
 #include <cstring>
+#include <vector>
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 namespace knarr::sys {
 
@@ -59,11 +63,8 @@ Result<std::optional<Packet>> receive_packet(const Fd& socket, std::size_t max) 
         if (errno == EAGAIN) {
             return std::optional<Packet>{};
         }
-        if (errno == ECONNRESET) {
-            got = 0;
-            break;
-        }
-        if (errno != EINTR) {
+        // The other side closed with packets of ours unread. Told once; what it sent comes next.
+        if (errno != EINTR && errno != ECONNRESET) {
             return fail_errno(errno, "recvmsg");
         }
     }
@@ -87,6 +88,42 @@ Result<> set_nonblocking(const Fd& fd) {
     const int flags = fcntl(fd.get(), F_GETFL);
     if (flags < 0 || fcntl(fd.get(), F_SETFL, flags | O_NONBLOCK) != 0) {
         return fail_errno(errno, "fcntl O_NONBLOCK");
+    }
+    return {};
+}
+
+Result<std::optional<std::size_t>> write_some(const Fd& fd, std::string_view bytes) {
+    while (true) {
+        const ssize_t put = write(fd.get(), bytes.data(), bytes.size());
+        if (put >= 0) {
+            return std::optional(static_cast<std::size_t>(put));
+        }
+        if (errno == EAGAIN) {
+            return std::optional<std::size_t>{};
+        }
+        if (errno != EINTR) {
+            return fail_errno(errno, "write");
+        }
+    }
+}
+
+void ignore_broken_pipes() {
+    static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
+}
+
+Result<> wait_ready(std::span<Ready> items, int timeout_ms) {
+    std::vector<pollfd> polled;
+    polled.reserve(items.size());
+    for (const Ready& item : items) {
+        polled.push_back({.fd = item.fd,
+                          .events = static_cast<short>(item.to_write ? POLLOUT : POLLIN),
+                          .revents = 0});
+    }
+    if (poll(polled.data(), polled.size(), timeout_ms) < 0 && errno != EINTR) {
+        return fail_errno(errno, "poll");
+    }
+    for (std::size_t i = 0; i < items.size(); ++i) {
+        items[i].is_ready = polled[i].revents != 0;
     }
     return {};
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -32,6 +33,20 @@ Result<> send_packet(const Fd& socket, std::string_view bytes, const Fd* fd = nu
 Result<std::optional<Packet>> receive_packet(const Fd& socket, std::size_t max);
 
 Result<> set_nonblocking(const Fd& fd);
+/// One write(2) to a descriptor that does not block; nothing when it would.
+Result<std::optional<std::size_t>> write_some(const Fd& fd, std::string_view bytes);
+/// SIGPIPE ignored, for programs that learn of a reader's end from EPIPE.
+void ignore_broken_pipes();
+
+/// What to wait for, and whether it came. An invalid descriptor is never ready.
+struct Ready {
+    int fd = -1;
+    bool to_write = false;  ///< else to read
+    bool is_ready = false;  ///< also on errors and hang-ups: the next call tells
+};
+/// poll(2) until one is ready or `timeout_ms` is over (-1: no limit). A signal ends it early.
+Result<> wait_ready(std::span<Ready> items, int timeout_ms);
+
 /// Asks for a pipe that holds `bytes`; the kernel may give less, which is no error.
 void widen_pipe(const Fd& pipe, int bytes);
 

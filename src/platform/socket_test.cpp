@@ -38,6 +38,15 @@ TEST(PacketPair, ReportsTheOtherSidesEndAsClosed) {
     EXPECT_EQ(send_packet(pair.ours, "x").error().sys_errno, EPIPE);
 }
 
+TEST(PacketPair, DeliversTheLastWordsOfASideThatClosedWithoutListening) {
+    SocketPair pair = make_packet_pair().value();
+    ASSERT_TRUE(send_packet(pair.ours, "never read"));
+    ASSERT_TRUE(send_packet(pair.theirs, "last words"));
+    pair.theirs.reset();
+    EXPECT_EQ(receive_packet(pair.ours, 64).value()->bytes, "last words");
+    EXPECT_TRUE(receive_packet(pair.ours, 64).value()->closed);
+}
+
 TEST(PacketPair, RefusesAPacketPastTheBound) {
     SocketPair pair = make_packet_pair().value();
     ASSERT_TRUE(send_packet(pair.theirs, std::string(64, 'x')));

@@ -1,0 +1,87 @@
+#include "image/credentials.h"
+
+#include <stdlib.h>
+
+#include <gtest/gtest.h>
+
+namespace knarr::image {
+namespace {
+
+std::optional<Credentials> find(std::string_view json, std::string_view reference) {
+    return find_credentials(json, "auth.json", Reference::parse(reference).value()).value();
+}
+
+Error refusal(std::string_view json, std::string_view reference) {
+    return find_credentials(json, "auth.json", Reference::parse(reference).value()).error();
+}
+
+TEST(Credentials, AreFoundByTheLongestName) {
+    const std::string_view json = R"({"auths":{
+        "r.io": {"auth": "YTox"},
+        "r.io/team": {"auth": "Yjoy"},
+        "r.io/team/app": {"auth": "YzpwOnc="}}})";
+    EXPECT_EQ(find(json, "r.io/x")->username, "a");
+    EXPECT_EQ(find(json, "r.io/team/other")->username, "b");
+    EXPECT_EQ(find(json, "r.io/team/app:1")->password, "p:w") << "the first colon splits";
+    EXPECT_FALSE(find(json, "other.io/x"));
+    EXPECT_FALSE(find(json, "r.io:5000/x")) << "another port is another registry";
+}
+
+TEST(Credentials, KnowDockersNamesForTheHub) {
+    EXPECT_EQ(
+        find(R"({"auths":{"https://index.docker.io/v1/":{"auth":"YTox"}}})", "busybox")->password,
+        "1");
+    EXPECT_EQ(find(R"({"auths":{"docker.io":{"auth":"YTox"}}})", "busybox")->password, "1");
+    EXPECT_EQ(find(R"({"auths":{"https://r.io":{"auth":"YTox"}}})", "r.io/x")->password, "1");
+}
+
+TEST(Credentials, IdentityTokensAreNotPasswords) {
+    const auto token = find(R"({"auths":{"r.io":{"auth":"","identitytoken":"T"}}})", "r.io/x");
+    EXPECT_EQ(token->identity_token, "T");
+    const auto named =
+        find(R"({"auths":{"r.io":{"username":"<token>","password":"T"}}})", "r.io/x");
+    EXPECT_EQ(named->identity_token, "T");
+    EXPECT_TRUE(named->password.empty());
+}
+
+TEST(Credentials, HelpersAreNamedOnlyWhenTheyWouldBeAsked) {
+    const std::string_view json = R"({"credHelpers":{"gcr.io":"gcloud"},"auths":{}})";
+    EXPECT_FALSE(find(json, "r.io/x"));
+    const Error error = refusal(json, "gcr.io/x");
+    EXPECT_EQ(error.code, Errc::unsupported);
+    EXPECT_NE(error.message.find("docker-credential-gcloud"), std::string::npos) << error.message;
+    EXPECT_EQ(refusal(R"({"auths":{"r.io":{}},"credsStore":"pass"})", "r.io/x").code,
+              Errc::unsupported);
+    EXPECT_FALSE(find(R"({"auths":{},"credsStore":"pass"})", "r.io/x"));
+}
+
+TEST(Credentials, BrokenFilesAreRefused) {
+    for (const char* json : {"",
+                             "[]",
+                             R"({"auths":{"r.io":{"auth":"!!"}}})",
+                             R"({"auths":{"r.io":{"auth":"YQ=="}}})",
+                             R"({"auths":{"r.io":{"auth":7}}})"}) {
+        EXPECT_EQ(refusal(json, "r.io/x").code, Errc::corrupt) << json;
+    }
+}
+
+TEST(AuthFiles, AnExplicitFileIsTheOnlyOne) {
+    setenv("REGISTRY_AUTH_FILE", "/env.json", 1);
+    EXPECT_EQ(auth_files("/mine.json").at(0).path, "/mine.json");
+    EXPECT_EQ(auth_files("").at(0).path, "/env.json");
+    EXPECT_EQ(auth_files("").size(), 1U);
+    unsetenv("REGISTRY_AUTH_FILE");
+    setenv("HOME", "/h", 1);
+    setenv("XDG_RUNTIME_DIR", "/x", 1);
+    unsetenv("XDG_CONFIG_HOME");
+    unsetenv("DOCKER_CONFIG");
+    const auto files = auth_files("");
+    ASSERT_EQ(files.size(), 3U);
+    EXPECT_EQ(files[0].path, "/x/containers/auth.json");
+    EXPECT_EQ(files[1].path, "/h/.config/containers/auth.json");
+    EXPECT_EQ(files[2].path, "/h/.docker/config.json");
+    EXPECT_FALSE(files[0].must_exist);
+}
+
+}  // namespace
+}  // namespace knarr::image

@@ -1,0 +1,235 @@
+#include "image/pull_process.h"
+
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+
+#include "core/core.h"
+#include "platform/file.h"
+#include "platform/socket.h"
+
+namespace knarr::image {
+namespace {
+
+constexpr const char* kProgram = "knarr-pull";
+constexpr int kPipeBytes = 1024 * 1024;
+/// Two stalls and the longest wait between tries fit in; a knarr-pull that is silent for longer
+/// does not follow its own rules.
+constexpr std::chrono::seconds kSilenceMargin{180};
+/// Names that may pass into knarr-pull's environment: how to reach the network, whom to trust.
+constexpr std::array kEnvironment = {"HTTP_PROXY",
+                                     "http_proxy",
+                                     "HTTPS_PROXY",
+                                     "https_proxy",
+                                     "ALL_PROXY",
+                                     "all_proxy",
+                                     "NO_PROXY",
+                                     "no_proxy",
+                                     "SSL_CERT_FILE",
+                                     "SSL_CERT_DIR"};
+
+Result<sys::Fd> open_program() {
+    std::vector<std::string> places;
+    if (const std::string chosen = sys::environment("KNARR_LIBEXEC"); !chosen.empty()) {
+        places.push_back(chosen);
+    }
+    places.push_back(KNARR_TRY(sys::own_directory()));
+    places.emplace_back("/usr/libexec/knarr");
+    std::string tried;
+    for (const std::string& place : places) {
+        auto file = sys::open_path(place + "/" + kProgram, O_RDONLY);
+        if (file) {
+            return file;
+        }
+        tried += (tried.empty() ? "" : ", ") + place;
+    }
+    return fail(Error{.code = Errc::unsupported,
+                      .message = fmt::format("there is no {} in {}", kProgram, tried),
+                      .hint = "install knarr-pull beside knarr, or say where it is with "
+                              "KNARR_LIBEXEC=DIR"});
+}
+
+std::vector<std::string> helper_environment() {
+    std::vector<std::string> result;
+    for (const char* name : kEnvironment) {
+        if (const std::string value = sys::environment(name); !value.empty()) {
+            result.push_back(fmt::format("{}={}", name, value));
+        }
+    }
+    return result;
+}
+
+Result<> check_lengths(const rpc::Session& session, std::string_view pem) {
+    for (const std::string* text : {&session.registry,
+                                    &session.repository,
+                                    &session.username,
+                                    &session.password,
+                                    &session.identity_token}) {
+        if (text->size() > rpc::kMaxTextBytes) {
+            return fail(Errc::limit_exceeded,
+                        "a credential for {} has {} bytes; at most {} are allowed",
+                        session.registry,
+                        text->size(),
+                        rpc::kMaxTextBytes);
+        }
+    }
+    if (pem.size() > rpc::kMaxTrustBytes) {
+        return fail(Errc::limit_exceeded,
+                    "--tls-ca: {} bytes; at most {} are allowed",
+                    pem.size(),
+                    rpc::kMaxTrustBytes);
+    }
+    return {};
+}
+
+}  // namespace
+
+/// The pipe of one fetch, which ends well only when knarr-pull said done.
+class PullProcess::Stream final : public ByteStream {
+public:
+    Stream(PullProcess& process, std::uint32_t id, sys::Fd pipe)
+        : process_(process), id_(id), pipe_(std::move(pipe)) {}
+    Stream(const Stream&) = delete;
+    Stream& operator=(const Stream&) = delete;
+    ~Stream() override { process_.fetches_.erase(id_); }
+
+    int poll_fd() const override { return pipe_.get(); }
+    std::string media_type() const override { return process_.fetches_.at(id_).media_type; }
+
+    Result<Chunk> read(std::span<char> buffer) override {
+        if (pipe_.valid()) {
+            auto got = sys::read_some(pipe_, buffer);
+            if (!got && got.error().sys_errno == EAGAIN) {
+                return Chunk{};
+            }
+            const std::size_t bytes = KNARR_TRY(std::move(got));
+            if (bytes > 0) {
+                process_.heard();
+                read_ += bytes;
+                return Chunk{.bytes = bytes};
+            }
+            pipe_.reset();  // from here on only the event can come
+            KNARR_TRY(process_.pump());
+        }
+        Progress& progress = process_.fetches_.at(id_);
+        if (progress.failed) {
+            return fail(*progress.failed);
+        }
+        if (progress.done && progress.bytes != read_) {
+            return fail(Errc::internal,
+                        "knarr-pull says that it sent {} bytes, but {} came",
+                        progress.bytes,
+                        read_);
+        }
+        return Chunk{.at_end = progress.done};
+    }
+
+private:
+    PullProcess& process_;
+    std::uint32_t id_;
+    sys::Fd pipe_;
+    std::uint64_t read_ = 0;
+};
+
+Result<std::unique_ptr<PullProcess>> PullProcess::start(const rpc::Session& session,
+                                                        std::string_view pem,
+                                                        NoticeFn notice) {
+    KNARR_TRY(check_lengths(session, pem));
+    const sys::Fd program = KNARR_TRY(open_program());
+    sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair());
+    sys::Helper helper = KNARR_TRY(sys::Helper::start({.program = &program,
+                                                       .argv = {kProgram, "--serve"},
+                                                       .env = helper_environment(),
+                                                       .socket = &pair.theirs}));
+    pair.theirs.reset();
+    const std::chrono::seconds silence =
+        2 * std::chrono::seconds(session.stall_seconds) + kSilenceMargin;
+    std::unique_ptr<PullProcess> process(
+        new PullProcess(std::move(helper), std::move(pair.ours), std::move(notice), silence));
+    KNARR_TRY(sys::send_packet(process->socket_, rpc::encode(rpc::Request(session))),
+              "talk to knarr-pull");
+    while (!pem.empty()) {
+        const std::string_view piece = pem.substr(0, rpc::kMaxPemPieceBytes);
+        pem.remove_prefix(piece.size());
+        KNARR_TRY(sys::send_packet(process->socket_,
+                                   rpc::encode(rpc::Request(rpc::Trust{std::string(piece)}))),
+                  "talk to knarr-pull");
+    }
+    return process;
+}
+
+Result<std::unique_ptr<ByteStream>> PullProcess::fetch(rpc::FetchKind kind,
+                                                       std::string target,
+                                                       std::uint64_t max_bytes,
+                                                       std::uint64_t size) {
+    sys::Pipe pipe = KNARR_TRY(sys::make_pipe());
+    sys::widen_pipe(pipe.read, kPipeBytes);
+    KNARR_TRY(sys::set_nonblocking(pipe.read));
+    const std::uint32_t id = next_id_++;
+    const rpc::Fetch request{
+        .id = id, .kind = kind, .target = std::move(target), .max_bytes = max_bytes, .size = size};
+    if (auto sent = sys::send_packet(socket_, rpc::encode(rpc::Request(request)), &pipe.write);
+        !sent) {
+        KNARR_TRY(pump());  // its last words say more than our broken pipe
+        return fail(std::move(sent).error().within("talk to knarr-pull"));
+    }
+    fetches_.emplace(id, Progress{});
+    heard();
+    return std::unique_ptr<ByteStream>(std::make_unique<Stream>(*this, id, std::move(pipe.read)));
+}
+
+Result<> PullProcess::pump() {
+    while (true) {
+        std::optional<sys::Packet> packet =
+            KNARR_TRY(sys::receive_packet(socket_, rpc::kMaxPacketBytes), "hear knarr-pull");
+        if (!packet) {
+            break;
+        }
+        if (packet->closed) {
+            return fail(Errc::internal, "knarr-pull ended too early");
+        }
+        heard();
+        rpc::Event event = KNARR_TRY(rpc::decode_event(packet->bytes), "hear knarr-pull");
+        KNARR_TRY(take(std::move(event)));
+    }
+    if (system_clock().steady() - last_heard_ > silence_) {
+        return fail(Errc::timed_out, "knarr-pull has been silent for {} s", silence_.count());
+    }
+    return {};
+}
+
+Result<> PullProcess::take(rpc::Event event) {
+    if (auto* notice = std::get_if<rpc::Notice>(&event)) {
+        if (notice_) {
+            notice_(notice->text);
+        }
+        return {};
+    }
+    auto* failed = std::get_if<rpc::Failed>(&event);
+    Error error;
+    if (failed != nullptr) {
+        error = Error{.code = failed->code,
+                      .message = std::move(failed->message),
+                      .hint = std::move(failed->hint)};
+        if (failed->id == 0) {
+            return fail(std::move(error));
+        }
+    }
+    const std::uint32_t id = std::visit([](const auto& message) { return message.id; }, event);
+    const auto at = fetches_.find(id);
+    if (at == fetches_.end()) {
+        return {};  // given up meanwhile
+    }
+    if (failed != nullptr) {
+        at->second.failed = std::move(error);
+    } else if (const auto* head = std::get_if<rpc::Head>(&event)) {
+        at->second.media_type = head->media_type;
+    } else if (const auto* done = std::get_if<rpc::Done>(&event)) {
+        at->second.done = true;
+        at->second.bytes = done->bytes;
+    }
+    return {};
+}
+
+}  // namespace knarr::image

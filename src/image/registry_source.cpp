@@ -1,0 +1,67 @@
+#include "image/registry_source.h"
+
+#include "core/core.h"
+#include "image/pull_process.h"
+#include "platform/file.h"
+
+namespace knarr::image {
+namespace {
+
+constexpr std::size_t kParallelBlobs = 3;
+
+class RegistrySource final : public Source {
+public:
+    RegistrySource(Reference reference, std::unique_ptr<PullProcess> process)
+        : reference_(std::move(reference)), process_(std::move(process)) {}
+
+    Result<std::unique_ptr<ByteStream>> open_top() override {
+        const std::string target =
+            reference_.digest() ? reference_.digest()->text() : reference_.tag();
+        return process_->fetch(rpc::FetchKind::manifest, target, limits::kMaxManifestBytes, 0);
+    }
+    Result<std::unique_ptr<ByteStream>> open_manifest(const spec::Descriptor& entry) override {
+        return process_->fetch(
+            rpc::FetchKind::manifest, entry.digest.text(), limits::kMaxManifestBytes, entry.size);
+    }
+    Result<std::unique_ptr<ByteStream>> open_blob(const spec::Descriptor& blob) override {
+        return process_->fetch(rpc::FetchKind::blob, blob.digest.text(), blob.size, blob.size);
+    }
+    std::optional<spec::Digest> top_digest() const override { return reference_.digest(); }
+    std::string stored_name() const override { return reference_.text(); }
+    std::size_t parallel() const override { return kParallelBlobs; }
+    int poll_fd() const override { return process_->poll_fd(); }
+    Result<> pump() override { return process_->pump(); }
+
+private:
+    Reference reference_;
+    std::unique_ptr<PullProcess> process_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> open_registry(const Reference& reference,
+                                              const Credentials& credentials,
+                                              const PullOptions& options,
+                                              std::function<void(const std::string&)> notice) {
+    std::string pem;
+    if (!options.tls_ca_file.empty()) {
+        pem = KNARR_TRY(sys::read_file(options.tls_ca_file, rpc::kMaxTrustBytes),
+                        "read --tls-ca {}",
+                        options.tls_ca_file);
+    }
+    const rpc::Session session{
+        .registry = reference.host(),
+        .repository = reference.repository(),
+        .username = credentials.username,
+        .password = credentials.password,
+        .identity_token = credentials.identity_token,
+        .plain_http = options.plain_http,
+        .stall_seconds = options.stall_seconds != 0
+                             ? options.stall_seconds
+                             : static_cast<std::uint32_t>(limits::kPullTimeoutSeconds),
+        .retries = options.retries};
+    auto process = KNARR_TRY(PullProcess::start(session, pem, std::move(notice)));
+    return std::unique_ptr<Source>(std::make_unique<RegistrySource>(reference, std::move(process)));
+}
+
+}  // namespace knarr::image

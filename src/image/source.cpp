@@ -1,0 +1,54 @@
+#include "image/source.h"
+
+#include <array>
+#include <vector>
+
+#include "core/core.h"
+#include "platform/socket.h"
+
+namespace knarr::image {
+namespace {
+
+/// How soon a caller's `cancelled` is asked again, and how often the source's own clock is looked
+/// at, when nothing moves.
+constexpr int kAskMs = 100, kIdleMs = 5000;
+
+}  // namespace
+
+Result<> wait_for_news(Source& source,
+                       std::span<ByteStream* const> streams,
+                       const PullOptions& options) {
+    std::vector<sys::Ready> items{{.fd = options.cancel_fd}, {.fd = source.poll_fd()}};
+    for (const ByteStream* stream : streams) {
+        items.push_back({.fd = stream != nullptr ? stream->poll_fd() : -1});
+    }
+    KNARR_TRY(sys::wait_ready(items, options.cancelled ? kAskMs : kIdleMs));
+    if (items[0].is_ready || (options.cancelled && options.cancelled())) {
+        return fail(Errc::interrupted, "stopped on request");
+    }
+    return source.pump();
+}
+
+Result<std::string> read_whole(Source& source,
+                               ByteStream& stream,
+                               std::size_t max,
+                               const PullOptions& options) {
+    std::string text;
+    std::array<char, 16 * 1024> buffer{};
+    while (true) {
+        const Chunk chunk = KNARR_TRY(stream.read(buffer));
+        if (text.size() + chunk.bytes > max) {
+            return fail(Errc::limit_exceeded, "it is longer than the {} bytes allowed", max);
+        }
+        text.append(buffer.data(), chunk.bytes);
+        if (chunk.at_end) {
+            return text;
+        }
+        if (chunk.bytes == 0) {
+            ByteStream* const one = &stream;
+            KNARR_TRY(wait_for_news(source, std::span(&one, 1), options));
+        }
+    }
+}
+
+}  // namespace knarr::image

@@ -1,0 +1,73 @@
+#pragma once
+// Where an image's bytes come from: a registry, an OCI layout, an archive. All look the same.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "knarr/image.h"
+#include "knarr/result.h"
+#include "spec/image.h"
+
+namespace knarr::image {
+
+/// What one read gave. No bytes and no end: nothing has come yet.
+struct Chunk {
+    std::size_t bytes = 0;
+    bool at_end = false;  ///< everything was read, and the sender says that it was whole
+};
+
+/// One manifest or blob on its way. Never blocks. Its bytes are not to be believed before their
+/// digest was checked.
+class ByteStream {
+public:
+    virtual ~ByteStream() = default;
+    /// To poll for reading; -1 when only Source::pump can bring news.
+    virtual int poll_fd() const = 0;
+    /// Errors: why the bytes will not come, or not all.
+    virtual Result<Chunk> read(std::span<char> buffer) = 0;
+    /// What the sender says a manifest is; empty when it does not say.
+    virtual std::string media_type() const { return {}; }
+};
+
+/// One image at one place. Streams must not outlive their source.
+class Source {
+public:
+    virtual ~Source() = default;
+
+    /// The manifest or index that the reference means.
+    virtual Result<std::unique_ptr<ByteStream>> open_top() = 0;
+    /// An entry of an index.
+    virtual Result<std::unique_ptr<ByteStream>> open_manifest(const spec::Descriptor& entry) = 0;
+    virtual Result<std::unique_ptr<ByteStream>> open_blob(const spec::Descriptor& blob) = 0;
+
+    /// What open_top() must hash to, where the reference or the index of a layout says it.
+    virtual std::optional<spec::Digest> top_digest() const = 0;
+    /// The name under which the image is stored, "docker.io/library/x:latest"; empty when it has
+    /// none but its digest.
+    virtual std::string stored_name() const = 0;
+    /// How many blobs are worth fetching at once.
+    virtual std::size_t parallel() const { return 1; }
+
+    /// To poll for reading besides the streams; -1: none.
+    virtual int poll_fd() const { return -1; }
+    /// Takes the news in; call when poll_fd() is ready. Errors: what ends the whole source.
+    virtual Result<> pump() { return {}; }
+};
+
+/// Waits until a stream or the source has news, and pumps the source. Streams may be null.
+/// Errors: interrupted when the options' caller asks to stop; those of Source::pump.
+Result<> wait_for_news(Source& source,
+                       std::span<ByteStream* const> streams,
+                       const PullOptions& options);
+
+/// Reads a stream to its end. Errors: limit_exceeded past `max` bytes.
+Result<std::string> read_whole(Source& source,
+                               ByteStream& stream,
+                               std::size_t max,
+                               const PullOptions& options);
+
+}  // namespace knarr::image

@@ -1,0 +1,81 @@
+#pragma once
+// HTTP as this room sees it: many requests at once on one thread, heads and bodies handed to a
+// sink. The only user of libcurl. Redirects, logins and retries are not curl's business.
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "knarr/result.h"
+#include "platform/socket.h"
+#include "registry/url.h"
+
+namespace knarr::registry {
+
+struct HttpRequest {
+    Url url;
+    std::vector<std::string> headers = {};  ///< "Name: value"
+    std::optional<std::string> form = {};   ///< POST with this body instead of GET
+};
+
+struct HttpHead {
+    int status = 0;
+    std::vector<std::pair<std::string, std::string>> fields = {};  ///< names in lower case
+    /// The first field of that name; empty when there is none.
+    std::string_view field(std::string_view name) const;
+};
+
+/// How an exchange ended.
+enum class HttpEnd : std::uint8_t {
+    complete,    ///< the body is whole
+    no_connect,  ///< no address, no connection
+    bad_tls,     ///< the certificate or the handshake was refused; trying again does not help
+    broken,      ///< the connection ended early
+    stopped,     ///< a sink said stop
+    failed,      ///< anything else; trying again does not help
+};
+
+/// Receives one exchange. Called from HttpClient::run only; never after on_end.
+class HttpSink {
+public:
+    enum class Take : std::uint8_t {
+        taken,
+        later,  ///< give me the same bytes again after HttpExchange::resume
+        stop,
+    };
+    virtual ~HttpSink() = default;
+    /// False stops the exchange.
+    virtual bool on_head(const HttpHead& head) = 0;
+    virtual Take on_body(std::string_view bytes) = 0;
+    virtual void on_end(HttpEnd end, std::string_view detail) = 0;
+};
+
+/// One running exchange; ends it silently when destroyed.
+class HttpExchange {
+public:
+    virtual ~HttpExchange() = default;
+    virtual void resume() = 0;
+};
+
+class HttpClient {
+public:
+    /// `extra_ca_pem` is trusted besides the system's certificates ($SSL_CERT_FILE or Debian's).
+    static Result<std::unique_ptr<HttpClient>> create(std::string extra_ca_pem);
+    virtual ~HttpClient() = default;
+
+    /// Starts an exchange. The sink must outlive the returned value.
+    virtual Result<std::unique_ptr<HttpExchange>> start(const HttpRequest& request,
+                                                        HttpSink& sink) = 0;
+    /// Moves every exchange as far as it goes without waiting.
+    virtual Result<> run() = 0;
+    /// Waits for the network, for one of `items`, or for the timeout.
+    virtual Result<> wait(std::span<sys::Ready> items, std::chrono::milliseconds timeout) = 0;
+};
+
+}  // namespace knarr::registry

@@ -1,0 +1,152 @@
+#include "registry/url.h"
+
+#include <algorithm>
+
+#include "core/text.h"
+
+namespace knarr::registry {
+namespace {
+
+bool is_word(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+std::string lower(std::string_view text) {
+    std::string result(text);
+    std::ranges::transform(result, result.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return result;
+}
+
+bool is_host(std::string_view host) {
+    if (host.starts_with('[')) {
+        return host.size() > 3 && host.ends_with(']') &&
+               host.find_first_not_of("0123456789abcdef:.", 1) == host.size() - 1;
+    }
+    return !host.empty() && std::ranges::all_of(host, [](char c) {
+        return is_word(c) || c == '.' || c == '-' || c == '_';
+    });
+}
+
+unsigned default_port(std::string_view scheme) {
+    return scheme == "https" ? 443 : 80;
+}
+
+std::unexpected<Error> bad_url(std::string_view text, std::string_view why) {
+    return fail(Errc::registry_failed, "address \"{}\": {}", printable(text), why);
+}
+
+}  // namespace
+
+std::string Url::text() const {
+    const std::string place = scheme + "://" + host;
+    return port == default_port(scheme) ? place + rest : fmt::format("{}:{}{}", place, port, rest);
+}
+
+Result<Url> parse_url(std::string_view text) {
+    Url url;
+    const std::size_t colon = text.find("://");
+    url.scheme = lower(text.substr(0, colon == std::string_view::npos ? 0 : colon));
+    if (url.scheme != "https" && url.scheme != "http") {
+        return bad_url(text, "only https and http are spoken");
+    }
+    std::string_view after = text.substr(colon + 3);
+    after = after.substr(0, after.find('#'));
+    const std::size_t end = std::min(after.find_first_of("/?"), after.size());
+    std::string_view authority = after.substr(0, end);
+    std::string_view rest = after.substr(end);
+    if (std::ranges::any_of(rest, [](char c) { return c <= ' ' || c == 0x7f; })) {
+        return bad_url(text, "it has a blank or a control character");
+    }
+    if (authority.find('@') != std::string_view::npos) {
+        return bad_url(text, "it must not carry a user name");
+    }
+    const std::size_t bracket = authority.starts_with('[') ? authority.find(']') : 0;
+    const std::size_t port_at =
+        bracket == std::string_view::npos ? bracket : authority.find(':', bracket);
+    url.host = lower(authority.substr(0, port_at));
+    if (!is_host(url.host)) {
+        return bad_url(text, "it has no valid host");
+    }
+    url.port = default_port(url.scheme);
+    if (port_at != std::string_view::npos) {
+        const auto port = parse_number(authority.substr(port_at + 1), 65535);
+        if (!port || *port == 0) {
+            return bad_url(text, "it has no valid port");
+        }
+        url.port = static_cast<unsigned>(*port);
+    }
+    url.rest = (rest.starts_with('/') ? "" : "/") + std::string(rest);
+    return url;
+}
+
+bool is_loopback(std::string_view host) {
+    if (host == "localhost" || host == "[::1]" || host == "::1") {
+        return true;
+    }
+    const auto parts = split(host, '.');
+    return parts.size() == 4 && parts[0] == "127" &&
+           std::ranges::all_of(
+               parts, [](std::string_view part) { return parse_number(part, 255).has_value(); });
+}
+
+Result<Url> registry_url(std::string_view registry, bool plain_http) {
+    Url url = KNARR_TRY(parse_url(fmt::format("{}://{}/", plain_http ? "http" : "https", registry)),
+                        "registry {}",
+                        printable(registry));
+    if (plain_http && !is_loopback(url.host)) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format("plain http to {}: it is not a loopback host",
+                                                 printable(registry)),
+                          .hint = "use https, with --tls-ca FILE for a private certificate"});
+    }
+    return url;
+}
+
+Result<Url> follow(const Url& from, std::string_view location) {
+    Url to = from;
+    if (location.find("://") != std::string_view::npos && !location.starts_with('/')) {
+        to = KNARR_TRY(parse_url(location), "redirect from {}", from.host);
+    } else if (location.starts_with("//")) {
+        to = KNARR_TRY(
+            parse_url(from.scheme + ":" + std::string(location)), "redirect from {}", from.host);
+    } else {
+        const std::string_view path =
+            std::string_view(from.rest).substr(0, from.rest.find_first_of("?"));
+        const std::string base(path.substr(0, path.rfind('/') + 1));
+        Url whole = from;
+        whole.rest =
+            location.starts_with('/') ? std::string(location) : base + std::string(location);
+        to = KNARR_TRY(parse_url(whole.text()), "redirect from {}", from.host);
+    }
+    if (to.scheme == "http" && (from.scheme == "https" || !is_loopback(to.host))) {
+        return fail(Errc::registry_failed,
+                    "redirect from {} to plain http at {}: refused",
+                    from.host,
+                    printable(to.host));
+    }
+    return to;
+}
+
+std::string percent_encode(std::string_view text) {
+    std::string result;
+    for (const char c : text) {
+        if (is_word(c) || c == '-' || c == '.' || c == '_' || c == '~') {
+            result.push_back(c);
+        } else {
+            result += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        }
+    }
+    return result;
+}
+
+std::string manifest_path(std::string_view repository, std::string_view tag_or_digest) {
+    return fmt::format("/v2/{}/manifests/{}", repository, tag_or_digest);
+}
+
+std::string blob_path(std::string_view repository, std::string_view digest) {
+    return fmt::format("/v2/{}/blobs/{}", repository, digest);
+}
+
+}  // namespace knarr::registry

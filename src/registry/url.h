@@ -1,0 +1,48 @@
+#pragma once
+// Addresses of registries: taken apart, judged, put together.
+
+#include <string>
+#include <string_view>
+
+#include "knarr/result.h"
+
+namespace knarr::registry {
+
+/// An http or https address that cannot exist unchecked.
+struct Url {
+    std::string scheme;  ///< "https" or "http"
+    std::string host;    ///< lower case; IPv6 with its brackets
+    unsigned port = 0;   ///< the scheme's own where none was written
+    std::string rest;    ///< path and query, starts with '/'
+
+    std::string text() const;
+    /// The place that credentials belong to: scheme, host and port are the same.
+    bool same_origin(const Url& other) const {
+        return scheme == other.scheme && host == other.host && port == other.port;
+    }
+};
+
+/// Errors: registry_failed for other schemes, user names in the address, bad hosts or ports,
+/// blanks and control characters. A fragment is dropped.
+Result<Url> parse_url(std::string_view text);
+
+/// Where a registry that was named host[:port] answers.
+/// Errors: invalid_argument for `plain_http` with a host that is not loopback.
+Result<Url> registry_url(std::string_view registry, bool plain_http);
+
+/// The address of what a redirect's Location, absolute or relative, means at `from`.
+/// Errors: registry_failed, also for a way down from https to http and for plain http to a host
+/// that is not loopback.
+Result<Url> follow(const Url& from, std::string_view location);
+
+/// 127.0.0.0/8, ::1 and localhost.
+bool is_loopback(std::string_view host);
+
+/// Everything but unreserved characters as %XX. Source: RFC 3986 section 2.3.
+std::string percent_encode(std::string_view text);
+
+/// Source: distribution-spec v1.1 "Pulling manifests", "Pulling blobs".
+std::string manifest_path(std::string_view repository, std::string_view tag_or_digest);
+std::string blob_path(std::string_view repository, std::string_view digest);
+
+}  // namespace knarr::registry
