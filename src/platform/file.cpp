@@ -189,46 +189,74 @@ Result<> unlink_at(const Fd& dir, const std::string& name, int flags) {
 
 namespace {
 
-/// Empties `dir`. An explicit stack, so that a hostile depth costs no stack of ours; descriptors
-/// are opened one level at a time and released when a directory is done.
-Result<> empty_dir(Fd dir) {
-    struct Level {
-        Fd dir;
-        std::vector<std::string> names;
-    };
-    std::vector<Level> stack;
+/// One directory on the way down. `fd` is closed while more than kOpenLevels are open below it.
+struct Level {
+    Fd fd;
+    dev_t device = 0;
+    ino_t inode = 0;
+    std::vector<std::string> names;  // left to remove
+};
+
+/// How many directories are held open at once: a tree may be deeper than RLIMIT_NOFILE.
+constexpr std::size_t kOpenLevels = 64;
+
+Result<Level> enter_level(Fd dir) {
+    const struct stat info = KNARR_TRY(stat_of(dir));
     auto names = KNARR_TRY(list_dir(dir));
-    stack.push_back({.dir = std::move(dir), .names = std::move(names)});
+    return Level{.fd = std::move(dir),
+                 .device = info.st_dev,
+                 .inode = info.st_ino,
+                 .names = std::move(names)};
+}
+
+/// Opens a level again through the ".." of its child, and makes sure that it is the same one: the
+/// child may have been moved meanwhile.
+Result<> reopen_level(Level& level, const Fd& child) {
+    Fd fd = KNARR_TRY(open_at(child, "..", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    const struct stat info = KNARR_TRY(stat_of(fd));
+    if (info.st_dev != level.device || info.st_ino != level.inode) {
+        return fail(Errc::io, "the tree was moved while it was removed");
+    }
+    level.fd = std::move(fd);
+    return {};
+}
+
+/// Empties `dir`. An explicit stack, so that a hostile depth costs no stack of ours, and a bounded
+/// number of descriptors.
+Result<> empty_dir(Fd dir) {
+    std::vector<Level> stack;
+    stack.push_back(KNARR_TRY(enter_level(std::move(dir))));
     while (true) {
         Level& level = stack.back();
         if (level.names.empty()) {
-            stack.pop_back();
-            if (stack.empty()) {
+            if (stack.size() == 1) {
                 return {};
             }
-            Level& parent = stack.back();
-            KNARR_TRY(unlink_at(parent.dir, parent.names.back(), AT_REMOVEDIR));
+            Level& parent = stack[stack.size() - 2];
+            if (!parent.fd.valid()) {
+                KNARR_TRY(reopen_level(parent, level.fd));
+            }
+            stack.pop_back();
+            KNARR_TRY(unlink_at(parent.fd, parent.names.back(), AT_REMOVEDIR));
             parent.names.pop_back();
             continue;
         }
         const std::string& name = level.names.back();
-        if (unlinkat(level.dir.get(), name.c_str(), 0) == 0 || errno == ENOENT) {
+        if (unlinkat(level.fd.get(), name.c_str(), 0) == 0 || errno == ENOENT) {
             level.names.pop_back();
             continue;
         }
         if (errno != EISDIR && errno != EPERM) {
             return fail_errno(errno, "unlink {}", printable(name));
         }
-        struct open_how how{};
-        how.flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
-        how.resolve = RESOLVE_NO_XDEV | RESOLVE_BENEATH;
-        const long fd = syscall(SYS_openat2, level.dir.get(), name.c_str(), &how, sizeof how);
-        if (fd < 0) {
-            return fail_errno(errno, "open {}", printable(name));
+        Fd next = KNARR_TRY(open_how(level.fd,
+                                     name,
+                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+                                     RESOLVE_NO_XDEV | RESOLVE_BENEATH));
+        stack.push_back(KNARR_TRY(enter_level(std::move(next))));
+        if (stack.size() > kOpenLevels) {
+            stack[stack.size() - 1 - kOpenLevels].fd.reset();
         }
-        Fd next(static_cast<int>(fd));
-        auto inner = KNARR_TRY(list_dir(next));
-        stack.push_back({.dir = std::move(next), .names = std::move(inner)});
     }
 }
 
