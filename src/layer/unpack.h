@@ -1,0 +1,73 @@
+#pragma once
+// One layer's way from blob to directory, in a process of its own so that a pull goes on meanwhile.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/limits.h"
+#include "platform/file.h"
+#include "platform/worker.h"
+#include "spec/image.h"
+#include "store/store.h"
+
+namespace knarr::layer {
+
+/// What is to be unpacked.
+struct UnpackRequest {
+    spec::Digest blob;     ///< stored
+    spec::Digest diff_id;  ///< what the image's config says
+    spec::Compression compression = spec::Compression::gzip;
+    std::vector<spec::Digest> chain;  ///< chain IDs, lowest first; the last one is this layer's.
+                                      ///< All others must be unpacked already.
+    Limits limits = {};               ///< max_layer_bytes, max_layer_entries, max_rootfs_bytes
+};
+
+/// What an unpacked layer holds.
+struct LayerInfo {
+    std::uint64_t bytes = 0;           ///< of file content
+    std::uint64_t entries = 0;         ///< of the tar
+    std::vector<std::string> opaque;   ///< opaque directories, "" is the root
+    std::uint64_t skipped_xattrs = 0;  ///< those that only mean something to another host
+};
+
+/// A layer on its way in. The destructor kills the process and removes what it made.
+class Unpack {
+public:
+    /// Starts to unpack. Only for single-threaded programs (the process is cloned without exec).
+    /// Done at once when the layer is there already.
+    /// Errors: image_not_found for a blob or a lower layer that is not stored.
+    static Result<Unpack> start(const store::Store& store, const UnpackRequest& request);
+
+    Unpack(Unpack&& other) noexcept;
+    Unpack& operator=(Unpack&&) = delete;
+    Unpack(const Unpack&) = delete;
+    Unpack& operator=(const Unpack&) = delete;
+    ~Unpack();
+
+    bool done() const { return done_; }
+    /// Readable when finish() will not wait long. Invalid when done().
+    const sys::Fd& ready_fd() const { return worker_.result_fd(); }
+
+    /// Waits for the process, makes the layer durable and visible.
+    /// Errors: invalid_image naming layer and entry; digest_mismatch; limit_exceeded; no_space. The
+    /// layer's directory is absent then.
+    Result<LayerInfo> finish();
+
+private:
+    Unpack() = default;
+    void discard() noexcept;
+
+    bool done_ = false;
+    sys::Fd layers_, staged_, fs_;
+    std::vector<sys::FileLock> lock_;  // one, or none
+    std::string staged_name_;          // in layers/; empty: nothing to remove
+    std::string final_name_, diff_id_;
+    std::string label_;  // for messages: "layer sha256:..."
+    sys::Worker worker_;
+};
+
+/// What a stored layer holds, from its meta file.
+Result<LayerInfo> read_layer_info(const store::Store& store, const spec::Digest& chain_id);
+
+}  // namespace knarr::layer

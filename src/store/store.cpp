@@ -1,0 +1,223 @@
+// Opening the store, what killed writers left, and the collection of what nothing refers to.
+#include "store/store.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+
+#include "core/limits.h"
+#include "core/text.h"
+#include "platform/disk.h"
+
+namespace knarr::store {
+
+namespace {
+
+/// Others must neither read images nor plant layers. Source: CVE-2024-25621, CVE-2021-41103.
+Result<> check_private(const sys::Fd& dir, const std::string& path) {
+    const struct stat info = KNARR_TRY(sys::stat_of(dir), "data root {}", printable(path));
+    if (info.st_uid != sys::effective_uid()) {
+        return fail(Error{.code = Errc::denied,
+                          .message = fmt::format("data root {} belongs to user {}, not to {}",
+                                                 printable(path),
+                                                 info.st_uid,
+                                                 sys::effective_uid()),
+                          .hint = "choose another directory with --data-root"});
+    }
+    if ((info.st_mode & 0077U) != 0) {
+        return fail(Error{.code = Errc::denied,
+                          .message = fmt::format("data root {} is open to others (mode {:04o})",
+                                                 printable(path),
+                                                 info.st_mode & 07777U),
+                          .hint = "chmod 0700 it, or choose another with --data-root"});
+    }
+    return {};
+}
+
+Result<sys::Fd> sub_dir(const sys::Fd& dir, const std::string& name) {
+    Result<> made = sys::make_dir_at(dir, name, 0700);
+    if (!made && made.error().sys_errno != EEXIST) {
+        return fail(std::move(made).error());
+    }
+    return sys::open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+}  // namespace
+
+Result<Store> Store::open(const std::string& root) {
+    if (!root.starts_with('/')) {
+        return fail(Errc::invalid_argument, "data root {} is not absolute", printable(root));
+    }
+    Store store;
+    store.root_ = root;
+    store.dir_ = KNARR_TRY(sys::make_dirs(root, 0700), "data root");
+    KNARR_TRY(check_private(store.dir_, root));
+    const sys::Fd blobs = KNARR_TRY(sub_dir(store.dir_, "blobs"), "data root {}", root);
+    store.blobs_ = KNARR_TRY(sub_dir(blobs, "sha256"), "data root {}", root);
+    store.ingest_ = KNARR_TRY(sub_dir(store.dir_, "ingest"), "data root {}", root);
+    store.refs_ = KNARR_TRY(sub_dir(store.dir_, "refs"), "data root {}", root);
+    store.layers_ = KNARR_TRY(sub_dir(store.dir_, "layers"), "data root {}", root);
+    KNARR_TRY(store.clean_staged(), "clean data root {}", root);
+    return store;
+}
+
+Result<sys::FileLock> Store::lock_shared() const {
+    return sys::FileLock::acquire(dir_, "lock", sys::FileLock::Kind::shared);
+}
+
+Result<sys::FileLock> Store::lock_exclusive() const {
+    return sys::FileLock::acquire(dir_, "lock", sys::FileLock::Kind::exclusive);
+}
+
+Result<sys::FileLock> Store::lock_staging() const {
+    return sys::FileLock::acquire(dir_, "staging.lock", sys::FileLock::Kind::exclusive);
+}
+
+/// A staged file or directory whose lock can be had belongs to nobody: its writer was killed.
+Result<> Store::clean_staged() const {
+    using Kind = sys::FileLock::Kind;
+    std::vector<std::pair<std::string, sys::FileLock>> orphans;
+    const auto files = KNARR_TRY(sys::list_dir(ingest_));
+    auto dirs = KNARR_TRY(sys::list_dir(layers_));
+    std::erase_if(dirs, [](const std::string& name) { return !name.starts_with(".tmp-"); });
+    if (files.empty() && dirs.empty()) {
+        return {};
+    }
+    {
+        const sys::FileLock staging = KNARR_TRY(lock_staging());
+        for (const std::string& name : files) {
+            // stat first: try_acquire would make the file anew if its writer has just finished.
+            if (KNARR_TRY(sys::stat_at(ingest_, name)) &&
+                KNARR_TRY(sys::FileLock::try_acquire(ingest_, name, Kind::exclusive))) {
+                KNARR_TRY(sys::unlink_at(ingest_, name));
+            }
+        }
+        for (const std::string& name : dirs) {
+            if (KNARR_TRY(sys::stat_at(layers_, name))) {
+                if (auto lock = KNARR_TRY(
+                        sys::FileLock::try_acquire(layers_, name + "/lock", Kind::exclusive))) {
+                    orphans.emplace_back(name, *std::move(lock));
+                }
+            }
+        }
+    }
+    // Trees can be large: remove them without holding up others, who see our lock on each.
+    for (const auto& [name, lock] : orphans) {
+        KNARR_TRY(sys::remove_tree_at(layers_, name));
+    }
+    return {};
+}
+
+std::string Store::layer_path(const spec::Digest& chain_id) const {
+    return fmt::format("{}/layers/{}", root_, chain_id.hex());
+}
+
+Result<bool> Store::has_layer(const spec::Digest& chain_id) const {
+    return KNARR_TRY(sys::stat_at(layers_, std::string(chain_id.hex()))).has_value();
+}
+
+Result<std::vector<spec::Digest>> Store::list_layers() const {
+    std::vector<spec::Digest> all;
+    for (const std::string& name : KNARR_TRY(sys::list_dir(layers_), "list layers")) {
+        if (auto digest = spec::Digest::parse("sha256:" + name)) {
+            all.push_back(*std::move(digest));
+        }
+    }
+    return all;
+}
+
+Result<> Store::remove_layer(const spec::Digest& chain_id) const {
+    const std::string name(chain_id.hex());
+    const std::string doomed = fmt::format(".tmp-{}-gone-{}", name.substr(0, 16), sys::own_pid());
+    // Renamed first: nobody may find half a layer, and the next process finishes the job if we die.
+    std::vector<std::optional<sys::FileLock>> held;  // one
+    {
+        const sys::FileLock staging = KNARR_TRY(lock_staging());
+        Result<> renamed = sys::rename_at(layers_, name, layers_, doomed);
+        if (!renamed && renamed.error().sys_errno == ENOENT) {
+            return {};
+        }
+        KNARR_TRY(std::move(renamed), "remove layer {}", name);
+        held.push_back(KNARR_TRY(
+            sys::FileLock::try_acquire(layers_, doomed + "/lock", sys::FileLock::Kind::exclusive)));
+    }
+    return sys::remove_tree_at(layers_, doomed);
+}
+
+Result<> Store::mark(const spec::Digest& digest,
+                     std::string_view media_type,
+                     int depth,
+                     std::set<spec::Digest>& blobs,
+                     std::set<spec::Digest>& layers) const {
+    constexpr int kMaxIndexDepth = 4;
+    if (!blobs.insert(digest).second || !KNARR_TRY(has(digest))) {
+        return {};  // seen, or a platform of an index that was never pulled
+    }
+    if (depth > kMaxIndexDepth) {
+        return fail(Errc::limit_exceeded,
+                    "{} is an index more than {} levels deep",
+                    digest.text(),
+                    kMaxIndexDepth);
+    }
+    const std::string json = KNARR_TRY(read_blob(digest, limits::kMaxManifestBytes));
+    const auto decoded =
+        KNARR_TRY(spec::decode_manifest_or_index(json, media_type), "{}", digest.text());
+    if (decoded.index) {
+        for (const spec::Descriptor& child : decoded.index->manifests) {
+            KNARR_TRY(mark(child.digest, child.media_type, depth + 1, blobs, layers));
+        }
+    }
+    if (decoded.manifest) {
+        for (const spec::Descriptor& layer : decoded.manifest->layers) {
+            blobs.insert(layer.digest);
+        }
+        const spec::Descriptor& config = decoded.manifest->config;
+        blobs.insert(config.digest);
+        if (spec::is_image_config(config.media_type) && KNARR_TRY(has(config.digest))) {
+            const std::string text =
+                KNARR_TRY(read_blob(config.digest, limits::kMaxImageConfigBytes));
+            const auto image =
+                KNARR_TRY(spec::decode_image_config(text), "{}", config.digest.text());
+            for (spec::Digest& id : chain_ids(image.diff_ids)) {
+                layers.insert(std::move(id));
+            }
+        }
+    }
+    return {};
+}
+
+Result<Collected> Store::collect(const std::set<spec::Digest>& layers_in_use) const {
+    std::set<spec::Digest> blobs;
+    std::set<spec::Digest> layers = layers_in_use;
+    for (const Ref& ref : KNARR_TRY(list_refs(), "collect")) {
+        KNARR_TRY(mark(ref.digest, ref.media_type, 0, blobs, layers), "collect {}", ref.reference);
+    }
+    Collected out;
+    for (const spec::Digest& chain_id : KNARR_TRY(list_layers(), "collect")) {
+        if (!layers.contains(chain_id)) {
+            KNARR_TRY(remove_layer(chain_id), "collect");
+            ++out.layers;
+        }
+    }
+    for (const spec::Digest& digest : KNARR_TRY(list_blobs(), "collect")) {
+        if (!blobs.contains(digest)) {
+            out.bytes += KNARR_TRY(blob_size(digest), "collect");
+            KNARR_TRY(remove_blob(digest), "collect");
+            ++out.blobs;
+        }
+    }
+    return out;
+}
+
+std::vector<spec::Digest> chain_ids(const std::vector<spec::Digest>& diff_ids) {
+    std::vector<spec::Digest> chain;
+    for (const spec::Digest& diff_id : diff_ids) {
+        chain.push_back(chain.empty()
+                            ? diff_id
+                            : sha256_of(fmt::format("{} {}", chain.back().text(), diff_id.text())));
+    }
+    return chain;
+}
+
+}  // namespace knarr::store

@@ -1,0 +1,148 @@
+#pragma once
+// store: the bytes of images on disk, found by digest. Knows nothing of registries or mounts.
+//
+//   blob     bytes named by their sha256: manifests, configs, compressed layers. Written once.
+//   ref      a reference ("docker.io/library/busybox:1") -> the descriptor of its manifest or index
+//   layer    an unpacked layer directory, named by its OCI chain ID (made by the layer room)
+//   staged   not yet visible: held under a file lock by its writer, so that what a killed process
+//            left is known to be nobody's, and is removed by the next writer
+//
+// In: bytes with the digest that names them. Out: descriptors of verified files. Directory:
+//   DATA_ROOT/blobs/sha256/ab/<64 hex>  ingest/  refs/<sha256 of the reference>.json
+//             layers/<64 hex>/  layers/.tmp-*  lock  staging.lock
+// `lock`: who adds to the store (pull, load) holds it shared, who removes (rmi, gc) exclusively, so
+// nothing is collected between the arrival of a blob and the reference that keeps it.
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/clock.h"
+#include "platform/file.h"
+#include "spec/image.h"
+#include "store/sha256.h"
+
+namespace knarr::store {
+
+inline constexpr std::string_view kDefaultRoot = "/var/lib/knarr";
+
+/// A name for a manifest or an index.
+struct Ref {
+    std::string reference;  // canonical, "docker.io/library/busybox:1"
+    std::string media_type;
+    spec::Digest digest;
+    std::uint64_t size = 0;   // of the manifest or index
+    std::string pulled_time;  // RFC 3339
+};
+
+class Store;
+
+/// One blob on its way in. Hashes while it is written; the destructor removes what was not
+/// committed.
+class BlobWriter {
+public:
+    BlobWriter(BlobWriter&& other) noexcept;
+    BlobWriter& operator=(BlobWriter&&) = delete;
+    BlobWriter(const BlobWriter&) = delete;
+    BlobWriter& operator=(const BlobWriter&) = delete;
+    ~BlobWriter();
+
+    /// Errors: digest_mismatch when more comes than the descriptor says; no_space, io.
+    Result<> write(std::string_view bytes);
+    std::uint64_t written() const { return written_; }
+    /// Makes the blob visible: fsync, rename, fsync of the directory.
+    /// Errors: digest_mismatch when size or digest are not the announced ones.
+    Result<> commit();
+    /// True when the blob was there from the start: writes are dropped, commit() does nothing.
+    bool exists() const { return exists_; }
+
+private:
+    friend class Store;
+    BlobWriter(spec::Digest digest, std::uint64_t size) : digest_(std::move(digest)), size_(size) {}
+
+    spec::Digest digest_;
+    std::uint64_t size_ = 0, written_ = 0, flushed_ = 0;
+    bool exists_ = false;
+    sys::Fd blobs_, ingest_, file_;
+    std::string name_;  // in ingest/; empty when nothing is to be removed
+    Sha256 sum_;
+};
+
+/// What collect() removed.
+struct Collected {
+    std::uint64_t blobs = 0, layers = 0;
+    std::uint64_t bytes = 0;  // of blobs
+};
+
+class Store {
+public:
+    /// Opens the store, making it (0700) when it is not there. What killed processes left staged
+    /// is removed.
+    /// Errors: denied when the directory is not ours or open to others.
+    static Result<Store> open(const std::string& root);
+
+    const std::string& root() const { return root_; }
+
+    // --- blobs ---
+    Result<bool> has(const spec::Digest& digest) const;
+    /// Errors: image_not_found.
+    Result<sys::Fd> open_blob(const spec::Digest& digest) const;
+    Result<std::uint64_t> blob_size(const spec::Digest& digest) const;
+    /// A whole manifest or config, verified again.
+    /// Errors: image_not_found; limit_exceeded past `max`; corrupt when the disk changed it.
+    Result<std::string> read_blob(const spec::Digest& digest, std::size_t max) const;
+    /// Starts to write the blob of a descriptor.
+    Result<BlobWriter> write_blob(const spec::Digest& digest, std::uint64_t size) const;
+    /// write_blob, write and commit of bytes at hand; their digest.
+    Result<spec::Digest> put_blob(std::string_view bytes) const;
+    Result<> remove_blob(const spec::Digest& digest) const;
+
+    // --- references ---
+    Result<> put_ref(const Ref& ref) const;
+    Result<std::optional<Ref>> get_ref(std::string_view reference) const;
+    /// Sorted by reference. Errors: corrupt naming the file.
+    Result<std::vector<Ref>> list_refs() const;
+    /// Whether it was there.
+    Result<bool> remove_ref(std::string_view reference) const;
+
+    // --- layer directories; the layer room fills them ---
+    const sys::Fd& layers_dir() const { return layers_; }
+    std::string layer_path(const spec::Digest& chain_id) const;  // DATA_ROOT/layers/<hex>
+    Result<bool> has_layer(const spec::Digest& chain_id) const;
+    Result<std::vector<spec::Digest>> list_layers() const;
+    Result<> remove_layer(const spec::Digest& chain_id) const;
+
+    // --- locks and space ---
+    Result<sys::FileLock> lock_shared() const;     // while adding
+    Result<sys::FileLock> lock_exclusive() const;  // while removing; waits for pulls to end
+    /// Held for the moment in which something staged is made and locked.
+    Result<sys::FileLock> lock_staging() const;
+    /// Bytes of all blobs.
+    Result<std::uint64_t> used_bytes() const;
+
+    /// Removes blobs and layers that no reference reaches, but no layer of `layers_in_use` (chain
+    /// IDs of existing containers). Call with lock_exclusive() held. An image that cannot be
+    /// decoded stops the collection: its blobs cannot be told from garbage.
+    Result<Collected> collect(const std::set<spec::Digest>& layers_in_use) const;
+
+private:
+    Result<> clean_staged() const;
+    Result<> mark(const spec::Digest& manifest_or_index,
+                  std::string_view media_type,
+                  int depth,
+                  std::set<spec::Digest>& blobs,
+                  std::set<spec::Digest>& layers) const;
+    Result<std::vector<spec::Digest>> list_blobs() const;
+
+    std::string root_;
+    sys::Fd dir_, blobs_, ingest_, refs_, layers_;
+};
+
+/// The OCI chain IDs of an image's layers, lowest first.
+/// Source: image-spec config.md "Layer ChainID".
+std::vector<spec::Digest> chain_ids(const std::vector<spec::Digest>& diff_ids);
+
+}  // namespace knarr::store

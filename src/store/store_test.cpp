@@ -1,0 +1,274 @@
+#include "store/store.h"
+
+#include <cstdlib>
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "core/limits.h"
+#include "platform/disk.h"
+#include "platform/pidfd.h"
+#include "platform/process.h"
+
+namespace knarr::store {
+namespace {
+
+class StoreTest : public testing::Test {
+protected:
+    void SetUp() override {
+        char name[] = "/tmp/knarr-store-XXXXXX";
+        ASSERT_NE(mkdtemp(name), nullptr);
+        path_ = name;
+    }
+    void TearDown() override {
+        const sys::Fd tmp = sys::open_path("/tmp", O_RDONLY | O_DIRECTORY).value();
+        EXPECT_TRUE(sys::remove_tree_at(tmp, path_.substr(5)));
+    }
+    Store open() const { return Store::open(path_).value(); }
+    std::vector<std::string> names(const std::string& sub) const {
+        const sys::Fd dir = sys::open_path(path_ + "/" + sub, O_RDONLY | O_DIRECTORY).value();
+        return sys::list_dir(dir).value();
+    }
+    /// Stores an image of one layer; the digest of its manifest.
+    static Ref put_image(const Store& store, const std::string& name, const std::string& layer) {
+        const spec::Digest blob = store.put_blob(layer).value();
+        const std::string config =
+            fmt::format(R"({{"architecture":"amd64","os":"linux","config":{{}},"rootfs":{{)"
+                        R"("type":"layers","diff_ids":["{}"]}}}})",
+                        blob.text());
+        const spec::Digest config_digest = store.put_blob(config).value();
+        const auto descriptor =
+            [](std::string_view type, const spec::Digest& digest, std::size_t size) {
+                return spec::Descriptor{.media_type = std::string(type),
+                                        .digest = digest,
+                                        .size = size,
+                                        .platform = std::nullopt,
+                                        .annotations = {},
+                                        .artifact_type = {}};
+            };
+        const std::string manifest = spec::encode_manifest(spec::Manifest{
+            .media_type = std::string(spec::media::kOciManifest),
+            .config = descriptor(spec::media::kOciConfig, config_digest, config.size()),
+            .layers = {descriptor("application/vnd.oci.image.layer.v1.tar", blob, layer.size())},
+            .annotations = {},
+            .artifact_type = {}});
+        Ref ref{.reference = name,
+                .media_type = std::string(spec::media::kOciManifest),
+                .digest = store.put_blob(manifest).value(),
+                .size = manifest.size(),
+                .pulled_time = "2026-11-23T00:00:00Z"};
+        EXPECT_TRUE(store.put_ref(ref));
+        return ref;
+    }
+
+    std::string path_;
+};
+
+const spec::Digest kOther = sha256_of("other");
+
+TEST(Sha256, GivesTheStandardsSums) {
+    EXPECT_EQ(sha256_of("").hex(),
+              "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+    EXPECT_EQ(sha256_of("abc").hex(),
+              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+TEST(ChainIds, FollowTheImageSpec) {
+    const auto a = sha256_of("a"), b = sha256_of("b");
+    const auto chain = chain_ids({a, b});
+    ASSERT_EQ(chain.size(), 2U);
+    EXPECT_EQ(chain[0], a);
+    EXPECT_EQ(chain[1], sha256_of(a.text() + " " + b.text()));
+}
+
+TEST_F(StoreTest, KeepsABlobUnderItsDigest) {
+    const Store store = open();
+    const spec::Digest digest = store.put_blob("hello").value();
+    EXPECT_EQ(store.read_blob(digest, 100).value(), "hello");
+    EXPECT_EQ(store.blob_size(digest).value(), 5U);
+    EXPECT_EQ(store.used_bytes().value(), 5U);
+    const std::string file =
+        fmt::format("{}/blobs/sha256/{}/{}", path_, digest.hex().substr(0, 2), digest.hex());
+    EXPECT_EQ(access(file.c_str(), F_OK), 0);
+    EXPECT_TRUE(names("ingest").empty());
+}
+
+TEST_F(StoreTest, RefusesBytesOfAnotherDigestAndKeepsNothing) {
+    const Store store = open();
+    {
+        BlobWriter writer = store.write_blob(kOther, 5).value();
+        ASSERT_TRUE(writer.write("othex"));
+        EXPECT_EQ(writer.commit().error().code, Errc::digest_mismatch);
+    }
+    EXPECT_FALSE(store.has(kOther).value());
+    EXPECT_TRUE(names("ingest").empty());
+}
+
+TEST_F(StoreTest, RefusesTooManyAndTooFewBytes) {
+    const Store store = open();
+    BlobWriter longer = store.write_blob(kOther, 5).value();
+    ASSERT_TRUE(longer.write("other"));
+    EXPECT_EQ(longer.write("!").error().code, Errc::digest_mismatch);
+    BlobWriter shorter = store.write_blob(kOther, 6).value();
+    ASSERT_TRUE(shorter.write("other"));
+    EXPECT_EQ(shorter.commit().error().code, Errc::digest_mismatch);
+}
+
+TEST_F(StoreTest, WritesABlobOnce) {
+    const Store store = open();
+    const spec::Digest digest = store.put_blob("hello").value();
+    BlobWriter again = store.write_blob(digest, 5).value();
+    EXPECT_TRUE(again.exists());
+    EXPECT_TRUE(again.write("anything at all"));
+    EXPECT_TRUE(again.commit());
+    EXPECT_EQ(store.read_blob(digest, 100).value(), "hello");
+}
+
+TEST_F(StoreTest, SaysThatABlobIsMissing) {
+    const Store store = open();
+    EXPECT_EQ(store.open_blob(kOther).error().code, Errc::image_not_found);
+    EXPECT_EQ(store.read_blob(kOther, 10).error().code, Errc::image_not_found);
+}
+
+TEST_F(StoreTest, NoticesAChangedDisk) {
+    const Store store = open();
+    const spec::Digest digest = store.put_blob("hello").value();
+    const std::string file =
+        fmt::format("{}/blobs/sha256/{}/{}", path_, digest.hex().substr(0, 2), digest.hex());
+    const sys::Fd fd = sys::open_path(file, O_WRONLY).value();
+    ASSERT_TRUE(sys::write_all_at(fd, "j", 0));
+    EXPECT_EQ(store.read_blob(digest, 100).error().code, Errc::corrupt);
+}
+
+TEST_F(StoreTest, RefusesADirectoryThatIsOpenToOthers) {
+    ASSERT_EQ(chmod(path_.c_str(), 0750), 0);
+    const auto store = Store::open(path_);
+    ASSERT_FALSE(store);
+    EXPECT_EQ(store.error().code, Errc::denied);
+    EXPECT_NE(store.error().message.find("0750"), std::string::npos);
+    ASSERT_EQ(chmod(path_.c_str(), 0700), 0);
+}
+
+TEST_F(StoreTest, RefusesADirectoryOfAnotherUser) {
+    if (geteuid() != 0) {
+        GTEST_SKIP() << "needs root";
+    }
+    ASSERT_EQ(chown(path_.c_str(), 1234, 0), 0);
+    EXPECT_EQ(Store::open(path_).error().code, Errc::denied);
+    ASSERT_EQ(chown(path_.c_str(), 0, 0), 0);
+}
+
+TEST_F(StoreTest, RefusesARelativeRoot) {
+    EXPECT_EQ(Store::open("data").error().code, Errc::invalid_argument);
+}
+
+TEST_F(StoreTest, RemovesWhatAKilledWriterLeftButNotWhatALivingOneHolds) {
+    const Store store = open();
+    auto child = sys::clone_process(0).value();
+    if (child.in_child()) {
+        const BlobWriter writer = store.write_blob(kOther, 5).value();
+        raise(SIGKILL);
+        pause();
+    }
+    ASSERT_TRUE(sys::reap(child.pidfd));
+    ASSERT_EQ(names("ingest").size(), 1U);
+    BlobWriter living = store.write_blob(kOther, 5).value();
+    ASSERT_EQ(names("ingest").size(), 2U);
+    const Store again = open();
+    EXPECT_EQ(names("ingest").size(), 1U);
+    ASSERT_TRUE(living.write("other"));
+    EXPECT_TRUE(living.commit());
+    EXPECT_EQ(again.read_blob(kOther, 10).value(), "other");
+}
+
+TEST_F(StoreTest, RemovesALayerDirectoryThatNobodyHolds) {
+    const Store store = open();
+    ASSERT_EQ(mkdir((path_ + "/layers/.tmp-x").c_str(), 0700), 0);
+    ASSERT_EQ(mkdir((path_ + "/layers/.tmp-y").c_str(), 0700), 0);
+    const auto held =
+        sys::FileLock::acquire(store.layers_dir(), ".tmp-y/lock", sys::FileLock::Kind::exclusive);
+    (void)open();
+    EXPECT_EQ(names("layers"), std::vector<std::string>{".tmp-y"});
+}
+
+TEST_F(StoreTest, KeepsReferencesAcrossOpens) {
+    const Ref ref = put_image(open(), "docker.io/library/busybox:1", "layer");
+    const Store store = open();
+    const auto got = store.get_ref("docker.io/library/busybox:1").value();
+    ASSERT_TRUE(got);
+    EXPECT_EQ(got->digest, ref.digest);
+    EXPECT_EQ(got->size, ref.size);
+    EXPECT_EQ(got->media_type, ref.media_type);
+    EXPECT_EQ(got->pulled_time, ref.pulled_time);
+    EXPECT_FALSE(store.get_ref("docker.io/library/busybox:2").value());
+    EXPECT_EQ(store.list_refs().value().size(), 1U);
+    EXPECT_TRUE(store.remove_ref(ref.reference).value());
+    EXPECT_FALSE(store.remove_ref(ref.reference).value());
+    EXPECT_TRUE(store.list_refs().value().empty());
+}
+
+TEST_F(StoreTest, HoldsAReferenceToItsLengthLimit) {
+    const Store store = open();
+    Ref ref = put_image(store, std::string(limits::kMaxReferenceBytes, 'r'), "layer");
+    ref.reference += 'r';
+    EXPECT_EQ(store.put_ref(ref).error().code, Errc::invalid_argument);
+}
+
+TEST_F(StoreTest, SaysWhichReferenceFileIsDamaged) {
+    const Store store = open();
+    const sys::Fd refs = sys::open_path(path_ + "/refs", O_RDONLY | O_DIRECTORY).value();
+    ASSERT_TRUE(sys::replace_file(refs, "junk.json", "{}", 0600));
+    const auto refs_read = store.list_refs();
+    ASSERT_FALSE(refs_read);
+    EXPECT_EQ(refs_read.error().code, Errc::corrupt);
+    EXPECT_NE(refs_read.error().message.find("junk.json"), std::string::npos);
+}
+
+TEST_F(StoreTest, SharedLayersStayUntilTheLastUser) {
+    const Store store = open();
+    const Ref one = put_image(store, "one", "shared");
+    Ref two = one;
+    two.reference = "two";
+    ASSERT_TRUE(store.put_ref(two));
+    (void)put_image(store, "three", "alone");
+    ASSERT_TRUE(store.remove_ref("one").value());
+    ASSERT_TRUE(store.remove_ref("three").value());
+    const Collected first = store.collect({}).value();
+    EXPECT_EQ(first.blobs, 3U);  // manifest, config and layer of three
+    EXPECT_TRUE(store.has(sha256_of("shared")).value());
+    EXPECT_FALSE(store.has(sha256_of("alone")).value());
+    ASSERT_TRUE(store.remove_ref("two").value());
+    EXPECT_EQ(store.collect({}).value().blobs, 3U);
+    EXPECT_EQ(store.used_bytes().value(), 0U);
+}
+
+TEST_F(StoreTest, CollectsLayersThatNeitherAnImageNorAContainerUses) {
+    const Store store = open();
+    (void)put_image(store, "one", "kept");
+    for (const std::string_view layer : {"kept", "in use", "gone"}) {
+        const std::string dir = store.layer_path(sha256_of(layer));
+        ASSERT_EQ(mkdir(dir.c_str(), 0700), 0);
+        ASSERT_EQ(mkdir((dir + "/fs").c_str(), 0755), 0);
+    }
+    EXPECT_EQ(store.collect({sha256_of("in use")}).value().layers, 1U);
+    EXPECT_TRUE(store.has_layer(sha256_of("kept")).value());
+    EXPECT_TRUE(store.has_layer(sha256_of("in use")).value());
+    EXPECT_FALSE(store.has_layer(sha256_of("gone")).value());
+    EXPECT_EQ(names("layers").size(), 2U);
+}
+
+TEST_F(StoreTest, KeepsCollectorsOutWhileAPullRuns) {
+    const Store store = open();
+    const auto pull = store.lock_shared();
+    ASSERT_TRUE(pull);
+    EXPECT_TRUE(store.lock_shared());
+    const sys::Fd dir = sys::open_path(path_, O_RDONLY | O_DIRECTORY).value();
+    EXPECT_FALSE(sys::FileLock::try_acquire(dir, "lock", sys::FileLock::Kind::exclusive).value());
+}
+
+}  // namespace
+}  // namespace knarr::store
