@@ -98,7 +98,7 @@ struct SeccompTrees::Match {
 };
 
 NodeId SeccompTrees::first_of(NodeId any) const {
-    while (node(any).previous != kNoNode) {
+    while (node(any).previous != kNoNode && !exhausted()) {
         any = node(any).previous;
     }
     return any;
@@ -121,7 +121,7 @@ NodeId SeccompTrees::hold(NodeId id) {
 
 // Drops one reference. A node without any leaves its level, and `id` becomes a neighbour.
 unsigned SeccompTrees::drop(NodeId& id) {
-    if (id == kNoNode || --at(id).references != 0) {
+    if (id == kNoNode || exhausted() || --at(id).references != 0) {
         return 0;
     }
     const SeccompNode gone = at(id);
@@ -159,7 +159,7 @@ unsigned SeccompTrees::drop_tree(NodeId& id) {
 
 unsigned SeccompTrees::drop_level(NodeId id) {
     const NodeId start = first_of(id);
-    for (NodeId i = start; i != kNoNode; i = at(i).next) {
+    for (NodeId i = start; i != kNoNode && !exhausted(); i = at(i).next) {
         const unsigned neighbours =
             (at(i).previous != kNoNode ? 1U : 0U) + (at(i).next != kNoNode ? 1U : 0U);
         if (at(i).references > neighbours) {
@@ -167,7 +167,7 @@ unsigned SeccompTrees::drop_level(NodeId id) {
         }
     }
     unsigned count = 0;
-    for (NodeId i = start; i != kNoNode;) {
+    for (NodeId i = start; i != kNoNode && !exhausted();) {
         count += drop(i);
     }
     return count;
@@ -187,7 +187,7 @@ unsigned SeccompTrees::remove(NodeId& tree, NodeId target) {
             break;
         }
         i = at(i).next;
-        if (i == kNoNode || count != 0) {
+        if (i == kNoNode || count != 0 || exhausted()) {
             return count;
         }
     }
@@ -210,7 +210,7 @@ bool SeccompTrees::acts_only(NodeId tree, std::uint32_t action) const {
     if (tree == kNoNode) {
         return true;
     }
-    for (NodeId i = first_of(tree); i != kNoNode; i = node(i).next) {
+    for (NodeId i = first_of(tree); i != kNoNode && !exhausted(); i = node(i).next) {
         for (const SeccompBranch* branch : {&node(i).on_true, &node(i).on_false}) {
             if ((branch->decides && branch->action != action) ||
                 !acts_only(branch->level, action)) {
@@ -305,7 +305,7 @@ unsigned SeccompTrees::prune(NodeId existing, NodeId added, Match& match) {
         now.hand_to(match);
         return removed;
     }
-    for (NodeId x = first_of(existing); x != kNoNode;) {
+    for (NodeId x = first_of(existing); x != kNoNode && !exhausted();) {
         const NodeId next = at(x).next;
         if (same_test(at(x), at(added))) {
             if (!prune_same(x, added, match, now, removed)) {
@@ -337,6 +337,9 @@ unsigned SeccompTrees::prune(NodeId existing, NodeId added, Match& match) {
 bool SeccompTrees::insert(NodeId& existing, NodeId added) {
     NodeId x = existing;
     while (!same_test(at(x), at(added)) && !is_below(at(x), at(added))) {
+        if (exhausted()) {
+            return false;
+        }
         if (at(x).next == kNoNode) {
             at(added).previous = hold(x);
             at(x).next = hold(added);
@@ -409,6 +412,24 @@ bool SeccompTrees::merge_node(NodeId existing, NodeId added) {
             old.level = hold(below);
         } else {
             return true;  // what exists decides earlier; libseccomp leaves the other side out too
+        }
+    }
+    return true;
+}
+
+// libseccomp's merging links a node that two levels share into both of their lists, and then walks
+// freed memory or round in a circle. Such policies are refused; depth is bounded by the 12 words.
+bool SeccompTrees::is_sound(NodeId level, unsigned depth) const {
+    constexpr unsigned kMaxDepth = 64;
+    if (level == kNoNode) {
+        return true;
+    }
+    NodeId before = kNoNode;
+    for (NodeId i = first_of(level); i != kNoNode; before = i, i = node(i).next) {
+        if (exhausted() || depth > kMaxDepth || node(i).references == 0 ||
+            node(i).previous != before || !is_sound(node(i).on_true.level, depth + 1) ||
+            !is_sound(node(i).on_false.level, depth + 1)) {
+            return false;
         }
     }
     return true;
@@ -496,6 +517,7 @@ bool SeccompTrees::add(SeccompCall& call,
                        Words words,
                        std::span<const SeccompCondition> conditions,
                        std::uint32_t action) {
+    steps_ = 0;
     if (call.used && call.chains == kNoNode) {
         return true;  // the first rule without conditions holds, whatever comes later
     }
@@ -517,7 +539,7 @@ bool SeccompTrees::add(SeccompCall& call,
         return false;
     }
     drop_tree(chain);
-    return true;
+    return is_sound(call.chains, 0) && steps_ < kMaxSteps;
 }
 
 }  // namespace knarr::sys

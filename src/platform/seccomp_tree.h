@@ -56,7 +56,8 @@ public:
     enum class Words : std::uint8_t { one, two };  // of an argument: 32-bit or 64-bit architecture
 
     /// Adds a rule to a call. False when it contradicts an earlier one in a way that libseccomp
-    /// refuses (EEXIST); the trees are unusable then. No two conditions name the same argument.
+    /// refuses (EEXIST), or is entangled with them beyond what libseccomp's algorithm survives; the
+    /// trees are unusable then. No two conditions name the same argument.
     bool add(SeccompCall& call,
              Words words,
              std::span<const SeccompCondition> conditions,
@@ -102,6 +103,11 @@ private:
     bool merge_action(NodeId existing, NodeId added, bool true_side);
     bool merge_node(NodeId existing, NodeId added);
 
+    bool is_sound(NodeId level, unsigned depth) const;
+    bool exhausted() const { return ++steps_ > kMaxSteps; }
+
+    static constexpr unsigned kMaxSteps = 20'000;  // of one add(); real policies take hundreds
+    mutable unsigned steps_ = 0;
     std::vector<SeccompNode> nodes_;
 };
 
