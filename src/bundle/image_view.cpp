@@ -18,15 +18,11 @@ bool is_absence(const Error& error) {
            error.sys_errno == EXDEV;
 }
 
-/// An overlay that is attached nowhere. An upper of "" makes it read-only.
-Result<sys::Fd> detached_overlay(const OverlayRoot& root, unsigned long flags) {
+/// A read-only overlay that is attached nowhere.
+Result<sys::Fd> detached_overlay(const std::vector<std::string>& lowers, unsigned long flags) {
     std::vector<sys::FsOption> options;
-    for (const std::string& lower : root.lowers) {
+    for (const std::string& lower : lowers) {
         options.push_back({.key = "lowerdir+", .value = lower});
-    }
-    if (!root.upper.empty()) {
-        options.push_back({.key = "upperdir", .value = root.upper});
-        options.push_back({.key = "workdir", .value = root.work});
     }
     Result<sys::Fd> mount = sys::make_filesystem("overlay", "knarr", options, flags);
     if (mount || mount.error().sys_errno != EINVAL) {
@@ -34,15 +30,14 @@ Result<sys::Fd> detached_overlay(const OverlayRoot& root, unsigned long flags) {
     }
     // Before Linux 6.7 all lower directories are one option.
     std::string joined;
-    for (const std::string& lower : root.lowers) {
+    for (const std::string& lower : lowers) {
         if (lower.find_first_of(":,\\") != std::string::npos) {
             return mount;  // the first attempt's error says more
         }
         joined += (joined.empty() ? "" : ":") + lower;
     }
-    options.erase(options.begin(), options.begin() + static_cast<long>(root.lowers.size()));
-    options.insert(options.begin(), {.key = "lowerdir", .value = joined});
-    Result<sys::Fd> again = sys::make_filesystem("overlay", "knarr", options, flags);
+    Result<sys::Fd> again =
+        sys::make_filesystem("overlay", "knarr", {{.key = "lowerdir", .value = joined}}, flags);
     return again ? std::move(again) : std::move(mount);
 }
 
@@ -51,9 +46,7 @@ Result<sys::Fd> detached_overlay(const OverlayRoot& root, unsigned long flags) {
 Result<ImageView> ImageView::open(const std::vector<std::string>& lowers) {
     constexpr unsigned long kFlags = MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC;
     if (lowers.size() != 1) {
-        OverlayRoot root;
-        root.lowers = lowers;
-        return ImageView(KNARR_TRY(detached_overlay(root, kFlags), "look into the image"));
+        return ImageView(KNARR_TRY(detached_overlay(lowers, kFlags), "look into the image"));
     }
     // An overlay needs two directories; a single one is bound.
     sys::Fd mount = KNARR_TRY(sys::clone_mount_at(lowers.front(), false), "look into the image");
@@ -79,22 +72,6 @@ Result<std::optional<std::string>> ImageView::read_file(std::string_view path,
         return std::nullopt;
     }
     return KNARR_TRY(sys::read_all(*file, max), "{} of the image", printable(path));
-}
-
-Result<bool> ImageView::has_directory(std::string_view path) const {
-    const Result<sys::Fd> dir = sys::open_in_root(root_, path, O_PATH | O_DIRECTORY);
-    if (!dir && !is_absence(dir.error())) {
-        return fail(Error(dir.error()).within("look into the image"));
-    }
-    return dir.has_value();
-}
-
-Result<> make_directory(const OverlayRoot& root, std::string_view path) {
-    const sys::Fd mount = KNARR_TRY(detached_overlay(root, MS_NODEV | MS_NOSUID | MS_NOEXEC),
-                                    "make directory {}",
-                                    printable(path));
-    KNARR_TRY(sys::make_dirs_in_root(mount, path, 0755));
-    return {};
 }
 
 }  // namespace knarr::bundle

@@ -1,7 +1,7 @@
 #pragma once
-// An image's files before there is a container: for what has to be known about it (its users, its
-// working directory). The layers are put together by the kernel in a mount that is attached
-// nowhere, read-only and without devices, and gone with the value; all lookups stay inside it.
+// An image's files before there is a container: for what has to be known about it (its users). The
+// layers are put together by the kernel in a mount that is attached nowhere, read-only and without
+// devices, and gone with the value; all lookups stay inside it.
 
 #include <optional>
 #include <string>
@@ -22,15 +22,10 @@ public:
     /// A regular file's text; nothing when there is none of that name (or it is something else).
     /// Links are followed inside the image. Errors: limit_exceeded past `max` bytes.
     Result<std::optional<std::string>> read_file(std::string_view path, std::size_t max) const;
-    Result<bool> has_directory(std::string_view path) const;
 
 private:
     explicit ImageView(sys::Fd root) : root_(std::move(root)) {}
     sys::Fd root_;
 };
-
-/// Makes a directory of a container that is not mounted yet, with its missing parents, in its
-/// upper layer: for WorkingDir. No link in the image leads out of the root (CVE-2026-55686).
-Result<> make_directory(const OverlayRoot& root, std::string_view path);
 
 }  // namespace knarr::bundle

@@ -8,7 +8,7 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array kVerbs{&kVersion, &kHelp};
+constexpr std::array kVerbs{&kInfo, &kVersion, &kHelp};
 
 Result<int> run_help(Context&, const Parsed& args) {
     if (args.positionals.empty()) {
