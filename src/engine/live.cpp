@@ -37,8 +37,7 @@ Result<Live> live_state(const Record& record, Worker worker) {
         return Live{};
     }
     const bool frozen = record.status == running && record.cgroup && is_frozen(*record.cgroup);
-    return Live{.state = frozen ? paused : record.status,
-                .process = std::move(*process)};
+    return Live{.state = frozen ? paused : record.status, .process = std::move(*process)};
 }
 
 ContainerInfo describe(const Record& record, const Live& live) {

@@ -24,6 +24,7 @@ public:
     std::string problem;  ///< why a handler returned false
     bool too_deep = false;
 
+    // NOLINTBEGIN(readability-identifier-naming): the names that RapidJSON's reader calls
     bool Null() { return add(NodeKind::null, {}); }
     bool Bool(bool value) {
         JsonNode node{};
@@ -82,6 +83,7 @@ public:
         close(count);
         return true;
     }
+    // NOLINTEND(readability-identifier-naming)
 
 private:
     bool add(NodeKind kind, JsonNode node) {
