@@ -19,7 +19,10 @@ namespace {
 /// Builds the tree from the events of the reader. A handler that returns false stops the reader.
 class TreeBuilder {
 public:
-    explicit TreeBuilder(JsonTree& tree) : nodes_(tree.nodes) {}
+    /// `hex_escapes` says whether the document has any \u: only they can put NUL or half of a
+    /// surrogate pair into a string, as the text itself is checked before.
+    TreeBuilder(JsonTree& tree, bool hex_escapes)
+        : tree_(tree), nodes_(tree.nodes), hex_escapes_(hex_escapes) {}
 
     std::string problem;  ///< why a handler returned false
     bool too_deep = false;
@@ -53,21 +56,11 @@ public:
     }
     bool RawNumber(const char*, rapidjson::SizeType, bool) { return false; }  // not asked for
     bool String(const char* text, rapidjson::SizeType length, bool) {
-        const std::string_view view(text, length);
-        if (view.find('\0') != std::string_view::npos) {
-            problem = "a string contains NUL";
+        if (hex_escapes_ && !is_sound({text, length})) {
             return false;
         }
-        // The text was valid UTF-8, so only a \u escape can have made a lone surrogate.
-        for (std::size_t at = view.find('\xed'); at < length; at = view.find('\xed', at + 1)) {
-            if (static_cast<unsigned char>(view[at + 1]) >= 0xa0) {
-                problem = "a string contains half of a surrogate pair";
-                return false;
-            }
-        }
         JsonNode node{};
-        node.text = text;
-        node.length = length;
+        node.text = {static_cast<std::uint32_t>(text - tree_.buffer.get()), length};
         return add(NodeKind::string, node);
     }
     bool Key(const char* text, rapidjson::SizeType length, bool copy) {
@@ -86,6 +79,14 @@ public:
     // NOLINTEND(readability-identifier-naming)
 
 private:
+    bool is_sound(std::string_view text) {
+        if (text.find('\0') != std::string_view::npos) {
+            problem = "a string contains NUL";
+        } else if (invalid_utf8_at(text) != text.size()) {
+            problem = "a string contains half of a surrogate pair";
+        }
+        return problem.empty();
+    }
     bool add(NodeKind kind, JsonNode node) {
         node.kind = kind;
         node.end = static_cast<std::uint32_t>(nodes_.size() + 1);
@@ -102,7 +103,7 @@ private:
     }
     std::uint32_t close(rapidjson::SizeType count) {
         const std::uint32_t index = open_[--depth_];
-        nodes_[index].length = count;
+        nodes_[index].children = count;
         nodes_[index].end = static_cast<std::uint32_t>(nodes_.size());
         return index;
     }
@@ -114,7 +115,7 @@ private:
         std::string_view* names = count > kFew ? many.data() : few.data();
         std::uint32_t at = object + 1;
         for (std::size_t i = 0; i < count; ++i) {
-            names[i] = nodes_[at].view();
+            names[i] = tree_.text(nodes_[at]);
             at = nodes_[at + 1].end;
         }
         const std::string_view* twice = nullptr;
@@ -133,7 +134,9 @@ private:
         return twice == nullptr;
     }
 
+    JsonTree& tree_;
     std::vector<JsonNode>& nodes_;
+    bool hex_escapes_;
     std::array<std::uint32_t, limits::kMaxJsonDepth> open_{};  // the containers not yet closed
     std::size_t depth_ = 0;
 };
@@ -199,13 +202,14 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text, const JsonSource
     auto tree = std::make_unique<JsonTree>();
     tree->name = source.name;
     tree->failure = source.failure;
+    tree->values = source.values;
     tree->buffer = std::make_unique_for_overwrite<char[]>(text.size() + 1);
     std::copy(text.begin(), text.end(), tree->buffer.get());
     tree->buffer[text.size()] = '\0';  // ends the stream; the text itself has none
 
-    // Ten bytes of text for a value is what configurations have; more only costs a copy.
-    tree->nodes.reserve(text.size() / 10 + 8);
-    TreeBuilder builder(*tree);
+    // Eight bytes of text for a value is what compact configurations have.
+    tree->nodes.reserve(text.size() / 8 + 8);
+    TreeBuilder builder(*tree, text.find("\\u") != std::string_view::npos);
     rapidjson::InsituStringStream stream(tree->buffer.get());
     rapidjson::Reader reader;
     const rapidjson::ParseResult parsed = reader.Parse < rapidjson::kParseInsituFlag |

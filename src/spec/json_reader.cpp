@@ -103,7 +103,7 @@ std::string JsonValue::path() const {
             ++position;
         }
         if (named) {
-            append_name(path, nodes[child].view());
+            append_name(path, tree_->text(nodes[child]));
             ++child;
         } else {
             path += fmt::format("[{}]", position);
@@ -119,7 +119,7 @@ std::optional<JsonValue> JsonValue::find(std::string_view name) const {
         return std::nullopt;
     }
     for (std::uint32_t at = index_ + 1; at < nodes[index_].end; at = nodes[at + 1].end) {
-        if (nodes[at].view() == name) {
+        if (tree_->text(nodes[at]) == name) {
             return nodes[at + 1].kind == NodeKind::null ? std::nullopt
                                                         : std::optional(JsonValue(tree_, at + 1));
         }
@@ -136,12 +136,12 @@ JsonMembers JsonValue::children() const {
 
 std::size_t JsonValue::size() const {
     const JsonNode& node = tree_->nodes[index_];
-    return node.kind == NodeKind::array || node.kind == NodeKind::object ? node.length : 0;
+    return node.kind == NodeKind::array || node.kind == NodeKind::object ? node.children : 0;
 }
 
 JsonMembers::Child JsonMembers::Iterator::operator*() const {
     if (named_) {
-        return {tree_->nodes[at_].view(), JsonValue(tree_, at_ + 1)};
+        return {tree_->text(tree_->nodes[at_]), JsonValue(tree_, at_ + 1)};
     }
     return {{}, JsonValue(tree_, at_)};
 }
@@ -153,6 +153,9 @@ JsonMembers::Iterator& JsonMembers::Iterator::operator++() {
 
 std::string JsonValue::shown() const {
     const JsonNode& node = tree_->nodes[index_];
+    if (tree_->values == JsonValues::secret) {
+        return fmt::format("this is {}", kind_name(kind()));
+    }
     switch (node.kind) {
         case NodeKind::boolean:
             return node.boolean ? "true is a boolean" : "false is a boolean";
@@ -163,7 +166,7 @@ std::string JsonValue::shown() const {
         case NodeKind::real:
             return fmt::format("{} is a number", node.real);
         case NodeKind::string:
-            return fmt::format("\"{}\" is a string", printable(node.view(), kShownBytes));
+            return fmt::format("\"{}\" is a string", printable(tree_->text(node), kShownBytes));
         default:
             return fmt::format("this is {}", kind_name(kind()));
     }
@@ -188,7 +191,7 @@ Result<> JsonValue::expect(JsonKind wanted) const {
 
 Result<std::string_view> JsonValue::string() const {
     KNARR_TRY(expect(JsonKind::string));
-    return tree_->nodes[index_].view();
+    return tree_->text(tree_->nodes[index_]);
 }
 
 Result<bool> JsonValue::boolean() const {
@@ -200,9 +203,12 @@ namespace {
 
 /// Why a number is not what was wanted. Doubles beyond 2^64 are whole, but out of every range.
 template <typename T>
-std::string number_problem(const JsonNode& node, T min, T max) {
+std::string number_problem(const JsonTree& tree, const JsonNode& node, T min, T max) {
     constexpr double kBeyondIntegers = 9.2e18;
     const std::string range = fmt::format("is not between {} and {}", min, max);
+    if (tree.values == JsonValues::secret) {
+        return "the number " + range;
+    }
     if (node.kind == NodeKind::real) {
         return std::abs(node.real) > kBeyondIntegers
                    ? fmt::format("{} {}", node.real, range)
@@ -226,7 +232,7 @@ Result<std::int64_t> JsonValue::integer(std::int64_t min, std::int64_t max) cons
             return value;
         }
     }
-    return fail(error(number_problem(node, min, max)));
+    return fail(error(number_problem(*tree_, node, min, max)));
 }
 
 Result<std::uint64_t> JsonValue::unsigned_integer(std::uint64_t max) const {
@@ -235,7 +241,7 @@ Result<std::uint64_t> JsonValue::unsigned_integer(std::uint64_t max) const {
     if (node.kind == NodeKind::natural && node.natural <= max) {
         return node.natural;
     }
-    return fail(error(number_problem(node, std::uint64_t{0}, max)));
+    return fail(error(number_problem(*tree_, node, std::uint64_t{0}, max)));
 }
 
 Result<> read_json(const JsonValue& value, std::string& out) {

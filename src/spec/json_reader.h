@@ -32,11 +32,15 @@ struct JsonTree;
 class JsonValue;
 class JsonMembers;
 
+/// Whether errors may show the values of a document.
+enum class JsonValues : std::uint8_t { shown, secret };
+
 /// What a document is called in errors, which code its errors have, and how large it may be.
 struct JsonSource {
     std::string_view name;
     Errc failure = Errc::corrupt;
     std::size_t max_bytes = limits::kMaxStateBytes;
+    JsonValues values = JsonValues::shown;
 };
 
 /// A parsed document; owns the text of all its values.
@@ -96,7 +100,8 @@ public:
     Error error(std::string_view text) const;
     /// The document's error about the member `name` of this object, which need not exist.
     Error error_at(std::string_view name, std::string_view text) const;
-    /// The value as an error shows it: `"12" is a string`, `7 is a number`, `this is an array`.
+    /// The value as an error shows it: `"12" is a string`, `7 is a number`, `this is an array`;
+    /// `this is a string` in a document of secrets.
     std::string shown() const;
 
 private:
