@@ -14,6 +14,7 @@
 // optional: may be missing, written unless it is empty, zero or false.
 // The reader keeps the first error and then does nothing more; checks cost nothing when writing.
 
+#include <algorithm>
 #include <array>
 #include <span>
 
@@ -62,23 +63,24 @@ public:
     }
     void each_of(std::string_view name, std::vector<std::string>& out, Names names) {
         optional(name, out);
-        for (std::size_t i = 0; i < out.size() && !failed(); ++i) {
-            choose(fmt::format("{}[{}]", name, i), out[i], names, out[i]);
+        for (std::size_t i = 0; i < out.size(); ++i) {
+            if (std::ranges::find(names, out[i]) == names.end()) {
+                check_element(false, name, i, "{}", none_of(out[i], names));
+            }
         }
     }
-    /// A text of one character that must be one of `allowed`; `out` keeps its value without one.
-    void letter(std::string_view name, char& out, std::string_view allowed) {
+    /// A text of one character that must be one of `allowed`.
+    void required_letter(std::string_view name, char& out, std::string_view allowed) {
+        std::string text;
+        required(name, text);
+        choose_letter(name, text, allowed, out);
+    }
+    void optional_letter(std::string_view name, char& out, std::string_view allowed) {
         std::string text;
         optional(name, text);
-        if (text.empty()) {
-            return;
+        if (!text.empty()) {
+            choose_letter(name, text, allowed, out);
         }
-        check(text.size() == 1 && allowed.find(text[0]) != std::string_view::npos,
-              name,
-              "\"{}\" is none of the letters {}",
-              printable(text, 60),
-              allowed);
-        out = text[0];
     }
 
     /// Refuses the document with a text about the member `name` unless `ok`.
@@ -92,9 +94,33 @@ public:
         }
     }
 
+    /// The same about the element `index` of the list `name`.
+    template <typename... Args>
+    void check_element(bool ok,
+                       std::string_view name,
+                       std::size_t index,
+                       fmt::format_string<const Args&...> text,
+                       const Args&... args) {
+        if (!ok && !failed()) {
+            error_ =
+                object_.error_at(fmt::format("{}[{}]", name, index), fmt::format(text, args...));
+        }
+    }
+
     Result<> finish() && { return failed() ? Result<>(fail(*std::move(error_))) : Result<>{}; }
 
 private:
+    void choose_letter(std::string_view name,
+                       const std::string& text,
+                       std::string_view allowed,
+                       char& out) {
+        check(text.size() == 1 && allowed.find(text[0]) != std::string_view::npos,
+              name,
+              "\"{}\" is none of the letters {}",
+              printable(text, 60),
+              allowed);
+        out = text.empty() ? out : text[0];
+    }
     bool failed() const { return error_.has_value(); }
     void keep(Result<> result) {
         if (!result) {
@@ -103,20 +129,17 @@ private:
     }
     template <typename T>
     void choose(std::string_view name, const std::string& text, Names names, T& out) {
-        for (std::size_t i = 0; i < names.size() && !failed(); ++i) {
-            if (names[i] == text) {
-                if constexpr (std::is_enum_v<T>) {
-                    out = static_cast<T>(i);
-                } else {
-                    out = text;
-                }
-                return;
-            }
+        const auto found = std::ranges::find(names, text);
+        if (found == names.end()) {
+            check(failed(), name, "{}", failed() ? std::string() : none_of(text, names));
+        } else if constexpr (std::is_enum_v<T>) {
+            out = static_cast<T>(found - names.begin());
+        } else {
+            out = text;
         }
-        if (!failed()) {
-            const std::string known = fmt::format("{}", fmt::join(names, ", "));
-            check(false, name, "\"{}\" is none of {}", printable(text, 60), known);
-        }
+    }
+    static std::string none_of(const std::string& text, Names names) {
+        return fmt::format("\"{}\" is none of {}", printable(text, 60), fmt::join(names, ", "));
     }
 
     JsonValue object_;
@@ -168,11 +191,16 @@ public:
     void each_of(std::string_view name, const std::vector<std::string>& value, Names) {
         optional(name, value);
     }
-    void letter(std::string_view name, char value, std::string_view) {
+    void required_letter(std::string_view name, char value, std::string_view) {
         required(name, std::string_view(&value, 1));
+    }
+    void optional_letter(std::string_view name, char value, std::string_view allowed) {
+        required_letter(name, value, allowed);
     }
     template <typename... Args>
     void check(const Args&...) {}
+    template <typename... Args>
+    void check_element(const Args&...) {}
 
     template <typename T>
     void write(const T& value) {

@@ -176,9 +176,10 @@ Error JsonValue::error(std::string_view text) const {
     return make_error(*tree_, path(), text);
 }
 
-Error JsonValue::error_at(std::string_view name, std::string_view text) const {
+Error JsonValue::error_at(std::string_view below, std::string_view text) const {
     std::string where = path();
-    append_name(where, name);
+    where += where.empty() ? "" : ".";
+    where += below;
     return make_error(*tree_, where, text);
 }
 
@@ -212,7 +213,9 @@ std::string number_problem(const JsonTree& tree, const JsonNode& node, T min, T 
     if (node.kind == NodeKind::real) {
         return std::abs(node.real) > kBeyondIntegers
                    ? fmt::format("{} {}", node.real, range)
-                   : fmt::format("{} is not written as a whole number", node.real);
+                   : fmt::format(
+                         "{} is written with a fraction or an exponent, not as a whole number",
+                         node.real);
     }
     return node.kind == NodeKind::negative ? fmt::format("{} {}", node.negative, range)
                                            : fmt::format("{} {}", node.natural, range);

@@ -98,8 +98,9 @@ public:
 
     /// The document's error about this value: "NAME: PATH: text".
     Error error(std::string_view text) const;
-    /// The document's error about the member `name` of this object, which need not exist.
-    Error error_at(std::string_view name, std::string_view text) const;
+    /// The document's error about what is `below` this value ("limit", "rules[2].name"); it need
+    /// not exist.
+    Error error_at(std::string_view below, std::string_view text) const;
     /// The value as an error shows it: `"12" is a string`, `7 is a number`, `this is an array`;
     /// `this is a string` in a document of secrets.
     std::string shown() const;

@@ -83,9 +83,7 @@ void fields(F& f, Of<F, Device>& m) {
     constexpr std::int64_t kMaxMajor = 0xfff, kMaxMinor = 0xfffff;
     f.required("path", m.path);
     f.check(is_absolute(m.path), "path", "\"{}\" is not an absolute path", m.path);
-    std::string type(1, m.type);
-    f.required("type", type);
-    f.letter("type", m.type, "cbup");
+    f.required_letter("type", m.type, "cbup");
     if (m.type == 'p') {
         f.optional("major", m.major);  // a pipe has no device number
         f.optional("minor", m.minor);
@@ -230,10 +228,11 @@ void check_linux(F& f, const Linux& m) {
     const auto has = [&](NamespaceType type) { return find(type) != m.namespaces.end(); };
     for (std::size_t i = 0; i < m.namespaces.size(); ++i) {
         const NamespaceType type = m.namespaces[i].type;
-        f.check(find(type) == m.namespaces.begin() + static_cast<std::ptrdiff_t>(i),
-                fmt::format("namespaces[{}].type", i),
-                "\"{}\" is given twice",
-                kNamespaceNames[static_cast<std::size_t>(type)]);
+        f.check_element(find(type) == m.namespaces.begin() + static_cast<std::ptrdiff_t>(i),
+                        "namespaces",
+                        i,
+                        "\"{}\" is given twice",
+                        kNamespaceNames[static_cast<std::size_t>(type)]);
     }
     constexpr fmt::string_view kNeeds = "needs a {} namespace";
     const bool user = has(NamespaceType::user);
@@ -265,16 +264,18 @@ void check_linux(F& f, const Linux& m) {
                 printable(name, 60));
     }
     for (std::size_t i = 0; i < m.masked_paths.size(); ++i) {
-        f.check(is_absolute(m.masked_paths[i]),
-                fmt::format("maskedPaths[{}]", i),
-                "\"{}\" is not an absolute path",
-                m.masked_paths[i]);
+        f.check_element(is_absolute(m.masked_paths[i]),
+                        "maskedPaths",
+                        i,
+                        "\"{}\" is not an absolute path",
+                        m.masked_paths[i]);
     }
     for (std::size_t i = 0; i < m.readonly_paths.size(); ++i) {
-        f.check(is_absolute(m.readonly_paths[i]),
-                fmt::format("readonlyPaths[{}]", i),
-                "\"{}\" is not an absolute path",
-                m.readonly_paths[i]);
+        f.check_element(is_absolute(m.readonly_paths[i]),
+                        "readonlyPaths",
+                        i,
+                        "\"{}\" is not an absolute path",
+                        m.readonly_paths[i]);
     }
 }
 

@@ -135,10 +135,11 @@ void check_rlimits_differ(F& f, const std::vector<Rlimit>& rlimits) {
     if constexpr (F::kReading) {
         for (std::size_t i = 1; i < rlimits.size(); ++i) {
             for (std::size_t j = 0; j < i; ++j) {
-                f.check(rlimits[i].type != rlimits[j].type,
-                        fmt::format("rlimits[{}].type", i),
-                        "{} is given twice",
-                        rlimits[i].type);
+                f.check_element(rlimits[i].type != rlimits[j].type,
+                                "rlimits",
+                                i,
+                                "{} is given twice",
+                                rlimits[i].type);
             }
         }
     }

@@ -24,7 +24,7 @@ template <typename F>
 void fields(F& f, Of<F, DeviceRule>& m) {
     constexpr std::int64_t kMaxNumber = UINT32_MAX;
     f.required("allow", m.allow);
-    f.letter("type", m.type, "acb");
+    f.optional_letter("type", m.type, "acb");
     f.optional("major", m.major);
     f.optional("minor", m.minor);
     f.optional("access", m.access);

@@ -1,0 +1,22 @@
+#pragma once
+// spec: bytes <-> values. The only room that knows JSON; no kernel, no files, no policy.
+//
+//   runtime_config.h  config.json of a bundle (runtime-spec 1.3), whole, both directions
+//   image.h           manifests, indexes, image configs (OCI 1.1 and Docker schema 2), digests
+//   oci_layout.h      images as files: oci-layout, docker-archive
+//   registry.h        tokens, error bodies, credentials files
+//   state.h           the state that hooks, `state` and `list` get
+//   json_reader.h     a checked JSON value, for the records that other rooms keep
+//   json_writer.h     JSON text, for records and --json output
+//
+// Rules: unknown members are ignored; a wrong type, a value out of range, an unknown name or a
+// contradiction is refused, and the error names the JSON path. Every decoder bounds its input by
+// core/limits.h. The list of a struct's fields stands once, in *_fields.h, for both directions.
+
+#include "spec/image.h"
+#include "spec/json_reader.h"
+#include "spec/json_writer.h"
+#include "spec/oci_layout.h"
+#include "spec/registry.h"
+#include "spec/runtime_config.h"
+#include "spec/state.h"
