@@ -100,6 +100,10 @@ public:
     /// The write that makes `rule` true; nothing when it is so already.
     Result<std::optional<sys::CgroupWrite>> apply(const sys::CgroupDeviceRule& rule) {
         if (is_everything(rule)) {
+            if (known_ && default_allow_ == rule.allow && exceptions_.empty()) {
+                return std::nullopt;
+            }
+            known_ = true;
             default_allow_ = rule.allow;
             exceptions_.clear();
             return write("a", rule.allow);
@@ -169,6 +173,7 @@ private:
     }
 
     // A new cgroup inherits its parent's list; the first rule of every plan is "deny all".
+    bool known_ = false;
     bool default_allow_ = true;
     std::vector<sys::CgroupDeviceRule> exceptions_;
 };
