@@ -27,11 +27,17 @@ Result<sys::Fd> open_bundle(const std::string& directory) {
 }
 
 Result<std::string> read_config(const sys::Fd& dir) {
-    Result<std::string> text = sys::read_file_at(dir, "config.json", limits::kMaxBundleConfigBytes);
+    // Not blocking: somebody may have put a FIFO there.
+    const Result<sys::Fd> file = sys::open_at(dir, "config.json", O_RDONLY | O_NONBLOCK);
+    if (file && !S_ISREG(KNARR_TRY(sys::stat_of(*file)).st_mode)) {
+        return fail(Errc::invalid_config, "config.json is no regular file");
+    }
+    Result<std::string> text = file ? sys::read_all(*file, limits::kMaxBundleConfigBytes)
+                                    : Result<std::string>(fail(file.error()));
     if (text) {
         return text;
     }
-    Error error = std::move(text).error();
+    Error error = file ? std::move(text).error().within("config.json") : std::move(text).error();
     if (error.sys_errno == ENOENT || error.sys_errno == EISDIR) {
         error.code = Errc::invalid_config;
         return fail(std::move(error).advise(kBundleHint));
