@@ -7,8 +7,9 @@ namespace knarr::engine {
 
 bool is_frozen(const sys::CgroupPlan& cgroup) {
     for (const sys::CgroupDir& dir : cgroup.dirs) {
+        // The hybrid layout has a v2 directory without controllers, which can freeze too.
         const bool v1_freezer = dir.controllers == "freezer";
-        if (!cgroup.v2 && !v1_freezer) {
+        if (!v1_freezer && !cgroup.v2 && !dir.controllers.empty()) {
             continue;
         }
         const std::string path =

@@ -36,12 +36,8 @@ Result<After> next_state(std::string_view id, ContainerState from, Verb verb) {
         wanted += wanted.empty() ? "" : " or ";
         wanted += knarr::name_of(step.from);
     }
-    auto refused = fail(Errc::wrong_state,
-                        "{} {}: container is {}, not {}",
-                        name_of(verb),
-                        id,
-                        knarr::name_of(from),
-                        wanted);
+    auto refused =
+        fail(Errc::wrong_state, "container {} is {}, not {}", id, knarr::name_of(from), wanted);
     return fail(std::move(refused).error().advise(advice(from, verb)));
 }
 

@@ -63,7 +63,7 @@ TEST_P(RefusedMove, SaysWhatIsAndWhatWouldBeNeeded) {
     const Result<After> after = next_state("web", GetParam().from, GetParam().verb);
     ASSERT_FALSE(after.has_value());
     EXPECT_EQ(after.error().code, Errc::wrong_state);
-    const std::string is = "web: container is " + std::string(knarr::name_of(GetParam().from));
+    const std::string is = "container web is " + std::string(knarr::name_of(GetParam().from));
     EXPECT_NE(after.error().message.find(is), std::string::npos) << after.error().message;
     EXPECT_NE(after.error().message.find(", not "), std::string::npos) << after.error().message;
 }

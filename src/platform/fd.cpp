@@ -30,6 +30,11 @@ Result<Fd> duplicate(const Fd& fd) {
     return Fd(copy);
 }
 
+bool is_inherited(int fd) {
+    const int flags = fcntl(fd, F_GETFD);
+    return flags >= 0 && (flags & FD_CLOEXEC) == 0;
+}
+
 Result<std::size_t> read_some(const Fd& fd, std::span<char> buffer) {
     while (true) {
         const ssize_t got = read(fd.get(), buffer.data(), buffer.size());

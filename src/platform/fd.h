@@ -46,6 +46,10 @@ Result<Pipe> make_pipe();
 /// A second descriptor for the same open file, at or above 3.
 Result<Fd> duplicate(const Fd& fd);
 
+/// Whether a descriptor number is open and not ours: everything that we open is close-on-exec,
+/// what came through exec is not.
+bool is_inherited(int fd);
+
 /// Reads to the end. Errors: limit_exceeded past `max` bytes.
 Result<std::string> read_all(const Fd& fd, std::size_t max);
 /// Reads until `buffer` is full or the file ends; returns the count.

@@ -8,6 +8,8 @@ import subprocess
 import time
 import uuid
 
+import pytest
+
 TOKEN_VARIABLE = "KNARR_TEST_TOKEN"
 
 
@@ -40,17 +42,32 @@ def default_config(args):
 class Bundle:
     """An OCI bundle with the witness program; save() after each change of `config`."""
 
-    def __init__(self, directory, witness, *args):
+    def __init__(self, directory, witness, token, *args):
         self.directory = pathlib.Path(directory)
         self.rootfs = self.directory / "rootfs"
         for name in ("proc", "dev", "tmp"):
             (self.rootfs / name).mkdir(parents=True)
         shutil.copy2(witness, self.rootfs / "witness")
         self.config = default_config(["/witness", *args])
+        self.config["process"]["env"].append(f"{TOKEN_VARIABLE}={token}")
         self.save()
 
     def save(self):
         (self.directory / "config.json").write_text(json.dumps(self.config))
+
+    def use_shell(self, script):
+        """Runs a shell script instead: for what the witness program cannot be."""
+        busybox = shutil.which("busybox")
+        if not busybox:
+            pytest.skip("no busybox-static (Debian package) on this machine")
+        shutil.copy2(busybox, self.rootfs / "busybox")
+        self.config["process"]["args"] = ["/busybox", "sh", "-c", script]
+
+    def share(self, *kinds):
+        """Leaves namespaces of these kinds to the host."""
+        linux = self.config["linux"]
+        linux["namespaces"] = [n for n in linux["namespaces"] if n["type"] not in kinds]
+        self.save()
 
     def hook(self, point, *command, **more):
         hook = {"path": command[0], "args": list(command), **more}
@@ -73,7 +90,7 @@ class Host:
 
     def bundle(self, *args):
         self.count += 1
-        return Bundle(self.directory / f"bundle{self.count}", self.witness, *args)
+        return Bundle(self.directory / f"bundle{self.count}", self.witness, self.token, *args)
 
     def environment(self, fault=None):
         environment = {**os.environ, TOKEN_VARIABLE: self.token}

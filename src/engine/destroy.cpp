@@ -1,0 +1,134 @@
+#include "engine/destroy.h"
+
+#include <chrono>
+#include <csignal>
+
+#include <fcntl.h>
+
+#include "core/fault.h"
+#include "core/limits.h"
+#include "engine/live.h"
+#include "engine/states.h"
+#include "platform/file.h"
+#include "platform/pidfd.h"
+#include "runtime/launch/launch.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// Kills the first process, and with it its pid namespace; everything else in the cgroup where
+/// there is no such namespace.
+Result<> end_processes(const Record& record) {
+    auto process = KNARR_TRY(sys::open_process(record.pid, record.pid_start_ticks));
+    if (process) {
+        // ESRCH: it ended just now.
+        const Result<> sent = sys::pidfd_send_signal(*process, SIGKILL);
+        if (!sent && sent.error().sys_errno != ESRCH) {
+            return sent;
+        }
+    }
+    // Without a pid recorded the cgroup may not be ours: its making may be what failed. A frozen
+    // process dies only when it is thawed, which kill_cgroup does.
+    if (record.cgroup && record.pid > 0 && (process || !record.own_pid_namespace)) {
+        KNARR_TRY(sys::kill_cgroup(*record.cgroup));
+    }
+    if (process &&
+        !KNARR_TRY(sys::wait_ended(*process, std::chrono::seconds(limits::kKillWaitSeconds)))) {
+        return fail(Errc::timed_out,
+                    "process {} is still there {} s after SIGKILL",
+                    record.pid,
+                    limits::kKillWaitSeconds);
+    }
+    if (process) {
+        // A zombie of ours is reaped; somebody else's child is not ours to reap (ECHILD).
+        const auto reaped = sys::try_reap(*process);
+        if (!reaped && reaped.error().sys_errno != ECHILD) {
+            return fail(reaped.error());
+        }
+    }
+    return {};
+}
+
+Result<> remove_data_dir(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    if (path.empty() || slash == std::string::npos || slash + 1 == path.size()) {
+        return {};
+    }
+    const auto parent = sys::open_path(path.substr(0, slash + 1), O_RDONLY | O_DIRECTORY);
+    if (!parent) {
+        return parent.error().sys_errno == ENOENT ? Result<>{} : fail(parent.error());
+    }
+    return sys::remove_tree_at(*parent, path.substr(slash + 1));
+}
+
+/// What is left of a container besides its state directory, newest first.
+Result<> remove_traces(const Context& context, const Record& record, bool hooks) {
+    KNARR_TRY(end_processes(record));
+    KNARR_TRY(fault_point("delete.killed"));
+    if (record.cgroup) {
+        Result<> removed = sys::remove_cgroup(*record.cgroup);
+        if (!removed && record.pid > 0) {
+            return removed;
+        }
+        if (!removed) {
+            context.warn(removed.error().message);
+        }
+    }
+    KNARR_TRY(fault_point("delete.cgroup"));
+    if (hooks && !record.poststop.empty()) {
+        // Source: runtime-spec runtime.md "Lifecycle": a failing poststop hook is logged, the
+        // others and the lifecycle go on.
+        for (const spec::Hook& hook : record.poststop) {
+            const Result<> ran =
+                runtime::run_hooks({hook}, "poststop", hook_state(record, "stopped", 0));
+            if (!ran) {
+                context.warn(ran.error().message);
+            }
+        }
+    }
+    KNARR_TRY(fault_point("delete.hooks"));
+    KNARR_TRY(remove_data_dir(record.data_dir));
+    return fault_point("delete.data");
+}
+
+}  // namespace
+
+Result<> clear_leftover(const Context& context, const Record& record) {
+    KNARR_TRY(remove_traces(context, record, false), "clean what is left of {}", record.id);
+    return {};
+}
+
+Result<> destroy(const Context& context, LockedDir dir, const Record& record) {
+    KNARR_TRY(remove_traces(context, record, true), "container {}", record.id);
+    return context.root.remove(std::move(dir));
+}
+
+Result<> remove_container(const Context& context, const ContainerId& id, RemoveMode mode) {
+    const bool force = mode == RemoveMode::force;
+    Result<LockedDir> dir = context.root.lock(id);
+    if (!dir) {
+        if (force && dir.error().code == Errc::not_found) {
+            return {};
+        }
+        return fail(std::move(dir).error());
+    }
+    auto record = load_record(dir->fd(), context.root.path() + "/" + id.text());
+    if (!record && force && record.error().code == Errc::corrupt) {
+        context.warn(
+            fmt::format("{}; removed without its cgroup and processes, which it would name",
+                        record.error().message));
+        return context.root.remove(std::move(*dir));
+    }
+    if (!record) {
+        return fail(std::move(record).error());
+    }
+    if (!*record) {  // killed before its record was written: there is nothing else
+        return context.root.remove(std::move(*dir));
+    }
+    const Live live = KNARR_TRY(live_state(**record, Worker::none));
+    KNARR_TRY(next_state(id.text(), live.state, force ? Verb::force_remove : Verb::remove));
+    return destroy(context, std::move(*dir), **record);
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,70 @@
+#include "knarr/engine.h"
+
+#include "engine/destroy.h"
+#include "engine/new_container.h"
+#include "engine/operate.h"
+#include "engine/state_dir.h"
+
+namespace knarr {
+
+namespace {
+engine::Context context_of(const engine::StateRoot& root, const EngineOptions& options) {
+    return {.root = root, .warn = options.warn ? options.warn : [](std::string_view) {}};
+}
+}  // namespace
+
+Engine::Engine(EngineOptions options, std::unique_ptr<engine::StateRoot> root)
+    : options_(std::move(options)), root_(std::move(root)) {}
+Engine::Engine(Engine&&) noexcept = default;
+Engine& Engine::operator=(Engine&&) noexcept = default;
+Engine::~Engine() = default;
+
+Result<Engine> Engine::open(EngineOptions options) {
+    auto root =
+        std::make_unique<engine::StateRoot>(KNARR_TRY(engine::StateRoot::open(options.root)));
+    return Engine(std::move(options), std::move(root));
+}
+
+Result<> Engine::create(const BundleRequest& request) {
+    engine::NewContainer wanted = KNARR_TRY(engine::read_request(request));
+    return engine::create_container(context_of(*root_, options_), std::move(wanted));
+}
+
+Result<> Engine::start(std::string_view id) {
+    const ContainerId checked = KNARR_TRY(ContainerId::parse(id));
+    return engine::start_container(context_of(*root_, options_), checked);
+}
+
+Result<int> Engine::run(const BundleRequest& request, RunMode mode) {
+    engine::NewContainer wanted = KNARR_TRY(engine::read_request(request));
+    return engine::run_container(context_of(*root_, options_), std::move(wanted), mode);
+}
+
+Result<ContainerInfo> Engine::state(std::string_view id) const {
+    const ContainerId checked = KNARR_TRY(ContainerId::parse(id));
+    return engine::query_container(context_of(*root_, options_), checked);
+}
+
+Result<std::vector<ContainerInfo>> Engine::list() const {
+    return engine::list_containers(context_of(*root_, options_));
+}
+
+Result<> Engine::kill(std::string_view id, int number, KillTarget target) {
+    const ContainerId checked = KNARR_TRY(ContainerId::parse(id));
+    if (number < 0 || number > 64) {
+        return fail(Errc::invalid_argument, "{} is no signal, 0 to 64 are", number);
+    }
+    return engine::kill_container(context_of(*root_, options_), checked, number, target);
+}
+
+Result<std::optional<int>> Engine::wait(std::string_view id) {
+    const ContainerId checked = KNARR_TRY(ContainerId::parse(id));
+    return engine::wait_container(context_of(*root_, options_), checked);
+}
+
+Result<> Engine::remove(std::string_view id, RemoveMode mode) {
+    const ContainerId checked = KNARR_TRY(ContainerId::parse(id));
+    return engine::remove_container(context_of(*root_, options_), checked, mode);
+}
+
+}  // namespace knarr

@@ -1,0 +1,354 @@
+#include "engine/new_container.h"
+
+#include <optional>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "bundle/read.h"
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/rollback.h"
+#include "engine/destroy.h"
+#include "engine/record.h"
+#include "platform/file.h"
+#include "platform/pidfd.h"
+#include "platform/signal.h"
+#include "platform/unix_socket.h"
+#include "runtime/launch/launch.h"
+#include "runtime/runtime.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// Descriptors that the caller means to hand on must be open, and none of ours: ours are all
+/// close-on-exec, inherited ones never are. Handing on a descriptor of ours by a wrong count
+/// would give the container a door to the host (compare CVE-2024-21626).
+Result<> check_preserved_fds(unsigned count) {
+    for (unsigned fd = 3; fd < 3 + count; ++fd) {
+        if (!sys::is_inherited(static_cast<int>(fd))) {
+            auto missing = fail(Errc::invalid_argument,
+                                "--preserve-fds {}: descriptor {} is not open in the caller",
+                                count,
+                                fd);
+            return fail(std::move(missing).error().advise(
+                "open descriptors 3 and up without a gap, and count only them"));
+        }
+    }
+    return {};
+}
+
+/// Who gets the terminal's master.
+enum class Terminal : std::uint8_t { socket_only, relay };
+
+Result<> check_terminal(const NewContainer& wanted, Terminal way) {
+    const auto& process = wanted.bundle.config.process;
+    const bool terminal = process && process->terminal;
+    if (terminal && wanted.console_socket.empty()) {
+        auto refused =
+            fail(way == Terminal::relay ? Errc::unsupported : Errc::invalid_argument,
+                 "config.json: process.terminal is true, but there is no console socket");
+        return fail(std::move(refused).error().advise(
+            "give --console-socket PATH to receive the terminal, or set process.terminal to false; "
+            "this build does not relay a terminal itself"));
+    }
+    if (!terminal && !wanted.console_socket.empty()) {
+        auto refused =
+            fail(Errc::invalid_argument,
+                 "--console-socket is given, but config.json: process.terminal is false");
+        return fail(std::move(refused).error().advise("set process.terminal to true"));
+    }
+    return {};
+}
+
+Result<runtime::LaunchPlan> make_plan(const NewContainer& wanted) {
+    const runtime::Kind* kind = KNARR_TRY(runtime::select(wanted.bundle.isolation));
+    const sys::HostFacts host = KNARR_TRY(sys::probe_host());
+    return kind->plan(wanted.bundle,
+                      host,
+                      {.id = wanted.id.text(),
+                       .no_pivot = wanted.no_pivot,
+                       .no_new_keyring = wanted.no_new_keyring,
+                       .preserve_fds = wanted.preserve_fds,
+                       .console_socket = !wanted.console_socket.empty()});
+}
+
+std::string rootfs_path(const bundle::RootFs& rootfs) {
+    if (const auto* dir = std::get_if<bundle::DirRoot>(&rootfs)) {
+        return dir->path;
+    }
+    return std::get<bundle::OverlayRoot>(rootfs).merged;
+}
+
+Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) {
+    Record record{
+        .id = wanted.id.text(),
+        .name = wanted.name,
+        .oci_version = wanted.bundle.config.oci_version,
+        .bundle = wanted.bundle.directory,
+        .rootfs = rootfs_path(wanted.bundle.rootfs),
+        .isolation = wanted.bundle.isolation,
+        .created = format_time(system_clock().wall()),
+        .annotations = wanted.bundle.config.annotations,
+        .owner = getuid(),
+        .own_pid_namespace = (plan.new_namespaces & CLONE_NEWPID) != 0,
+        .cgroup = {},
+        .poststart = plan.hooks.poststart,
+        .poststop = plan.hooks.poststop,
+        .image = wanted.image,
+        .data_dir = wanted.data_dir,
+        .auto_remove = wanted.auto_remove,
+        .exit_code = {},
+    };
+    if (plan.cgroup) {
+        record.cgroup.emplace().v2 = plan.cgroup->v2;
+        for (const sys::CgroupDir& dir : plan.cgroup->dirs) {
+            record.cgroup->dirs.push_back({.controllers = dir.controllers,
+                                           .mount_point = dir.mount_point,
+                                           .path = dir.path,
+                                           .writes = {}});
+        }
+    }
+    return record;
+}
+
+/// Takes the ID, and with it the place of a create that was killed.
+Result<LockedDir> take_id(const Context& context, const ContainerId& id) {
+    return context.root.make(id, [&](const LockedDir& found) -> Result<bool> {
+        const auto record = load_record(found.fd(), context.root.path() + "/" + id.text());
+        if (!record || (*record && (*record)->status != ContainerState::creating)) {
+            return false;  // a damaged one is somebody's: only delete --force takes it
+        }
+        if (*record) {
+            KNARR_TRY(clear_leftover(context, **record));
+        }
+        return true;
+    });
+}
+
+Result<> write_pid_file(const std::string& path, pid_t pid) {
+    const std::size_t slash = path.rfind('/');
+    const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+    const sys::Fd dir = KNARR_TRY(sys::open_path(parent, O_RDONLY | O_DIRECTORY), "pid file");
+    KNARR_TRY(sys::replace_file(dir, path.substr(slash + 1), fmt::format("{}", pid), 0644),
+              "pid file {}",
+              path);
+    return {};
+}
+
+void remove_pid_file(const std::string& path) {
+    if (!path.empty()) {
+        unlink(path.c_str());
+    }
+}
+
+/// A container up to its gate, with what is needed to go on or to undo it.
+struct Standing {
+    LockedDir dir;
+    Record record;
+    runtime::Launched launched;
+    std::string pid_file;
+};
+
+enum class Gate : std::uint8_t { socket, in_process };
+
+/// After a failure: what there is goes. A second failure is a warning; the first one is returned.
+void undo(const Context& context, LockedDir dir, const Record& record) {
+    const Result<> gone = destroy(context, std::move(dir), record);
+    if (!gone) {
+        context.warn(gone.error().message);
+    }
+}
+
+Result<runtime::Launched> launch(const LockedDir& dir,
+                                 Record& record,
+                                 const NewContainer& wanted,
+                                 const runtime::LaunchPlan& plan,
+                                 runtime::LaunchIo io,
+                                 Gate gate) {
+    KNARR_TRY(save_record(dir, record));
+    KNARR_TRY(fault_point("create.recorded"));
+    if (wanted.make_data_dir) {
+        KNARR_TRY(wanted.make_data_dir());
+    }
+    KNARR_TRY(fault_point("create.data"));
+    if (gate == Gate::socket) {
+        io.gate_listener = KNARR_TRY(runtime::listen_gate(dir.fd(), kGateSocket));
+    }
+    KNARR_TRY(fault_point("create.gate"));
+    const runtime::LaunchEvents events{
+        .state_json = [&](std::string_view status,
+                          pid_t pid) { return hook_state(record, status, pid); },
+        .on_created = [&](pid_t pid) -> Result<> {
+            const auto stat = KNARR_TRY(sys::process_stat(pid));
+            record.pid = pid;
+            record.pid_start_ticks = stat ? stat->start_ticks : 0;
+            KNARR_TRY(save_record(dir, record));
+            return fault_point("create.child");
+        },
+    };
+    auto launched = KNARR_TRY(runtime::launch(plan, std::move(io), events));
+    return launched;
+}
+
+Result<Standing> stand(const Context& context, const NewContainer& wanted, Gate gate) {
+    KNARR_TRY(check_preserved_fds(wanted.preserve_fds));
+    const runtime::LaunchPlan plan = KNARR_TRY(make_plan(wanted));
+    for (const std::string& warning : plan.warnings) {
+        context.warn(warning);
+    }
+    runtime::LaunchIo io;
+    if (!wanted.console_socket.empty()) {
+        io.console_socket = KNARR_TRY(sys::connect_stream(wanted.console_socket), "console socket");
+    }
+    LockedDir dir = KNARR_TRY(take_id(context, wanted.id));
+    Record record = make_record(wanted, plan);
+    Result<runtime::Launched> launched = fail(Errc::internal, "not launched");
+    if (Result<> made = fault_point("create.made"); !made) {
+        launched = fail(std::move(made).error());
+    } else {
+        launched = launch(dir, record, wanted, plan, std::move(io), gate);
+    }
+    Result<> ready = launched ? fault_point("create.ready") : Result<>{};
+    if (launched && ready && !wanted.pid_file.empty()) {
+        ready = write_pid_file(wanted.pid_file, launched->pid);
+    }
+    if (!launched || !ready) {
+        Error error = launched ? std::move(ready).error() : std::move(launched).error();
+        if (!launched) {
+            record.pid = 0;  // launch() has ended the child and removed the cgroup that it made;
+            record.cgroup.reset();  // one that it did not make is not ours to remove
+        }
+        undo(context, std::move(dir), record);
+        return fail(std::move(error));
+    }
+    return Standing{.dir = std::move(dir),
+                    .record = std::move(record),
+                    .launched = std::move(*launched),
+                    .pid_file = wanted.pid_file};
+}
+
+/// From the gate to the running program with its poststart hooks.
+Result<> go(Standing& standing) {
+    KNARR_TRY(runtime::open_gate(standing.launched.gate));
+    KNARR_TRY(fault_point("run.gate"));
+    standing.record.status = ContainerState::running;
+    KNARR_TRY(save_record(standing.dir, standing.record));
+    if (!standing.record.poststart.empty()) {
+        KNARR_TRY(runtime::run_hooks(standing.record.poststart,
+                                     "poststart",
+                                     hook_state(standing.record, "running", standing.record.pid)));
+    }
+    return {};
+}
+
+/// Hands signals on until the container's first process has ended; its exit code.
+Result<int> attend(sys::SignalFd& signals, const sys::Fd& process) {
+    while (true) {
+        const bool ended = KNARR_TRY(signals.wait_with(process));
+        while (const auto signal = KNARR_TRY(signals.next())) {
+            if (sys::is_forwardable(*signal)) {
+                const Result<> sent = sys::pidfd_send_signal(process, *signal);
+                if (!sent && sent.error().sys_errno != ESRCH) {
+                    return fail(sent.error());
+                }
+            }
+        }
+        if (ended) {
+            return KNARR_TRY(sys::reap(process)).code();
+        }
+    }
+}
+
+/// The container has ended in our hands: remove it, or keep it with its exit code. Somebody may
+/// have removed it already.
+Result<> conclude(const Context& context, const NewContainer& wanted, Record record, int code) {
+    Result<LockedDir> dir = context.root.lock(wanted.id);
+    if (!dir) {
+        return dir.error().code == Errc::not_found ? Result<>{} : fail(std::move(dir).error());
+    }
+    const auto now = KNARR_TRY(load_record(dir->fd(), context.root.path() + "/" + record.id));
+    if (!now || now->pid != record.pid || now->pid_start_ticks != record.pid_start_ticks) {
+        return {};  // another container took the ID
+    }
+    if (wanted.auto_remove) {
+        return destroy(context, std::move(*dir), record);
+    }
+    record.status = ContainerState::stopped;
+    record.exit_code = code;
+    return save_record(*dir, record);
+}
+
+}  // namespace
+
+Result<NewContainer> read_request(const BundleRequest& request) {
+    ContainerId id = KNARR_TRY(ContainerId::parse(request.id));
+    bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(request.bundle));
+    bundle.isolation = request.isolation;
+    return NewContainer{
+        .id = std::move(id),
+        .name = {},
+        .bundle = std::move(bundle),
+        .image = {},
+        .data_dir = {},
+        .make_data_dir = {},
+        .pid_file = request.pid_file,
+        .console_socket = request.console_socket,
+        .preserve_fds = request.preserve_fds,
+        .no_pivot = request.no_pivot,
+        .no_new_keyring = request.no_new_keyring,
+        .auto_remove = !request.keep,
+    };
+}
+
+Result<> create_container(const Context& context, NewContainer wanted) {
+    const std::string what = "container " + wanted.id.text();
+    wanted.auto_remove = false;
+    KNARR_TRY(check_terminal(wanted, Terminal::socket_only), "{}", what);
+    Standing standing = KNARR_TRY(stand(context, wanted, Gate::socket), "{}", what);
+    standing.record.status = ContainerState::created;
+    Result<> saved = fault_point("create.done");
+    if (saved) {
+        saved = save_record(standing.dir, standing.record);
+    }
+    if (!saved) {
+        remove_pid_file(standing.pid_file);
+        undo(context, std::move(standing.dir), standing.record);
+        return fail(std::move(saved).error().within(what));
+    }
+    return {};
+}
+
+Result<int> run_container(const Context& context, NewContainer wanted, RunMode mode) {
+    const std::string what = "container " + wanted.id.text();
+    const bool foreground = mode == RunMode::foreground;
+    wanted.auto_remove = wanted.auto_remove && foreground;
+    KNARR_TRY(
+        check_terminal(wanted, foreground ? Terminal::relay : Terminal::socket_only), "{}", what);
+    // Held back from before there is anything to leave behind: a signal meanwhile is forwarded to
+    // the program as soon as it runs.
+    std::optional<sys::SignalFd> signals;
+    if (foreground) {
+        signals.emplace(KNARR_TRY(sys::SignalFd::open(), "{}", what));
+    }
+    std::optional<Standing> standing(
+        KNARR_TRY(stand(context, wanted, Gate::in_process), "{}", what));
+    if (Result<> running = go(*standing); !running) {
+        remove_pid_file(standing->pid_file);
+        undo(context, std::move(standing->dir), standing->record);
+        return fail(std::move(running).error().within(what));
+    }
+    const sys::Fd process = std::move(standing->launched.pidfd);
+    const Record record = std::move(standing->record);
+    standing.reset();  // unlocks: kill, state and delete work while the program runs
+    if (!foreground) {
+        return 0;
+    }
+    const int code = KNARR_TRY(attend(*signals, process), "{}", what);
+    KNARR_TRY(conclude(context, wanted, record, code), "{}", what);
+    return code;
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,216 @@
+#include "engine/operate.h"
+
+#include <cerrno>
+#include <csignal>
+#include <map>
+
+#include "core/fault.h"
+#include "engine/destroy.h"
+#include "engine/live.h"
+#include "engine/record.h"
+#include "engine/states.h"
+#include "platform/file.h"
+#include "platform/pidfd.h"
+#include "runtime/launch/launch.h"
+
+namespace knarr::engine {
+
+namespace {
+
+std::string path_of(const Context& context, const std::string& id) {
+    return context.root.path() + "/" + id;
+}
+
+struct Seen {
+    Record record;
+    Live live;
+};
+
+/// A container to look at without working on it; nothing when it is just being made or removed.
+Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) {
+    const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
+    auto record = KNARR_TRY(load_record(dir, path_of(context, id.text())));
+    if (!record) {
+        if (KNARR_TRY(context.root.is_locked(dir))) {
+            return std::nullopt;
+        }
+        record = Record{};  // killed before its record was written: all that is left is the ID
+        record->id = id.text();
+    }
+    Worker worker = Worker::none;
+    if (record->status == ContainerState::creating && KNARR_TRY(context.root.is_locked(dir))) {
+        worker = Worker::other;
+    }
+    Live live = KNARR_TRY(live_state(*record, worker));
+    return Seen{.record = std::move(*record), .live = std::move(live)};
+}
+
+Result<Seen> look_at(const Context& context, const ContainerId& id) {
+    auto seen = KNARR_TRY(look(context, id));
+    if (!seen) {
+        return fail(Errc::not_found, "container {} does not exist", id.text());
+    }
+    return std::move(*seen);
+}
+
+Result<> send(const sys::Fd& process, int signal) {
+    const Result<> sent = sys::pidfd_send_signal(process, signal);
+    // ESRCH: it died meanwhile, which is what a signal may do.
+    return !sent && sent.error().sys_errno != ESRCH ? sent : Result<>{};
+}
+
+/// Signals every process of a cgroup once, and those that they start meanwhile. A pid is signalled
+/// through a descriptor that was opened while a later look still finds that pid in the cgroup.
+Result<bool> signal_cgroup(const sys::CgroupPlan& cgroup, int signal) {
+    constexpr int kRounds = 8;  // a cgroup that forks faster than this is for SIGKILL
+    std::map<pid_t, sys::Fd> held;
+    std::map<pid_t, bool> done;
+    for (int round = 0; round < kRounds; ++round) {
+        bool fresh = false;
+        for (const pid_t pid : KNARR_TRY(sys::cgroup_pids(cgroup))) {
+            const auto found = held.find(pid);
+            if (found == held.end()) {
+                Result<sys::Fd> process = sys::pidfd_open(pid);
+                if (process) {
+                    held.emplace(pid, std::move(*process));
+                    fresh = true;
+                }
+            } else if (!done[pid]) {
+                KNARR_TRY(send(found->second, signal));
+                done[pid] = true;
+            }
+        }
+        if (!fresh && round > 0) {
+            break;
+        }
+    }
+    return !held.empty();
+}
+
+Result<> kill_everything(const Seen& seen, int signal) {
+    const Record& record = seen.record;
+    if (!record.cgroup) {
+        if (!record.own_pid_namespace) {
+            return fail(Errc::unsupported,
+                        "the container has neither a cgroup nor a pid namespace of its own: its "
+                        "processes cannot be told from others");
+        }
+        KNARR_TRY(next_state(record.id, seen.live.state, Verb::kill));
+        return send(seen.live.process, signal);
+    }
+    const bool some = KNARR_TRY(signal_cgroup(*record.cgroup, signal));
+    if (signal == SIGKILL && some) {
+        return sys::kill_cgroup(*record.cgroup);
+    }
+    if (!some) {
+        KNARR_TRY(next_state(record.id, seen.live.state, Verb::kill));
+    }
+    return {};
+}
+
+}  // namespace
+
+Result<> start_container(const Context& context, const ContainerId& id) {
+    LockedDir dir = KNARR_TRY(context.root.lock(id));
+    auto record = KNARR_TRY(load_record(dir.fd(), path_of(context, id.text())));
+    if (!record) {
+        return fail(Errc::not_found, "container {} does not exist", id.text());
+    }
+    const Live live = KNARR_TRY(live_state(*record, Worker::none));
+    KNARR_TRY(next_state(id.text(), live.state, Verb::start));
+    Result<> opened = runtime::open_gate_at(dir.fd(), kGateSocket);
+    if (!opened &&
+        (opened.error().sys_errno == ECONNREFUSED || opened.error().sys_errno == ENOENT) &&
+        KNARR_TRY(sys::open_process(record->pid, record->pid_start_ticks))) {
+        // Nobody waits at the gate, but the process is there: a start that was killed before it
+        // could write so has let it run.
+        record->status = ContainerState::running;
+        KNARR_TRY(save_record(dir, *record), "container {}", id.text());
+        return fail(next_state(id.text(), record->status, Verb::start).error());
+    }
+    KNARR_TRY(std::move(opened), "container {}", id.text());
+    KNARR_TRY(fault_point("start.gate"), "container {}", id.text());
+    record->status = ContainerState::running;
+    KNARR_TRY(save_record(dir, *record), "container {}", id.text());
+    KNARR_TRY(sys::unlink_at(dir.fd(), kGateSocket), "container {}", id.text());
+    if (!record->poststart.empty()) {
+        Result<> ran = runtime::run_hooks(
+            record->poststart, "poststart", hook_state(*record, "running", record->pid));
+        if (!ran) {
+            const Result<> gone = destroy(context, std::move(dir), *record);
+            if (!gone) {
+                context.warn(gone.error().message);
+            }
+            return fail(std::move(ran).error().within("container " + id.text()));
+        }
+    }
+    return {};
+}
+
+Result<> kill_container(const Context& context,
+                        const ContainerId& id,
+                        int signal,
+                        KillTarget target) {
+    const Seen seen = KNARR_TRY(look_at(context, id));
+    if (target == KillTarget::every_process) {
+        KNARR_TRY(kill_everything(seen, signal), "container {}", id.text());
+        return {};
+    }
+    KNARR_TRY(next_state(id.text(), seen.live.state, Verb::kill));
+    KNARR_TRY(send(seen.live.process, signal), "container {}", id.text());
+    if (signal == SIGKILL && seen.live.state == ContainerState::paused &&
+        seen.record.own_pid_namespace) {
+        // On v1 a frozen process takes the signal only when it is thawed.
+        KNARR_TRY(sys::kill_cgroup(*seen.record.cgroup), "container {}", id.text());
+    }
+    return {};
+}
+
+Result<ContainerInfo> query_container(const Context& context, const ContainerId& id) {
+    const Seen seen = KNARR_TRY(look_at(context, id));
+    return describe(seen.record, seen.live);
+}
+
+Result<std::vector<ContainerInfo>> list_containers(const Context& context) {
+    std::vector<ContainerInfo> all;
+    for (const std::string& text : KNARR_TRY(context.root.ids())) {
+        const ContainerId id = KNARR_TRY(ContainerId::parse(text));
+        const auto seen = look(context, id);
+        if (seen && *seen) {
+            all.push_back(describe((*seen)->record, (*seen)->live));
+        } else if (!seen && seen.error().code != Errc::not_found) {
+            ContainerInfo& damaged = all.emplace_back();
+            damaged.id = text;
+            damaged.damage = seen.error().message;
+        }
+    }
+    return all;
+}
+
+Result<std::optional<int>> wait_container(const Context& context, const ContainerId& id) {
+    const Seen seen = KNARR_TRY(look_at(context, id));
+    if (!seen.live.process.valid()) {
+        return seen.record.exit_code;
+    }
+    KNARR_TRY(sys::wait_ended(seen.live.process, std::nullopt), "container {}", id.text());
+    const auto status = sys::try_reap(seen.live.process);
+    if (!status && status.error().sys_errno != ECHILD) {
+        return fail(status.error());
+    }
+    if (!status || !*status) {
+        return std::nullopt;  // somebody else's child: its parent has the exit code
+    }
+    const int code = (*status)->code();
+    // Kept for whoever asks later. The container may have been removed meanwhile.
+    if (Result<LockedDir> dir = context.root.lock(id)) {
+        auto record = load_record(dir->fd(), path_of(context, id.text()));
+        if (record && *record && (*record)->pid_start_ticks == seen.record.pid_start_ticks) {
+            (*record)->status = ContainerState::stopped;
+            (*record)->exit_code = code;
+            KNARR_TRY(save_record(*dir, **record), "container {}", id.text());
+        }
+    }
+    return code;
+}
+
+}  // namespace knarr::engine
