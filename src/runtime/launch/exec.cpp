@@ -9,10 +9,7 @@
 
 #include "core/limits.h"
 #include "core/text.h"
-#if __has_include("platform/capability.h")
 #include "platform/capability.h"
-#define KNARR_HAVE_CAPABILITY
-#endif
 #include "platform/file.h"
 #include "platform/process.h"
 #include "platform/seccomp.h"
@@ -231,40 +228,38 @@ Result<> set_labels(const Child& child, const Identity& identity) {
 
 /// Groups, user and capabilities, in the order in which each is still allowed.
 Result<> become_user(const Identity& identity) {
-#ifdef KNARR_HAVE_CAPABILITY
     KNARR_TRY(sys::drop_bounding(identity.cap_bounding));
-#endif
     if (identity.set_groups) {
         KNARR_TRY(sys::set_groups(identity.groups));
     }
     KNARR_TRY(sys::set_group(identity.gid));
-#ifdef KNARR_HAVE_CAPABILITY
     KNARR_TRY(sys::set_keep_caps(true));
-#endif
     KNARR_TRY(sys::set_user(identity.uid));
-#ifdef KNARR_HAVE_CAPABILITY
     KNARR_TRY(sys::set_keep_caps(false));
-#endif
     if (identity.umask) {
         sys::set_umask(*identity.umask);
     }
     return {};
 }
 
-Result<> set_capabilities([[maybe_unused]] const Identity& identity) {
-#ifndef KNARR_HAVE_CAPABILITY
-    return {};
-#else
+Result<> set_capabilities(const Identity& identity) {
     KNARR_TRY(sys::set_thread_caps(
         identity.cap_effective, identity.cap_permitted, identity.cap_inheritable));
     return sys::set_ambient(identity.cap_ambient);
-#endif
 }
 
 /// Without no_new_privs a filter needs CAP_SYS_ADMIN: it is loaded before the capabilities go. Any
 /// other is the trampoline's last act, so that it need not allow what happens until then.
 bool load_early(const Identity& identity) {
     return identity.seccomp && !identity.no_new_privs;
+}
+
+Result<> load_filter_early(const Identity& identity) {
+    // The change of user emptied the effective set; what is permitted is still all there.
+    const sys::CapSets own = KNARR_TRY(sys::thread_caps());
+    KNARR_TRY(sys::set_thread_caps(own.permitted, own.permitted, own.inheritable));
+    KNARR_TRY(sys::load_seccomp(*identity.seccomp));
+    return {};
 }
 
 Result<> enter_cwd(const Program& program) {
@@ -297,7 +292,7 @@ Result<> become_program(Child& child, const sys::Fd& report) {
         KNARR_TRY(sys::set_no_new_privs());
     }
     if (load_early(identity)) {
-        KNARR_TRY(sys::load_seccomp(*identity.seccomp), "seccomp");
+        KNARR_TRY(load_filter_early(identity), "seccomp");
     }
     KNARR_TRY(set_capabilities(identity));
     KNARR_TRY(enter_cwd(program));
