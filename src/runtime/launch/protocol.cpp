@@ -4,6 +4,7 @@
 
 #include "core/limits.h"
 #include "platform/socket.h"
+#include "platform/trampoline.h"
 
 namespace knarr::runtime {
 
@@ -33,7 +34,11 @@ Packet decode(sys::Packet raw) {
     Packet packet;
     if (raw.bytes.size() == kErrnoBytes) {
         packet.message = Message::exec_errno;
-        packet.error = make_errno(number_at(raw.bytes, 0), "execve");
+        const std::int32_t number = number_at(raw.bytes, 0);
+        packet.error = make_errno(number & ~sys::kTrampolineFilterStage,
+                                  (number & sys::kTrampolineFilterStage) != 0
+                                      ? "load the seccomp filter"
+                                      : "execve");
         return packet;
     }
     packet.message = static_cast<Message>(raw.bytes[0]);
