@@ -28,6 +28,9 @@ enum class NetworkMode : std::uint8_t {
 
 enum class PullPolicy : std::uint8_t { missing, always, never };
 
+/// The period of RunRequest::cpu_quota_us.
+inline constexpr std::int64_t kCpuPeriodUs = 100'000;
+
 /// What `run IMAGE` is asked for. Empty means: as the image says, else the default.
 struct RunRequest {
     std::string image;
@@ -43,7 +46,7 @@ struct RunRequest {
     bool read_only = false;
     bool remove = false;                       ///< leave nothing once it has ended
     std::optional<std::int64_t> memory_bytes;  ///< > 0
-    std::optional<std::int64_t> cpu_quota_us;  ///< of each 100 ms
+    std::optional<std::int64_t> cpu_quota_us;  ///< of each kCpuPeriodUs
     std::optional<std::int64_t> pids_limit;    ///< -1: none
     NetworkMode network = NetworkMode::none;
     Isolation isolation = Isolation::native;

@@ -6,7 +6,9 @@
 #include "cli/help.h"
 #include "cli/verb.h"
 #include "cli/version.h"
+#include "core/limits.h"
 #include "core/text.h"
+#include "engine/policy.h"
 
 namespace knarr::cli {
 
@@ -76,6 +78,10 @@ Result<> apply_globals(const Parsed& globals, Context& context) {
     context.globals.root = KNARR_TRY(absolute_dir(globals, "root", "KNARR_ROOT", "/run/knarr"));
     context.globals.data_root =
         KNARR_TRY(absolute_dir(globals, "data-root", "KNARR_DATA_ROOT", "/var/lib/knarr"));
+    context.globals.policy = globals.has("policy")
+                                 ? std::string(globals.get("policy"))
+                                 : from_environment("KNARR_POLICY", kDefaultLimits.policy);
+    KNARR_TRY(engine::limits_of_policy(context.globals.policy));
     return check_managers(globals);
 }
 

@@ -24,6 +24,7 @@ namespace knarr::cli {
 struct Globals {
     std::string root = "/run/knarr";
     std::string data_root = "/var/lib/knarr";
+    std::string policy = "default";
 };
 
 /// What a verb gets besides its own options.

@@ -8,7 +8,18 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array kVerbs{&kInfo, &kVersion, &kHelp};
+constexpr std::array kVerbs{&kRun,
+                            &kCreate,
+                            &kStart,
+                            &kState,
+                            &kKill,
+                            &kDelete,
+                            &kList,
+                            &kContainer,
+                            &kInfo,
+                            &kVersion,
+                            &kHelp};
+constexpr std::array kContainerVerbs{&kRun, &kCreate, &kStart, &kState, &kKill, &kDelete, &kList};
 
 Result<int> run_help(Context&, const Parsed& args) {
     if (args.positionals.empty()) {
@@ -32,6 +43,15 @@ Result<int> run_help(Context&, const Parsed& args) {
 }
 
 }  // namespace
+
+constexpr Verb kContainer{
+    .name = "container",
+    .synopsis = "VERB [options] [arguments]",
+    .summary = "the verbs on containers once more: container run, ...",
+    .about = "Holds the verbs on containers; `knarr container run` is `knarr run`.",
+    .example = "knarr container list",
+    .inner = kContainerVerbs,
+};
 
 constexpr Verb kHelp{
     .name = "help",

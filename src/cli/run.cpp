@@ -1,0 +1,74 @@
+#include <array>
+#include <memory>
+
+#include "cli/containers.h"
+#include "cli/run_options.h"
+#include "core/text.h"
+
+namespace knarr::cli {
+
+namespace {
+
+/// docker's and podman's status for a failure of theirs, apart from the program's own.
+constexpr int kOwnFailure = 125;
+
+Result<int> run_bundle(Context& context, const Parsed& args) {
+    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
+    const BundleRequest request = KNARR_TRY(bundle_request(args, id));
+    Engine engine = KNARR_TRY(open_engine(context));
+    const RunMode mode = args.flag("detach") ? RunMode::detached : RunMode::foreground;
+    return KNARR_TRY(engine.run(request, mode), "as bundle {}", printable(request.bundle));
+}
+
+Result<int> run_image(Context& context, const Parsed& args) {
+    context.failure_status = kOwnFailure;
+    KNARR_TRY(parse_run(args));
+    return fail(Error{.code = Errc::unsupported,
+                      .message = "running an image is not built yet",
+                      .hint = "to run a bundle, give --bundle DIR"});
+}
+
+Result<int> run_run(Context& context, const Parsed& args) {
+    Result<RunWay> way = which_run(args, args.positionals.size() == 1 && is_bundle_here());
+    if (!way) {
+        context.failure_status = args.has("bundle") ? 0 : kOwnFailure;
+    }
+    return KNARR_TRY(std::move(way)) == RunWay::bundle ? run_bundle(context, args)
+                                                       : run_image(context, args);
+}
+
+}  // namespace
+
+const Verb kRun{
+    .name = "run",
+    .synopsis =
+        "[options] IMAGE [COMMAND [ARGUMENT...]]\n"
+        "[--bundle DIR] [options] ID",
+    .summary = "run an image, or a bundle as runc does",
+    .about =
+        "Of an image: pulls it if it is not stored, gives it a writable layer of its own and safe\n"
+        "defaults, and runs the command in the foreground with this terminal's standard input,\n"
+        "output and error; signals are passed on. Everything after IMAGE belongs to the command.\n"
+        "The exit status is the program's; 125 when knarr fails, 126 when the program cannot be\n"
+        "executed, 127 when it is not there. Without --rm the stopped container stays until\n"
+        "`knarr delete`.\n"
+        "\n"
+        "Of a bundle: create and start in one, spelled as runc's. The container is removed when "
+        "it\n"
+        "has ended, unless --keep is given.\n"
+        "\n"
+        "Which of the two is meant: a bundle, when --bundle or another option that only bundles\n"
+        "have is given, or when there is exactly one argument, no option that only images have,\n"
+        "and the current directory has a config.json of a container. Else an image. Errors say\n"
+        "which it was.\n"
+        "\n"
+        "Defaults for images: no new privileges, 11 capabilities, a seccomp filter, hidden and\n"
+        "read-only parts of /proc and /sys, no devices but the harmless ones, at most 2048\n"
+        "processes, and no network but loopback. docs/cli.md has them all.",
+    .example = "knarr run --rm -e GREETING=hello busybox sh -c 'echo $GREETING'",
+    .options = run_options(),
+    .rules = {.options_until = 1},
+    .run = run_run,
+};
+
+}  // namespace knarr::cli

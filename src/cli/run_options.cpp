@@ -1,0 +1,280 @@
+#include "cli/run_options.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+
+#include "cli/containers.h"
+#include "cli/volume.h"
+#include "core/limits.h"
+#include "core/text.h"
+#include "platform/file.h"
+
+namespace knarr::cli {
+
+namespace {
+
+// Options that only the run of a bundle has.
+constexpr std::array kBundleOnly{
+    kBundleOption,
+    kPidFileOption,
+    kConsoleSocketOption,
+    kPreserveFdsOption,
+    kNoPivotOption,
+    kNoNewKeyringOption,
+    Option{.name = "keep", .help = "bundle: keep the stopped container until `delete`"},
+};
+
+// Options that only the run of an image has.
+constexpr std::array kImageOnly{
+    Option{.name = "rm", .help = "leave nothing when the program has ended"},
+    Option{.name = "name", .value = "NAME", .help = "a name of your own, unique"},
+    Option{.name = "env",
+           .letter = 'e',
+           .value = "NAME=VALUE",
+           .help = "set a variable; NAME alone takes your own value",
+           .repeatable = true},
+    Option{.name = "workdir", .letter = 'w', .value = "DIR", .help = "where the program starts"},
+    Option{.name = "user",
+           .letter = 'u',
+           .value = "USER[:GROUP]",
+           .help = "names of the image or numbers",
+           .fallback = "the image's"},
+    Option{.name = "volume",
+           .letter = 'v',
+           .value = "HOST:DIR[:OPTS]",
+           .help = "show a host file or directory in the container; OPTS: ro, ...",
+           .repeatable = true},
+    Option{.name = "entrypoint",
+           .value = "PROGRAM",
+           .help = "instead of the image's Entrypoint and Cmd; \"\" for none"},
+    Option{.name = "hostname", .value = "NAME", .help = "what the container calls itself"},
+    Option{.name = "read-only",
+           .help = "the root file system cannot be written; /tmp, /run, /var/tmp can"},
+    Option{.name = "memory", .letter = 'm', .value = "SIZE", .help = "at most so much: 512m, 2g"},
+    Option{.name = "cpus", .value = "N", .help = "at most so many CPUs: 1.5"},
+    Option{.name = "pids-limit",
+           .value = "N",
+           .help = "at most so many processes; -1: no limit",
+           .fallback = "2048"},
+    Option{.name = "network",
+           .value = "MODE",
+           .help = "none (loopback only) or host",
+           .fallback = "none"},
+    Option{.name = "interactive", .letter = 'i', .help = "no effect: stdin is always passed on"},
+    Option{.name = "tty", .letter = 't', .help = "not built yet: an error"},
+    Option{
+        .name = "pull", .value = "WHEN", .help = "missing, always or never", .fallback = "missing"},
+    Option{.name = "quiet", .letter = 'q', .help = "no progress of the pull"},
+    kPlatformOption,
+    kTlsCaOption,
+    kPlainHttpOption,
+    kAuthFileOption,
+};
+
+constexpr std::array kBoth{
+    Option{.name = "detach",
+           .letter = 'd',
+           .help = "leave when the program runs; for an image not built yet"},
+    kIsolationOption,
+};
+
+constexpr auto kAll = [] {
+    std::array<Option, kImageOnly.size() + kBoth.size() + kBundleOnly.size()> all{};
+    auto next = std::copy(kImageOnly.begin(), kImageOnly.end(), all.begin());
+    next = std::copy(kBoth.begin(), kBoth.end(), next);
+    std::copy(kBundleOnly.begin(), kBundleOnly.end(), next);
+    return all;
+}();
+
+template <std::size_t N>
+std::string_view first_given(const Parsed& args, const std::array<Option, N>& options) {
+    const auto at = std::find_if(
+        options.begin(), options.end(), [&](const Option& o) { return args.has(o.name); });
+    return at == options.end() ? std::string_view{} : at->name;
+}
+
+Result<std::vector<std::string>> parse_env(const Parsed& args) {
+    std::vector<std::string> env;
+    for (const std::string_view setting : args.all("env")) {
+        if (setting.empty() || setting.front() == '=') {
+            return fail(
+                Errc::invalid_argument, "--env \"{}\" is not NAME=VALUE", printable(setting));
+        }
+        if (setting.find('=') != std::string_view::npos) {
+            env.emplace_back(setting);
+        } else if (const char* own = std::getenv(std::string(setting).c_str())) {
+            env.push_back(fmt::format("{}={}", setting, own));
+        }
+    }
+    return env;
+}
+
+Result<std::optional<std::int64_t>> parse_memory(const Parsed& args) {
+    const auto text = args.find("memory");
+    if (!text) {
+        return std::nullopt;
+    }
+    const std::int64_t bytes = KNARR_TRY(parse_size(*text, "--memory"));
+    if (bytes == 0) {
+        return fail(Errc::invalid_argument, "--memory 0 leaves nothing to run in");
+    }
+    return bytes;
+}
+
+Result<std::optional<std::int64_t>> parse_pids(const Parsed& args) {
+    const auto text = args.find("pids-limit");
+    if (!text) {
+        return std::nullopt;
+    }
+    if (*text == "-1" || *text == "0") {
+        return -1;  // podman's and docker's spellings of "no limit"
+    }
+    constexpr std::uint64_t kMaxPids = 4'194'304;  // the kernel's PID_MAX_LIMIT
+    const auto number = KNARR_TRY(args.number("pids-limit", kMaxPids));
+    return static_cast<std::int64_t>(*number);
+}
+
+Result<NetworkMode> parse_network(std::string_view text) {
+    if (text == "none") {
+        return NetworkMode::none;
+    }
+    if (text == "host") {
+        return NetworkMode::host;
+    }
+    return fail(Error{.code = Errc::unsupported,
+                      .message = fmt::format("--network {} is not built yet", printable(text)),
+                      .hint = "none (loopback only) and host are"});
+}
+
+Result<PullPolicy> parse_pull_policy(std::string_view text) {
+    if (text == "missing") {
+        return PullPolicy::missing;
+    }
+    if (text == "always") {
+        return PullPolicy::always;
+    }
+    if (text == "never") {
+        return PullPolicy::never;
+    }
+    return fail(
+        Errc::invalid_argument, "--pull \"{}\" is none of missing, always, never", printable(text));
+}
+
+Result<> refuse_unbuilt(const Parsed& args) {
+    if (args.flag("tty")) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "--tty is not built yet",
+                          .hint = "leave -t out; -i alone passes stdin on"});
+    }
+    if (args.flag("detach")) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "--detach of an image is not built yet: it comes with the "
+                                     "monitor",
+                          .hint = "let your shell put it into the background: knarr run ... &"});
+    }
+    return {};
+}
+
+}  // namespace
+
+std::span<const Option> run_options() {
+    return kAll;
+}
+
+Result<RunWay> which_run(const Parsed& args, bool here) {
+    const std::string_view of_bundle = first_given(args, kBundleOnly);
+    const std::string_view of_image = first_given(args, kImageOnly);
+    if (!of_bundle.empty() && !of_image.empty()) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format(
+                              "--{} belongs to a bundle, --{} to an image", of_bundle, of_image),
+                          .hint = "knarr run --help says which options belong together"});
+    }
+    if (!of_bundle.empty()) {
+        return RunWay::bundle;
+    }
+    return of_image.empty() && args.positionals.size() == 1 && here ? RunWay::bundle
+                                                                    : RunWay::image;
+}
+
+bool is_bundle_here() {
+    const auto text = sys::read_file("config.json", limits::kMaxBundleConfigBytes);
+    return text && text->find("\"ociVersion\"") != std::string::npos;
+}
+
+Result<std::int64_t> parse_cpus(std::string_view text) {
+    const std::size_t dot = text.find('.');
+    const std::string_view whole = text.substr(0, dot);
+    std::string digits(dot == std::string_view::npos ? "" : text.substr(dot + 1));
+    constexpr std::uint64_t kMaxCpus = 8192;
+    const auto cpus = parse_number(whole.empty() ? "0" : whole, kMaxCpus);
+    digits.resize(5, '0');  // microseconds of 100 ms: finer parts do not count
+    const auto part = parse_number(digits, 99'999);
+    const std::size_t written = dot == std::string_view::npos ? 0 : text.size() - dot - 1;
+    const bool malformed = whole.empty() && written == 0;
+    const bool junk = dot != std::string_view::npos &&
+                      text.substr(dot + 1).find_first_not_of("0123456789") != std::string::npos;
+    if (!cpus || !part || malformed || junk) {
+        return fail(Errc::invalid_argument,
+                    "--cpus \"{}\" is not a number of CPUs such as 1.5, at most {}",
+                    printable(text),
+                    kMaxCpus);
+    }
+    const auto quota = static_cast<std::int64_t>(*cpus * std::uint64_t{kCpuPeriodUs} + *part);
+    constexpr std::int64_t kLeastQuotaUs = 1000;  // the kernel's
+    if (quota < kLeastQuotaUs) {
+        return fail(Errc::invalid_argument, "--cpus {} is below 0.01", printable(text));
+    }
+    return quota;
+}
+
+Result<PullOptions> parse_pull_options(const Parsed& args) {
+    PullOptions options;
+    options.platform = args.get("platform");
+    options.tls_ca_file = args.get("tls-ca");
+    options.plain_http = args.flag("plain-http");
+    options.auth_file = args.get("authfile");
+    return options;
+}
+
+Result<ParsedRun> parse_run(const Parsed& args) {
+    if (args.positionals.empty()) {
+        return fail(Errc::invalid_argument, "which image? IMAGE is missing");
+    }
+    KNARR_TRY(refuse_unbuilt(args));
+    ParsedRun out;
+    RunRequest& request = out.request;
+    request.image = args.positionals.front();
+    request.command.assign(args.positionals.begin() + 1, args.positionals.end());
+    if (const auto entrypoint = args.find("entrypoint")) {
+        request.entrypoint.emplace();
+        if (!entrypoint->empty()) {
+            request.entrypoint->emplace_back(*entrypoint);
+        }
+    }
+    request.env = KNARR_TRY(parse_env(args));
+    request.workdir = args.get("workdir");
+    request.user = args.get("user");
+    request.hostname = args.get("hostname");
+    request.name = args.get("name");
+    for (const std::string_view text : args.all("volume")) {
+        ParsedVolume parsed = KNARR_TRY(parse_volume(text));
+        request.volumes.push_back(std::move(parsed.volume));
+        std::move(parsed.warnings.begin(), parsed.warnings.end(), std::back_inserter(out.warnings));
+    }
+    request.read_only = args.flag("read-only");
+    request.remove = args.flag("rm");
+    request.memory_bytes = KNARR_TRY(parse_memory(args));
+    if (const auto cpus = args.find("cpus")) {
+        request.cpu_quota_us = KNARR_TRY(parse_cpus(*cpus));
+    }
+    request.pids_limit = KNARR_TRY(parse_pids(args));
+    request.network = KNARR_TRY(parse_network(args.get("network", "none")));
+    request.isolation = KNARR_TRY(parse_isolation(args.get("isolation", "native")));
+    request.pull = KNARR_TRY(parse_pull_policy(args.get("pull", "missing")));
+    request.pull_options = KNARR_TRY(parse_pull_options(args));
+    return out;
+}
+
+}  // namespace knarr::cli

@@ -1,0 +1,56 @@
+#pragma once
+// `knarr run` is two things: runc's run of a bundle and podman's run of an image.
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "cli/verb.h"
+#include "knarr/run.h"
+
+namespace knarr::cli {
+
+/// All options of `run`: those of a bundle, those of an image, those of both.
+std::span<const Option> run_options();
+
+enum class RunWay : std::uint8_t { bundle, image };
+
+/// Which of the two a command line means:
+/// --bundle is given, or another option that only bundles have: the bundle;
+/// else exactly one positional, no option that only images have, and the current directory has a
+/// config.json that is an OCI runtime configuration (`here`): the bundle, as with runc;
+/// else the image.
+/// Errors: invalid_argument for options of both sorts.
+Result<RunWay> which_run(const Parsed& args, bool here);
+
+/// True when the current directory is a bundle: its config.json has an ociVersion.
+bool is_bundle_here();
+
+struct ParsedRun {
+    RunRequest request;
+    std::vector<std::string> warnings;
+};
+/// Errors: invalid_argument, unsupported, each naming the option.
+Result<ParsedRun> parse_run(const Parsed& args);
+
+/// "1.5" CPUs as microseconds of each 100 ms. Errors: invalid_argument below 0.01, above 8192 or
+/// malformed.
+Result<std::int64_t> parse_cpus(std::string_view text);
+
+/// The options of pulling an image, which run and pull share.
+Result<PullOptions> parse_pull_options(const Parsed& args);
+
+inline constexpr Option kPlatformOption{.name = "platform",
+                                        .value = "OS/ARCH",
+                                        .help = "which variant of a multi-platform image",
+                                        .fallback = "this host's"};
+inline constexpr Option kTlsCaOption{
+    .name = "tls-ca", .value = "FILE", .help = "PEM certificates to trust besides the system's"};
+inline constexpr Option kPlainHttpOption{.name = "plain-http",
+                                         .help = "talk to a registry on this host without TLS"};
+inline constexpr Option kAuthFileOption{.name = "authfile",
+                                        .value = "FILE",
+                                        .help = "credentials for registries",
+                                        .fallback = "auth.json, then docker's config.json"};
+
+}  // namespace knarr::cli
