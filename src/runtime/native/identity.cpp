@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/text.h"
-#include "runtime/native/capability_names.h"
+#include "platform/capability.h"
 
 namespace knarr::runtime::native {
 
@@ -11,67 +11,90 @@ namespace {
 
 using Names = std::vector<std::string>;
 
+/// Reads sets of capabilities; warns once about each one that cannot be given.
 class CapabilityReader {
 public:
-    CapabilityReader(const sys::HostFacts& host, std::vector<std::string>& warnings)
-        : host_(host), warnings_(warnings) {}
+    /// `grantable`: what the launcher itself may hand out.
+    CapabilityReader(const sys::HostFacts& host,
+                     std::uint64_t grantable,
+                     std::vector<std::string>& warnings)
+        : host_(host), grantable_(grantable), warnings_(warnings) {}
 
     std::uint64_t mask(const Names& names) {
         std::uint64_t bits = 0;
         for (const std::string& name : names) {
-            const std::optional<int> number = capability_number(name);
-            if (number && *number <= host_.last_cap) {
-                bits |= 1ULL << static_cast<unsigned>(*number);
-                continue;
-            }
-            std::string warning =
-                fmt::format("process.capabilities: {} is {}: ignored",
-                            printable(name),
-                            number ? "not known to this kernel" : "not the name of a capability");
-            if (std::ranges::find(warnings_, warning) == warnings_.end()) {
-                warnings_.push_back(std::move(warning));
+            const std::optional<unsigned> number = sys::parse_capability(name);
+            if (!number) {
+                warn(printable(name), "is not the name of a capability");
+            } else if (static_cast<int>(*number) > host_.last_cap) {
+                warn(name, "is not known to this kernel");
+            } else if ((grantable_ & sys::cap_bit(*number)) == 0) {
+                warn(name, "is not ours to give");
+            } else {
+                bits |= sys::cap_bit(*number);
             }
         }
         return bits;
     }
 
+    /// What of `part` is in `whole` too; the kernel would refuse the rest.
+    std::uint64_t within(std::uint64_t part,
+                         const char* name,
+                         std::uint64_t whole,
+                         const char* of) {
+        for (std::uint64_t rest = part & ~whole; rest != 0; rest &= rest - 1) {
+            warn(std::string(sys::capability_name(static_cast<unsigned>(__builtin_ctzll(rest)))),
+                 fmt::format("is {} but not {}", name, of));
+        }
+        return part & whole;
+    }
+
 private:
+    void warn(const std::string& name, const std::string& why) {
+        std::string warning = fmt::format("process.capabilities: {} {}: left out", name, why);
+        if (std::ranges::find(warnings_, warning) == warnings_.end()) {
+            warnings_.push_back(std::move(warning));
+        }
+    }
+
     const sys::HostFacts& host_;
+    std::uint64_t grantable_;
     std::vector<std::string>& warnings_;
 };
 
-Result<> check_subset(std::uint64_t part, const char* name, std::uint64_t whole, const char* of) {
-    if ((part & ~whole) != 0) {
-        const int first = __builtin_ctzll(part & ~whole);
-        return fail(Errc::invalid_config,
-                    "process.capabilities.{}: {} is not in process.capabilities.{}, without which "
-                    "the kernel does not give it",
-                    name,
-                    capability_name(first),
-                    of);
-    }
-    return {};
+bool has_own_user_namespace(const spec::RuntimeConfig& config) {
+    return config.linux_ &&
+           std::ranges::find(config.linux_->namespaces,
+                             spec::NamespaceType::user,
+                             &spec::Namespace::type) != config.linux_->namespaces.end();
 }
 
-Result<> plan_capabilities(const spec::Process& process,
-                           const sys::HostFacts& host,
-                           Identity& out,
-                           std::vector<std::string>& warnings) {
+/// Source: runtime-spec config.md "capabilities": what cannot be granted is warned about and does
+/// not fail the launch.
+void plan_capabilities(const spec::RuntimeConfig& config,
+                       const sys::HostFacts& host,
+                       Identity& out,
+                       std::vector<std::string>& warnings) {
+    const spec::Process& process = *config.process;
     if (!process.capabilities) {
-        return {};  // none at all
+        return;  // none at all
     }
-    CapabilityReader reader(host, warnings);
-    const spec::Capabilities& config = *process.capabilities;
-    out.cap_bounding = reader.mask(config.bounding);
-    out.cap_permitted = reader.mask(config.permitted);
-    out.cap_effective = reader.mask(config.effective);
-    out.cap_ambient = reader.mask(config.ambient);
-    (void)reader.mask(config.inheritable);  // warns about unknown names
-    KNARR_TRY(check_subset(out.cap_effective, "effective", out.cap_permitted, "permitted"));
-    KNARR_TRY(check_subset(out.cap_ambient, "ambient", out.cap_permitted, "permitted"));
-    // An ambient capability has to be inheritable; nothing else is.
-    out.cap_inheritable = out.cap_ambient;
-    return {};
+    // In a user namespace of its own the launcher has them all.
+    const std::uint64_t grantable =
+        has_own_user_namespace(config) ? ~0ULL : host.bounding_caps & host.effective_caps;
+    CapabilityReader reader(host, grantable, warnings);
+    const spec::Capabilities& wanted = *process.capabilities;
+    out.cap_bounding = reader.mask(wanted.bounding);
+    out.cap_permitted = reader.mask(wanted.permitted);
+    out.cap_effective =
+        reader.within(reader.mask(wanted.effective), "effective", out.cap_permitted, "permitted");
+    // An inheritable capability is given as the bundle says, and only so: knarr's own bundles and
+    // exec have none (CVE-2022-29162).
+    out.cap_inheritable = reader.within(
+        reader.mask(wanted.inheritable), "inheritable", out.cap_bounding, "in the bounding set");
+    const std::uint64_t ambient =
+        reader.within(reader.mask(wanted.ambient), "ambient", out.cap_permitted, "permitted");
+    out.cap_ambient = reader.within(ambient, "ambient", out.cap_inheritable, "inheritable");
 }
 
 Result<> plan_labels(const spec::Process& process, const sys::HostFacts& host, Identity& out) {
@@ -120,7 +143,7 @@ Result<Identity> plan_identity(const spec::RuntimeConfig& config,
         }
         out.umask = *process.user.umask;
     }
-    KNARR_TRY(plan_capabilities(process, host, out, warnings));
+    plan_capabilities(config, host, out, warnings);
     out.no_new_privs = process.no_new_privileges;
     KNARR_TRY(plan_labels(process, host, out));
     if (config.linux_ && !config.linux_->mount_label.empty() && !host.selinux) {

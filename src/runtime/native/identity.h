@@ -9,11 +9,11 @@
 
 namespace knarr::runtime::native {
 
-/// User, groups, capabilities, labels. Unknown capabilities and those that this kernel lacks are
-/// warned about. Inheritable capabilities are always empty (CVE-2022-29162) but for those that
-/// ambient ones need.
-/// Errors: invalid_config for ambient capabilities that are not permitted, effective ones that are
-/// not permitted; unsupported for a label of a security module that this host does not have.
+/// User, groups, capabilities, labels. Capabilities that are unknown, that this kernel lacks, that
+/// the launcher does not have or that the kernel's rules exclude (effective but not permitted,
+/// ambient but not permitted and inheritable) are left out with a warning.
+/// Errors: invalid_config for a umask out of range; unsupported for a label of a security module
+/// that this host does not have, for groups that cannot be set.
 Result<Identity> plan_identity(const spec::RuntimeConfig& config,
                                const sys::HostFacts& host,
                                bool keep_groups,

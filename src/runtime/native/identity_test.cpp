@@ -14,10 +14,10 @@ using testing_config::must_plan;
 using testing_config::usual_bundle;
 using testing_config::v1_host;
 
-TEST(Identity, InheritableHoldsOnlyWhatAmbientNeeds) {
+TEST(Identity, InheritableIsWhatTheBundleSaysAndNoMore) {
     bundle::Bundle bundle = usual_bundle();
-    bundle.config.process->capabilities->inheritable = {"CAP_CHOWN", "CAP_NET_BIND_SERVICE"};
-    EXPECT_EQ(must_plan(bundle, v1_host()).identity.cap_inheritable, 1ULL << 10U);
+    EXPECT_EQ(must_plan(bundle, v1_host()).identity.cap_inheritable, 1ULL | 1ULL << 10U);
+    bundle.config.process->capabilities->inheritable.clear();
     bundle.config.process->capabilities->ambient.clear();
     EXPECT_EQ(must_plan(bundle, v1_host()).identity.cap_inheritable, 0U);
 }
@@ -33,25 +33,56 @@ TEST(Identity, UnknownCapabilitiesAreWarnedAboutOnce) {
     bundle::Bundle bundle = usual_bundle();
     bundle.config.process->capabilities->bounding = {"CAP_NONE", "CAP_CHOWN", "CAP_BPF"};
     bundle.config.process->capabilities->inheritable = {"CAP_NONE"};
+    bundle.config.process->capabilities->ambient.clear();
     sys::HostFacts host = v1_host();
     host.last_cap = 37;  // before CAP_PERFMON and CAP_BPF
     const LaunchPlan plan = must_plan(bundle, host);
     EXPECT_EQ(plan.identity.cap_bounding, 1U);
     EXPECT_EQ(plan.warnings,
               (std::vector<std::string>{
-                  "process.capabilities: CAP_NONE is not the name of a capability: ignored",
-                  "process.capabilities: CAP_BPF is not known to this kernel: ignored"}));
+                  "process.capabilities: CAP_NONE is not the name of a capability: left out",
+                  "process.capabilities: CAP_BPF is not known to this kernel: left out"}));
 }
 
-TEST(Identity, CapabilitiesThatTheKernelWouldNotGiveAreRefused) {
+TEST(Identity, CapabilitiesThatTheKernelWouldNotGiveAreLeftOutWithAWarning) {
     bundle::Bundle bundle = usual_bundle();
-    bundle.config.process->capabilities->effective = {"CAP_CHOWN"};
-    EXPECT_TRUE(must_fail(bundle).message.starts_with(
-        "process.capabilities.effective: CAP_CHOWN is not in process.capabilities.permitted"));
-    bundle = usual_bundle();
-    bundle.config.process->capabilities->ambient = {"CAP_KILL"};
-    EXPECT_TRUE(must_fail(bundle).message.starts_with(
-        "process.capabilities.ambient: CAP_KILL is not in process.capabilities.permitted"));
+    bundle.config.process->capabilities = spec::Capabilities{.bounding = {"CAP_CHOWN"},
+                                                             .effective = {"CAP_CHOWN", "CAP_KILL"},
+                                                             .inheritable = {"CAP_FOWNER"},
+                                                             .permitted = {"CAP_CHOWN"},
+                                                             .ambient = {"CAP_CHOWN"}};
+    const LaunchPlan plan = must_plan(bundle, v1_host());
+    EXPECT_EQ(plan.identity.cap_effective, 1U);
+    EXPECT_EQ(plan.identity.cap_inheritable, 0U);
+    EXPECT_EQ(plan.identity.cap_ambient, 0U);
+    EXPECT_EQ(
+        plan.warnings,
+        (std::vector<std::string>{
+            "process.capabilities: CAP_KILL is effective but not permitted: left out",
+            "process.capabilities: CAP_FOWNER is inheritable but not in the bounding set: left "
+            "out",
+            "process.capabilities: CAP_CHOWN is ambient but not inheritable: left out"}));
+}
+
+TEST(Identity, WhatTheLauncherLacksCanOnlyBeGivenInAUserNamespace) {
+    bundle::Bundle bundle = usual_bundle();
+    bundle.config.process->capabilities = spec::Capabilities{.bounding = {"CAP_SYS_RESOURCE"},
+                                                             .effective = {},
+                                                             .inheritable = {},
+                                                             .permitted = {"CAP_SYS_RESOURCE"},
+                                                             .ambient = {}};
+    sys::HostFacts host = v1_host();
+    host.bounding_caps = host.effective_caps = 0x1fffeffffff;
+    const LaunchPlan plan = must_plan(bundle, host);
+    EXPECT_EQ(plan.identity.cap_bounding | plan.identity.cap_permitted, 0U);
+    EXPECT_EQ(plan.warnings,
+              (std::vector<std::string>{
+                  "process.capabilities: CAP_SYS_RESOURCE is not ours to give: left out"}));
+    bundle.config.linux_->namespaces.push_back(
+        testing_config::new_namespace(spec::NamespaceType::user));
+    bundle.config.linux_->uid_mappings =
+        bundle.config.linux_->gid_mappings = {{.container_id = 0, .host_id = 1, .size = 9}};
+    EXPECT_EQ(must_plan(bundle, host).identity.cap_permitted, 1ULL << 24U);
 }
 
 TEST(Identity, LabelsNeedTheirSecurityModule) {

@@ -93,7 +93,7 @@ steps:
   43 proc_self file=oom_score_adj text=100
   44 rlimits limits=7:1024:4096
 user 1000:1000,5 umask 0022
-capabilities bounding=401 effective=400 permitted=400 inheritable=400 ambient=400
+capabilities bounding=401 effective=400 permitted=400 inheritable=401 ambient=400
 no_new_privs true
 cwd /srv
 exec /bin/server --port=80

@@ -83,7 +83,7 @@ inline bundle::Bundle usual_bundle() {
     process.rlimits = {{.type = "RLIMIT_NOFILE", .soft = 1024, .hard = 4096}};
     process.capabilities = spec::Capabilities{.bounding = {"CAP_CHOWN", "CAP_NET_BIND_SERVICE"},
                                               .effective = {"CAP_NET_BIND_SERVICE"},
-                                              .inheritable = {"CAP_CHOWN"},
+                                              .inheritable = {"CAP_CHOWN", "CAP_NET_BIND_SERVICE"},
                                               .permitted = {"CAP_NET_BIND_SERVICE"},
                                               .ambient = {"CAP_NET_BIND_SERVICE"}};
     config.process = process;
