@@ -7,7 +7,7 @@
 #include "core/core.h"
 #include "platform/file.h"
 #include "platform/spawn.h"
-#include "spec/json_reader.h"
+#include "spec/registry.h"
 
 namespace knarr::image {
 namespace {
@@ -16,41 +16,6 @@ constexpr std::size_t kMaxAuthFileBytes = size::kMiB;
 /// docker's name for the Hub in its config.json, and the user name that marks an identity token.
 constexpr std::string_view kHubKey = "https://index.docker.io/v1/";
 constexpr std::string_view kTokenUser = "<token>";
-
-std::optional<unsigned> base64_value(char c) {
-    if (c >= 'A' && c <= 'Z') {
-        return static_cast<unsigned>(c - 'A');
-    }
-    if (c >= 'a' && c <= 'z') {
-        return static_cast<unsigned>(c - 'a') + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return static_cast<unsigned>(c - '0') + 52;
-    }
-    return c == '+' ? std::optional(62U) : c == '/' ? std::optional(63U) : std::nullopt;
-}
-
-std::optional<std::string> decode_base64(std::string_view text) {
-    while (text.ends_with('=')) {
-        text.remove_suffix(1);
-    }
-    std::string bytes;
-    unsigned bits = 0;
-    int have = 0;
-    for (const char c : text) {
-        const auto value = base64_value(c);
-        if (!value) {
-            return std::nullopt;
-        }
-        bits = (bits << 6 | *value) & 0xffffff;
-        have += 6;
-        if (have >= 8) {
-            have -= 8;
-            bytes.push_back(static_cast<char>(bits >> have & 0xff));
-        }
-    }
-    return bytes;
-}
 
 /// The names under which an image's login may be kept, most special first.
 std::vector<std::string> keys_of(const Reference& reference) {
@@ -73,25 +38,10 @@ std::vector<std::string> keys_of(const Reference& reference) {
     return keys;
 }
 
-Result<Credentials> decode_entry(const spec::JsonValue& entry) {
-    Credentials found;
-    std::string auth;
-    KNARR_TRY(entry.optional("auth", auth));
-    KNARR_TRY(entry.optional("identitytoken", found.identity_token));
-    KNARR_TRY(entry.optional("username", found.username));
-    KNARR_TRY(entry.optional("password", found.password));
-    if (!auth.empty()) {
-        const auto plain = decode_base64(auth);
-        const std::size_t colon = plain ? plain->find(':') : std::string::npos;
-        if (colon == std::string::npos) {
-            return fail(entry.error_at("auth", "is not base64 of USER:PASSWORD"));
-        }
-        found.username = plain->substr(0, colon);
-        found.password = plain->substr(colon + 1);
-        while (found.password.ends_with('\0')) {
-            found.password.pop_back();  // docker pads with them
-        }
-    }
+Credentials take_entry(spec::RegistryAuth entry) {
+    Credentials found{.username = std::move(entry.username),
+                      .password = std::move(entry.password),
+                      .identity_token = std::move(entry.identity_token)};
     if (found.username == kTokenUser && found.identity_token.empty()) {
         found.identity_token = std::exchange(found.password, {});
         found.username.clear();
@@ -141,29 +91,22 @@ std::vector<AuthFile> auth_files(std::string_view auth_file) {
 Result<std::optional<Credentials>> find_credentials(std::string_view json,
                                                     const std::string& path,
                                                     const Reference& reference) {
-    const spec::JsonDocument document = KNARR_TRY(spec::JsonDocument::parse(
-        json, {.name = path, .failure = Errc::corrupt, .max_bytes = kMaxAuthFileBytes}));
-    const spec::JsonValue root = document.root();
-    KNARR_TRY(root.expect(spec::JsonKind::object));
-    const auto helpers = root.find("credHelpers");
-    const auto logins = root.find("auths");
+    const spec::CredentialsFile file = KNARR_TRY(spec::decode_credentials(json), "{}", path);
     for (const std::string& key : keys_of(reference)) {
-        if (const auto helper = helpers ? helpers->find(key) : std::nullopt) {
-            return fail(helper_needed(path, key, helper->string().value_or("?")));
+        if (const auto helper = file.cred_helpers.find(key); helper != file.cred_helpers.end()) {
+            return fail(helper_needed(path, key, helper->second));
         }
-        const auto entry = logins ? logins->find(key) : std::nullopt;
-        if (!entry) {
+        const auto entry = file.auths.find(key);
+        if (entry == file.auths.end()) {
             continue;
         }
-        Credentials found = KNARR_TRY(decode_entry(*entry));
+        Credentials found = take_entry(entry->second);
         if (!found.username.empty() || !found.identity_token.empty()) {
             return std::optional(std::move(found));
         }
         // docker leaves an empty entry behind for a login that its store keeps.
-        std::string store;
-        KNARR_TRY(root.optional("credsStore", store));
-        if (!store.empty()) {
-            return fail(helper_needed(path, key, store));
+        if (!file.creds_store.empty()) {
+            return fail(helper_needed(path, key, file.creds_store));
         }
     }
     return std::optional<Credentials>();

@@ -29,8 +29,8 @@ std::vector<AuthFile> auth_files(std::string_view auth_file);
 
 /// What `json` (of the file `path`) has for this image: the entry of the longest prefix of
 /// "domain/repository", as podman does it, then of the domain. Nothing when there is none.
-/// Errors: corrupt for a malformed file; unsupported, naming the program, when a credential
-/// helper would have to be asked.
+/// Errors: invalid_argument for a malformed file; unsupported, naming the program, when a
+/// credential helper would have to be asked.
 Result<std::optional<Credentials>> find_credentials(std::string_view json,
                                                     const std::string& path,
                                                     const Reference& reference);

@@ -61,7 +61,7 @@ TEST(Credentials, BrokenFilesAreRefused) {
                              R"({"auths":{"r.io":{"auth":"!!"}}})",
                              R"({"auths":{"r.io":{"auth":"YQ=="}}})",
                              R"({"auths":{"r.io":{"auth":7}}})"}) {
-        EXPECT_EQ(refusal(json, "r.io/x").code, Errc::corrupt) << json;
+        EXPECT_EQ(refusal(json, "r.io/x").code, Errc::invalid_argument) << json;
     }
 }
 

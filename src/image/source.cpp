@@ -15,18 +15,25 @@ constexpr int kAskMs = 100, kIdleMs = 5000;
 
 }  // namespace
 
-Result<> wait_for_news(Source& source,
-                       std::span<ByteStream* const> streams,
-                       const PullOptions& options) {
-    std::vector<sys::Ready> items{{.fd = options.cancel_fd}, {.fd = source.poll_fd()}};
+Result<bool> wait_for_news(Source& source,
+                           std::span<ByteStream* const> streams,
+                           const PullOptions& options,
+                           Patience patience,
+                           int also) {
+    std::vector<sys::Ready> items{
+        {.fd = options.cancel_fd}, {.fd = also}, {.fd = source.poll_fd()}};
     for (const ByteStream* stream : streams) {
         items.push_back({.fd = stream != nullptr ? stream->poll_fd() : -1});
     }
-    KNARR_TRY(sys::wait_ready(items, options.cancelled ? kAskMs : kIdleMs));
+    const int timeout_ms = patience == Patience::just_look ? 0
+                           : options.cancelled             ? kAskMs
+                                                           : kIdleMs;
+    KNARR_TRY(sys::wait_ready(items, timeout_ms));
     if (items[0].is_ready || (options.cancelled && options.cancelled())) {
         return fail(Errc::interrupted, "stopped on request");
     }
-    return source.pump();
+    KNARR_TRY(source.pump());
+    return items[1].is_ready;
 }
 
 Result<std::string> read_whole(Source& source,

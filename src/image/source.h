@@ -58,11 +58,17 @@ public:
     virtual Result<> pump() { return {}; }
 };
 
-/// Waits until a stream or the source has news, and pumps the source. Streams may be null.
+/// Whether there is something else to do meanwhile.
+enum class Patience : std::uint8_t { wait, just_look };
+
+/// Waits until a stream, the source or the descriptor `also` (-1: none) has news, and pumps the
+/// source. Streams may be null. Whether `also` is ready.
 /// Errors: interrupted when the options' caller asks to stop; those of Source::pump.
-Result<> wait_for_news(Source& source,
-                       std::span<ByteStream* const> streams,
-                       const PullOptions& options);
+Result<bool> wait_for_news(Source& source,
+                           std::span<ByteStream* const> streams,
+                           const PullOptions& options,
+                           Patience patience = Patience::wait,
+                           int also = -1);
 
 /// Reads a stream to its end. Errors: limit_exceeded past `max` bytes.
 Result<std::string> read_whole(Source& source,

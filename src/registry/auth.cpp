@@ -4,7 +4,7 @@
 #include <cstdint>
 
 #include "core/core.h"
-#include "registry/answers.h"
+#include "spec/registry.h"
 
 namespace knarr::registry {
 namespace {
@@ -124,14 +124,14 @@ Result<> Login::accept_token(int status, std::string_view body) {
                     printable(subject()),
                     status);
     }
-    auto token = decode_token(body);
-    if (!token || !is_header_safe(*token)) {
+    const auto token = spec::decode_token(body);
+    if (!token || !is_header_safe(token->text)) {
         return fail(Errc::registry_failed,
                     "{}: the token server sent no token{}",
                     printable(subject()),
                     token ? std::string() : ": " + printable(token.error().message));
     }
-    header_ = "Bearer " + *token;
+    header_ = "Bearer " + token->text;
     ++generation_;
     return {};
 }

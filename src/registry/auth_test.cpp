@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "registry/answers.h"
 #include "registry/challenge.h"
 
 namespace knarr::registry {
@@ -101,14 +100,6 @@ TEST(Login, TokensThatWouldBreakAHeaderAreRefused) {
     EXPECT_EQ(login.accept_token(401, "").error().code, Errc::unauthorized);
     EXPECT_EQ(login.accept_token(418, "").error().code, Errc::registry_failed);
     EXPECT_TRUE(login.header().empty());
-}
-
-TEST(Answers, ErrorsAreShownAndJunkIsNot) {
-    EXPECT_EQ(decode_error_text(R"({"errors":[{"code":"DENIED","message":"no"},{"code":"X"}]})"),
-              "DENIED: no; X");
-    EXPECT_EQ(decode_error_text("<html>"), "");
-    EXPECT_EQ(decode_error_text(R"({"errors":{"code":1}})"), "");
-    EXPECT_EQ(decode_token(R"({"access_token":"A"})").value(), "A");
 }
 
 }  // namespace

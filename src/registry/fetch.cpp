@@ -4,8 +4,8 @@
 
 #include "core/core.h"
 #include "platform/socket.h"
-#include "registry/answers.h"
 #include "spec/image.h"
+#include "spec/registry.h"
 
 namespace knarr::registry {
 namespace {
@@ -25,6 +25,21 @@ std::string accept_header() {
 
 bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/// What an error answer says, for people: "DENIED: requested access is denied"; may be empty.
+std::string error_text(std::string_view body) {
+    constexpr std::size_t kMaxErrorsShown = 3;
+    std::string text;
+    std::size_t shown = 0;
+    for (const spec::RegistryError& error : spec::decode_registry_errors(body)) {
+        if (shown++ == kMaxErrorsShown) {
+            break;
+        }
+        text += (text.empty() ? "" : "; ") + error.code;
+        text += error.code.empty() || error.message.empty() ? error.message : ": " + error.message;
+    }
+    return text;
 }
 
 /// "bytes 100-199/200": first and total. Source: RFC 9110 section 14.4.
@@ -344,7 +359,7 @@ void Fetch::after_answer() {
 
 void Fetch::after_refusal() {
     const int status = head_.status;
-    const auto said = decode_error_text(answer_);
+    const auto said = error_text(answer_);
     const std::string why = fmt::format("{} answered {}{}{}",
                                         printable(url_.host),
                                         status,
@@ -375,6 +390,10 @@ void Fetch::redirect() {
     if (++redirects_ > kMaxRedirects) {
         end_with(
             refused(Errc::registry_failed, fmt::format("more than {} redirects", kMaxRedirects)));
+        return;
+    }
+    if (head_.field("location").empty()) {
+        end_with(refused(Errc::registry_failed, "a redirect to nowhere"), head_.status);
         return;
     }
     auto to = follow(url_, head_.field("location"));

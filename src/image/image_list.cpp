@@ -1,0 +1,290 @@
+#include "image/image_list.h"
+
+#include <algorithm>
+#include <array>
+#include <map>
+
+#include "core/core.h"
+#include "image/platform.h"
+#include "image/reference.h"
+#include "platform/spawn.h"
+
+namespace knarr::image {
+namespace {
+
+constexpr std::size_t kMinPrefixDigits = 2;
+
+/// The manifest that a reference means here: itself, or the entry of its index that was pulled.
+Result<spec::Digest> manifest_of(const store::Store& store,
+                                 const spec::Index& index,
+                                 std::string_view platform) {
+    const spec::Platform wanted = platform.empty() ? host_platform(KNARR_TRY(sys::machine_name()))
+                                                   : KNARR_TRY(parse_platform(platform));
+    spec::Index stored = index;
+    std::vector<spec::Descriptor> kept;
+    for (const spec::Descriptor& entry : index.manifests) {
+        if (KNARR_TRY(store.has(entry.digest))) {
+            kept.push_back(entry);
+        }
+    }
+    stored.manifests = std::move(kept);
+    auto best = choose_platform(stored, wanted);
+    if (best) {
+        return best->digest;
+    }
+    if (platform.empty() && !stored.manifests.empty()) {
+        return stored.manifests.front().digest;
+    }
+    return fail(Errc::image_not_found, "it is not stored for {}", to_text(wanted));
+}
+
+Result<Image> load(const store::Store& store, const store::Ref& ref, std::string_view platform) {
+    std::string text = KNARR_TRY(store.read_blob(ref.digest, limits::kMaxManifestBytes));
+    auto content = KNARR_TRY(spec::decode_manifest_or_index(text, ref.media_type));
+    spec::Digest digest = ref.digest;
+    if (content.index) {
+        digest = KNARR_TRY(manifest_of(store, *content.index, platform));
+        text = KNARR_TRY(store.read_blob(digest, limits::kMaxManifestBytes));
+        content = KNARR_TRY(spec::decode_manifest_or_index(text, {}));
+        if (!content.manifest) {
+            return fail(Errc::invalid_image, "an index inside an index");
+        }
+    }
+    const spec::Digest id = content.manifest->config.digest;
+    text = KNARR_TRY(store.read_blob(id, limits::kMaxImageConfigBytes));
+    spec::ImageConfig config = KNARR_TRY(spec::decode_image_config(text));
+    std::vector<spec::Digest> chain = store::chain_ids(config.diff_ids);
+    return Image{.reference = ref.reference,
+                 .top = ref.digest,
+                 .id = id,
+                 .digest = digest,
+                 .manifest = *std::move(content.manifest),
+                 .config = std::move(config),
+                 .chain = std::move(chain)};
+}
+
+Result<Image> load_named(const store::Store& store,
+                         const store::Ref& ref,
+                         std::string_view platform = {}) {
+    return KNARR_TRY(load(store, ref, platform), "image {}", printable(ref.reference));
+}
+
+bool is_hex(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+/// The stored references whose image is `digest` or starts with `prefix`.
+Result<std::vector<Image>> images_by_digest(const store::Store& store,
+                                            std::string_view prefix,
+                                            std::string_view platform) {
+    std::vector<Image> found;
+    for (const store::Ref& ref : KNARR_TRY(store.list_refs())) {
+        auto image = load_named(store, ref, platform);
+        if (!image) {
+            continue;  // a broken image has no ID; it can be removed by its reference
+        }
+        const bool fits = std::ranges::any_of(
+            std::array{&image->id, &image->digest, &image->top},
+            [&](const spec::Digest* digest) { return digest->hex().starts_with(prefix); });
+        if (fits) {
+            found.push_back(*std::move(image));
+        }
+    }
+    return found;
+}
+
+/// By ID, digest or prefix of one: all references of the one image that fits.
+Result<std::vector<Image>> find_by_id(const store::Store& store,
+                                      std::string_view text,
+                                      std::string_view platform) {
+    constexpr std::string_view kAlgorithm = "sha256:";
+    std::string_view hex = text;
+    if (hex.starts_with(kAlgorithm)) {
+        hex.remove_prefix(kAlgorithm.size());
+    }
+    if (!is_hex(hex) || hex.size() > 64 || (hex.size() < kMinPrefixDigits)) {
+        return std::vector<Image>{};
+    }
+    std::vector<Image> found = KNARR_TRY(images_by_digest(store, hex, platform));
+    std::set<spec::Digest> ids;
+    for (const Image& image : found) {
+        ids.insert(image.id);
+    }
+    if (ids.size() > 1) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format(
+                              "{} is the start of {} images' IDs", printable(text), ids.size()),
+                          .hint = "give more digits"});
+    }
+    return found;
+}
+
+/// By name, also "NAME@DIGEST" of an image that was pulled by tag.
+Result<std::optional<store::Ref>> find_ref(const store::Store& store, std::string_view text) {
+    const auto reference = Reference::parse(text);
+    if (!reference) {
+        return std::optional<store::Ref>();
+    }
+    if (auto ref = KNARR_TRY(store.get_ref(reference->text()))) {
+        return ref;
+    }
+    if (!reference->digest()) {
+        return std::optional<store::Ref>();
+    }
+    for (store::Ref& ref : KNARR_TRY(store.list_refs())) {
+        const auto other = Reference::parse(ref.reference);
+        if (other && other->name() == reference->name() && ref.digest == *reference->digest()) {
+            return std::optional(std::move(ref));
+        }
+    }
+    return std::optional<store::Ref>();
+}
+
+std::unexpected<Error> not_stored(std::string_view text) {
+    return fail(Error{.code = Errc::image_not_found,
+                      .message = fmt::format("image {} is not stored", printable(text)),
+                      .hint = "knarr images lists what is stored, knarr pull fetches more"});
+}
+
+Result<std::uint64_t> stored_size(const store::Store& store, const Image& image) {
+    std::set<spec::Digest> blobs{image.id, image.digest, image.top};
+    for (const spec::Descriptor& layer : image.manifest.layers) {
+        blobs.insert(layer.digest);
+    }
+    std::uint64_t sum = 0;
+    for (const spec::Digest& digest : blobs) {
+        if (KNARR_TRY(store.has(digest))) {
+            sum += KNARR_TRY(store.blob_size(digest));
+        }
+    }
+    return sum;
+}
+
+Result<bool> is_whole(const store::Store& store, const Image& image) {
+    for (const spec::Digest& id : image.chain) {
+        if (!KNARR_TRY(store.has_layer(id))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool is_file_source(std::string_view name) {
+    return name.starts_with("oci:") || name.starts_with("oci-archive:") ||
+           name.starts_with("docker-archive:");
+}
+
+}  // namespace
+
+Result<Image> find_image(const store::Store& store,
+                         std::string_view text,
+                         std::string_view platform) {
+    if (const auto ref = KNARR_TRY(find_ref(store, text))) {
+        return load_named(store, *ref, platform);
+    }
+    std::vector<Image> found = KNARR_TRY(find_by_id(store, text, platform));
+    if (found.empty()) {
+        return not_stored(text);
+    }
+    return std::move(found.front());
+}
+
+Result<Image> find_or_pull(const store::Store& store,
+                           const std::string& name,
+                           const PullOptions& options,
+                           const Limits& limits,
+                           const PullProgressFn& progress) {
+    if (!is_file_source(name)) {
+        auto image = find_image(store, name, options.platform);
+        if (image && KNARR_TRY(is_whole(store, *image))) {
+            const bool fits =
+                options.platform.empty() ||
+                satisfies(image->config.platform, KNARR_TRY(parse_platform(options.platform)));
+            if (fits) {
+                return image;
+            }
+        } else if (!image && image.error().code != Errc::image_not_found) {
+            return image;
+        }
+    }
+    return pull_image(store, name, options, limits, progress);
+}
+
+Result<std::vector<ImageSummary>> list_images(const store::Store& store) {
+    std::map<spec::Digest, ImageSummary> by_manifest;
+    std::vector<ImageSummary> all;
+    for (const store::Ref& ref : KNARR_TRY(store.list_refs())) {
+        const auto image = load_named(store, ref);
+        if (!image) {
+            all.push_back({.digest = ref.digest.text(), .references = {ref.reference}});
+            continue;
+        }
+        ImageSummary& summary = by_manifest[image->digest];
+        summary.references.push_back(ref.reference);
+        if (summary.references.size() == 1) {
+            summary.id = image->id.text();
+            summary.digest = image->digest.text();
+            summary.created = image->config.created;
+            summary.platform = to_text(image->config.platform);
+            summary.size = KNARR_TRY(stored_size(store, *image));
+        }
+    }
+    for (auto& [digest, summary] : by_manifest) {
+        all.push_back(std::move(summary));
+    }
+    std::ranges::sort(
+        all, {}, [](const ImageSummary& summary) { return summary.references.front(); });
+    return all;
+}
+
+Result<RemovedImage> remove_image(const store::Store& store,
+                                  std::string_view text,
+                                  const ImageUse& use) {
+    const sys::FileLock removing = KNARR_TRY(store.lock_exclusive());
+    std::vector<std::string> doomed;
+    std::optional<Image> image;
+    if (const auto ref = KNARR_TRY(find_ref(store, text))) {
+        doomed.push_back(ref->reference);
+        if (auto loaded = load_named(store, *ref)) {
+            image = *std::move(loaded);
+        }
+    } else {
+        for (Image& found : KNARR_TRY(find_by_id(store, text, {}))) {
+            doomed.push_back(found.reference);
+            image = std::move(found);
+        }
+    }
+    if (doomed.empty()) {
+        return not_stored(text);
+    }
+    RemovedImage removed;
+    std::set<spec::Digest> blobs;
+    if (image) {
+        const std::vector<Image> same = KNARR_TRY(images_by_digest(store, image->id.hex(), {}));
+        if (same.size() <= doomed.size() && use.user) {
+            if (const auto user = use.user(*image)) {
+                return fail(Error{.code = Errc::image_in_use,
+                                  .message = fmt::format(
+                                      "image {} is used by container {}", printable(text), *user),
+                                  .hint = fmt::format("knarr delete {} first", *user)});
+            }
+        }
+        blobs = {image->id, image->digest, image->top};
+        for (const spec::Descriptor& layer : image->manifest.layers) {
+            blobs.insert(layer.digest);
+        }
+    }
+    for (const std::string& reference : doomed) {
+        KNARR_TRY(store.remove_ref(reference), "remove image {}", printable(reference));
+        removed.untagged.push_back(reference);
+    }
+    KNARR_TRY(store.collect(use.layers), "remove image {}", printable(text));
+    for (const spec::Digest& digest : blobs) {
+        if (!KNARR_TRY(store.has(digest))) {
+            removed.deleted.push_back(digest.text());
+        }
+    }
+    return removed;
+}
+
+}  // namespace knarr::image

@@ -1,0 +1,55 @@
+#pragma once
+// Stored images: found, listed, described, removed.
+
+#include <functional>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "image/pull.h"
+#include "knarr/image.h"
+#include "store/store.h"
+
+namespace knarr::image {
+
+/// The image that a name means: a reference ("busybox"), "NAME@sha256:...", a whole digest (of
+/// its manifest, index or configuration), or the first hex digits of one when they fit one image
+/// only. `platform` picks among the pulled variants of an index; empty: the host's, else any.
+/// Errors: image_not_found; invalid_argument when a prefix fits several; corrupt.
+Result<Image> find_image(const store::Store& store,
+                         std::string_view text,
+                         std::string_view platform = {});
+
+/// find_image, or pull_image when it is not stored whole for the platform that `options` ask for.
+/// Images from files are always read anew; what is stored of them is not copied again.
+Result<Image> find_or_pull(const store::Store& store,
+                           const std::string& name,
+                           const PullOptions& options,
+                           const Limits& limits,
+                           const PullProgressFn& progress);
+
+/// Every stored image once, with all its references; sorted by the first of them. An image that
+/// cannot be decoded is listed by its reference alone.
+Result<std::vector<ImageSummary>> list_images(const store::Store& store);
+
+/// One image as `docker image inspect` shows it: one JSON object, indented.
+Result<std::string> inspect_image(const store::Store& store, std::string_view text);
+
+/// Who uses images: containers that exist.
+struct ImageUse {
+    /// The ID of a container that uses the image; nothing when there is none.
+    std::function<std::optional<std::string>(const Image&)> user = {};
+    /// Chain IDs that containers need, whatever image they came with.
+    std::set<spec::Digest> layers = {};
+};
+
+/// Removes a reference; with the last one of an image also what only that image needed. By ID or
+/// digest, all its references go. Waits for running pulls.
+/// Errors: image_not_found; image_in_use, naming the container, when the last reference would go.
+Result<RemovedImage> remove_image(const store::Store& store,
+                                  std::string_view text,
+                                  const ImageUse& use);
+
+}  // namespace knarr::image

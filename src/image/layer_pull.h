@@ -1,0 +1,30 @@
+#pragma once
+// The layers of one image: fetched side by side, unpacked from the lowest up, in one loop.
+
+#include <vector>
+
+#include "core/limits.h"
+#include "image/source.h"
+#include "knarr/image.h"
+#include "spec/image.h"
+#include "store/store.h"
+
+namespace knarr::image {
+
+/// What to bring in; the three lists have the same length, lowest layer first.
+struct LayerPull {
+    Source& source;
+    const store::Store& store;
+    const PullOptions& options;
+    const Limits& limits;
+    const PullProgressFn& progress;
+    const std::vector<spec::Descriptor>& layers;
+    const std::vector<spec::Digest>& diff_ids;
+    const std::vector<spec::Digest>& chain;
+};
+
+/// Memory does not grow with the layers: one buffer, and what the pipes hold.
+/// Errors: those of the source; digest_mismatch; invalid_image; no_space; interrupted.
+Result<> pull_layers(const LayerPull& pull);
+
+}  // namespace knarr::image

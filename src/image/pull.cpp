@@ -1,0 +1,250 @@
+#include "image/pull.h"
+
+#include "core/core.h"
+#include "core/fault.h"
+#include "image/docker_archive.h"
+#include "image/layer_pull.h"
+#include "image/layout_source.h"
+#include "image/platform.h"
+#include "image/registry_source.h"
+#include "platform/spawn.h"
+
+namespace knarr::image {
+namespace {
+
+constexpr std::string_view kLayoutPrefix = "oci:", kOciArchivePrefix = "oci-archive:",
+                           kDockerArchivePrefix = "docker-archive:";
+
+/// A manifest or an index, verified and stored.
+struct Document {
+    std::string text;
+    spec::Digest digest;
+    std::string media_type;
+    spec::ManifestOrIndex content;
+};
+
+class Puller {
+public:
+    Puller(Source& source,
+           const store::Store& store,
+           const PullOptions& options,
+           const Limits& limits,
+           const PullProgressFn& progress)
+        : source_(source), store_(store), options_(options), limits_(limits), progress_(progress) {}
+
+    Result<Image> run() {
+        tell("manifest");
+        std::unique_ptr<ByteStream> stream = KNARR_TRY(source_.open_top());
+        Document top = KNARR_TRY(read_document(*stream, source_.top_digest()), "manifest");
+        stream.reset();
+        const spec::Platform wanted = KNARR_TRY(wanted_platform());
+        Document chosen = top.content.index ? KNARR_TRY(choose(top, wanted)) : top;
+        spec::Manifest manifest = *std::move(chosen.content.manifest);
+        tell("configuration");
+        spec::ImageConfig config = KNARR_TRY(read_config(manifest));
+        KNARR_TRY(check_platform(config, wanted));
+        if (config.diff_ids.size() != manifest.layers.size()) {
+            return fail(Errc::invalid_image,
+                        "the manifest has {} layers, the configuration {}",
+                        manifest.layers.size(),
+                        config.diff_ids.size());
+        }
+        const std::vector<spec::Digest> chain = store::chain_ids(config.diff_ids);
+        KNARR_TRY(pull_layers({.source = source_,
+                               .store = store_,
+                               .options = options_,
+                               .limits = limits_,
+                               .progress = progress_,
+                               .layers = manifest.layers,
+                               .diff_ids = config.diff_ids,
+                               .chain = chain}));
+        KNARR_TRY(fault_point("pull.ref"));
+        KNARR_TRY(keep(top));
+        if (progress_) {
+            progress_({.phase = PullPhase::finished, .text = chosen.digest.text()});
+        }
+        return Image{.reference = reference_of(top),
+                     .top = top.digest,
+                     .id = manifest.config.digest,
+                     .digest = chosen.digest,
+                     .manifest = std::move(manifest),
+                     .config = std::move(config),
+                     .chain = chain};
+    }
+
+private:
+    void tell(std::string_view text) {
+        if (progress_) {
+            progress_({.phase = PullPhase::resolving, .text = std::string(text)});
+        }
+    }
+
+    Result<Document> read_document(ByteStream& stream,
+                                   const std::optional<spec::Digest>& expected) {
+        std::string text =
+            KNARR_TRY(read_whole(source_, stream, limits::kMaxManifestBytes, options_));
+        const spec::Digest digest = store::sha256_of(text);
+        if (expected && digest != *expected) {
+            return fail(Errc::digest_mismatch, "it is {}, not {}", digest.text(), expected->text());
+        }
+        auto content = KNARR_TRY(spec::decode_manifest_or_index(text, stream.media_type()));
+        std::string media_type =
+            content.index ? content.index->media_type : content.manifest->media_type;
+        return Document{.text = std::move(text),
+                        .digest = digest,
+                        .media_type = std::move(media_type),
+                        .content = std::move(content)};
+    }
+
+    Result<spec::Platform> wanted_platform() const {
+        if (!options_.platform.empty()) {
+            return parse_platform(options_.platform);
+        }
+        return host_platform(KNARR_TRY(sys::machine_name()));
+    }
+
+    Result<Document> choose(const Document& top, const spec::Platform& wanted) {
+        const spec::Descriptor entry = KNARR_TRY(choose_platform(*top.content.index, wanted));
+        std::unique_ptr<ByteStream> stream = KNARR_TRY(source_.open_manifest(entry));
+        Document chosen =
+            KNARR_TRY(read_document(*stream, entry.digest), "manifest for {}", to_text(wanted));
+        if (!chosen.content.manifest) {
+            return fail(Errc::invalid_image, "an index inside an index");
+        }
+        KNARR_TRY(store_.put_blob(chosen.text));
+        return chosen;
+    }
+
+    Result<spec::ImageConfig> read_config(const spec::Manifest& manifest) {
+        const spec::Descriptor& blob = manifest.config;
+        if (!spec::is_image_config(blob.media_type)) {
+            return fail(Errc::invalid_image,
+                        "this is no container image but {}",
+                        printable(blob.media_type, 128));
+        }
+        if (KNARR_TRY(store_.has(blob.digest))) {
+            const std::string text =
+                KNARR_TRY(store_.read_blob(blob.digest, limits::kMaxImageConfigBytes));
+            return spec::decode_image_config(text);
+        }
+        if (blob.size > limits::kMaxImageConfigBytes) {
+            return fail(Errc::limit_exceeded,
+                        "configuration of {} bytes; at most {} are allowed",
+                        blob.size,
+                        limits::kMaxImageConfigBytes);
+        }
+        std::unique_ptr<ByteStream> stream = KNARR_TRY(source_.open_blob(blob), "configuration");
+        const std::string text = KNARR_TRY(
+            read_whole(source_, *stream, limits::kMaxImageConfigBytes, options_), "configuration");
+        const spec::Digest digest = store::sha256_of(text);
+        if (digest != blob.digest) {
+            return fail(Errc::digest_mismatch,
+                        "configuration: it is {}, not {}",
+                        digest.text(),
+                        blob.digest.text());
+        }
+        spec::ImageConfig config = KNARR_TRY(spec::decode_image_config(text));
+        KNARR_TRY(store_.put_blob(text));
+        return config;
+    }
+
+    Result<> check_platform(const spec::ImageConfig& config, const spec::Platform& wanted) const {
+        if (config.platform.architecture.empty() || satisfies(config.platform, wanted)) {
+            return {};
+        }
+        return fail(Error{.code = Errc::platform_mismatch,
+                          .message = fmt::format("the image is for {}, not for {}",
+                                                 printable(to_text(config.platform), 64),
+                                                 to_text(wanted)),
+                          .hint = fmt::format("to have it all the same: --platform {}",
+                                              printable(to_text(config.platform), 64))});
+    }
+
+    std::string reference_of(const Document& top) const {
+        const std::string name = source_.stored_name();
+        return name.empty() ? top.digest.text() : name;
+    }
+
+    /// From here on the image exists.
+    Result<> keep(const Document& top) {
+        KNARR_TRY(store_.put_blob(top.text));
+        return store_.put_ref({.reference = reference_of(top),
+                               .media_type = top.media_type,
+                               .digest = top.digest,
+                               .size = top.text.size(),
+                               .pulled_time = format_time(system_clock().wall())});
+    }
+
+    Source& source_;
+    const store::Store& store_;
+    const PullOptions& options_;
+    const Limits& limits_;
+    const PullProgressFn& progress_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Source>> open_source(const std::string& name,
+                                            const PullOptions& options,
+                                            const PullProgressFn& progress) {
+    const std::string_view text = name;
+    if (text.starts_with(kLayoutPrefix)) {
+        return open_layout_dir(text.substr(kLayoutPrefix.size()));
+    }
+    if (text.starts_with(kOciArchivePrefix)) {
+        return open_oci_archive(text.substr(kOciArchivePrefix.size()));
+    }
+    if (text.starts_with(kDockerArchivePrefix)) {
+        return open_docker_archive(text.substr(kDockerArchivePrefix.size()));
+    }
+    const Reference reference = KNARR_TRY(Reference::parse(name));
+    const Credentials login = KNARR_TRY(load_credentials(reference, options.auth_file));
+    return open_registry(reference, login, options, [progress](const std::string& notice) {
+        if (progress) {
+            progress({.phase = PullPhase::waiting, .text = notice});
+        }
+    });
+}
+
+Result<Image> pull_from(Source& source,
+                        const store::Store& store,
+                        const PullOptions& options,
+                        const Limits& limits,
+                        const PullProgressFn& progress) {
+    const sys::FileLock adding = KNARR_TRY(store.lock_shared());
+    return Puller(source, store, options, limits, progress).run();
+}
+
+Result<Image> pull_image(const store::Store& store,
+                         const std::string& name,
+                         const PullOptions& options,
+                         const Limits& limits,
+                         const PullProgressFn& progress) {
+    auto source = KNARR_TRY(open_source(name, options, progress), "pull {}", printable(name));
+    return KNARR_TRY(
+        pull_from(*source, store, options, limits, progress), "pull {}", printable(name));
+}
+
+}  // namespace knarr::image
+
+namespace knarr {
+
+std::string_view name_of(PullPhase phase) {
+    switch (phase) {
+        case PullPhase::resolving:
+            return "resolving";
+        case PullPhase::downloading:
+            return "downloading";
+        case PullPhase::unpacking:
+            return "unpacking";
+        case PullPhase::present:
+            return "present";
+        case PullPhase::waiting:
+            return "waiting";
+        case PullPhase::finished:
+            break;
+    }
+    return "finished";
+}
+
+}  // namespace knarr

@@ -1,0 +1,62 @@
+#pragma once
+// image: what an image is called, which variant fits, how it gets into the store and out of it.
+//
+//   reference.h    names by Docker's rules           platform.h   variants
+//   credentials.h  logins of podman and docker       source.h     where bytes come from
+//   pull_process.h, registry_source.h                knarr-pull, the registry
+//   layout_source.h, docker_archive.h                oci:DIR, oci-archive:FILE, docker-archive:FILE
+//   pull.h         source -> store, verified while it streams, unpacked as it comes
+//   image_list.h   list, inspect, remove
+//
+// In: a reference or a path. Out: blobs and layer directories in the store, and the reference that
+// keeps them. Nothing is visible under the reference before all of it is there.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/limits.h"
+#include "image/source.h"
+#include "knarr/image.h"
+#include "spec/image.h"
+#include "store/store.h"
+
+namespace knarr::image {
+
+/// A stored image, decoded.
+struct Image {
+    std::string reference;  ///< under which it was pulled or found; may be empty
+    spec::Digest top;       ///< digest of the manifest or index that the reference names
+    spec::Digest id;        ///< digest of its configuration
+    spec::Digest digest;    ///< digest of its manifest
+    spec::Manifest manifest;
+    spec::ImageConfig config;
+    std::vector<spec::Digest> chain;  ///< chain IDs of its layer directories, lowest first
+};
+
+/// Brings an image into the store: the manifest that fits the platform, its configuration and its
+/// layers, each written once, hashed while it streams and unpacked as soon as those below it are.
+/// What is there already is not fetched again. A killed pull leaves nothing visible but whole
+/// blobs, which the next one uses. Single-threaded programs only.
+/// `name`: a reference, "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or "docker-archive:FILE[:TAG]".
+/// Errors: those of the source; digest_mismatch; invalid_image; platform_mismatch; no_space;
+/// interrupted.
+Result<Image> pull_image(const store::Store& store,
+                         const std::string& name,
+                         const PullOptions& options,
+                         const Limits& limits,
+                         const PullProgressFn& progress);
+
+/// The same from an open source.
+Result<Image> pull_from(Source& source,
+                        const store::Store& store,
+                        const PullOptions& options,
+                        const Limits& limits,
+                        const PullProgressFn& progress);
+
+/// Opens the source that `name` means. Errors: invalid_argument; io.
+Result<std::unique_ptr<Source>> open_source(const std::string& name,
+                                            const PullOptions& options,
+                                            const PullProgressFn& progress);
+
+}  // namespace knarr::image
