@@ -130,10 +130,7 @@ Result<> plan_root(Draft& draft) {
     return {};
 }
 
-void plan_devices(Draft& draft, const MountSteps& mounts, std::vector<Step>& nodes) {
-    const NodeWay way = draft.namespaces.is_own(CLONE_NEWUSER) || !draft.host.initial_user_namespace
-                            ? NodeWay::bind
-                            : NodeWay::make;
+void plan_devices(Draft& draft, const MountSteps& mounts, NodeWay way, std::vector<Step>& nodes) {
     if (!mounts.own_dev) {
         draft.add_all(default_devices(draft.linux_config.devices, way));
     }
@@ -170,14 +167,14 @@ Result<> plan_file_systems(Draft& draft) {
         return made != nullptr && made->target == "/dev";
     });
     if (!dev_is_late) {
-        plan_devices(draft, mounts, nodes);
+        plan_devices(draft, mounts, way, nodes);
     }
     if (unshare || joins) {
         draft.add("wait for the cgroup", step::AwaitCgroup{.unshare_namespace = unshare});
     }
     draft.add_all(std::move(mounts.late));
     if (dev_is_late) {
-        plan_devices(draft, mounts, nodes);
+        plan_devices(draft, mounts, way, nodes);
     }
     return {};
 }

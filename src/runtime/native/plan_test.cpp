@@ -54,7 +54,7 @@ steps:
    4 mount fstype=tmpfs source=tmpfs target=/dev flags=nosuid,strictatime data=mode=755,size=65536k
    5 mount fstype=sysfs source=sysfs target=/sys flags=ro,nosuid,nodev,noexec
    6 mount fstype=devpts source=devpts target=/dev/pts flags=nosuid,noexec data=newinstance,ptmxmode=0666,mode=0620
-   7 bind source=/srv/data target=/data recursive=true set=nosuid recursive_set=ro propagation=private,recursive
+   7 bind source=/srv/data target=/data recursive set=nosuid recursive_set=ro propagation=private,recursive
    8 device path=/dev/null device="c 1:3" mode=0666 owner=0:0
    9 device path=/dev/zero device="c 1:5" mode=0666 owner=0:0
   10 device path=/dev/full device="c 1:7" mode=0666 owner=0:0
@@ -66,7 +66,7 @@ steps:
   16 symlink path=/dev/stdin target=/proc/self/fd/0
   17 symlink path=/dev/stdout target=/proc/self/fd/1
   18 symlink path=/dev/stderr target=/proc/self/fd/2
-  19 await_cgroup unshare_namespace=true
+  19 await_cgroup unshare_namespace
   20 mount fstype=tmpfs source=tmpfs target=/sys/fs/cgroup flags=nosuid,nodev,noexec data=mode=755
   21 mount fstype=cgroup source=cgroup target=/sys/fs/cgroup/systemd flags=ro,nosuid,nodev,noexec data=none,name=systemd
   22 mount fstype=cgroup source=cgroup target=/sys/fs/cgroup/memory flags=ro,nosuid,nodev,noexec data=memory
@@ -82,7 +82,7 @@ steps:
   32 mount fstype=cgroup source=cgroup target=/sys/fs/cgroup/net_cls,net_prio flags=ro,nosuid,nodev,noexec data=net_cls,net_prio
   33 symlink path=/sys/fs/cgroup/net_cls target=net_cls,net_prio
   34 symlink path=/sys/fs/cgroup/net_prio target=net_cls,net_prio
-  35 remount target=/sys/fs/cgroup flags=ro,nosuid,nodev,noexec bind=true
+  35 remount target=/sys/fs/cgroup flags=ro,nosuid,nodev,noexec bind
   36 readonly_path path=/proc/sys
   37 mask path=/proc/kcore
   38 sysctl path=net/ipv4/ping_group_range value="0 0"
