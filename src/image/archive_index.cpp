@@ -90,6 +90,12 @@ Result<> read_pax(std::string_view text, Overrides& overrides) {
     return {};
 }
 
+std::unexpected<Error> no_archive(std::string why) {
+    return fail(Error{.code = Errc::invalid_image,
+                      .message = std::move(why),
+                      .hint = "the archive must be a whole, uncompressed tar: gunzip it first"});
+}
+
 class IndexReader {
 public:
     IndexReader(const sys::Fd& file, std::uint64_t size) : file_(file), size_(size) {}
@@ -103,9 +109,7 @@ public:
                 break;  // the end mark
             }
             if (!checksum_is_right(block)) {
-                return fail(Error{.code = Errc::invalid_image,
-                                  .message = fmt::format("no tar header at byte {}", at_ - kBlock),
-                                  .hint = "the archive must be an uncompressed tar: gunzip it"});
+                return no_archive(fmt::format("there is no tar header at byte {}", at_ - kBlock));
             }
             if (++headers > kMaxArchiveEntries) {
                 return fail(
@@ -114,7 +118,7 @@ public:
             KNARR_TRY(take(block), "entry {}", headers);
         }
         if (entries_.empty()) {
-            return fail(Errc::invalid_image, "it holds no files: is it a tar archive?");
+            return no_archive("it holds no files");
         }
         return std::move(entries_);
     }

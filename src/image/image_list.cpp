@@ -169,6 +169,13 @@ Result<bool> is_whole(const store::Store& store, const Image& image) {
     return true;
 }
 
+Result<bool> fits(const Image& image, const PullOptions& options) {
+    const spec::Platform wanted = options.platform.empty()
+                                      ? host_platform(KNARR_TRY(sys::machine_name()))
+                                      : KNARR_TRY(parse_platform(options.platform));
+    return image.config.platform.architecture.empty() || satisfies(image.config.platform, wanted);
+}
+
 bool is_file_source(std::string_view name) {
     return name.starts_with("oci:") || name.starts_with("oci-archive:") ||
            name.starts_with("docker-archive:");
@@ -194,18 +201,22 @@ Result<Image> find_or_pull(const store::Store& store,
                            const PullOptions& options,
                            const Limits& limits,
                            const PullProgressFn& progress) {
-    if (!is_file_source(name)) {
-        auto image = find_image(store, name, options.platform);
-        if (image && KNARR_TRY(is_whole(store, *image))) {
-            const bool fits =
-                options.platform.empty() ||
-                satisfies(image->config.platform, KNARR_TRY(parse_platform(options.platform)));
-            if (fits) {
-                return image;
-            }
-        } else if (!image && image.error().code != Errc::image_not_found) {
-            return image;
-        }
+    if (is_file_source(name)) {
+        return pull_image(store, name, options, limits, progress);
+    }
+    auto image = find_image(store, name, options.platform);
+    if (!image && image.error().code != Errc::image_not_found) {
+        return image;
+    }
+    if (image && KNARR_TRY(is_whole(store, *image)) && KNARR_TRY(fits(*image, options))) {
+        return image;
+    }
+    if (image && !KNARR_TRY(find_ref(store, name))) {
+        return fail(Error{.code = Errc::platform_mismatch,
+                          .message = fmt::format("image {} is stored for {} only",
+                                                 printable(name),
+                                                 printable(to_text(image->config.platform), 64)),
+                          .hint = "an ID cannot be pulled: give its name, or --platform"});
     }
     return pull_image(store, name, options, limits, progress);
 }

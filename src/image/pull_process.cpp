@@ -147,16 +147,22 @@ Result<std::unique_ptr<PullProcess>> PullProcess::start(const rpc::Session& sess
         2 * std::chrono::seconds(session.stall_seconds) + kSilenceMargin;
     std::unique_ptr<PullProcess> process(
         new PullProcess(std::move(helper), std::move(pair.ours), std::move(notice), silence));
-    KNARR_TRY(sys::send_packet(process->socket_, rpc::encode(rpc::Request(session))),
-              "talk to knarr-pull");
+    KNARR_TRY(process->send(session));
     while (!pem.empty()) {
         const std::string_view piece = pem.substr(0, rpc::kMaxPemPieceBytes);
         pem.remove_prefix(piece.size());
-        KNARR_TRY(sys::send_packet(process->socket_,
-                                   rpc::encode(rpc::Request(rpc::Trust{std::string(piece)}))),
-                  "talk to knarr-pull");
+        KNARR_TRY(process->send(rpc::Trust{std::string(piece)}));
     }
     return process;
+}
+
+Result<> PullProcess::send(const rpc::Request& request, const sys::Fd* pipe) {
+    auto sent = sys::send_packet(socket_, rpc::encode(request), pipe);
+    if (!sent) {
+        KNARR_TRY(pump());  // its last words say more than our broken pipe
+        return fail(Errc::internal, "knarr-pull ended too early: {}", sent.error().message);
+    }
+    return {};
 }
 
 Result<std::unique_ptr<ByteStream>> PullProcess::fetch(rpc::FetchKind kind,
@@ -169,31 +175,31 @@ Result<std::unique_ptr<ByteStream>> PullProcess::fetch(rpc::FetchKind kind,
     const std::uint32_t id = next_id_++;
     const rpc::Fetch request{
         .id = id, .kind = kind, .target = std::move(target), .max_bytes = max_bytes, .size = size};
-    if (auto sent = sys::send_packet(socket_, rpc::encode(rpc::Request(request)), &pipe.write);
-        !sent) {
-        KNARR_TRY(pump());  // its last words say more than our broken pipe
-        return fail(std::move(sent).error().within("talk to knarr-pull"));
-    }
+    KNARR_TRY(send(request, &pipe.write));
     fetches_.emplace(id, Progress{});
     heard();
     return std::unique_ptr<ByteStream>(std::make_unique<Stream>(*this, id, std::move(pipe.read)));
 }
 
 Result<> PullProcess::pump() {
-    while (true) {
+    while (socket_.valid()) {
         std::optional<sys::Packet> packet =
             KNARR_TRY(sys::receive_packet(socket_, rpc::kMaxPacketBytes), "hear knarr-pull");
         if (!packet) {
             break;
         }
         if (packet->closed) {
+            socket_.reset();
+            if (fetches_.empty()) {
+                return {};  // nothing is wanted from it any more
+            }
             return fail(Errc::internal, "knarr-pull ended too early");
         }
         heard();
         rpc::Event event = KNARR_TRY(rpc::decode_event(packet->bytes), "hear knarr-pull");
         KNARR_TRY(take(std::move(event)));
     }
-    if (system_clock().steady() - last_heard_ > silence_) {
+    if (!fetches_.empty() && system_clock().steady() - last_heard_ > silence_) {
         return fail(Errc::timed_out, "knarr-pull has been silent for {} s", silence_.count());
     }
     return {};
@@ -224,7 +230,7 @@ Result<> PullProcess::take(rpc::Event event) {
     if (failed != nullptr) {
         at->second.failed = std::move(error);
     } else if (const auto* head = std::get_if<rpc::Head>(&event)) {
-        at->second.media_type = head->media_type;
+        at->second.media_type = head->media_type.substr(0, head->media_type.find_first_of("; "));
     } else if (const auto* done = std::get_if<rpc::Done>(&event)) {
         at->second.done = true;
         at->second.bytes = done->bytes;

@@ -55,6 +55,7 @@ private:
           socket_(std::move(socket)),
           notice_(std::move(notice)),
           silence_(silence) {}
+    Result<> send(const rpc::Request& request, const sys::Fd* pipe = nullptr);
     Result<> take(rpc::Event event);
     void heard() { last_heard_ = system_clock().steady(); }
 
