@@ -316,6 +316,14 @@ TEST(SeccompOracle, PodmansProfileGetsTheVerdictsOfLibseccompEverywhere) {
     expect_same_profile("podman.profile");
 }
 
+TEST(SeccompOracle, DockersProfileGetsTheVerdictsOfLibseccompEverywhere) {
+    expect_same_profile("docker.profile");
+}
+
+TEST(SeccompOracle, ContainerdsProfileGetsTheVerdictsOfLibseccompEverywhere) {
+    expect_same_profile("containerd.profile");
+}
+
 // The one case in which we do not follow libseccomp 2.5.4: its generator loads the call number in
 // front of the entry with the highest priority, also when that entry is a call which the
 // architecture has no number for and which is therefore left out. The whole architecture then

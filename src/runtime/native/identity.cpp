@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bundle/seccomp_policy.h"
 #include "core/text.h"
 #include "platform/capability.h"
 
@@ -118,6 +119,24 @@ Result<> plan_labels(const spec::Process& process, const sys::HostFacts& host, I
     return {};
 }
 
+Result<> plan_seccomp(const spec::Seccomp& seccomp,
+                      Identity& out,
+                      std::vector<std::string>& warnings) {
+    bundle::SeccompConversion converted = KNARR_TRY(bundle::seccomp_policy(seccomp));
+    for (const std::string& name : converted.unknown_syscalls) {
+        warnings.push_back(fmt::format(
+            "linux.seccomp: {} is no system call that knarr knows: ignored", printable(name)));
+    }
+    sys::SeccompProgram program =
+        KNARR_TRY(sys::compile_seccomp(converted.policy), "linux.seccomp");
+    if (program.needs_listener) {
+        return fail(Errc::unsupported,
+                    "linux.seccomp: SCMP_ACT_NOTIFY: this build does not hand listeners over");
+    }
+    out.seccomp = std::move(program);
+    return {};
+}
+
 }  // namespace
 
 Result<Identity> plan_identity(const spec::RuntimeConfig& config,
@@ -146,6 +165,9 @@ Result<Identity> plan_identity(const spec::RuntimeConfig& config,
     plan_capabilities(config, host, out, warnings);
     out.no_new_privs = process.no_new_privileges;
     KNARR_TRY(plan_labels(process, host, out));
+    if (config.linux_ && config.linux_->seccomp) {
+        KNARR_TRY(plan_seccomp(*config.linux_->seccomp, out, warnings));
+    }
     if (config.linux_ && !config.linux_->mount_label.empty() && !host.selinux) {
         return fail(
             Errc::unsupported,

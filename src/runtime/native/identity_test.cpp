@@ -85,6 +85,26 @@ TEST(Identity, WhatTheLauncherLacksCanOnlyBeGivenInAUserNamespace) {
     EXPECT_EQ(must_plan(bundle, host).identity.cap_permitted, 1ULL << 24U);
 }
 
+TEST(Identity, SeccompBecomesAFilterAndUnknownCallsAreWarnedAbout) {
+    bundle::Bundle bundle = usual_bundle();
+    spec::Seccomp& seccomp = bundle.config.linux_->seccomp.emplace();
+    seccomp.default_action = "SCMP_ACT_ALLOW";
+    seccomp.syscalls = {{.names = {"acct", "no_such_call"},
+                         .action = "SCMP_ACT_ERRNO",
+                         .errno_ret = {},
+                         .args = {}}};
+    const LaunchPlan plan = must_plan(bundle, v1_host());
+    ASSERT_TRUE(plan.identity.seccomp);
+    EXPECT_FALSE(plan.identity.seccomp->code.empty());
+    EXPECT_EQ(plan.warnings,
+              (std::vector<std::string>{
+                  "linux.seccomp: no_such_call is no system call that knarr knows: ignored"}));
+
+    seccomp.syscalls[0].action = "SCMP_ACT_NOTIFY";
+    seccomp.listener_path = "/run/agent.sock";
+    EXPECT_EQ(must_fail(bundle, v1_host()).code, Errc::unsupported);
+}
+
 TEST(Identity, LabelsNeedTheirSecurityModule) {
     bundle::Bundle bundle = usual_bundle();
     bundle.config.process->apparmor_profile = "web";

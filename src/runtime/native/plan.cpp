@@ -50,9 +50,6 @@ Result<> refuse_unbuilt(const Draft& draft) {
         return fail(Errc::unsupported,
                     "process.execCPUAffinity: this build does not set CPU affinities");
     }
-    if (linux_config.seccomp) {
-        return fail(Errc::unsupported, "linux.seccomp: this build does not compile filters yet");
-    }
     return {};
 }
 
