@@ -212,8 +212,10 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text, const JsonSource
     TreeBuilder builder(*tree, text.find("\\u") != std::string_view::npos);
     rapidjson::InsituStringStream stream(tree->buffer.get());
     rapidjson::Reader reader;
-    const rapidjson::ParseResult parsed = reader.Parse < rapidjson::kParseInsituFlag |
-                                          rapidjson::kParseIterativeFlag > (stream, builder);
+    // The recursive parser: the builder stops it at kMaxJsonDepth, and unlike the iterative one it
+    // needs no stack of the library's own, whose first use adds to a null pointer (seen by UBSan).
+    const rapidjson::ParseResult parsed =
+        reader.Parse<rapidjson::kParseInsituFlag>(stream, builder);
     if (builder.too_deep) {
         return fail(Errc::limit_exceeded,
                     "{}: nested more than {} deep",
