@@ -15,9 +15,9 @@ namespace knarr::layer {
 
 /// What is to be unpacked.
 struct UnpackRequest {
-    spec::Digest blob;     ///< stored
-    spec::Digest diff_id;  ///< what the image's config says
-    spec::Compression compression = spec::Compression::gzip;
+    spec::Digest blob;                                        ///< stored
+    spec::Digest diff_id;                                     ///< what the image's config says
+    spec::Compression compression = spec::Compression::none;  ///< what the media type says
     std::vector<spec::Digest> chain;  ///< chain IDs, lowest first; the last one is this layer's.
                                       ///< All others must be unpacked already.
     Limits limits = {};               ///< max_layer_bytes, max_layer_entries, max_rootfs_bytes
@@ -56,12 +56,15 @@ public:
 
 private:
     Unpack() = default;
+    Result<> stage(const store::Store& store);
+    Result<LayerInfo> complete();
     void discard() noexcept;
 
     bool done_ = false;
+    LayerInfo known_;  // when done
     sys::Fd layers_, staged_, fs_;
-    std::vector<sys::FileLock> lock_;  // one, or none
-    std::string staged_name_;          // in layers/; empty: nothing to remove
+    sys::Fd lock_;             // flock on layers/.tmp-*/lock; the worker holds it too
+    std::string staged_name_;  // in layers/; empty: nothing to remove
     std::string final_name_, diff_id_;
     std::string label_;  // for messages: "layer sha256:..."
     sys::Worker worker_;

@@ -1,0 +1,47 @@
+#pragma once
+// The bytes of a layer's tar, in pieces: decompressed, counted and hashed as they come.
+
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "platform/fd.h"
+#include "spec/image.h"
+#include "store/sha256.h"
+
+namespace knarr::layer {
+
+/// Bytes in pieces.
+class ByteSource {
+public:
+    virtual ~ByteSource() = default;
+    /// The next piece, valid until the next call; empty at the end.
+    /// Errors: invalid_image for damaged or cut off data.
+    virtual Result<std::string_view> next() = 0;
+};
+
+/// The tar inside a blob. Which compression it has is told by its first bytes, as Docker does: a
+/// manifest may say gzip of a zstd layer. gzip with several members, zstd with
+/// several frames (window at most 128 MiB), or plain.
+class LayerStream : public ByteSource {
+public:
+    /// `blob` is read from its beginning and must outlive this. `max_bytes` bounds the tar.
+    /// Errors: invalid_image when `stated` is a compression and the bytes have none.
+    static Result<std::unique_ptr<LayerStream>> open(const sys::Fd& blob,
+                                                     spec::Compression stated,
+                                                     std::uint64_t max_bytes);
+
+    /// Errors: limit_exceeded past max_bytes, naming the limit.
+    Result<std::string_view> next() override;
+    /// Reads what is left, so that the digest covers all of it, and ends the sum.
+    Result<spec::Digest> finish();
+
+private:
+    LayerStream(std::unique_ptr<ByteSource> inner, std::uint64_t max_bytes)
+        : inner_(std::move(inner)), max_bytes_(max_bytes) {}
+    std::unique_ptr<ByteSource> inner_;
+    std::uint64_t max_bytes_, bytes_ = 0;
+    store::Sha256 sum_;
+};
+
+}  // namespace knarr::layer

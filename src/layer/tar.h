@@ -1,0 +1,82 @@
+#pragma once
+// Reads a tar as it comes: ustar, PAX, GNU and v7 headers become one shape. Everything in it is
+// hostile; nothing is allocated before its size was checked.
+// Source: POSIX pax(1) "ustar Interchange Format" and "pax Header Block"; GNU tar manual, "Basic
+// Tar Format" and "Storing Sparse Files".
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "layer/inflate.h"
+
+namespace knarr::layer {
+
+enum class EntryType : std::uint8_t {
+    file,
+    hard_link,
+    symlink,
+    character_device,
+    block_device,
+    directory,
+    fifo
+};
+
+/// A run of data in a sparse file; between the runs are holes.
+struct SparseRun {
+    std::uint64_t offset = 0, bytes = 0;
+};
+
+struct TarEntry {
+    EntryType type = EntryType::file;
+    std::string path;         // as it stands in the tar; no NUL
+    std::string link_target;  // of links; no NUL
+    std::uint32_t mode = 0;   // 07777
+    std::uint32_t uid = 0, gid = 0;
+    std::int64_t mtime_s = 0;
+    std::uint32_t mtime_ns = 0;
+    std::uint32_t device_major = 0, device_minor = 0;
+    std::uint64_t size = 0;         // of the file as it will be
+    std::uint64_t stored_size = 0;  // of its data in the tar
+    bool sparse = false;
+    std::vector<SparseRun> runs;  // of a sparse file: sorted, apart, together stored_size bytes
+    std::vector<std::pair<std::string, std::string>> xattrs;
+};
+
+class TarReader {
+public:
+    explicit TarReader(ByteSource& source) : source_(source) {}
+
+    /// The next entry, after what is left of the current one's data; nothing at the end.
+    /// Errors: invalid_image naming the entry's number; limit_exceeded for names and attributes.
+    Result<std::optional<TarEntry>> next();
+    /// The next piece of the entry's stored data; empty at its end.
+    Result<std::string_view> data();
+
+private:
+    using Block = std::array<char, 512>;
+    struct Extended;  // what PAX and GNU headers say about the next entry
+
+    Result<bool> read_block(Block& block);  // false at the end of the source
+    Result<std::string> read_body(std::uint64_t size, std::size_t max, std::string_view what);
+    Result<> skip_data();
+    Result<> read_pax(const Block& block, Extended& extended);
+    Result<TarEntry> make_entry(const Block& block, Extended& extended);
+    Result<> read_gnu_sparse(const Block& block, TarEntry& entry);
+    Result<> read_sparse_map(TarEntry& entry);
+    Result<> take_sparse(Extended& extended, TarEntry& entry);
+
+    ByteSource& source_;
+    std::string_view have_;      // of the current piece
+    std::uint64_t left_ = 0;     // data of the current entry
+    std::uint64_t padding_ = 0;  // behind it
+    std::uint64_t number_ = 0;   // of headers, for messages
+    std::map<std::string, std::string> global_;
+};
+
+}  // namespace knarr::layer

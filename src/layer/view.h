@@ -1,0 +1,100 @@
+#pragma once
+// What a container would see: the layer that is being made over those below it. Finds the directory
+// in which an entry belongs.
+//
+// An upper layer may carry "lib/foo" where a lower one made lib a link to usr/lib. Docker's and
+// podman's overlay drivers unpack each layer alone and so hide the link under a new directory;
+// umoci unpacks all layers into one tree and puts the file into usr/lib. The latter is what the
+// image's author saw, so links of lower layers are resolved here, inside the root, by reading them:
+// no system call ever follows one. A link that the same layer made is refused as a parent: tars
+// made from a tree have none, tars made to escape do.
+
+#include <deque>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "platform/file.h"
+
+namespace knarr::layer {
+
+/// A layer below.
+struct LowerLayer {
+    const sys::Fd* root = nullptr;
+    std::set<std::string> opaque;  // paths of its opaque directories
+};
+
+enum class LinkRule { follow_lower, refuse };
+
+class View {
+public:
+    /// `own` is the directory that is filled; `lowers` are highest first. All outlive this.
+    View(const sys::Fd& own, const std::vector<LowerLayer>& lowers) : own_(own), lowers_(lowers) {}
+
+    /// A directory of the own layer, made where it was missing.
+    struct Place {
+        const sys::Fd* dir = nullptr;  // valid until the next call
+        std::string path;              // where it really is
+    };
+    /// The directory for entries of `path`. Missing ones are made with the attributes that they
+    /// have in the layers below, else as root's with mode 0755. Errors: invalid_image for a parent
+    /// that is no directory or a link that may not be followed.
+    Result<Place> directory(const std::string& path, LinkRule rule);
+
+    struct Found {
+        sys::Fd fd;  // O_PATH
+        struct stat info{};
+        const LowerLayer* layer = nullptr;  // null: the own one
+    };
+    /// What is at a real path (one that directory() gave, and a name) in the layers below; nothing
+    /// where it is hidden.
+    Result<std::optional<Found>> lower(const std::string& path) const;
+    Result<std::optional<Found>> own(const std::string& path) const;
+    /// A lower file opened for reading.
+    static Result<sys::Fd> open_lower(const Found& found, const std::string& path);
+
+    /// Hides what the layers below have in a directory.
+    void mark_opaque(const std::string& path) { opaque_.insert(path); }
+    const std::set<std::string>& opaque() const { return opaque_; }
+    /// A tree of the own layer is gone.
+    void forget(const std::string& path);
+
+    /// Modification times of directories, to be set when nothing is made in them any more.
+    std::map<std::string, timespec>& directory_times() { return times_; }
+    /// Opens a directory of the own layer for reading.
+    Result<sys::Fd> open_own(const std::string& path) const;
+    /// Copies owner, mode and attributes of the directory below at `path` to `dir`, if there is
+    /// one.
+    Result<> copy_lower_attributes(const std::string& path, const sys::Fd& dir);
+
+private:
+    enum class Kind { absent, directory, own_link, lower_link, other };
+    struct Component {
+        Kind kind = Kind::absent;
+        std::string target;
+    };
+    Result<Component> look(const std::string& path) const;
+    Result<std::string> real_path(const std::string& path, LinkRule rule) const;
+    Result<> make_directory(const std::string& path);
+    bool hidden_by_own(std::string_view path) const;
+
+    const sys::Fd& own_;
+    const std::vector<LowerLayer>& lowers_;
+    std::set<std::string> opaque_;
+    std::map<std::string, timespec> times_;
+    struct Cached {
+        sys::Fd dir;
+        std::string path;
+    };
+    std::unordered_map<std::string, Cached> cache_;  // by path as in the tar
+};
+
+bool is_whiteout(const struct stat& info);
+/// Attributes that an image may set; see the table in view.cpp.
+bool is_portable_xattr(std::string_view name);
+
+}  // namespace knarr::layer
