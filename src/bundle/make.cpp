@@ -1,0 +1,337 @@
+#include "bundle/make.h"
+
+#include <algorithm>
+
+#include "bundle/default_seccomp.h"
+#include "bundle/defaults.h"
+#include "core/text.h"
+
+namespace knarr::bundle {
+
+namespace {
+
+bool has_nul(std::string_view text) {
+    return text.find('\0') != std::string_view::npos;
+}
+
+/// The environment in the making: later settings replace earlier ones in place.
+class Environment {
+public:
+    void set(std::string_view setting) {
+        const std::string_view name = setting.substr(0, setting.find('='));
+        for (std::string& old : all_) {
+            if (std::string_view(old).substr(0, old.find('=')) == name) {
+                old = setting;
+                return;
+            }
+        }
+        all_.emplace_back(setting);
+    }
+    void set_default(std::string_view name, std::string_view value) {
+        const std::string prefix = std::string(name) + "=";
+        if (std::none_of(all_.begin(), all_.end(), [&](const std::string& one) {
+                return one.starts_with(prefix);
+            })) {
+            all_.push_back(prefix + std::string(value));
+        }
+    }
+    std::vector<std::string> take() && { return std::move(all_); }
+
+private:
+    std::vector<std::string> all_;
+};
+
+Result<std::vector<std::string>> make_env(const MakeInput& input,
+                                          std::vector<std::string>& warnings) {
+    Environment env;
+    for (const std::string& setting : input.image.config.env) {
+        // A name without a value never takes the host's value.
+        if (setting.find('=') == std::string::npos || setting.front() == '=' || has_nul(setting)) {
+            warnings.push_back(
+                fmt::format("the image's Env entry \"{}\" is not NAME=value: left out",
+                            printable(setting, 64)));
+            continue;
+        }
+        env.set(setting);
+    }
+    for (const std::string& setting : input.request.env) {
+        if (setting.find('=') == std::string::npos || setting.front() == '=' || has_nul(setting)) {
+            return fail(Errc::invalid_argument,
+                        "environment \"{}\" is not NAME=value",
+                        printable(setting, 64));
+        }
+        env.set(setting);
+    }
+    env.set_default("PATH", kDefaultPath);
+    env.set_default("HOSTNAME", input.hostname);
+    env.set_default("HOME", input.user.home);
+    return std::move(env).take();
+}
+
+/// Source: Docker's rules for Entrypoint and Cmd: a command replaces Cmd; an entrypoint of the
+/// caller drops the image's Cmd as well.
+Result<std::vector<std::string>> make_args(const MakeInput& input) {
+    const auto& image = input.image.config;
+    const RunRequest& request = input.request;
+    std::vector<std::string> args = request.entrypoint.value_or(image.entrypoint);
+    if (!request.command.empty()) {
+        args.insert(args.end(), request.command.begin(), request.command.end());
+    } else if (!request.entrypoint) {
+        args.insert(args.end(), image.cmd.begin(), image.cmd.end());
+    }
+    if (args.empty() || args.front().empty()) {
+        return fail(Error{
+            .code = Errc::invalid_argument,
+            .message = fmt::format("image {} names no program to run", printable(request.image)),
+            .hint = "say one after the image: knarr run IMAGE COMMAND"});
+    }
+    if (std::any_of(args.begin(), args.end(), has_nul)) {
+        return fail(Errc::invalid_image, "Entrypoint or Cmd: a NUL byte");
+    }
+    return args;
+}
+
+Result<std::string> make_cwd(const MakeInput& input) {
+    const std::string& asked = input.request.workdir;
+    if (!asked.empty()) {
+        if (asked.front() != '/') {
+            return fail(Errc::invalid_argument,
+                        "working directory \"{}\" is not absolute",
+                        printable(asked));
+        }
+        return asked;
+    }
+    const std::string& image = input.image.config.working_dir;
+    if (has_nul(image) || image.size() > limits::kMaxPathBytes) {
+        return fail(Errc::invalid_image, "WorkingDir: a NUL byte, or too long");
+    }
+    return image.starts_with('/') ? image : "/" + image;
+}
+
+spec::Capabilities make_capabilities(const ResolvedUser& user) {
+    spec::Capabilities caps;
+    caps.bounding = default_capabilities();
+    // Inheritable and ambient stay empty for everybody (CVE-2022-29162).
+    if (user.uid == 0) {
+        caps.effective = caps.permitted = caps.bounding;
+    }
+    return caps;
+}
+
+/// "/a//b/" and "/a/b" are one target.
+std::string normal_path(std::string_view path) {
+    std::string out;
+    for (const std::string_view part : split(path, '/')) {
+        if (!part.empty() && part != ".") {
+            out += '/';
+            out += part;
+        }
+    }
+    return out.empty() ? "/" : out;
+}
+
+Result<spec::Mount> volume_mount(const VolumeRequest& volume) {
+    if (!volume.target.starts_with('/') || has_nul(volume.target)) {
+        return fail(Errc::invalid_argument,
+                    "volume target \"{}\" is not an absolute path",
+                    printable(volume.target));
+    }
+    const std::string target = normal_path(volume.target);
+    const auto parts = split(target, '/');
+    if (target == "/" || std::find(parts.begin(), parts.end(), "..") != parts.end()) {
+        return fail(Errc::invalid_argument,
+                    "volume target \"{}\" is the root directory or has \"..\" in it",
+                    printable(volume.target));
+    }
+    std::vector<std::string> options{volume.recursive ? "rbind" : "bind"};
+    options.push_back(volume.propagation.empty() ? "rprivate" : volume.propagation);
+    if (volume.read_only) {
+        options.push_back(volume.recursive ? "rro" : "ro");
+    }
+    options.insert(options.end(), volume.flags.begin(), volume.flags.end());
+    return spec::Mount{.destination = target,
+                       .type = "bind",
+                       .source = volume.source,
+                       .options = std::move(options),
+                       .uid_mappings = {},
+                       .gid_mappings = {}};
+}
+
+void add_name_file(std::vector<spec::Mount>& mounts,
+                   std::string target,
+                   const std::string& source,
+                   bool read_only) {
+    if (source.empty()) {
+        return;
+    }
+    std::vector<std::string> options{"bind", "rprivate", "nosuid", "nodev", "noexec"};
+    if (read_only) {
+        options.emplace_back("ro");
+    }
+    mounts.push_back({.destination = std::move(target),
+                      .type = "bind",
+                      .source = source,
+                      .options = std::move(options),
+                      .uid_mappings = {},
+                      .gid_mappings = {}});
+}
+
+Result<std::vector<spec::Mount>> make_mounts(const MakeInput& input) {
+    const RunRequest& request = input.request;
+    std::vector<spec::Mount> mounts = default_mounts();
+    if (request.read_only) {
+        for (spec::Mount& scratch : read_only_scratch()) {
+            mounts.push_back(std::move(scratch));
+        }
+    }
+    add_name_file(mounts, "/etc/resolv.conf", input.files.resolv_conf, request.read_only);
+    add_name_file(mounts, "/etc/hostname", input.files.hostname, request.read_only);
+    add_name_file(mounts, "/etc/hosts", input.files.hosts, request.read_only);
+
+    std::vector<spec::Mount> volumes;
+    for (const VolumeRequest& volume : request.volumes) {
+        spec::Mount mount = KNARR_TRY(volume_mount(volume));
+        const auto same = [&](const spec::Mount& other) {
+            return other.destination == mount.destination;
+        };
+        if (std::any_of(volumes.begin(), volumes.end(), same)) {
+            return fail(Errc::invalid_argument,
+                        "two volumes have the target {}",
+                        printable(mount.destination));
+        }
+        std::erase_if(mounts, same);  // the caller's volume takes the place of a default
+        volumes.push_back(std::move(mount));
+    }
+    // Outer targets first, or an inner one would be covered.
+    std::stable_sort(volumes.begin(), volumes.end(), [](const auto& a, const auto& b) {
+        return std::count(a.destination.begin(), a.destination.end(), '/') <
+               std::count(b.destination.begin(), b.destination.end(), '/');
+    });
+    std::move(volumes.begin(), volumes.end(), std::back_inserter(mounts));
+    return mounts;
+}
+
+Result<std::optional<spec::MemoryLimits>> make_memory(const MakeInput& input) {
+    const Limits& limits = input.limits;
+    std::optional<std::int64_t> bytes = input.request.memory_bytes;
+    if (!bytes && limits.default_memory_bytes > 0) {
+        bytes = limits.default_memory_bytes;
+    }
+    if (!bytes) {
+        return std::nullopt;
+    }
+    if (*bytes <= 0) {
+        return fail(Errc::invalid_argument, "memory limit {} is not above 0", *bytes);
+    }
+    if (limits.max_memory_bytes > 0 && *bytes > limits.max_memory_bytes) {
+        return fail(Errc::limit_exceeded,
+                    "memory limit {} is above {} (policy {}, limits.max_memory_bytes)",
+                    *bytes,
+                    limits.max_memory_bytes,
+                    limits.policy);
+    }
+    spec::MemoryLimits memory;
+    memory.limit = bytes;
+    if (input.swap_accounting) {
+        // Docker's and podman's rule: as much swap again. The value is memory and swap together.
+        memory.swap = *bytes > INT64_MAX / 2 ? INT64_MAX : 2 * *bytes;
+    }
+    return memory;
+}
+
+Result<spec::Resources> make_resources(const MakeInput& input) {
+    spec::Resources resources;
+    resources.devices = default_device_rules();
+    resources.memory = KNARR_TRY(make_memory(input));
+    if (input.request.cpu_quota_us) {
+        resources.cpu.emplace();
+        resources.cpu->quota = input.request.cpu_quota_us;
+        resources.cpu->period = kCpuPeriodUs;
+    }
+    resources.pids_limit = input.request.pids_limit.value_or(kDefaultPidsLimit);
+    return resources;
+}
+
+std::vector<spec::Namespace> make_namespaces(NetworkMode network) {
+    using spec::NamespaceType;
+    std::vector<spec::Namespace> all;
+    for (const NamespaceType type : {NamespaceType::pid,
+                                     NamespaceType::ipc,
+                                     NamespaceType::uts,
+                                     NamespaceType::mount,
+                                     NamespaceType::cgroup}) {
+        all.push_back({.type = type, .path = {}});
+    }
+    if (network == NetworkMode::none) {
+        all.push_back({.type = NamespaceType::network, .path = {}});
+    }
+    return all;
+}
+
+std::string root_path(const RootFs& rootfs) {
+    if (const auto* overlay = std::get_if<OverlayRoot>(&rootfs)) {
+        return overlay->merged;
+    }
+    return std::get<DirRoot>(rootfs).path;
+}
+
+}  // namespace
+
+std::vector<std::string> default_capabilities() {
+    return {"CAP_CHOWN",
+            "CAP_DAC_OVERRIDE",
+            "CAP_FOWNER",
+            "CAP_FSETID",
+            "CAP_KILL",
+            "CAP_NET_BIND_SERVICE",
+            "CAP_SETFCAP",
+            "CAP_SETGID",
+            "CAP_SETPCAP",
+            "CAP_SETUID",
+            "CAP_SYS_CHROOT"};
+}
+
+Result<Made> make_bundle(MakeInput input) {
+    const RunRequest& request = input.request;
+    std::vector<std::string> warnings;
+    spec::Process process;
+    process.args = KNARR_TRY(make_args(input));
+    process.env = KNARR_TRY(make_env(input, warnings));
+    process.cwd = KNARR_TRY(make_cwd(input));
+    process.user.uid = input.user.uid;
+    process.user.gid = input.user.gid;
+    process.user.additional_gids = input.user.groups;
+    process.capabilities = make_capabilities(input.user);
+    process.no_new_privileges = true;
+
+    spec::Linux linux_config;
+    linux_config.resources = KNARR_TRY(make_resources(input));
+    linux_config.namespaces = make_namespaces(request.network);
+    linux_config.seccomp = default_seccomp();
+    linux_config.masked_paths = default_masked_paths();
+    linux_config.readonly_paths = default_readonly_paths();
+
+    spec::RuntimeConfig config;
+    config.oci_version = "1.2.0";
+    config.process = std::move(process);
+    config.root = spec::Root{.path = root_path(input.rootfs), .readonly = request.read_only};
+    config.hostname = input.hostname;
+    config.mounts = KNARR_TRY(make_mounts(input));
+    config.linux_ = std::move(linux_config);
+
+    for (const std::string& volume : input.image.config.volumes) {
+        if (request.read_only) {
+            warnings.push_back(
+                fmt::format("the image wants to write to {}, which is read-only; mount something "
+                            "there with --volume",
+                            printable(volume)));
+        }
+    }
+    return Made{.bundle = {.directory = std::move(input.directory),
+                           .config = std::move(config),
+                           .rootfs = std::move(input.rootfs),
+                           .isolation = request.isolation},
+                .warnings = std::move(warnings)};
+}
+
+}  // namespace knarr::bundle

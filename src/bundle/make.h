@@ -1,0 +1,54 @@
+#pragma once
+// An image's configuration and a caller's wishes as a Bundle with safe defaults. Pure: the caller
+// has read what has to be read. The image's configuration is hostile input: of it count what runs
+// (Entrypoint, Cmd, Env, WorkingDir, User) and what is checked here; labels never become
+// annotations, because annotations control the runtime.
+
+#include <string>
+#include <vector>
+
+#include "bundle/bundle.h"
+#include "bundle/passwd.h"
+#include "core/limits.h"
+#include "knarr/run.h"
+#include "spec/image.h"
+
+namespace knarr::bundle {
+
+/// Files of the host that the container sees instead of the image's; empty paths: the image's own.
+struct NameFiles {
+    std::string hosts, hostname, resolv_conf;
+};
+
+struct MakeInput {
+    const spec::ImageConfig& image;
+    const RunRequest& request;  // volume sources absolute and existing
+    RootFs rootfs;
+    ResolvedUser user;  // of request.user, else of the image's User
+    std::string hostname;
+    std::string directory;  // of the container: Bundle::directory
+    NameFiles files;
+    Limits limits = kDefaultLimits;
+    bool swap_accounting = false;  // this host can limit memory and swap together
+};
+
+struct Made {
+    Bundle bundle;
+    std::vector<std::string> warnings;
+};
+
+/// Errors: invalid_argument for what the caller asked, invalid_image for what the image says,
+/// limit_exceeded past the policy's bounds.
+Result<Made> make_bundle(MakeInput input);
+
+/// The capabilities of a container: docker's fourteen without MKNOD, NET_RAW and AUDIT_WRITE, as
+/// podman has it. A user other than root starts without any; these bound what it can gain, and
+/// no_new_privs keeps it from gaining.
+std::vector<std::string> default_capabilities();
+
+/// PATH where neither the image nor the caller sets one.
+inline constexpr std::string_view kDefaultPath =
+    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+inline constexpr std::int64_t kDefaultPidsLimit = 2048;
+
+}  // namespace knarr::bundle
