@@ -19,7 +19,9 @@
 #include <vector>
 
 #include "knarr/container.h"
+#include "knarr/image.h"
 #include "knarr/result.h"
+#include "knarr/run.h"
 
 namespace knarr {
 
@@ -32,6 +34,7 @@ struct EngineOptions {
     std::string data_root = "/var/lib/knarr";  ///< images; opened only by what needs them
     /// Called for what is worth saying but fails nothing: ignored settings, a poststop hook.
     std::function<void(std::string_view)> warn;
+    std::string policy = "default";  ///< of limits on images and memory: "default" or "strict"
 };
 
 class Engine {
@@ -69,6 +72,23 @@ public:
     /// Removes all that a container consists of and runs its poststop hooks.
     /// Errors: not_found, wrong_state when it runs (both never with force), timed_out.
     Result<> remove(std::string_view id, RemoveMode mode);
+
+    /// Runs an image in the foreground: pulls it as `request.pull` says, makes a container with
+    /// safe defaults and a layer of its own, and runs it as run() does. The exit code is the
+    /// program's. Errors: those of pull_image and run; image_not_found; already_exists for a name.
+    Result<int> run_image(const RunRequest& request, const PullProgressFn& progress);
+    /// Brings an image into the store: a reference, "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or
+    /// "docker-archive:FILE[:TAG]". Its ID.
+    Result<std::string> pull_image(const std::string& name,
+                                   const PullOptions& options,
+                                   const PullProgressFn& progress);
+    /// All stored images, by their first reference.
+    Result<std::vector<ImageSummary>> images() const;
+    /// One image as `docker image inspect` shows it: one JSON object.
+    Result<std::string> inspect_image(std::string_view name) const;
+    /// Removes a reference, and with the last one the image.
+    /// Errors: image_not_found; image_in_use, naming a container that stands on it.
+    Result<RemovedImage> remove_image(std::string_view name);
 
 private:
     explicit Engine(EngineOptions options, std::unique_ptr<engine::StateRoot> root);

@@ -1,0 +1,165 @@
+#include "engine/container_data.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+
+#include "core/limits.h"
+#include "core/text.h"
+#include "layer/snapshot.h"
+#include "platform/file.h"
+#include "spec/json_reader.h"
+#include "spec/json_writer.h"
+
+namespace knarr::engine {
+
+namespace {
+
+constexpr const char* kUseFile = "image";
+constexpr std::size_t kMaxHostFileBytes = 64 * size::kKiB;
+
+/// Writes a file that a lost machine may lose: containers do not outlive a reboot.
+Result<> write_new(const sys::Fd& dir, const std::string& name, std::string_view text) {
+    const sys::Fd file =
+        KNARR_TRY(sys::open_at(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644));
+    KNARR_TRY(sys::write_all(file, text), "write {}", name);
+    return {};
+}
+
+std::string encode_use(const ContainerUse& use) {
+    spec::JsonWriter json;
+    json.begin_object().member("state_root", use.state_root).member("reference", use.reference);
+    json.member("image_id", use.image_id).key("chain").begin_array();
+    for (const spec::Digest& layer : use.chain) {
+        json.value(layer.text());
+    }
+    json.end_array().end_object();
+    return std::move(json).text();
+}
+
+Result<ContainerUse> decode_use(std::string_view text, std::string container) {
+    const auto document = KNARR_TRY(spec::JsonDocument::parse(text, {.name = kUseFile}));
+    ContainerUse use;
+    use.container = std::move(container);
+    std::vector<std::string> chain;
+    KNARR_TRY(document.root().required("state_root", use.state_root));
+    KNARR_TRY(document.root().required("reference", use.reference));
+    KNARR_TRY(document.root().required("image_id", use.image_id));
+    KNARR_TRY(document.root().required("chain", chain));
+    for (const std::string& layer : chain) {
+        use.chain.push_back(KNARR_TRY(spec::Digest::parse(layer)));
+    }
+    return use;
+}
+
+/// A file of the host for `--network host`; empty when there is none.
+Result<std::string> host_file(const std::string& path) {
+    Result<std::string> text = sys::read_file(path, kMaxHostFileBytes);
+    if (!text && text.error().sys_errno == ENOENT) {
+        return std::string();
+    }
+    return text;
+}
+
+}  // namespace
+
+Result<sys::FileLock> lock_containers(const std::string& data_root, sys::FileLock::Kind kind) {
+    const sys::Fd dir = KNARR_TRY(sys::make_dirs(data_root + "/containers", 0700));
+    return sys::FileLock::acquire(dir, ".lock", kind);
+}
+
+std::string container_dir(const std::string& data_root, const std::string& id) {
+    return data_root + "/containers/" + id;
+}
+
+bundle::OverlayRoot planned_root(const store::Store& store,
+                                 const std::vector<spec::Digest>& chain,
+                                 const std::string& directory) {
+    bundle::OverlayRoot root;
+    for (auto layer = chain.rbegin(); layer != chain.rend(); ++layer) {
+        root.lowers.push_back(store.layer_path(*layer) + "/fs");
+    }
+    root.upper = directory + "/upper";
+    root.work = directory + "/work";
+    root.merged = directory + "/merged";
+    return root;
+}
+
+Result<NameTexts> name_texts(NetworkMode network, const std::string& hostname) {
+    NameTexts texts;
+    texts.hostname = hostname + "\n";
+    if (network == NetworkMode::host) {
+        texts.hosts = KNARR_TRY(host_file("/etc/hosts"));
+        texts.resolv_conf = KNARR_TRY(host_file("/etc/resolv.conf"));
+        return texts;
+    }
+    texts.hosts = fmt::format(
+        "127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n", hostname);
+    texts.resolv_conf = "# no network: no name servers\n";
+    return texts;
+}
+
+bundle::NameFiles name_files(const std::string& directory) {
+    return {.hosts = directory + "/hosts",
+            .hostname = directory + "/hostname",
+            .resolv_conf = directory + "/resolv.conf"};
+}
+
+Result<> make_container_data(const store::Store& store,
+                             const ContainerUse& use,
+                             const bundle::Bundle& bundle,
+                             const NameTexts& texts) {
+    const std::string& path = bundle.directory;
+    const sys::Fd dir = KNARR_TRY(sys::make_dirs(path, 0700), "container directory");
+    KNARR_TRY(write_new(dir, kUseFile, encode_use(use)), "{}", path);
+    const auto made = KNARR_TRY(
+        layer::make_root(store, use.chain, path, layer::RootAccess::read_write), "{}", path);
+    const auto& planned = std::get<bundle::OverlayRoot>(bundle.rootfs);
+    if (made.lowers != planned.lowers || made.upper != planned.upper || made.work != planned.work ||
+        made.merged != planned.merged) {
+        return fail(Errc::internal, "{}: the root is not where it was planned", path);
+    }
+    KNARR_TRY(write_new(dir, "hosts", texts.hosts), "{}", path);
+    KNARR_TRY(write_new(dir, "hostname", texts.hostname), "{}", path);
+    KNARR_TRY(write_new(dir, "resolv.conf", texts.resolv_conf), "{}", path);
+    KNARR_TRY(
+        write_new(dir, "config.json", spec::encode_runtime_config(bundle.config)), "{}", path);
+    return {};
+}
+
+Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root) {
+    std::vector<ContainerUse> all;
+    const auto containers = sys::open_path(data_root + "/containers", O_RDONLY | O_DIRECTORY);
+    if (!containers) {
+        return containers.error().sys_errno == ENOENT ? Result<std::vector<ContainerUse>>(all)
+                                                      : fail(containers.error());
+    }
+    for (const std::string& id : KNARR_TRY(sys::list_dir(*containers))) {
+        if (id.starts_with('.')) {
+            continue;  // locks
+        }
+        const auto text =
+            sys::read_file_at(*containers, id + "/" + kUseFile, limits::kMaxStateBytes);
+        if (!text && text.error().sys_errno != ENOENT && text.error().sys_errno != ENOTDIR) {
+            return fail(Error(text.error()).within("container " + id));
+        }
+        // Without the file it is what a killed run left: a living one holds the lock until it is
+        // there.
+        Result<ContainerUse> use =
+            text ? decode_use(*text, id) : Result<ContainerUse>(ContainerUse{});
+        if (!use) {
+            return fail(std::move(use).error().within("container " + id));
+        }
+        const bool lives =
+            !use->state_root.empty() && sys::open_path(use->state_root + "/" + id, O_PATH);
+        if (lives) {
+            all.push_back(std::move(*use));
+        } else {
+            KNARR_TRY(sys::remove_tree_at(*containers, id), "container {}", id);
+        }
+    }
+    return all;
+}
+
+}  // namespace knarr::engine

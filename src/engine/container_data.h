@@ -1,0 +1,58 @@
+#pragma once
+// What a container made from an image has on disk: DATA_ROOT/containers/ID/ with
+//   image        which image and layers it stands on (ContainerUse, as JSON)
+//   upper work merged   its writable layer (layer/snapshot.h)
+//   hosts hostname resolv.conf   shown in the container
+//   config.json  what it was started with, to be looked at
+// It is made when the container's record names it, and removed with the container.
+
+#include <string>
+#include <vector>
+
+#include "bundle/bundle.h"
+#include "bundle/make.h"
+#include "platform/file.h"
+#include "spec/image.h"
+#include "store/store.h"
+
+namespace knarr::engine {
+
+/// Which image a container stands on: what `rmi` must not remove.
+struct ContainerUse {
+    std::string container;            // ID
+    std::string state_root;           // where its record is
+    std::string reference, image_id;  // "docker.io/library/busybox:1", "sha256:..."
+    std::vector<spec::Digest> chain;  // chain IDs of its layers, lowest first
+};
+
+/// DATA_ROOT/containers/.lock: held shared from the choice of an image until the container's
+/// directory says that it is used, exclusively while images are removed.
+Result<sys::FileLock> lock_containers(const std::string& data_root, sys::FileLock::Kind kind);
+
+std::string container_dir(const std::string& data_root, const std::string& id);
+
+/// The overlay that layer::make_root will make in `directory`, before anything is made.
+bundle::OverlayRoot planned_root(const store::Store& store,
+                                 const std::vector<spec::Digest>& chain,
+                                 const std::string& directory);
+
+/// The texts of the container's own name files.
+struct NameTexts {
+    std::string hosts, hostname, resolv_conf;
+};
+/// For `none`: loopback and the container's own name. For `host`: the host's files.
+Result<NameTexts> name_texts(NetworkMode network, const std::string& hostname);
+bundle::NameFiles name_files(const std::string& directory);
+
+/// Makes the directory with all that is in it. Whatever fails, the caller removes the directory.
+Result<> make_container_data(const store::Store& store,
+                             const ContainerUse& use,
+                             const bundle::Bundle& bundle,
+                             const NameTexts& texts);
+
+/// The images that containers of this data root stand on. Directories whose container is gone (its
+/// state directory was lost in a reboot) are removed on the way.
+/// Call with lock_containers(exclusive) held.
+Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root);
+
+}  // namespace knarr::engine

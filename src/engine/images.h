@@ -1,0 +1,17 @@
+#pragma once
+// Removing images with an eye on the containers that stand on them. All else about images is the
+// image room's.
+
+#include <string>
+#include <string_view>
+
+#include "knarr/image.h"
+#include "knarr/result.h"
+
+namespace knarr::engine {
+
+/// Removes a reference of an image, and with the last one the image.
+/// Errors: image_not_found; image_in_use, naming the container.
+Result<RemovedImage> remove_image(const std::string& data_root, std::string_view text);
+
+}  // namespace knarr::engine

@@ -1,0 +1,243 @@
+#include "engine/run_image.h"
+
+#include <optional>
+
+#include <fcntl.h>
+
+#include "bundle/image_view.h"
+#include "bundle/make.h"
+#include "bundle/passwd.h"
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/random.h"
+#include "core/text.h"
+#include "core/uuid.h"
+#include "engine/container_data.h"
+#include "engine/new_container.h"
+#include "engine/operate.h"
+#include "image/image_list.h"
+#include "platform/file.h"
+#include "platform/host_facts.h"
+#include "platform/task.h"
+#include "runtime/runtime.h"
+#include "store/store.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// What a container holds while it is being made, so that nobody removes its image or takes its
+/// name meanwhile. Let go once its record and its data directory say both.
+struct Claims {
+    std::optional<sys::FileLock> images;
+    std::optional<sys::FileLock> names;
+};
+
+Result<image::Image> get_image(const store::Store& store,
+                               const RunRequest& wish,
+                               const Limits& limits,
+                               const PullProgressFn& progress) {
+    switch (wish.pull) {
+        case PullPolicy::always:
+            return image::pull_image(store, wish.image, wish.pull_options, limits, progress);
+        case PullPolicy::never: {
+            auto found = image::find_image(store, wish.image, wish.pull_options.platform);
+            if (!found && found.error().code == Errc::image_not_found) {
+                return fail(std::move(found).error().advise(
+                    "it is not stored, and --pull never was given: knarr pull fetches it"));
+            }
+            return found;
+        }
+        case PullPolicy::missing:
+            break;
+    }
+    return image::find_or_pull(store, wish.image, wish.pull_options, limits, progress);
+}
+
+Result<> check_name(const Context& context, const std::string& name) {
+    if (name.empty()) {
+        return {};
+    }
+    KNARR_TRY(ContainerId::parse(name), "name");
+    for (const ContainerInfo& other : KNARR_TRY(list_containers(context))) {
+        if (other.name == name || other.id == name) {
+            return fail(
+                Error{.code = Errc::already_exists,
+                      .message = fmt::format("name {} is taken by container {}", name, other.id),
+                      .hint = fmt::format("knarr delete {}, or choose another name", name)});
+        }
+    }
+    return {};
+}
+
+/// `path` as it is from the root directory.
+Result<std::string> absolute_path(const std::string& path) {
+    return path.starts_with('/') ? path : KNARR_TRY(sys::current_dir()) + "/" + path;
+}
+
+/// Volume sources as absolute paths without links; each must be there.
+Result<> resolve_volumes(std::vector<VolumeRequest>& volumes) {
+    for (VolumeRequest& volume : volumes) {
+        const Result<sys::Fd> source = sys::open_path(volume.source, O_PATH);
+        if (!source) {
+            Error error = source.error();
+            error.code = Errc::invalid_argument;
+            return fail(std::move(error)
+                            .within("volume source")
+                            .advise("make the directory first: knarr does not"));
+        }
+        volume.source = KNARR_TRY(sys::read_link_at(sys::Fd(), sys::fd_path(*source)),
+                                  "volume source {}",
+                                  printable(volume.source));
+    }
+    return {};
+}
+
+Result<bundle::ResolvedUser> find_user(const std::vector<std::string>& lowers,
+                                       const RunRequest& request,
+                                       const spec::ImageConfig& image) {
+    const auto view = KNARR_TRY(bundle::ImageView::open(lowers));
+    const auto passwd = KNARR_TRY(view.read_file("/etc/passwd", bundle::kMaxPasswdBytes));
+    const auto group = KNARR_TRY(view.read_file("/etc/group", bundle::kMaxPasswdBytes));
+    const std::string& asked = request.user.empty() ? image.config.user : request.user;
+    Result<bundle::ResolvedUser> user =
+        bundle::resolve_user(asked, passwd.value_or(""), group.value_or(""));
+    if (!user && request.user.empty()) {
+        Error error = std::move(user).error();
+        error.code = Errc::invalid_image;
+        return fail(std::move(error).within("the image's User").advise("choose one with --user"));
+    }
+    return user;
+}
+
+/// Whether memory and swap can be limited together. v1 has the file at the root of the hierarchy;
+/// v2 has it in every cgroup but the root.
+bool has_swap_accounting(const sys::HostFacts& host) {
+    const sys::CgroupHierarchy* memory = host.hierarchy_of("memory");
+    if (memory == nullptr) {
+        return false;
+    }
+    const std::string file = memory->v2 ? memory->own_path + "/memory.swap.max"
+                                        : std::string("/memory.memsw.limit_in_bytes");
+    return (memory->v2 && memory->own_path == "/") ||
+           sys::open_path(memory->mount_point + file, O_PATH).has_value();
+}
+
+/// The host's own name.
+Result<std::string> host_name() {
+    std::string name = KNARR_TRY(sys::read_file("/proc/sys/kernel/hostname", size::kKiB));
+    while (name.ends_with('\n')) {
+        name.pop_back();
+    }
+    return name;
+}
+
+/// The last twelve digits: the first ones are the time, which neighbours share.
+std::string short_id(const std::string& uuid) {
+    return uuid.substr(uuid.size() - 12);
+}
+
+/// All that is decided about a container before anything of it is made.
+struct Prepared {
+    std::string id;
+    std::string reference;
+    image::Image image;
+    bundle::Made made;
+    NameTexts texts;
+};
+
+Result<Prepared> prepare(const store::Store& store,
+                         const std::string& data_root,
+                         RunRequest wish,
+                         const Limits& limits,
+                         const PullProgressFn& progress) {
+    KNARR_TRY(resolve_volumes(wish.volumes));
+    image::Image image = KNARR_TRY(get_image(store, wish, limits, progress));
+    if (image.chain.empty()) {
+        return fail(Errc::invalid_image, "image {} has no layers", printable(wish.image));
+    }
+    const std::string id = make_uuid7(system_clock(), system_random());
+    const std::string directory = container_dir(data_root, id);
+    bundle::OverlayRoot root = planned_root(store, image.chain, directory);
+    root.discard = wish.remove;
+    auto user = KNARR_TRY(find_user(root.lowers, wish, image.config));
+    std::string hostname = wish.hostname;
+    if (hostname.empty()) {
+        hostname = wish.network == NetworkMode::host ? KNARR_TRY(host_name()) : short_id(id);
+    }
+    NameTexts texts = KNARR_TRY(name_texts(wish.network, hostname));
+    const sys::HostFacts host = KNARR_TRY(sys::probe_host());
+    bundle::Made made =
+        KNARR_TRY(bundle::make_bundle({.image = image.config,
+                                       .request = wish,
+                                       .rootfs = std::move(root),
+                                       .user = std::move(user),
+                                       .hostname = hostname,
+                                       .directory = directory,
+                                       .files = name_files(directory),
+                                       .limits = limits,
+                                       .swap_accounting = has_swap_accounting(host)}));
+    return Prepared{.id = id,
+                    .reference = image.reference.empty() ? image.id.text() : image.reference,
+                    .image = std::move(image),
+                    .made = std::move(made),
+                    .texts = std::move(texts)};
+}
+
+}  // namespace
+
+Result<bundle::Bundle> bundle_of_image(const std::string& data_dir,
+                                       const RunRequest& request,
+                                       const Limits& limits) {
+    const std::string data_root = KNARR_TRY(absolute_path(data_dir));
+    const auto store = KNARR_TRY(store::Store::open(data_root));
+    return KNARR_TRY(prepare(store, data_root, request, limits, {})).made.bundle;
+}
+
+Result<int> run_image(const Context& context,
+                      const std::string& data_dir,
+                      const RunRequest& request,
+                      const Limits& limits,
+                      const PullProgressFn& progress) {
+    KNARR_TRY(runtime::select(request.isolation));
+    const std::string data_root = KNARR_TRY(absolute_path(data_dir));
+    const auto store = KNARR_TRY(store::Store::open(data_root));
+    Claims claims;
+    claims.images.emplace(KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::shared)));
+    const Prepared prepared = KNARR_TRY(prepare(store, data_root, request, limits, progress));
+    if (!request.name.empty()) {
+        const sys::Fd dir = KNARR_TRY(sys::make_dirs(data_root + "/containers", 0700));
+        claims.names.emplace(
+            KNARR_TRY(sys::FileLock::acquire(dir, ".names.lock", sys::FileLock::Kind::exclusive)));
+        KNARR_TRY(check_name(context, request.name));
+    }
+    for (const std::string& warning : prepared.made.warnings) {
+        context.warn(warning);
+    }
+    const ContainerUse use{.container = prepared.id,
+                           .state_root = KNARR_TRY(absolute_path(context.root.path())),
+                           .reference = prepared.reference,
+                           .image_id = prepared.image.id.text(),
+                           .chain = prepared.image.chain};
+    const bundle::Bundle& bundle = prepared.made.bundle;
+    const auto make_data_dir = [&]() -> Result<> {
+        KNARR_TRY(make_container_data(store, use, bundle, prepared.texts));
+        KNARR_TRY(fault_point("run_image.data"));
+        claims.images.reset();
+        claims.names.reset();
+        return {};
+    };
+    return run_container(context,
+                         NewContainer{.id = KNARR_TRY(ContainerId::parse(prepared.id)),
+                                      .name = request.name,
+                                      .bundle = bundle,
+                                      .image = prepared.reference,
+                                      .data_dir = bundle.directory,
+                                      .make_data_dir = make_data_dir,
+                                      .pid_file = {},
+                                      .console_socket = {},
+                                      .auto_remove = request.remove},
+                         RunMode::foreground);
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,30 @@
+#pragma once
+// `knarr run IMAGE`: from a reference to a running container, by the same way as a bundle.
+//
+//   RunRequest -> image (stored, or pulled) -> user from the image's own files -> Bundle with safe
+//   defaults -> NewContainer -> run_container
+
+#include <string>
+
+#include "bundle/bundle.h"
+#include "core/limits.h"
+#include "engine/context.h"
+#include "knarr/run.h"
+
+namespace knarr::engine {
+
+/// Runs an image in the foreground; the exit code of its program.
+/// Errors: those of pulling and of Engine::run; already_exists for a name that is taken;
+/// invalid_argument for a volume source that is not there.
+Result<int> run_image(const Context& context,
+                      const std::string& data_root,
+                      const RunRequest& request,
+                      const Limits& limits,
+                      const PullProgressFn& progress);
+
+/// The bundle that run_image would launch, for `knarr plan`; nothing is made.
+Result<bundle::Bundle> bundle_of_image(const std::string& data_root,
+                                       const RunRequest& request,
+                                       const Limits& limits);
+
+}  // namespace knarr::engine
