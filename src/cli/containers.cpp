@@ -8,7 +8,8 @@ Result<Engine> open_engine(Context& context) {
     const Reporter& reporter = context.reporter;
     return Engine::open({.root = context.globals.root,
                          .data_root = context.globals.data_root,
-                         .warn = [&reporter](std::string_view text) { reporter.warn(text); }});
+                         .warn = [&reporter](std::string_view text) { reporter.warn(text); },
+                         .policy = context.globals.policy});
 }
 
 std::string owner_name(std::uint32_t uid) {

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "cli/containers.h"
+#include "cli/progress.h"
 #include "cli/run_options.h"
 #include "core/text.h"
 
@@ -22,10 +23,20 @@ Result<int> run_bundle(Context& context, const Parsed& args) {
 
 Result<int> run_image(Context& context, const Parsed& args) {
     context.failure_status = kOwnFailure;
-    KNARR_TRY(parse_run(args));
-    return fail(Error{.code = Errc::unsupported,
-                      .message = "running an image is not built yet",
-                      .hint = "to run a bundle, give --bundle DIR"});
+    const ParsedRun parsed = KNARR_TRY(parse_run(args));
+    for (const std::string& warning : parsed.warnings) {
+        context.reporter.warn(warning);
+    }
+    Engine engine = KNARR_TRY(open_engine(context));
+    ProgressView progress(args.flag("quiet") ? ProgressStyle::silent : progress_style());
+    Result<int> code =
+        engine.run_image(parsed.request, [&](const PullProgress& news) { progress.show(news); });
+    progress.finish();
+    if (!code && code.error().code == Errc::image_not_found) {
+        return fail(std::move(code).error().advise(
+            "check the spelling of name and tag; to run a bundle, give --bundle DIR"));
+    }
+    return KNARR_TRY(std::move(code), "as image {}", printable(parsed.request.image));
 }
 
 Result<int> run_run(Context& context, const Parsed& args) {

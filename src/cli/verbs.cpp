@@ -9,12 +9,17 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::array kVerbs{&kRun,
+                            &kPlan,
                             &kCreate,
                             &kStart,
                             &kState,
                             &kKill,
                             &kDelete,
                             &kList,
+                            &kPull,
+                            &kImages,
+                            &kRmi,
+                            &kImage,
                             &kContainer,
                             &kInfo,
                             &kVersion,

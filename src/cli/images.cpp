@@ -1,0 +1,256 @@
+// The verbs on images: pull, images, rmi, and `image` with list, inspect, rm, pull.
+
+#include <array>
+
+#include "cli/containers.h"
+#include "cli/progress.h"
+#include "cli/run_options.h"
+#include "cli/table.h"
+#include "core/clock.h"
+#include "core/text.h"
+#include "spec/json_writer.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::array kPullOptions{
+    kPlatformOption,
+    kTlsCaOption,
+    kPlainHttpOption,
+    kAuthFileOption,
+    Option{.name = "quiet", .letter = 'q', .help = "no progress; print the image's ID only"},
+};
+
+Result<int> run_pull(Context& context, const Parsed& args) {
+    const std::string_view name = KNARR_TRY(one_argument(args, "IMAGE"));
+    const PullOptions options = KNARR_TRY(parse_pull_options(args));
+    Engine engine = KNARR_TRY(open_engine(context));
+    ProgressView progress(args.flag("quiet") ? ProgressStyle::silent : progress_style());
+    Result<std::string> pulled = engine.pull_image(
+        std::string(name), options, [&](const PullProgress& news) { progress.show(news); });
+    progress.finish();
+    const std::string id = KNARR_TRY(std::move(pulled));
+    KNARR_TRY(print(id + "\n"));
+    return 0;
+}
+
+constexpr std::array kListOptions{
+    Option{.name = "json", .help = "print a JSON array"},
+    Option{.name = "format", .value = "FORMAT", .help = "table or json", .fallback = "table"},
+    Option{.name = "quiet", .letter = 'q', .help = "print IDs only"},
+    Option{.name = "no-trunc", .help = "print IDs whole"},
+};
+
+/// "docker.io/library/busybox:latest" -> {"docker.io/library/busybox", "latest"}.
+std::pair<std::string, std::string> split_reference(const std::string& reference) {
+    const std::size_t at = reference.find('@');
+    if (at != std::string::npos) {
+        return {reference.substr(0, at), "<none>"};
+    }
+    const std::size_t colon = reference.rfind(':');
+    const std::size_t slash = reference.rfind('/');
+    if (colon == std::string::npos || (slash != std::string::npos && colon < slash)) {
+        return {reference, "<none>"};
+    }
+    return {reference.substr(0, colon), reference.substr(colon + 1)};
+}
+
+std::string shown_id(const std::string& id, bool whole) {
+    if (whole) {
+        return id;
+    }
+    const std::size_t colon = id.find(':');
+    return id.substr(colon == std::string::npos ? 0 : colon + 1, 12);
+}
+
+std::string images_table(const std::vector<ImageSummary>& all, bool whole) {
+    const std::int64_t now =
+        std::chrono::duration_cast<std::chrono::seconds>(system_clock().wall().time_since_epoch())
+            .count();
+    std::vector<std::vector<std::string>> rows{
+        {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"}};
+    for (const ImageSummary& image : all) {
+        const std::vector<std::string> none{"<none>"};
+        for (const std::string& reference : image.references.empty() ? none : image.references) {
+            auto [repository, tag] = split_reference(reference);
+            rows.push_back({std::move(repository),
+                            std::move(tag),
+                            image.id.empty() ? "<damaged>" : shown_id(image.id, whole),
+                            ago(parse_time(image.created), now),
+                            decimal_size(image.size)});
+        }
+    }
+    return format_table(rows);
+}
+
+std::string images_json(const std::vector<ImageSummary>& all) {
+    spec::JsonWriter json(spec::JsonLayout::indented);
+    json.begin_array();
+    for (const ImageSummary& image : all) {
+        json.begin_object().member("Id", image.id).member("Digest", image.digest);
+        json.member("RepoTags", image.references).member("Created", image.created);
+        json.member("Platform", image.platform).member("Size", image.size).end_object();
+    }
+    json.end_array();
+    return std::move(json).text();
+}
+
+Result<int> run_images(Context& context, const Parsed& args) {
+    KNARR_TRY(no_arguments(args));
+    const std::string_view format = args.flag("json") ? "json" : args.get("format", "table");
+    if (format != "table" && format != "json") {
+        return fail(
+            Errc::invalid_argument, "--format \"{}\" is neither table nor json", printable(format));
+    }
+    const Engine engine = KNARR_TRY(open_engine(context));
+    const auto all = KNARR_TRY(engine.images());
+    std::string text;
+    if (args.flag("quiet")) {
+        for (const ImageSummary& image : all) {
+            text += shown_id(image.id, args.flag("no-trunc")) + "\n";
+        }
+    } else {
+        text =
+            format == "json" ? images_json(all) + "\n" : images_table(all, args.flag("no-trunc"));
+    }
+    KNARR_TRY(print(text));
+    return 0;
+}
+
+Result<int> run_rmi(Context& context, const Parsed& args) {
+    if (args.positionals.empty()) {
+        return fail(Errc::invalid_argument, "which one? IMAGE is missing");
+    }
+    Engine engine = KNARR_TRY(open_engine(context));
+    Result<> first;
+    for (const std::string_view name : args.positionals) {
+        const Result<RemovedImage> removed = engine.remove_image(name);
+        if (!removed) {
+            if (first) {
+                first = fail(Error(removed.error()));
+            } else {
+                context.reporter.error(removed.error());
+            }
+            continue;
+        }
+        std::string text;
+        for (const std::string& reference : removed->untagged) {
+            text += "Untagged: " + printable(reference, 1024) + "\n";
+        }
+        for (const std::string& digest : removed->deleted) {
+            text += "Deleted: " + digest + "\n";
+        }
+        KNARR_TRY(print(text));
+    }
+    KNARR_TRY(std::move(first));
+    return 0;
+}
+
+Result<int> run_inspect(Context& context, const Parsed& args) {
+    if (args.positionals.empty()) {
+        return fail(Errc::invalid_argument, "which one? IMAGE is missing");
+    }
+    const Engine engine = KNARR_TRY(open_engine(context));
+    // One array whatever the number, so that a caller reads one shape.
+    std::string out = "[";
+    for (const std::string_view name : args.positionals) {
+        out += out.size() == 1 ? "\n" : ",\n";
+        out += KNARR_TRY(engine.inspect_image(name));
+    }
+    KNARR_TRY(print(out + "\n]\n"));
+    return 0;
+}
+
+constexpr std::array<std::string_view, 1> kListAliases{"ls"};
+constexpr std::array<std::string_view, 1> kRmAliases{"remove"};
+
+constexpr Verb kImageList{
+    .name = "list",
+    .aliases = kListAliases,
+    .synopsis = "[options]",
+    .summary = "list stored images",
+    .about = "The same as `knarr images`.",
+    .example = "knarr image list --json",
+    .options = kListOptions,
+    .run = run_images,
+};
+constexpr Verb kImagePull{
+    .name = "pull",
+    .synopsis = "[options] IMAGE",
+    .summary = "bring an image into the store",
+    .about = "The same as `knarr pull`.",
+    .example = "knarr image pull busybox:1.36",
+    .options = kPullOptions,
+    .run = run_pull,
+};
+constexpr Verb kImageRm{
+    .name = "rm",
+    .aliases = kRmAliases,
+    .synopsis = "IMAGE...",
+    .summary = "remove images from the store",
+    .about = "The same as `knarr rmi`.",
+    .example = "knarr image rm busybox:1.36",
+    .run = run_rmi,
+};
+constexpr Verb kImageInspect{
+    .name = "inspect",
+    .synopsis = "IMAGE...",
+    .summary = "print what is known about images, as a JSON array",
+    .about =
+        "Prints one JSON array with an object for each image, in the shape that docker and podman\n"
+        "use: Id, RepoTags, Config, RootFS, ...",
+    .example = "knarr image inspect busybox",
+    .run = run_inspect,
+};
+constexpr std::array kInner{&kImageList, &kImagePull, &kImageRm, &kImageInspect};
+
+}  // namespace
+
+constexpr Verb kPull{
+    .name = "pull",
+    .synopsis = "[options] IMAGE",
+    .summary = "bring an image into the store",
+    .about =
+        "Fetches an image, checks every byte against its digest, and unpacks its layers. Short\n"
+        "names are docker's: busybox is docker.io/library/busybox:latest. `oci:DIR[:TAG]`,\n"
+        "`oci-archive:FILE[:TAG]` and `docker-archive:FILE[:TAG]` are read without a registry.\n"
+        "What is stored already is not fetched again. Progress goes to standard error, the "
+        "image's\n"
+        "ID to standard output.",
+    .example = "knarr pull --quiet docker.io/library/busybox:latest",
+    .options = kPullOptions,
+    .run = run_pull,
+};
+
+constexpr Verb kImages{
+    .name = "images",
+    .synopsis = "[options]",
+    .summary = "list stored images",
+    .about = "Lists the stored images, one line for each name. SIZE counts their compressed blobs.",
+    .example = "knarr images --quiet",
+    .options = kListOptions,
+    .run = run_images,
+};
+
+constexpr Verb kRmi{
+    .name = "rmi",
+    .synopsis = "IMAGE...",
+    .summary = "remove images from the store",
+    .about =
+        "Removes the name; with the last name of an image also its blobs and layers, as far as no\n"
+        "other image needs them. An image that a container stands on is an error.",
+    .example = "knarr rmi busybox:latest",
+    .run = run_rmi,
+};
+
+constexpr Verb kImage{
+    .name = "image",
+    .synopsis = "VERB [options] [arguments]",
+    .summary = "verbs on images: list, pull, rm, inspect",
+    .about = "Holds the verbs on images.",
+    .example = "knarr image inspect busybox",
+    .inner = kInner,
+};
+
+}  // namespace knarr::cli
