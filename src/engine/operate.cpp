@@ -119,9 +119,12 @@ Result<> start_container(const Context& context, const ContainerId& id) {
     const Live live = KNARR_TRY(live_state(*record, Worker::none));
     KNARR_TRY(next_state(id.text(), live.state, Verb::start));
     Result<> opened = runtime::open_gate_at(dir.fd(), kGateSocket);
-    if (!opened &&
-        (opened.error().sys_errno == ECONNREFUSED || opened.error().sys_errno == ENOENT) &&
-        KNARR_TRY(sys::open_process(record->pid, record->pid_start_ticks))) {
+    // A program that is not there is ENOENT too, but has its own code.
+    const bool nobody_waits =
+        !opened &&
+        (opened.error().sys_errno == ECONNREFUSED ||
+         (opened.error().sys_errno == ENOENT && opened.error().code != Errc::exec_not_found));
+    if (nobody_waits && KNARR_TRY(sys::open_process(record->pid, record->pid_start_ticks))) {
         // Nobody waits at the gate, but the process is there: a start that was killed before it
         // could write so has let it run.
         record->status = ContainerState::running;
@@ -189,11 +192,17 @@ Result<std::vector<ContainerInfo>> list_containers(const Context& context) {
 
 Result<std::optional<int>> wait_container(const Context& context, const ContainerId& id) {
     const Seen seen = KNARR_TRY(look_at(context, id));
-    if (!seen.live.process.valid()) {
+    if (seen.record.exit_code || seen.record.pid == 0) {
         return seen.record.exit_code;
     }
-    KNARR_TRY(sys::wait_ended(seen.live.process, std::nullopt), "container {}", id.text());
-    const auto status = sys::try_reap(seen.live.process);
+    // Also a zombie: if it is our child, its exit code waits there for us.
+    const auto process =
+        KNARR_TRY(sys::open_process_or_zombie(seen.record.pid, seen.record.pid_start_ticks));
+    if (!process) {
+        return std::nullopt;
+    }
+    KNARR_TRY(sys::wait_ended(*process, std::nullopt), "container {}", id.text());
+    const auto status = sys::try_reap(*process);
     if (!status && status.error().sys_errno != ECHILD) {
         return fail(status.error());
     }

@@ -68,7 +68,10 @@ Result<> pidfd_send_signal(const Fd& pidfd, int signal) {
     return {};
 }
 
-Result<std::optional<Fd>> open_process(pid_t pid, std::uint64_t start_ticks) {
+namespace {
+enum class Zombies { count_as_gone, count_as_there };
+
+Result<std::optional<Fd>> open_checked(pid_t pid, std::uint64_t start_ticks, Zombies zombies) {
     if (pid <= 0) {
         return std::nullopt;
     }
@@ -81,10 +84,20 @@ Result<std::optional<Fd>> open_process(pid_t pid, std::uint64_t start_ticks) {
     }
     // The descriptor first, the start time after: what we hold is what we checked.
     const auto stat = KNARR_TRY(process_stat(pid));
-    if (!stat || stat->dead() || stat->start_ticks != start_ticks) {
+    if (!stat || stat->start_ticks != start_ticks ||
+        (stat->dead() && zombies == Zombies::count_as_gone)) {
         return std::nullopt;
     }
     return std::optional(std::move(*opened));
+}
+}  // namespace
+
+Result<std::optional<Fd>> open_process(pid_t pid, std::uint64_t start_ticks) {
+    return open_checked(pid, start_ticks, Zombies::count_as_gone);
+}
+
+Result<std::optional<Fd>> open_process_or_zombie(pid_t pid, std::uint64_t start_ticks) {
+    return open_checked(pid, start_ticks, Zombies::count_as_there);
 }
 
 Result<ExitStatus> reap(const Fd& pidfd) {

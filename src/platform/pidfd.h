@@ -29,6 +29,8 @@ Result<> pidfd_send_signal(const Fd& pidfd, int signal);
 /// The very process that had `pid` and started at `start_ticks`; nothing when it has ended (a
 /// zombie has) or its pid belongs to another by now.
 Result<std::optional<Fd>> open_process(pid_t pid, std::uint64_t start_ticks);
+/// The same, but a zombie of that start time counts as there: its parent can still reap it.
+Result<std::optional<Fd>> open_process_or_zombie(pid_t pid, std::uint64_t start_ticks);
 
 /// How a process ended.
 struct ExitStatus {

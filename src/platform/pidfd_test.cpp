@@ -47,6 +47,8 @@ TEST(Pidfd, AZombieHasEnded) {
     ASSERT_TRUE(*wait_ended(pidfd, std::chrono::seconds(10)));
     EXPECT_TRUE((*process_stat(child.pid()))->dead());
     EXPECT_FALSE(open_process(child.pid(), start)->has_value());
+    EXPECT_TRUE(open_process_or_zombie(child.pid(), start)->has_value());
+    EXPECT_FALSE(open_process_or_zombie(child.pid(), start + 1)->has_value());
 }
 
 TEST(Pidfd, ASignalledChildCounts128AndItsSignal) {

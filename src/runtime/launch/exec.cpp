@@ -14,12 +14,7 @@
 #include "platform/process.h"
 #include "platform/seccomp.h"
 #include "platform/task.h"
-#if __has_include("platform/trampoline.h")
 #include "platform/trampoline.h"
-#define KNARR_HAVE_TRAMPOLINE
-#else
-#include <unistd.h>
-#endif
 #include "runtime/launch/child.h"
 
 namespace knarr::runtime {
@@ -307,19 +302,8 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     const std::vector<char*> envp = pointers(program.env);
     const sys::SeccompProgram* filter =
         identity.seccomp && !load_early(identity) ? &*identity.seccomp : nullptr;
-#ifdef KNARR_HAVE_TRAMPOLINE
     const int error = sys::exec_trampoline(
         child.trampoline, path.c_str(), argv.data(), envp.data(), report.get(), filter);
-#else
-    if (filter != nullptr) {
-        KNARR_TRY(sys::load_seccomp(*filter), "seccomp");
-    }
-    execve(path.c_str(), argv.data(), envp.data());
-    const int error = errno;
-    if (doubt_) {
-        return fail(std::move(*doubt_));
-    }
-#endif
     return fail_errno(error, "execute {}", printable(path));
 }
 

@@ -11,10 +11,7 @@
 #include "platform/mount.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
-#if __has_include("platform/trampoline.h")
 #include "platform/trampoline.h"
-#define KNARR_HAVE_TRAMPOLINE
-#endif
 #include "platform/unix_socket.h"
 #include "platform/user_namespace.h"
 #include "runtime/launch/child.h"
@@ -59,9 +56,7 @@ private:
             joins_.push_back(
                 {.type = join.type, .fd = KNARR_TRY(sys::open_namespace(join.path, join.type))});
         }
-#ifdef KNARR_HAVE_TRAMPOLINE
         trampoline_ = KNARR_TRY(sys::make_trampoline());
-#endif
         if (plan_.id_maps) {
             KNARR_TRY(prepare_mounts());
         }

@@ -97,8 +97,7 @@ TEST(Identity, SeccompBecomesAFilterAndUnknownCallsAreWarnedAbout) {
     ASSERT_TRUE(plan.identity.seccomp);
     EXPECT_FALSE(plan.identity.seccomp->code.empty());
     EXPECT_EQ(plan.warnings,
-              (std::vector<std::string>{
-                  "linux.seccomp: no_such_call is no system call that knarr knows: ignored"}));
+              (std::vector<std::string>{"linux.seccomp: not known as system calls: no_such_call"}));
 
     seccomp.syscalls[0].action = "SCMP_ACT_NOTIFY";
     seccomp.listener_path = "/run/agent.sock";

@@ -1,0 +1,98 @@
+"""Fixtures for pulling: a registry that obeys the test, a store, and the probe."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import hostile  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+
+
+class Puller:
+    """A data root and the program that pulls into it."""
+
+    def __init__(self, probe, directory):
+        self.probe, self.root = probe, directory / "data"
+        self.environment = {**os.environ, "HOME": str(directory), "XDG_RUNTIME_DIR": str(directory)}
+        for name in ("REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME"):
+            self.environment.pop(name, None)
+
+    def command(self, verb, *args):
+        return [str(self.probe), str(self.root), verb, *map(str, args)]
+
+    def start(self, *args, **options):
+        return subprocess.Popen(self.command("pull", *args), env=self.environment, text=True,
+                                stdout=subprocess.PIPE, **options)
+
+    def run(self, verb, *args, timeout=60):
+        """The exit code, and the values that were printed, last one last."""
+        done = subprocess.run(self.command(verb, *args), env=self.environment, timeout=timeout,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert done.returncode >= 0, f"died of signal {-done.returncode}"
+        assert not done.stderr, done.stderr
+        if verb == "inspect" and done.returncode == 0:
+            return 0, [json.loads(done.stdout)]
+        return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+    def ok(self, verb, *args, **options):
+        code, lines = self.run(verb, *args, **options)
+        assert code == 0, lines[-1]
+        self.lines = lines
+        return lines[-1]
+
+    def refused(self, error, verb, *args, **options):
+        """The error that the verb ends with; nothing must be stored under a reference."""
+        code, lines = self.run(verb, *args, **options)
+        self.lines = lines
+        assert code != 0 and lines[-1].get("error") == error, lines[-1]
+        assert lines[-1]["message"] and lines[-1]["hint"], lines[-1]
+        assert not list(self.root.glob("refs/*")), "a reference to a broken image"
+        assert not list(self.root.glob("ingest/*")), "something staged was left"
+        return lines[-1]
+
+    def blobs(self):
+        return {"sha256:" + path.name for path in self.root.glob("blobs/sha256/*/*")}
+
+    def notices(self):
+        return [line["text"] for line in self.lines if line.get("phase") == "waiting"]
+
+
+@pytest.fixture(scope="session")
+def pull_probe():
+    path = pathlib.Path(os.environ.get("KNARR_PULL_PROBE", ROOT / "build/dev/bin/pull_probe"))
+    if not path.exists():
+        pytest.fail(f"{path} is not built: cmake --build --preset dev --target pull_probe knarr-pull")
+    return path
+
+
+@pytest.fixture
+def puller(pull_probe, scratch):
+    return Puller(pull_probe, scratch)
+
+
+@pytest.fixture
+def registry():
+    value = hostile.Registry()
+    yield value
+    value.close()
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory):
+    """(certificate, key) for 127.0.0.1, signed by itself."""
+    if not shutil.which("openssl"):
+        pytest.skip("needs openssl")
+    directory = tmp_path_factory.mktemp("tls")
+    paths = directory / "cert.pem", directory / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                    "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=test", "-days", "2",
+                    "-addext", "subjectAltName=IP:127.0.0.1", "-out", paths[0], "-keyout", paths[1]],
+                   check=True, capture_output=True)
+    return paths
