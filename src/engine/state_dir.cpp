@@ -56,13 +56,17 @@ Result<StateRoot> StateRoot::open(const std::string& path) {
                         .advise("choose another one with --root DIR or KNARR_ROOT"));
     }
     const auto stat = KNARR_TRY(sys::stat_of(*dir), "state directory {}", path);
-    if (stat.st_uid != geteuid() || (stat.st_mode & 077) != 0) {
-        auto refused = fail(Errc::denied,
-                            "state directory {}: owner {} and mode {:04o}, not owner {} and 0700",
-                            printable(path),
-                            stat.st_uid,
-                            stat.st_mode & 07777,
-                            geteuid());
+    // Callers of runc hand over directories of 0711 and 0755; each container's own is 0700. What
+    // must not be is that somebody else can put a container there.
+    if (stat.st_uid != geteuid() || (stat.st_mode & 022) != 0) {
+        auto refused =
+            fail(Errc::denied,
+                 "state directory {}: owner {} and mode {:04o}; it must belong to {} and "
+                 "be writable by nobody else",
+                 printable(path),
+                 stat.st_uid,
+                 stat.st_mode & 07777,
+                 geteuid());
         return fail(
             std::move(refused).error().advise("what is in it decides which processes are "
                                               "signalled: chown and chmod 700 it, or choose "

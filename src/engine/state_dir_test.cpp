@@ -38,8 +38,13 @@ TEST_F(StateDir, IsMadeForItsOwnerAlone) {
     EXPECT_EQ(st.st_mode & 07777, 0700U);
 }
 
-TEST_F(StateDir, ThatOthersMayEnterIsRefused) {
-    ASSERT_EQ(chmod(base_.c_str(), 0755), 0);
+TEST_F(StateDir, ThatOthersMayOnlyEnterIsTaken) {
+    ASSERT_EQ(chmod(base_.c_str(), 0711), 0);
+    EXPECT_TRUE(StateRoot::open(base_).has_value());
+}
+
+TEST_F(StateDir, ThatOthersMayWriteIsRefused) {
+    ASSERT_EQ(chmod(base_.c_str(), 0775), 0);
     const auto root = StateRoot::open(base_);
     ASSERT_FALSE(root.has_value());
     EXPECT_EQ(root.error().code, Errc::denied);
