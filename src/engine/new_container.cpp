@@ -177,6 +177,7 @@ Result<runtime::Launched> launch(const LockedDir& dir,
     if (gate == Gate::socket) {
         io.gate_listener = KNARR_TRY(runtime::listen_gate(dir.fd(), kGateSocket));
     }
+    io.lock_fd = dir.lock_fd().get();
     KNARR_TRY(fault_point("create.gate"));
     const runtime::LaunchEvents events{
         .state_json = [&](std::string_view status,

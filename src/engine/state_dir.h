@@ -25,6 +25,8 @@ class LockedDir {
 public:
     const sys::Fd& fd() const { return dir_; }
     const std::string& id() const { return id_; }
+    /// The open file that carries the lock: a child that keeps it keeps the lock.
+    const sys::Fd& lock_fd() const { return lock_.fd(); }
 
 private:
     friend class StateRoot;

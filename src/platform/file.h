@@ -85,6 +85,8 @@ public:
                                                        const std::string& name,
                                                        Kind kind);
 
+    const Fd& fd() const { return fd_; }
+
 private:
     explicit FileLock(Fd fd) : fd_(std::move(fd)) {}
     Fd fd_;

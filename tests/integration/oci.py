@@ -4,6 +4,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import time
 import uuid
@@ -174,12 +175,21 @@ class Host:
 
     def assert_clean(self):
         """A process that was just told to end may need a moment; nothing else may."""
-        wait_until(lambda: not self.processes(), "processes are left")
+        try:
+            wait_until(lambda: not self.processes(), "processes are left")
+        except AssertionError:
+            self.kill_leftovers()
+            raise
         assert self.leftovers() == {}
 
     def destroy(self):
         for container in self.entries():
             self.knarr("delete", "--force", container)
+
+    def kill_leftovers(self):
+        """After a test that found processes left, so that the machine does not keep them."""
+        for pid in self.processes():
+            os.kill(pid, signal.SIGKILL)
 
 
 def wait_until(condition, what, seconds=20):

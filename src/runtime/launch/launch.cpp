@@ -147,6 +147,7 @@ private:
 
     [[noreturn]] void be_child() {
         socket_.reset();
+        sys::Fd(io_.lock_fd).reset();  // else a killed parent would stay "at work" in us
         run_child({.plan = plan_,
                    .events = events_,
                    .io = io_,

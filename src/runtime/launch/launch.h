@@ -45,6 +45,8 @@ struct LaunchIo {
     sys::Fd console_socket;  // connected; receives the terminal's master
     /// stdin, stdout, stderr of the program; invalid: inherited.
     sys::Fd stdio[3];
+    /// A lock of the caller's that must end with the caller: the child closes its copy. -1: none.
+    int lock_fd = -1;
 };
 
 /// What the hooks and the record need while the launch is under way.
