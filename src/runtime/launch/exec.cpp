@@ -249,12 +249,21 @@ bool load_early(const Identity& identity) {
     return identity.seccomp && !identity.no_new_privs;
 }
 
+/// Raises what loading needs, loads, and leaves the rest to set_capabilities: from here to the
+/// execve only capset, prctl and execveat are called, as with runc.
 Result<> load_filter_early(const Identity& identity) {
-    // The change of user emptied the effective set; what is permitted is still all there.
     const sys::CapSets own = KNARR_TRY(sys::thread_caps());
     KNARR_TRY(sys::set_thread_caps(own.permitted, own.permitted, own.inheritable));
     KNARR_TRY(sys::load_seccomp(*identity.seccomp));
     return {};
+}
+
+/// The capabilities that the look-ups below are made with: the program's own, no more, while what
+/// loading a filter needs stays permitted.
+Result<> lower_effective(const Identity& identity) {
+    const sys::CapSets own = KNARR_TRY(sys::thread_caps());
+    return sys::set_thread_caps(
+        identity.cap_effective & own.permitted, own.permitted, own.inheritable);
 }
 
 Result<> enter_cwd(const Program& program) {
@@ -286,22 +295,22 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     if (identity.no_new_privs) {
         KNARR_TRY(sys::set_no_new_privs());
     }
-    if (load_early(identity)) {
-        KNARR_TRY(load_filter_early(identity), "seccomp");
-    }
-    KNARR_TRY(set_capabilities(identity));
+    const bool early = load_early(identity);
+    KNARR_TRY(early ? lower_effective(identity) : set_capabilities(identity));
     KNARR_TRY(enter_cwd(program));
     const std::string path = KNARR_TRY(find_program(program));
-    std::optional<Error> doubt_ = suspect(path);
-    if (doubt_) {
-        KNARR_TRY(send_error(report, Message::suspect, *doubt_));
+    if (const std::optional<Error> doubt = suspect(path)) {
+        KNARR_TRY(send_error(report, Message::suspect, *doubt));
     }
     sys::unblock_signals();
     KNARR_TRY(sys::close_on_exec_from(3 + program.preserve_fds));
     const std::vector<char*> argv = pointers(program.args);
     const std::vector<char*> envp = pointers(program.env);
-    const sys::SeccompProgram* filter =
-        identity.seccomp && !load_early(identity) ? &*identity.seccomp : nullptr;
+    if (early) {
+        KNARR_TRY(load_filter_early(identity), "seccomp");
+        KNARR_TRY(set_capabilities(identity));
+    }
+    const sys::SeccompProgram* filter = identity.seccomp && !early ? &*identity.seccomp : nullptr;
     const int error = sys::exec_trampoline(
         child.trampoline, path.c_str(), argv.data(), envp.data(), report.get(), filter);
     return fail_errno(error, "execute {}", printable(path));
