@@ -61,7 +61,16 @@ Result<Fd> listen_at(const Fd& dir, const std::string& name) {
     return fd;
 }
 
-Result<Fd> accept_owner(const Fd& listener) {
+Result<uid_t> peer_user(const Fd& socket) {
+    ucred peer{};
+    socklen_t size = sizeof peer;
+    if (getsockopt(socket.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+        return fail_errno(errno, "SO_PEERCRED");
+    }
+    return peer.uid;
+}
+
+Result<Fd> accept_owner(const Fd& listener, uid_t owner) {
     while (true) {
         Fd client(accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
         if (!client.valid()) {
@@ -70,10 +79,8 @@ Result<Fd> accept_owner(const Fd& listener) {
             }
             return fail_errno(errno, "accept");
         }
-        ucred peer{};
-        socklen_t size = sizeof peer;
-        if (getsockopt(client.get(), SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 &&
-            (peer.uid == 0 || peer.uid == geteuid())) {
+        const Result<uid_t> peer = peer_user(client);
+        if (peer && (*peer == 0 || *peer == owner)) {
             return client;
         }
     }

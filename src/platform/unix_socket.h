@@ -5,13 +5,17 @@
 
 #include <string>
 
+#include <sys/types.h>
+
 #include "platform/fd.h"
 
 namespace knarr::sys {
 
 Result<Fd> listen_at(const Fd& dir, const std::string& name);
-/// Waits for a client of our own user or root; others are hung up on.
-Result<Fd> accept_owner(const Fd& listener);
+/// The user on the other side, as this user namespace sees it (an unmapped one: 65534).
+Result<uid_t> peer_user(const Fd& socket);
+/// Waits for a client that is root or `owner`; others are hung up on.
+Result<Fd> accept_owner(const Fd& listener, uid_t owner);
 /// Errors: sys_errno ECONNREFUSED or ENOENT when nobody listens.
 Result<Fd> connect_at(const Fd& dir, const std::string& name);
 /// Connects to an operator's path (SOCK_STREAM): --console-socket.

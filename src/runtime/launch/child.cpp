@@ -102,9 +102,11 @@ Result<sys::Fd> wait_at_gate(Child& child) {
         KNARR_TRY(expect(child.socket, Message::go));
         return std::move(child.socket);
     }
+    // Whoever made the container, seen from here: a user namespace may not know the host's root.
+    const uid_t owner = KNARR_TRY(sys::peer_user(child.socket));
     child.socket.reset();
     while (true) {
-        sys::Fd client = KNARR_TRY(sys::accept_owner(child.io.gate_listener));
+        sys::Fd client = KNARR_TRY(sys::accept_owner(child.io.gate_listener, owner));
         if (expect(client, Message::go)) {
             return client;
         }
