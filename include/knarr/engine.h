@@ -53,6 +53,9 @@ public:
     /// Errors: already_exists; invalid_config, missing_rootfs, unsupported, hook_failed, denied;
     /// limit_exceeded. Whatever fails, nothing is left behind.
     Result<> create(const BundleRequest& request);
+    // From here on `id` is an ID, the name of a container made from an image, or the first eight or
+    // more characters of such a container's ID.
+
     /// Lets the program of a created container run.
     /// Errors: wrong_state; exec_not_found, exec_failed, hook_failed.
     Result<> start(std::string_view id);

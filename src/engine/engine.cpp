@@ -3,6 +3,7 @@
 #include "engine/destroy.h"
 #include "engine/new_container.h"
 #include "engine/operate.h"
+#include "engine/resolve.h"
 #include "engine/state_dir.h"
 
 namespace knarr {
@@ -31,8 +32,9 @@ Result<> Engine::create(const BundleRequest& request) {
 }
 
 Result<> Engine::start(std::string_view id) {
-    const ContainerId checked = KNARR_TRY(ContainerId::parse(id));
-    return engine::start_container(context_of(*root_, options_), checked);
+    const engine::Context context = context_of(*root_, options_);
+    const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
+    return engine::start_container(context, checked);
 }
 
 Result<int> Engine::run(const BundleRequest& request, RunMode mode) {
@@ -41,8 +43,9 @@ Result<int> Engine::run(const BundleRequest& request, RunMode mode) {
 }
 
 Result<ContainerInfo> Engine::state(std::string_view id) const {
-    const ContainerId checked = KNARR_TRY(ContainerId::parse(id));
-    return engine::query_container(context_of(*root_, options_), checked);
+    const engine::Context context = context_of(*root_, options_);
+    const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
+    return engine::query_container(context, checked);
 }
 
 Result<std::vector<ContainerInfo>> Engine::list() const {
@@ -50,21 +53,24 @@ Result<std::vector<ContainerInfo>> Engine::list() const {
 }
 
 Result<> Engine::kill(std::string_view id, int number, KillTarget target) {
-    const ContainerId checked = KNARR_TRY(ContainerId::parse(id));
+    const engine::Context context = context_of(*root_, options_);
+    const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
     if (number < 0 || number > 64) {
         return fail(Errc::invalid_argument, "{} is no signal, 0 to 64 are", number);
     }
-    return engine::kill_container(context_of(*root_, options_), checked, number, target);
+    return engine::kill_container(context, checked, number, target);
 }
 
 Result<std::optional<int>> Engine::wait(std::string_view id) {
-    const ContainerId checked = KNARR_TRY(ContainerId::parse(id));
-    return engine::wait_container(context_of(*root_, options_), checked);
+    const engine::Context context = context_of(*root_, options_);
+    const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
+    return engine::wait_container(context, checked);
 }
 
 Result<> Engine::remove(std::string_view id, RemoveMode mode) {
-    const ContainerId checked = KNARR_TRY(ContainerId::parse(id));
-    return engine::remove_container(context_of(*root_, options_), checked, mode);
+    const engine::Context context = context_of(*root_, options_);
+    const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
+    return engine::remove_container(context, checked, mode);
 }
 
 }  // namespace knarr

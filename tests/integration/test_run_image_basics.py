@@ -287,3 +287,28 @@ def test_plan_of_an_image_prints_and_does_nothing(host, layout):
     plan = json.loads(host.good("plan", "localhost/box", "--json"))
     assert plan
     assert host.traces() == []
+
+
+def test_names_and_beginnings_of_ids_stand_for_the_container(host, layout):
+    host.run("run", "-q", "--name", "ship", layout, "true")
+    (container,) = host.containers()
+    for spelling in ("ship", container["id"], container["id"][:20]):
+        assert json.loads(host.good("state", spelling))["id"] == container["id"]
+    assert host.run("state", "shi").returncode == 1
+    assert host.run("state", container["id"][:7]).returncode == 1  # too short to be meant
+    assert host.run("delete", "--force", container["id"][:7]).returncode == 0
+    assert len(host.containers()) == 1
+    host.good("delete", "ship")
+    assert host.traces() == []
+
+
+def test_a_beginning_that_fits_two_is_refused(host, layout):
+    for name in ("one", "two"):
+        host.run("run", "-q", "--name", name, layout, "true")
+    one, two = (container["id"] for container in host.containers())
+    common = os.path.commonprefix([one, two])
+    if len(common) < 8:
+        pytest.skip("the two IDs have too little in common")
+    refused = host.run("state", common)
+    assert refused.returncode == 2
+    assert one in refused.stderr and two in refused.stderr
