@@ -218,10 +218,11 @@ def test_files_are_for_their_owner_alone(host, created):
     assert (host.root / created).stat().st_mode & 0o7777 == 0o700
 
 
-def test_a_root_that_others_may_enter_is_refused(host):
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o702])
+def test_a_root_that_others_may_write_is_refused(host, mode):
     host.root.mkdir()
-    host.root.chmod(0o755)
-    assert "0700" in host.refused("list")
+    host.root.chmod(mode)
+    assert "chmod" in host.refused("list")
     host.root.chmod(0o700)
 
 

@@ -7,7 +7,7 @@ import ssl
 import threading
 import urllib.parse
 
-import images
+import small_images as images
 
 
 class Handler(http.server.BaseHTTPRequestHandler):

@@ -12,7 +12,7 @@ import time
 import pytest
 
 import hostile
-from images import INDEX, Image, digest_of, index_of
+from small_images import INDEX, Image, digest_of, index_of
 
 SMALL = Image({"bin/true": b"#!"}, {"etc/x": b"1" * 5000})
 BIG = Image({"data": os.urandom(3_000_000)})

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from images import Image, write_layout
+from small_images import Image, write_layout
 
 IMAGE = Image({"bin/true": b"#!"}, {"etc/x": b"1" * 5000})
 
