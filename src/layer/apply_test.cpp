@@ -1,6 +1,9 @@
 // What an honest tar becomes.
 #include "layer/apply.h"
 
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include "layer/layer.h"

@@ -1,4 +1,6 @@
 // Tars made to do harm. Each is refused by an error that names layer and entry, and leaves nothing.
+#include <unistd.h>
+
 #include <gtest/gtest.h>
 
 #include "layer/layer.h"

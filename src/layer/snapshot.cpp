@@ -16,7 +16,7 @@ namespace {
 
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
-/// Owner, mode and attributes of the image's "/".
+/// Owner, mode, attributes and time of the image's "/".
 Result<> copy_root_attributes(const sys::Fd& from, const sys::Fd& to) {
     const struct stat info = KNARR_TRY(sys::stat_of(from));
     KNARR_TRY(sys::set_owner_of(to, info.st_uid, info.st_gid));
@@ -26,7 +26,7 @@ Result<> copy_root_attributes(const sys::Fd& from, const sys::Fd& to) {
             KNARR_TRY(sys::set_xattr(to, name, value));
         }
     }
-    return {};
+    return sys::set_time_of(to, info.st_mtim);
 }
 
 }  // namespace

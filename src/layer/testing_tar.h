@@ -1,19 +1,16 @@
 #pragma once
 // For tests: writes tars, honest ones and others, and unpacks them through the real job.
 
+#include <cstdlib>
 #include <map>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <unistd.h>
-
 #include <gtest/gtest.h>
 
 #include "layer/unpack.h"
+#include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/xattr.h"
 
@@ -117,7 +114,7 @@ private:
 class LayerTest : public testing::Test {
 protected:
     void SetUp() override {
-        if (geteuid() != 0) {
+        if (sys::effective_uid() != 0) {
             GTEST_SKIP() << "needs root";
         }
         char name[] = "/tmp/knarr-layer-XXXXXX";
