@@ -46,6 +46,12 @@ TEST_F(LayerTest, MakesEveryKindOfEntry) {
     EXPECT_EQ(info("p").st_mode, S_IFIFO | 0600U);
 }
 
+TEST_F(LayerTest, TakesATarThatEndsWithoutPaddingAndZeros) {
+    // umoci insert and other writers built on Go's leave such layers.
+    ASSERT_TRUE(unpack(TarWriter().file("a").file("f", "hello").end().substr(0, 1536 + 5)));
+    EXPECT_EQ(content("f"), "hello");
+}
+
 TEST_F(LayerTest, TheLaterOfTwoEntriesStays) {
     ASSERT_TRUE(unpack(TarWriter()
                            .file("a", "1")

@@ -87,7 +87,7 @@ std::vector<Hostile> hostile_tars() {
          TarWriter().add({.name = "f", .break_checksum = true}).end(),
          "checksum"},
         {"unknown type", TarWriter().add({.name = "f", .type = 'M'}).end(), "type M"},
-        {"cut off in a header", TarWriter().file("f").end().substr(0, 700), "cut off"},
+        {"cut off in a header", TarWriter().file("f").file("g").end().substr(0, 1200), "cut off"},
         {"cut off in data",
          TarWriter().file("f", std::string(5000, 'x')).end().substr(0, 2048),
          "cut off"},

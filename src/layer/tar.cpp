@@ -133,10 +133,22 @@ Result<std::string_view> TarReader::data() {
 }
 
 Result<> TarReader::skip_data() {
-    left_ += padding_;
-    padding_ = 0;
     while (left_ != 0) {
         KNARR_TRY(data());
+    }
+    while (padding_ != 0) {
+        if (have_.empty()) {
+            have_ = KNARR_TRY(source_.next());
+        }
+        if (have_.empty()) {
+            // Writers that do not end their tar leave out the last padding; Go's reader, and so
+            // docker and containerd, take such layers. Nothing of the entry is missing.
+            padding_ = 0;
+            break;
+        }
+        const std::uint64_t count = std::min<std::uint64_t>(padding_, have_.size());
+        have_.remove_prefix(count);
+        padding_ -= count;
     }
     return {};
 }
