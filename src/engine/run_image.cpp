@@ -110,9 +110,10 @@ Result<bundle::ResolvedUser> find_user(const std::vector<std::string>& lowers,
     return user;
 }
 
-/// Whether memory and swap can be limited together. v1 has the file at the root of the hierarchy;
-/// v2 has it in every cgroup but the root.
-bool has_swap_accounting(const sys::HostFacts& host) {
+/// Whether this host can limit memory and swap together. v1 has the file at the root of the
+/// hierarchy; v2 has it in every cgroup but the root.
+Result<bool> has_swap_accounting() {
+    const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     const sys::CgroupHierarchy* memory = host.hierarchy_of("memory");
     if (memory == nullptr) {
         return false;
@@ -166,17 +167,17 @@ Result<Prepared> prepare(const store::Store& store,
         hostname = wish.network == NetworkMode::host ? KNARR_TRY(host_name()) : short_id(id);
     }
     NameTexts texts = KNARR_TRY(name_texts(wish.network, hostname));
-    const sys::HostFacts host = KNARR_TRY(sys::probe_host());
-    bundle::Made made =
-        KNARR_TRY(bundle::make_bundle({.image = image.config,
-                                       .request = wish,
-                                       .rootfs = std::move(root),
-                                       .user = std::move(user),
-                                       .hostname = hostname,
-                                       .directory = directory,
-                                       .files = name_files(directory),
-                                       .limits = limits,
-                                       .swap_accounting = has_swap_accounting(host)}));
+    const bool limits_memory = wish.memory_bytes || limits.default_memory_bytes > 0;
+    const bool swap = limits_memory && KNARR_TRY(has_swap_accounting());
+    bundle::Made made = KNARR_TRY(bundle::make_bundle({.image = image.config,
+                                                       .request = wish,
+                                                       .rootfs = std::move(root),
+                                                       .user = std::move(user),
+                                                       .hostname = hostname,
+                                                       .directory = directory,
+                                                       .files = name_files(directory),
+                                                       .limits = limits,
+                                                       .swap_accounting = swap}));
     return Prepared{.id = id,
                     .reference = image.reference.empty() ? image.id.text() : image.reference,
                     .image = std::move(image),
