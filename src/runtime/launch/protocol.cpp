@@ -35,10 +35,9 @@ Packet decode(sys::Packet raw) {
     if (raw.bytes.size() == kErrnoBytes) {
         packet.message = Message::exec_errno;
         const std::int32_t number = number_at(raw.bytes, 0);
-        packet.error = make_errno(number & ~sys::kTrampolineFilterStage,
-                                  (number & sys::kTrampolineFilterStage) != 0
-                                      ? "load the seccomp filter"
-                                      : "execve");
+        packet.error = make_errno(
+            number & ~sys::kTrampolineFilterStage,
+            (number & sys::kTrampolineFilterStage) != 0 ? "load the seccomp filter" : "execve");
         return packet;
     }
     packet.message = static_cast<Message>(raw.bytes[0]);
