@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/unbuilt.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -140,6 +141,9 @@ const Verb* find_verb(std::span<const Verb* const> verbs, std::string_view name)
 }
 
 Error unknown_verb(std::span<const Verb* const> verbs, std::string_view name) {
+    if (auto known = unbuilt_verb(name)) {
+        return *std::move(known);
+    }
     std::vector<std::string_view> names;
     for (const Verb* verb : verbs) {
         names.push_back(verb->name);

@@ -14,7 +14,7 @@ std::string verb_help(const Verb& verb, std::string_view path);
 std::span<const Option> global_options();
 /// The verb of that name or alias; null when there is none.
 const Verb* find_verb(std::span<const Verb* const> verbs, std::string_view name);
-/// "unknown verb", with the nearest one as hint.
+/// "unknown verb" with the nearest one as hint, or "not built yet" for what other engines have.
 Error unknown_verb(std::span<const Verb* const> verbs, std::string_view name);
 
 }  // namespace knarr::cli

@@ -40,6 +40,7 @@ constexpr std::array kListOptions{
     Option{.name = "format", .value = "FORMAT", .help = "table or json", .fallback = "table"},
     Option{.name = "quiet", .letter = 'q', .help = "print IDs only"},
     Option{.name = "no-trunc", .help = "print IDs whole"},
+    Option{.name = "all", .letter = 'a', .help = "no effect: all images are always shown"},
 };
 
 /// "docker.io/library/busybox:latest" -> {"docker.io/library/busybox", "latest"}.

@@ -142,12 +142,16 @@ Result<int> run_program(Words words, Context& context) {
 int run_main(Words words) {
     Reporter reporter;
     Context context{.globals = {}, .reporter = reporter};
-    const Result<int> status = run_program(words, context);
+    Result<int> status = run_program(words, context);
     if (status) {
         return *status;
     }
-    reporter.error(status.error());
-    const int own = describe(status.error().code).exit_status;
+    Error error = std::move(status).error();
+    if (error.code == Errc::invalid_argument && !reporter.verb.empty()) {
+        error = std::move(error).advise(fmt::format("see knarr {} --help", reporter.verb));
+    }
+    reporter.error(error);
+    const int own = describe(error.code).exit_status;
     // 126 and 127 speak of the container's program and stay what they are.
     return context.failure_status != 0 && own != 126 && own != 127 ? context.failure_status : own;
 }

@@ -5,10 +5,10 @@
 //   main.cpp     global options, which verb, what an error looks like and means as exit status
 //   options.h    the option parser
 //   verbs.cpp    the table of all verbs
+//   unbuilt.h    verbs of other engines that are not built yet
 //   help.h       help texts from the table
 //   output.h     standard output, standard error, the log file
 //   table.h      columns
-//   inspect.h    values as JSON
 
 #include <span>
 #include <string>

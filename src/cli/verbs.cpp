@@ -77,7 +77,7 @@ Result<std::string_view> one_argument(const Parsed& args, std::string_view what)
     }
     if (args.positionals.size() > 1) {
         return fail(Errc::invalid_argument,
-                    "one {} is wanted; \"{}\" is too much",
+                    "one {} is wanted; \"{}\" is one argument too many",
                     what,
                     printable(args.positionals[1]));
     }
@@ -86,8 +86,9 @@ Result<std::string_view> one_argument(const Parsed& args, std::string_view what)
 
 Result<> no_arguments(const Parsed& args) {
     if (!args.positionals.empty()) {
-        return fail(
-            Errc::invalid_argument, "\"{}\" is too much", printable(args.positionals.front()));
+        return fail(Errc::invalid_argument,
+                    "unexpected argument \"{}\"",
+                    printable(args.positionals.front()));
     }
     return {};
 }

@@ -80,11 +80,19 @@ def test_wrong_usage_is_status_2_and_says_why(knarr, words):
 @pytest.mark.parametrize("words", [
     ["--systemd-cgroup", "list"], ["--cgroup-manager", "systemd", "list"],
     ["--cgroup-manager", "disabled", "list"], ["--rootless", "true", "list"],
+    ["exec", "web", "sh"], ["logs", "web"], ["stop", "web"], ["build", "."], ["login", "x.org"],
+    ["container", "exec", "web"], ["image", "push", "busybox"], ["push", "busybox"],
 ])
 def test_what_is_not_built_is_a_typed_error(knarr, words):
     result = knarr(*words)
     assert result.returncode == 5
     assert "not built yet" in result.stderr
+    assert "hint: " in result.stderr
+
+
+def test_the_hint_for_wrong_usage_names_the_verbs_own_help(knarr):
+    assert knarr("state").stderr.endswith("hint: see knarr state --help\n")
+    assert knarr("image", "inspect").stderr.endswith("hint: see knarr image inspect --help\n")
 
 
 def test_errors_are_json_where_json_is_asked_for(knarr):

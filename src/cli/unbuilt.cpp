@@ -1,0 +1,82 @@
+#include "cli/unbuilt.h"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+namespace knarr::cli {
+
+namespace {
+
+struct Unbuilt {
+    std::string_view name;
+    std::string_view instead = {};  // what does the job today; empty: nothing does
+};
+
+constexpr std::string_view kOneRun = "give the program its whole work in one knarr run";
+constexpr std::string_view kOutput =
+    "a container writes to the output of its knarr run: knarr run ... > FILE 2>&1 &";
+constexpr std::string_view kNetwork = "knarr run has --network none and --network host";
+constexpr std::string_view kLogins =
+    "credentials are read from auth.json or docker's config.json; --authfile names another file";
+
+constexpr std::array kUnbuilt{
+    Unbuilt{"attach", kOutput},
+    Unbuilt{"build", "build with another tool, then knarr pull oci:DIR or docker-archive:FILE"},
+    Unbuilt{"checkpoint"},
+    Unbuilt{"commit"},
+    Unbuilt{"compose"},
+    Unbuilt{"cp", "share a directory with the container: knarr run -v HOST:DIR ..."},
+    Unbuilt{"diff"},
+    Unbuilt{"events"},
+    Unbuilt{"exec", kOneRun},
+    Unbuilt{"export"},
+    Unbuilt{"features", "knarr info --json says what this build and this host can do"},
+    Unbuilt{"history", "knarr image inspect IMAGE shows the image's layers and configuration"},
+    Unbuilt{"import", "knarr pull reads oci:DIR, oci-archive:FILE and docker-archive:FILE"},
+    Unbuilt{"inspect", "knarr state ID for a container, knarr image inspect IMAGE for an image"},
+    Unbuilt{"load", "knarr pull docker-archive:FILE, or oci-archive:FILE"},
+    Unbuilt{"login", kLogins},
+    Unbuilt{"logout", kLogins},
+    Unbuilt{"logs", kOutput},
+    Unbuilt{"network", kNetwork},
+    Unbuilt{"pause", "knarr kill ID STOP stops the first process"},
+    Unbuilt{"play"},
+    Unbuilt{"kube"},
+    Unbuilt{"pod"},
+    Unbuilt{"port", kNetwork},
+    Unbuilt{"prune", "knarr delete ID... and knarr rmi IMAGE... remove what they name"},
+    Unbuilt{"push"},
+    Unbuilt{"rename", "give the name at once: knarr run --name NAME ..."},
+    Unbuilt{"restart", "delete it and run it again"},
+    Unbuilt{"restore"},
+    Unbuilt{"resume", "knarr kill ID CONT lets a stopped process go on"},
+    Unbuilt{"save"},
+    Unbuilt{"search", "name the image in full: knarr pull HOST/NAME:TAG"},
+    Unbuilt{"spec", "runc spec and crun spec write a config.json that knarr takes"},
+    Unbuilt{"stats", "knarr state ID names the process; its cgroup has the figures"},
+    Unbuilt{"stop", "knarr kill ID TERM, and knarr kill ID KILL when it does not listen"},
+    Unbuilt{"system", "knarr info says what this host can do"},
+    Unbuilt{"tag", "pull it under the name that it is to have"},
+    Unbuilt{"top", "knarr state ID names the process; ps on the host shows it"},
+    Unbuilt{"unpause", "knarr kill ID CONT lets a stopped process go on"},
+    Unbuilt{"update", "give the limits at once: knarr run --memory --cpus --pids-limit"},
+    Unbuilt{"volume", "share a directory with the container: knarr run -v HOST:DIR ..."},
+    Unbuilt{"wait", "knarr run waits and exits with the program's status"},
+};
+
+}  // namespace
+
+std::optional<Error> unbuilt_verb(std::string_view name) {
+    const auto* const at = std::ranges::find(kUnbuilt, name, &Unbuilt::name);
+    if (at == kUnbuilt.end()) {
+        return std::nullopt;
+    }
+    return Error{.code = Errc::unsupported,
+                 .message = fmt::format("the verb {} is not built yet", name),
+                 .hint = at->instead.empty() ? std::string("knarr --help shows what is built")
+                                             : std::string(at->instead)};
+}
+
+}  // namespace knarr::cli
