@@ -76,7 +76,14 @@ void each_group(std::string_view text, Visit visit) {
 }
 
 Result<std::uint32_t> resolve_group(std::string_view group, std::string_view text) {
-    // A name wins over a number, as docker does: a group may be called "100".
+    // A number is never looked up as a name, see resolve_user.
+    if (is_number(group)) {
+        const auto number = parse_id(group);
+        if (!number) {
+            return fail(Errc::invalid_argument, "group {} is above {}", printable(group), kMaxId);
+        }
+        return *number;
+    }
     std::optional<std::uint32_t> gid;
     each_group(text, [&](const GroupEntry& entry) {
         if (entry.name == group) {
@@ -84,12 +91,6 @@ Result<std::uint32_t> resolve_group(std::string_view group, std::string_view tex
         }
         return gid.has_value();
     });
-    if (!gid && is_number(group)) {
-        gid = parse_id(group);
-        if (!gid) {
-            return fail(Errc::invalid_argument, "group {} is above {}", printable(group), kMaxId);
-        }
-    }
     if (!gid) {
         return fail(Errc::invalid_argument,
                     "group \"{}\" is not in the image's /etc/group",
@@ -131,19 +132,24 @@ Result<ResolvedUser> resolve_user(std::string_view user,
         who = "0";
     }
 
-    auto entry = find_passwd(passwd, [&](const PasswdEntry& e) { return e.name == who; });
+    std::optional<PasswdEntry> entry;
     ResolvedUser out;
-    if (!entry && is_number(who)) {
+    // A number is always an ID, whatever names the image has: an entry "1000:x:0:0" would make
+    // root of a caller's `--user 1000` (CVE-2016-3697).
+    if (is_number(who)) {
         const auto uid = parse_id(who);
         if (!uid) {
             return fail(Errc::invalid_argument, "user {} is above {}", printable(who), kMaxId);
         }
         out.uid = *uid;
         entry = find_passwd(passwd, [&](const PasswdEntry& e) { return e.uid == *uid; });
-    } else if (!entry && !(who == "root" && passwd.empty())) {
-        return fail(Errc::invalid_argument,
-                    "user \"{}\" is not in the image's /etc/passwd",
-                    printable(who));
+    } else {
+        entry = find_passwd(passwd, [&](const PasswdEntry& e) { return e.name == who; });
+        if (!entry && !(who == "root" && passwd.empty())) {
+            return fail(Errc::invalid_argument,
+                        "user \"{}\" is not in the image's /etc/passwd",
+                        printable(who));
+        }
     }
     if (entry) {
         out.uid = entry->uid;

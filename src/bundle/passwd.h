@@ -28,9 +28,10 @@ struct ResolvedUser {
 };
 
 /// Resolves `user` ("", "uid", "name", "uid:gid", "name:group", mixed) with the texts of the
-/// image's /etc/passwd and /etc/group (empty: the file is not there). "" is root. A numeric user
-/// needs no entry; a name does. With an explicit group there are no supplementary groups of the
-/// user; without one there are those that list the user's name.
+/// image's /etc/passwd and /etc/group (empty: the file is not there). "" is root. A number is
+/// always an ID, never a name of the image's (CVE-2016-3697), and needs no entry; a name does. With
+/// an explicit group there are no supplementary groups of the user; without one there are those
+/// that list the user's name.
 ///
 /// Errors: invalid_argument for a name without an entry, for a number above 4294967294 (CVE-2024-
 /// 40635) and for malformed text, naming `user`.

@@ -75,8 +75,13 @@ TEST(ResolveUser, ExplicitGroupReplacesTheGroupsOfTheUser) {
     EXPECT_EQ(resolved(":audio").gid, 29u);
 }
 
-TEST(ResolveUser, GroupNamedLikeANumberWinsOverTheNumber) {
-    EXPECT_EQ(resolved("web:100").gid, 7u);
+TEST(ResolveUser, ANumberIsNeverTheNameOfAnEntryOfTheImage) {
+    const auto user = resolve_user("1000", "1000:x:0:0::/root:/bin/sh\n", "audio:x:29:1000\n");
+    ASSERT_TRUE(user) << user.error().message;
+    EXPECT_EQ(user->uid, 1000u);
+    EXPECT_EQ(user->gid, 0u);
+    EXPECT_TRUE(user->groups.empty());
+    EXPECT_EQ(resolved("web:100").gid, 100u);
 }
 
 TEST(ResolveUser, NumbersThatDoNotFitAreRefusedNeverWrapped) {

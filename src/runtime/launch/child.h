@@ -22,6 +22,8 @@ struct Child {
     sys::Fd proc;   // the host's procfs, verified
     sys::Fd root;   // the root of the container, from MountRoot on
     sys::Fd empty;  // an empty read-only tmpfs, mounted once and cloned for every masked directory
+    /// The file systems on /proc, /sys and /dev: no volume may get into them through a link.
+    std::vector<dev_t> kernel_places;
     bool joined = false;  // AwaitCgroup was done
 };
 

@@ -156,7 +156,8 @@ private:
                    .prepared = std::move(prepared_),
                    .proc = {},
                    .root = {},
-                   .empty = {}});
+                   .empty = {},
+                   .kernel_places = {}});
     }
 
     Result<> make_cgroup() {

@@ -1,5 +1,6 @@
 // The child's steps that mount: every target is resolved beneath the root's descriptor.
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -126,6 +127,9 @@ Result<> mount_fs(Child& child, const step::MountFs& step) {
         KNARR_TRY(sys::set_mount_attributes(mount, {.set = sys::attributes_of(later)}));
     }
     KNARR_TRY(sys::attach_mount(mount, target));
+    if (kernel_fs || step.target == "/dev") {
+        child.kernel_places.push_back(KNARR_TRY(sys::stat_of(mount)).st_dev);
+    }
     return set_propagation(mount, step.propagation);
 }
 
@@ -137,6 +141,28 @@ Result<sys::Fd> open_bind_source(const step::Bind& step) {
     return mount;
 }
 
+namespace {
+
+/// A link in the image may not lay a host's directory over /dev, /proc or /sys: what is made there
+/// next, device nodes and mount points, would be made in that directory on the host.
+Result<> check_bind_target(const Child& child, const std::string& path, const sys::Fd& target) {
+    for (const char* place : {"/dev", "/proc", "/sys"}) {
+        if (path == place || path.starts_with(std::string(place) + "/")) {
+            return {};
+        }
+    }
+    const struct stat entry = KNARR_TRY(sys::stat_of(target));
+    if (std::ranges::find(child.kernel_places, entry.st_dev) == child.kernel_places.end()) {
+        return {};
+    }
+    return fail(Errc::denied,
+                "{} is or passes a symbolic link in the image to /dev, /proc or /sys: no directory "
+                "is mounted there through one",
+                printable(path));
+}
+
+}  // namespace
+
 Result<> bind(Child& child, const step::Bind& step, const sys::Fd* prepared) {
     sys::Fd own;
     if (prepared == nullptr) {
@@ -147,6 +173,9 @@ Result<> bind(Child& child, const step::Bind& step, const sys::Fd* prepared) {
     const sys::Fd target = S_ISDIR(source.st_mode)
                                ? KNARR_TRY(sys::make_dirs_in_root(child.root, step.target, 0755))
                                : KNARR_TRY(sys::make_file_in_root(child.root, step.target, 0644));
+    if (S_ISDIR(source.st_mode)) {
+        KNARR_TRY(check_bind_target(child, step.target, target));
+    }
     if (!step.uid_mappings.empty() || !step.gid_mappings.empty()) {
         const sys::Fd user_namespace = KNARR_TRY(
             sys::make_user_namespace(to_lines(step.uid_mappings), to_lines(step.gid_mappings)));

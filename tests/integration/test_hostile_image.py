@@ -1,0 +1,46 @@
+"""Images that attack the host through what `knarr run` does for them."""
+
+import pytest
+
+import images
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+
+@pytest.fixture
+def host(knarr_path, scratch):
+    host = images.Host(knarr_path, scratch)
+    yield host
+    assert host.traces() == []
+
+
+def layout(scratch, layer, config=None):
+    return images.write_layout(scratch / "image", [images.base_layer(), layer.bytes()], config)
+
+
+def test_a_numeric_user_is_never_a_name_of_the_image(host, scratch):
+    # CVE-2016-3697: the image names an account of root like the number that the caller asks for.
+    image = layout(scratch, images.Layer().add("etc/passwd", b"1000:x:0:0::/root:/bin/sh\n")
+                   .add("etc/group", b"1000:x:0:\n"))
+    assert host.good("run", "--rm", "-q", "-u", "1000", image, "id", "-u").strip() == "1000"
+    assert host.good("run", "--rm", "-q", "-u", "5:1000", image, "id", "-g").strip() == "1000"
+
+
+@pytest.mark.parametrize("target", ["/dev", "/proc", "/sys", "../../dev", "/sys/fs"])
+def test_a_volume_does_not_get_over_dev_proc_or_sys_through_a_link(host, scratch, target):
+    volume = scratch / "volume"
+    volume.mkdir()
+    image = layout(scratch, images.Layer().symlink("data", target))
+    result = host.run("run", "--rm", "-q", "-v", f"{volume}:/data", image, "true")
+    assert list(volume.iterdir()) == [], "the image made files in a directory of the host"
+    assert result.returncode == 125
+    assert "/data" in result.stderr and "symbolic link" in result.stderr
+
+
+def test_a_volume_may_be_named_to_lie_in_dev(host, scratch):
+    volume = scratch / "volume"
+    volume.mkdir()
+    image = layout(scratch, images.Layer().symlink("data", "/srv").directory("srv"))
+    host.good("run", "--rm", "-q", "-v", f"{volume}:/dev/mine", "-v", f"{volume}:/data", image,
+              "sh", "-c", "touch /dev/mine/a /srv/b")
+    assert sorted(entry.name for entry in volume.iterdir()) == ["a", "b"]
