@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "core/text.h"
@@ -133,12 +134,12 @@ Result<> apply(Child& child, std::size_t index, const Operation& operation) {
             [&](const step::ReadonlyRoot&) {
                 make_cwd(child);
                 return sys::set_mount_attributes(child.root,
-                                                 {.set = sys::attributes_of(1 /* MS_RDONLY */)});
+                                                 {.set = sys::attributes_of(MS_RDONLY)});
             },
             [&](const step::PropagateRoot& s) {
                 return sys::set_mount_attributes(child.root,
-                                                 {.propagation = s.flags & ~16384UL /* MS_REC */,
-                                                  .recursive = (s.flags & 16384UL) != 0});
+                                                 {.propagation = s.flags & ~std::uint64_t{MS_REC},
+                                                  .recursive = (s.flags & MS_REC) != 0});
             },
             [&](const step::AwaitRuntimeHooks&) { return await_runtime_hooks(child); },
             [&](const step::CreateContainerHooks&) {

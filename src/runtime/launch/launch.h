@@ -7,26 +7,30 @@
 //   parent                                     child (pid 1 of a new pid namespace)
 //   ------------------------------------------ ----------------------------------------------------
 //   open namespaces to join, verify their type
-//   clone3 (a middle process first where a
-//   namespace is joined; it hands on the pidfd)
+//   v2: make the cgroup, write its limits
+//   clone3 (into the v2 cgroup; by a middle
+//   process where a namespace is joined, which
+//   hands on the pidfd)
 //                                              wait for maps (only in a new user namespace)
 //   write uid_map, gid_map           maps ->
-//   make the cgroup, write its limits,         steps: propagation, root, mounts, devices, masks
+//   v1: make the cgroup, write its limits,     steps: propagation, root, mounts, devices, masks
 //   write cgroup.procs (may wait for the
 //   kernel while the child mounts) joined ->   AwaitCgroup: cgroup namespace, cgroup mounts
 //                                   <- hooks   AwaitRuntimeHooks (only where there are some)
 //   hooks prestart, createRuntime   hooks ->   CreateContainerHooks, PivotRoot, the rest
 //                                   <- ready   all steps done, nothing of the user's has run
 //   on_created(pid): record on disk
-//                               recorded ->    let go of the parent (no parent-death signal)
+//                               recorded ->    with a gate_listener: closes this socket and waits
+//                                              there, so that it outlives the parent
 //   ........................................... the gate .......................................
 //   open_gate, or `knarr start`       go ->    hooks startContainer, capabilities, user, seccomp,
 //                                              trampoline, execve
 //                        <- failed, or EOF     the socket closes on a successful execve
 //
-// A child that finds the socket closed before `recorded` ends itself: a parent killed at any point
-// leaves no process behind. `failed` may come at any time; it carries the step's name, errno and
-// a message.
+// A child that finds the socket closed while it still uses it ends itself: a parent killed before
+// `recorded`, or before the gate of a `run`, leaves no process behind. There is no parent-death
+// signal: the kernel forgets it when the user or the program changes. `failed` may come at any
+// time; it carries the step's name, errno and a message.
 
 #include <functional>
 #include <string>
