@@ -67,16 +67,4 @@ Result<bundle::OverlayRoot> make_root(const store::Store& store,
     return root;
 }
 
-Result<> release_root(const std::string& container_dir) {
-    auto dir = sys::open_path(container_dir, kDirectory);
-    if (!dir && dir.error().sys_errno == ENOENT) {
-        return {};
-    }
-    const sys::Fd fd = KNARR_TRY(std::move(dir), "container directory");
-    for (const char* name : {"upper", "work", "merged"}) {
-        KNARR_TRY(sys::remove_tree_at(fd, name), "{}", printable(container_dir));
-    }
-    return {};
-}
-
 }  // namespace knarr::layer

@@ -21,7 +21,4 @@ Result<bundle::OverlayRoot> make_root(const store::Store& store,
                                       const std::string& container_dir,
                                       RootAccess access);
 
-/// Removes what make_root made. Nothing may be mounted there any more.
-Result<> release_root(const std::string& container_dir);
-
 }  // namespace knarr::layer

@@ -2,7 +2,6 @@
 
 #include <cerrno>
 
-#include <fcntl.h>
 #include <linux/capability.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -87,27 +86,6 @@ std::optional<unsigned> parse_capability(std::string_view name) {
 
 std::string_view capability_name(unsigned number) {
     return number < kKnownCapabilities ? kNames[number] : std::string_view();
-}
-
-unsigned last_capability() {
-    const int fd = open("/proc/sys/kernel/cap_last_cap", O_RDONLY | O_CLOEXEC);
-    if (fd >= 0) {
-        char text[16];
-        const ssize_t got = read(fd, text, sizeof(text));
-        close(fd);
-        std::string_view line(text, got > 0 ? static_cast<std::size_t>(got) : 0);
-        if (line.ends_with('\n')) {
-            line.remove_suffix(1);
-        }
-        if (const auto number = parse_number(line, 63)) {
-            return static_cast<unsigned>(*number);
-        }
-    }
-    unsigned last = 0;
-    while (last < 63 && prctl(PR_CAPBSET_READ, last + 1, 0, 0, 0) >= 0) {
-        ++last;
-    }
-    return last > 0 ? last : kKnownCapabilities - 1;
 }
 
 Result<> drop_bounding(CapSet keep) {

@@ -29,10 +29,6 @@ struct CapSets {
     CapSet bounding = 0, effective = 0, permitted = 0, inheritable = 0, ambient = 0;
 };
 
-/// The highest capability number of the running kernel, from /proc or, without it, by asking
-/// prctl. Never fails: 40 when nothing answers.
-unsigned last_capability();
-
 // What a launcher calls, in this order; each one allocates nothing unless it fails.
 
 /// Removes from the bounding set what is not in `keep`. Needs CAP_SETPCAP, so before the user

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "spec/oci_layout.h"
-#include "spec/state.h"
 
 namespace knarr::spec {
 namespace {
@@ -101,31 +100,6 @@ TEST(DockerArchive, NamesThatLeaveTheArchiveAreRefused) {
     EXPECT_EQ(refusal(R"([{"Config":""}])"),
               "manifest.json: [0].Config: \"\" is not the name of a file in the archive");
     EXPECT_EQ(refusal("{}"), "manifest.json: this is an object, not an array");
-}
-
-TEST(State, ForHooksHasTheSpecificationsMembersOnly) {
-    const State state{.id = "c1",
-                      .status = ContainerState::created,
-                      .pid = 42,
-                      .bundle = "/b",
-                      .annotations = {{"k", "v"}},
-                      .rootfs = "/b/r",
-                      .created = "2026-11-23T00:00:00Z",
-                      .owner = "root"};
-    EXPECT_EQ(encode_hook_state(state),
-              R"({"ociVersion":"1.3.0","id":"c1","status":"created","pid":42,"bundle":"/b",)"
-              R"("annotations":{"k":"v"}})");
-    State stopped = state;
-    stopped.status = ContainerState::stopped;
-    stopped.pid = 0;
-    stopped.annotations.clear();
-    EXPECT_EQ(encode_hook_state(stopped),
-              R"({"ociVersion":"1.3.0","id":"c1","status":"stopped","bundle":"/b"})");
-    JsonWriter json;
-    write_state(json, stopped);
-    EXPECT_EQ(json.text(),
-              R"({"ociVersion":"1.3.0","id":"c1","pid":0,"status":"stopped","bundle":"/b",)"
-              R"("rootfs":"/b/r","created":"2026-11-23T00:00:00Z","owner":"root"})");
 }
 
 }  // namespace

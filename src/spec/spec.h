@@ -5,7 +5,6 @@
 //   image.h           manifests, indexes, image configs (OCI 1.1 and Docker schema 2), digests
 //   oci_layout.h      images as files: oci-layout, docker-archive
 //   registry.h        tokens, error bodies, credentials files
-//   state.h           the state that hooks, `state` and `list` get
 //   json_reader.h     a checked JSON value, for the records that other rooms keep
 //   json_writer.h     JSON text, for records and --json output
 //
@@ -19,4 +18,3 @@
 #include "spec/oci_layout.h"
 #include "spec/registry.h"
 #include "spec/runtime_config.h"
-#include "spec/state.h"
