@@ -137,7 +137,7 @@ Result<std::unique_ptr<PullProcess>> PullProcess::start(const rpc::Session& sess
                                                         NoticeFn notice) {
     KNARR_TRY(check_lengths(session, pem));
     const sys::Fd program = KNARR_TRY(open_program());
-    sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair());
+    sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::never_blocks));
     sys::Helper helper = KNARR_TRY(sys::Helper::start({.program = &program,
                                                        .argv = {kProgram, "--serve"},
                                                        .env = helper_environment(),

@@ -72,6 +72,16 @@ void kill_and_reap(const Fd& pidfd) {
     static_cast<void>(reap(pidfd));
 }
 
+std::vector<char*> exec_pointers(const std::vector<std::string>& texts) {
+    std::vector<char*> out;
+    out.reserve(texts.size() + 1);
+    for (const std::string& text : texts) {
+        out.push_back(const_cast<char*>(text.c_str()));  // execve reads only
+    }
+    out.push_back(nullptr);
+    return out;
+}
+
 Result<> set_dumpable(bool dumpable) {
     if (prctl(PR_SET_DUMPABLE, dumpable ? 1 : 0) != 0) {
         return fail_errno(errno, "prctl PR_SET_DUMPABLE");
@@ -110,13 +120,6 @@ Result<> close_on_exec_from(unsigned first) {
 Result<> replace_fd(const Fd& from, int number) {
     if (dup2(from.get(), number) < 0) {
         return fail_errno(errno, "dup2 {} to {}", from.get(), number);
-    }
-    return {};
-}
-
-Result<> keep_on_exec(const Fd& fd) {
-    if (fcntl(fd.get(), F_SETFD, 0) != 0) {
-        return fail_errno(errno, "fcntl F_SETFD");
     }
     return {};
 }

@@ -3,7 +3,8 @@
 // a copy of the parent's memory.
 
 #include <cstdint>
-#include <optional>
+#include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -26,6 +27,9 @@ Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup = nullptr);
 /// Sends SIGKILL and waits until the child is reaped. For children of this process only.
 void kill_and_reap(const Fd& pidfd);
 
+/// What execve(2) takes: the texts' addresses and a null pointer; valid while `texts` is.
+std::vector<char*> exec_pointers(const std::vector<std::string>& texts);
+
 /// Whether others of our user may look into /proc/PID of this process.
 Result<> set_dumpable(bool dumpable);
 /// A new session; already leading one is no error.
@@ -36,8 +40,6 @@ void unblock_signals();
 Result<> close_on_exec_from(unsigned first);
 /// dup2(2) of each valid descriptor onto its number.
 Result<> replace_fd(const Fd& from, int number);
-/// FD_CLOEXEC off, for a descriptor that an executed program shall have.
-Result<> keep_on_exec(const Fd& fd);
 
 /// setns(2) after checking that the file is a namespace of this CLONE_NEW* type.
 /// Errors: invalid_config when the path is something else.

@@ -22,15 +22,6 @@ namespace {
 
 constexpr std::size_t kMaxErrorOutput = 4096;
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-    std::vector<char*> out;
-    for (const std::string& text : texts) {
-        out.push_back(const_cast<char*>(text.c_str()));  // execve reads only
-    }
-    out.push_back(nullptr);
-    return out;
-}
-
 /// The child's side: stdin, stdout and stderr, then the program; errno to `report` on failure.
 [[noreturn]] void become(const Program& program,
                          const Fd& input,
@@ -133,8 +124,8 @@ Result<Ended> run_program(const Program& program) {
     const Fd null = KNARR_TRY(open_path("/dev/null", O_WRONLY));
     fcntl(input.get(), F_SETFL, O_NONBLOCK);
     fcntl(errors.read.get(), F_SETFL, O_NONBLOCK);
-    const std::vector<char*> argv = pointers(program.args);
-    const std::vector<char*> envp = pointers(program.env);
+    const std::vector<char*> argv = exec_pointers(program.args);
+    const std::vector<char*> envp = exec_pointers(program.env);
 
     Clone clone = KNARR_TRY(clone_process(0));
     if (clone.in_child()) {

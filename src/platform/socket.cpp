@@ -12,13 +12,15 @@
 
 namespace knarr::sys {
 
-Result<SocketPair> make_packet_pair() {
+Result<SocketPair> make_packet_pair(OurEnd our_end) {
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
         return fail_errno(errno, "socketpair");
     }
     SocketPair pair{.ours = Fd(ends[0]), .theirs = Fd(ends[1])};
-    KNARR_TRY(set_nonblocking(pair.ours));
+    if (our_end == OurEnd::never_blocks) {
+        KNARR_TRY(set_nonblocking(pair.ours));
+    }
     return pair;
 }
 

@@ -14,8 +14,9 @@ namespace knarr::sys {
 struct SocketPair {
     Fd ours, theirs;
 };
-/// Two connected SOCK_SEQPACKET sockets; `ours` does not block.
-Result<SocketPair> make_packet_pair();
+enum class OurEnd { blocks, never_blocks };
+/// Two connected SOCK_SEQPACKET sockets; `theirs` blocks.
+Result<SocketPair> make_packet_pair(OurEnd our_end);
 
 /// One packet with, at most, one descriptor.
 struct Packet {

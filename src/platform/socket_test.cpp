@@ -11,7 +11,7 @@ namespace knarr::sys {
 namespace {
 
 TEST(PacketPair, KeepsBoundariesAndOrder) {
-    SocketPair pair = make_packet_pair().value();
+    SocketPair pair = make_packet_pair(OurEnd::never_blocks).value();
     ASSERT_TRUE(send_packet(pair.theirs, "one"));
     ASSERT_TRUE(send_packet(pair.theirs, "two!"));
     EXPECT_EQ(receive_packet(pair.ours, 64).value()->bytes, "one");
@@ -20,7 +20,7 @@ TEST(PacketPair, KeepsBoundariesAndOrder) {
 }
 
 TEST(PacketPair, CarriesOneDescriptor) {
-    SocketPair pair = make_packet_pair().value();
+    SocketPair pair = make_packet_pair(OurEnd::never_blocks).value();
     Pipe pipe = make_pipe().value();
     ASSERT_TRUE(send_packet(pair.theirs, "take it", &pipe.write));
     std::optional<Packet> packet = receive_packet(pair.ours, 64).value();
@@ -32,14 +32,14 @@ TEST(PacketPair, CarriesOneDescriptor) {
 }
 
 TEST(PacketPair, ReportsTheOtherSidesEndAsClosed) {
-    SocketPair pair = make_packet_pair().value();
+    SocketPair pair = make_packet_pair(OurEnd::never_blocks).value();
     pair.theirs.reset();
     EXPECT_TRUE(receive_packet(pair.ours, 64).value()->closed);
     EXPECT_EQ(send_packet(pair.ours, "x").error().sys_errno, EPIPE);
 }
 
 TEST(PacketPair, DeliversTheLastWordsOfASideThatClosedWithoutListening) {
-    SocketPair pair = make_packet_pair().value();
+    SocketPair pair = make_packet_pair(OurEnd::never_blocks).value();
     ASSERT_TRUE(send_packet(pair.ours, "never read"));
     ASSERT_TRUE(send_packet(pair.theirs, "last words"));
     pair.theirs.reset();
@@ -48,7 +48,7 @@ TEST(PacketPair, DeliversTheLastWordsOfASideThatClosedWithoutListening) {
 }
 
 TEST(PacketPair, RefusesAPacketPastTheBound) {
-    SocketPair pair = make_packet_pair().value();
+    SocketPair pair = make_packet_pair(OurEnd::never_blocks).value();
     ASSERT_TRUE(send_packet(pair.theirs, std::string(64, 'x')));
     ASSERT_TRUE(send_packet(pair.theirs, std::string(65, 'x')));
     EXPECT_TRUE(receive_packet(pair.ours, 64));
@@ -56,7 +56,7 @@ TEST(PacketPair, RefusesAPacketPastTheBound) {
 }
 
 TEST(PacketPair, RefusesTwoDescriptorsAndLeaksNone) {
-    SocketPair pair = make_packet_pair().value();
+    SocketPair pair = make_packet_pair(OurEnd::never_blocks).value();
     Pipe pipe = make_pipe().value();
     char byte = 'x';
     iovec part{.iov_base = &byte, .iov_len = 1};

@@ -15,6 +15,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "platform/pidfd.h"
+#include "platform/process.h"
+
 namespace knarr::sys {
 namespace {
 
@@ -85,15 +88,6 @@ bool drop_rights(const ChildPlan& plan) {
     _exit(127);
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-    std::vector<char*> result;
-    for (const std::string& text : texts) {
-        result.push_back(const_cast<char*>(text.c_str()));  // execve does not write to them
-    }
-    result.push_back(nullptr);
-    return result;
-}
-
 }  // namespace
 
 Result<Helper> Helper::start(const HelperSpec& spec) {
@@ -102,8 +96,8 @@ Result<Helper> Helper::start(const HelperSpec& spec) {
     if (!null.valid()) {
         return fail_errno(errno, "open /dev/null");
     }
-    const std::vector<char*> argv = pointers(spec.argv);
-    const std::vector<char*> env = pointers(spec.env);
+    const std::vector<char*> argv = exec_pointers(spec.argv);
+    const std::vector<char*> env = exec_pointers(spec.env);
     const ChildPlan plan{.program = spec.program->get(),
                          .socket = spec.socket->get(),
                          .error = errors.write.get(),

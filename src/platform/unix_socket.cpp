@@ -98,12 +98,4 @@ Result<> send_terminal(const Fd& socket, const Fd& master, const std::string& na
     return send_packet(socket, name, &master);
 }
 
-Result<BlockingPair> make_blocking_pair() {
-    int ends[2];
-    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
-        return fail_errno(errno, "socketpair");
-    }
-    return BlockingPair{.first = Fd(ends[0]), .second = Fd(ends[1])};
-}
-
 }  // namespace knarr::sys

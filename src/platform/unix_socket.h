@@ -23,10 +23,4 @@ Result<Fd> connect_stream(const std::string& path);
 /// Sends one byte with a descriptor, as terminal receivers expect it.
 Result<> send_terminal(const Fd& socket, const Fd& master, const std::string& name);
 
-/// Two connected SOCK_SEQPACKET sockets that block.
-struct BlockingPair {
-    Fd first, second;
-};
-Result<BlockingPair> make_blocking_pair();
-
 }  // namespace knarr::sys

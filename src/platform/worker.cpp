@@ -1,12 +1,10 @@
 #include "platform/worker.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -17,10 +15,12 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "platform/capability.h"
 #include "platform/file.h"
 #include "platform/mount.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
+#include "platform/signal.h"
 #include "platform/task.h"
 
 namespace knarr::sys {
@@ -88,27 +88,6 @@ Result<> keep_only(std::vector<int> keep) {
     return {};
 }
 
-/// Permitted and effective become `keep`; inheritable, ambient and the bounding set lose the rest.
-Result<> keep_capabilities(std::uint64_t keep) {
-    for (unsigned cap = 0; cap < 64; ++cap) {
-        if ((keep >> cap & 1U) == 0 && prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) != 0) {
-            if (errno == EINVAL) {
-                break;  // past the kernel's last one
-            }
-            return fail_errno(errno, "prctl PR_CAPBSET_DROP {}", cap);
-        }
-    }
-    __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
-    std::array<__user_cap_data_struct, 2> data{};
-    for (std::size_t i = 0; i < data.size(); ++i) {
-        data[i].effective = data[i].permitted = static_cast<std::uint32_t>(keep >> (32 * i));
-    }
-    if (syscall(SYS_capset, &header, data.data()) != 0) {
-        return fail_errno(errno, "capset");
-    }
-    return {};
-}
-
 Result<> limit_memory(std::uint64_t bytes) {
     const std::string statm = KNARR_TRY(read_file("/proc/self/statm", 256));
     const auto pages = parse_number(statm.substr(0, statm.find(' ')));
@@ -144,7 +123,9 @@ Result<> jail_self(const WorkerJail& jail, const Fd& result) {
     KNARR_TRY(chroot_to(*jail.root));
     set_umask(0);
     KNARR_TRY(set_no_new_privs());
-    return keep_capabilities(jail.capabilities);
+    KNARR_TRY(drop_bounding(jail.capabilities));
+    // Without inheritable ones the ambient ones go too.
+    return set_thread_caps(jail.capabilities, jail.capabilities, 0);
 }
 
 }  // namespace
@@ -197,8 +178,8 @@ Result<std::string> Worker::finish() {
     result_.reset();
     if (status.signaled) {
         return fail(Errc::internal,
-                    "the worker was killed by signal {}{}",
-                    status.value,
+                    "the worker was killed by {}{}",
+                    signal_name(status.value),
                     status.value == SIGKILL || status.value == SIGABRT ? " (out of memory?)" : "");
     }
     return decode(*bytes);

@@ -272,16 +272,6 @@ Result<> enter_cwd(const Program& program) {
     return {};
 }
 
-std::vector<char*> pointers(const std::vector<std::string>& texts) {
-    std::vector<char*> out;
-    out.reserve(texts.size() + 1);
-    for (const std::string& text : texts) {
-        out.push_back(const_cast<char*>(text.c_str()));  // execve reads only
-    }
-    out.push_back(nullptr);
-    return out;
-}
-
 }  // namespace
 
 Result<> become_program(Child& child, const sys::Fd& report) {
@@ -304,8 +294,8 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     }
     sys::unblock_signals();
     KNARR_TRY(sys::close_on_exec_from(3 + program.preserve_fds));
-    const std::vector<char*> argv = pointers(program.args);
-    const std::vector<char*> envp = pointers(program.env);
+    const std::vector<char*> argv = sys::exec_pointers(program.args);
+    const std::vector<char*> envp = sys::exec_pointers(program.env);
     if (early) {
         KNARR_TRY(load_filter_early(identity), "seccomp");
         KNARR_TRY(set_capabilities(identity));

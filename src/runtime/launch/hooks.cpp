@@ -2,6 +2,7 @@
 
 #include "core/text.h"
 #include "platform/run_program.h"
+#include "platform/signal.h"
 #include "runtime/launch/launch.h"
 
 namespace knarr::runtime {
@@ -23,7 +24,7 @@ Result<> run_hook(const spec::Hook& hook, const std::string& state) {
             Errc::hook_failed, "ran longer than {} s and was killed", program.timeout.count());
     }
     if (ended.signal != 0) {
-        return fail(Errc::hook_failed, "ended by signal {}", ended.signal);
+        return fail(Errc::hook_failed, "ended by {}", sys::signal_name(ended.signal));
     }
     if (ended.exit_code != 0) {
         return fail(Errc::hook_failed,

@@ -11,6 +11,7 @@
 #include "platform/mount.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
+#include "platform/socket.h"
 #include "platform/trampoline.h"
 #include "platform/unix_socket.h"
 #include "platform/user_namespace.h"
@@ -60,9 +61,9 @@ private:
         if (plan_.id_maps) {
             KNARR_TRY(prepare_mounts());
         }
-        sys::BlockingPair pair = KNARR_TRY(sys::make_blocking_pair());
-        socket_ = std::move(pair.first);
-        child_socket_ = std::move(pair.second);
+        sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::blocks));
+        socket_ = std::move(pair.ours);
+        child_socket_ = std::move(pair.theirs);
         return {};
     }
 
