@@ -1,6 +1,7 @@
 """The OCI verbs on bundles, each with what it must leave and what it must refuse.
 Source: runtime-spec runtime.md; the spelling is runc's."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -320,19 +321,34 @@ def test_the_program_gets_no_descriptor_of_ours(host):
     assert set(fds) == {"fd.0", "fd.1", "fd.2"}, done.stdout
 
 
+@contextlib.contextmanager
+def descriptor_3(path):
+    """`path` open as descriptor 3. What stood there before (pytest's own, perhaps) comes back."""
+    with open(path, "rb") as file:
+        try:
+            before = os.dup(3)
+        except OSError:
+            before = None
+        os.dup2(file.fileno(), 3)
+        try:
+            yield
+        finally:
+            if before is None:
+                os.close(3)
+            else:
+                os.dup2(before, 3, inheritable=False)
+                os.close(before)
+
+
 def test_preserved_descriptors_reach_the_program_and_missing_ones_are_refused(host):
     bundle = host.bundle("fds")
-    with open("/dev/null", "rb") as null:
-        os.dup2(null.fileno(), 3)
-        try:
-            done = host.ok("run", "--preserve-fds", "1", "-b", bundle.directory, host.new_id(),
-                           pass_fds=(3,))
-            assert "fd.3=" in done.stdout
-            message = host.refused("run", "--preserve-fds", "2", "-b", bundle.directory,
-                                   host.new_id(), pass_fds=(3,))
-            assert "descriptor 4" in message
-        finally:
-            os.close(3)
+    with descriptor_3("/dev/null"):
+        done = host.ok("run", "--preserve-fds", "1", "-b", bundle.directory, host.new_id(),
+                       pass_fds=(3,))
+        assert "fd.3=" in done.stdout
+        message = host.refused("run", "--preserve-fds", "2", "-b", bundle.directory,
+                               host.new_id(), pass_fds=(3,))
+        assert "descriptor 4" in message
 
 
 # hooks
