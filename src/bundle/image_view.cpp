@@ -21,6 +21,7 @@ bool is_absence(const Error& error) {
 /// A read-only overlay that is attached nowhere.
 Result<sys::Fd> detached_overlay(const std::vector<std::string>& lowers, unsigned long flags) {
     std::vector<sys::FsOption> options;
+    options.reserve(lowers.size());
     for (const std::string& lower : lowers) {
         options.push_back({.key = "lowerdir+", .value = lower});
     }

@@ -9,12 +9,13 @@
 #include <string_view>
 #include <vector>
 
+#include "core/limits.h"
 #include "knarr/result.h"
 
 namespace knarr::bundle {
 
 /// The largest /etc/passwd or /etc/group of an image that is read.
-inline constexpr std::size_t kMaxPasswdBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxPasswdBytes = size::kMiB;
 /// The largest number of supplementary groups. Source: Linux NGROUPS_MAX is 65536; an image needs
 /// far fewer.
 inline constexpr std::size_t kMaxGroups = 1024;

@@ -29,7 +29,10 @@ Result<> print(std::string_view text) {
 }
 
 void print_error(std::string_view text) {
-    static_cast<void>(write_to(STDERR_FILENO, text));
+    const Result<> written = write_to(STDERR_FILENO, text);
+    if (!written) {
+        return;  // there is no place left to say so
+    }
 }
 
 std::string error_json(const Error& error) {
@@ -113,9 +116,14 @@ void Reporter::log(std::string_view level, std::string_view text) const {
     }
     // Opened for each record: the descriptor must not be open while a container is launched.
     const Result<sys::Fd> file = open_log(log_file);
-    if (file) {
-        static_cast<void>(sys::write_all(
-            *file, log_record(log_format, level, text, format_time(system_clock().wall())) + "\n"));
+    if (!file) {
+        return;  // it was checked at the start; the error itself still goes to standard error
+    }
+    const std::string record =
+        log_record(log_format, level, text, format_time(system_clock().wall()));
+    const Result<> written = sys::write_all(*file, record + "\n");
+    if (!written) {
+        return;
     }
 }
 

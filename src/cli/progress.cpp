@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kRedraw{100};
 constexpr std::size_t kMaxRows = 200;  // more layers than an image can have
+constexpr std::size_t kMaxColumns = 79;
 
 std::string short_digest(std::string_view digest) {
     const std::size_t colon = digest.find(':');
@@ -94,7 +95,8 @@ void ProgressView::redraw() {
         out += fmt::format("\x1b[{}A", drawn_);
     }
     for (const Row& row : rows_) {
-        out += "\r\x1b[K" + row.text + "\n";
+        // A line that wraps would count as two when we go back up.
+        out += "\r\x1b[K" + row.text.substr(0, kMaxColumns) + "\n";
     }
     drawn_ = rows_.size();
     stale_ = false;
