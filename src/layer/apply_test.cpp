@@ -282,6 +282,16 @@ TEST_F(LayerTest, MakesTheDirectoriesOfARoot) {
     EXPECT_EQ(upper.st_uid, 9U);
 }
 
+TEST_F(LayerTest, AnOpaqueRootHidesAllLayersBelow) {
+    ASSERT_TRUE(unpack(TarWriter().file("old").end()));
+    ASSERT_TRUE(unpack(TarWriter().file(".wh..wh..opq").file("new").end()));
+    ASSERT_TRUE(unpack(TarWriter().file("newer").end()));
+    const auto chain = store::chain_ids(diff_ids_);
+    const auto root = make_root(store(), chain, path_, RootAccess::read_only).value();
+    ASSERT_EQ(root.lowers.size(), 2U);
+    EXPECT_EQ(root.lowers[1], store().layer_path(chain[1]) + "/fs");
+}
+
 TEST_F(LayerTest, AReadOnlyRootHasNoUpper) {
     ASSERT_TRUE(unpack(TarWriter().file("f").end()));
     const auto chain = store::chain_ids(diff_ids_);

@@ -1,11 +1,13 @@
 #include "layer/snapshot.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "layer/unpack.h"
 #include "layer/view.h"
 #include "platform/disk.h"
 #include "platform/xattr.h"
@@ -46,10 +48,13 @@ Result<bundle::OverlayRoot> make_root(const store::Store& store,
     }
     bundle::OverlayRoot root;
     for (auto it = chain.rbegin(); it != chain.rend(); ++it) {
-        if (!KNARR_TRY(store.has_layer(*it))) {
-            return fail(Errc::image_not_found, "layer {} is not unpacked", it->text());
-        }
+        const LayerInfo info = KNARR_TRY(read_layer_info(store, *it));
         root.lowers.push_back(store.layer_path(*it) + "/fs");
+        // overlayfs merges the roots of all its layers, opaque or not: a layer whose "/" is opaque
+        // ends the stack here.
+        if (std::ranges::find(info.opaque, "") != info.opaque.end()) {
+            break;
+        }
     }
     const sys::Fd dir = KNARR_TRY(sys::open_path(container_dir, kDirectory), "container directory");
     const auto make = [&](const std::string& name, mode_t mode) -> Result<std::string> {

@@ -103,8 +103,9 @@ Result<> Store::clean_staged() const {
         }
     }
     // Trees can be large: remove them without holding up others, who see our lock on each.
+    // What cannot be removed now is tried again at the next opening; it must not block the store.
     for (const auto& [name, lock] : orphans) {
-        KNARR_TRY(sys::remove_tree_at(layers_, name));
+        (void)sys::remove_tree_at(layers_, name);
     }
     return {};
 }
