@@ -105,7 +105,7 @@ private:
                 return false;
             }
             const spec::Descriptor& blob = pull_.layers[unpacked_];
-            KNARR_TRY(unpack_->finish(), "layer {}", blob.digest.text());
+            KNARR_TRY(unpack_->finish());  // its errors name the layer
             unpack_.reset();
             unpack_ready_ = false;
             tell(PullPhase::unpacking, blob, blob.size);
@@ -125,9 +125,7 @@ private:
                                   .diff_id = pull_.diff_ids[unpacked_],
                                   .compression = compression,
                                   .chain = std::vector<spec::Digest>(pull_.chain.begin(), end),
-                                  .limits = pull_.limits}),
-            "layer {}",
-            blob.digest.text()));
+                                  .limits = pull_.limits})));
         return true;
     }
 
