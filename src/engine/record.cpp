@@ -173,7 +173,8 @@ Result<Record> decode_record(std::string_view text) {
 }
 
 Result<> save_record(const LockedDir& dir, const Record& record) {
-    return sys::replace_file(dir.fd(), kRecordFile, encode_record(record), 0600);
+    // A container does not outlive a reboot, so its record's name need not.
+    return sys::replace_file(dir.fd(), kRecordFile, encode_record(record), 0600, sys::Sync::file);
 }
 
 Result<std::optional<Record>> load_record(const sys::Fd& dir, const std::string& path) {

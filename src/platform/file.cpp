@@ -149,7 +149,8 @@ Result<> write_file_at(const Fd& dir, const std::string& path, std::string_view 
     return {};
 }
 
-Result<> replace_file(const Fd& dir, const std::string& name, std::string_view text, mode_t mode) {
+Result<> replace_file(
+    const Fd& dir, const std::string& name, std::string_view text, mode_t mode, Sync sync) {
     static std::atomic<unsigned> counter = 0;
     const std::string temporary = fmt::format(".{}.{}.{}.tmp", name, getpid(), ++counter);
     {
@@ -167,7 +168,8 @@ Result<> replace_file(const Fd& dir, const std::string& name, std::string_view t
             return fail(std::move(written).error().within("write " + printable(name)));
         }
     }
-    if (fsync(dir.get()) != 0 && errno != EINVAL && errno != EBADF) {
+    if (sync == Sync::file_and_directory && fsync(dir.get()) != 0 && errno != EINVAL &&
+        errno != EBADF) {
         return fail_errno(errno, "fsync directory of {}", printable(name));
     }
     return {};

@@ -55,9 +55,18 @@ Result<std::string> read_file(const std::string& path, std::size_t max);
 /// One open, one write: for /proc, /sys and cgroup files.
 Result<> write_file_at(const Fd& dir, const std::string& path, std::string_view text);
 
+/// How far a replaced file is secured against power loss.
+enum class Sync : std::uint8_t {
+    file,                ///< its content; enough where nothing need survive a reboot
+    file_and_directory,  ///< its content and its name
+};
 /// Replaces a file so that a reader or a crash sees the old or the new text, never a part: a
-/// temporary file in `dir`, fsync, rename, fsync of `dir`.
-Result<> replace_file(const Fd& dir, const std::string& name, std::string_view text, mode_t mode);
+/// temporary file in `dir`, fsync, rename, and fsync of `dir` where asked for.
+Result<> replace_file(const Fd& dir,
+                      const std::string& name,
+                      std::string_view text,
+                      mode_t mode,
+                      Sync sync = Sync::file_and_directory);
 
 /// Removes `name` and everything below it, by fd, without following links or leaving its file
 /// system. Absence is success.
