@@ -25,7 +25,7 @@ std::string joined(const std::vector<std::string>& parts) {
 /// linux.cgroupsPath checked; it may be relative still.
 Result<std::string> checked_path(const std::string& path, const std::string& id) {
     if (path.empty()) {
-        return "/knarr/" + id;
+        return "/knarr-" + id;  // no parent of our own: nothing is left when it is removed
     }
     const auto parts = split(path, '/');
     if (std::ranges::find(parts, "..") != parts.end() ||

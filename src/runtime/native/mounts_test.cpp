@@ -321,8 +321,8 @@ TEST(CgroupMount, WithoutANamespaceTheContainersOwnCgroupsAreBound) {
     EXPECT_EQ(cgroup_steps(must_plan(bundle, small(v1_host(), {"memory", "devices"}))),
               (std::vector<std::string>{
                   "tmpfs /sys/fs/cgroup mode=755",
-                  "bind /sys/fs/cgroup/memory/knarr/web /sys/fs/cgroup/memory",
-                  "bind /sys/fs/cgroup/devices/knarr/web /sys/fs/cgroup/devices",
+                  "bind /sys/fs/cgroup/memory/knarr-web /sys/fs/cgroup/memory",
+                  "bind /sys/fs/cgroup/devices/knarr-web /sys/fs/cgroup/devices",
               }));
 }
 
@@ -332,7 +332,7 @@ TEST(CgroupMount, OnV2ItIsOneMountOrOneBind) {
               std::vector<std::string>{"cgroup2 /sys/fs/cgroup  ro"});
     bundle.config.linux_->namespaces.pop_back();
     EXPECT_EQ(cgroup_steps(must_plan(bundle, v2_host())),
-              std::vector<std::string>{"bind /sys/fs/cgroup/knarr/web /sys/fs/cgroup ro"});
+              std::vector<std::string>{"bind /sys/fs/cgroup/knarr-web /sys/fs/cgroup ro"});
 }
 
 TEST(CgroupMount, ARootlessContainerWithoutANamespaceNeverGetsItWritable) {
@@ -343,7 +343,7 @@ TEST(CgroupMount, ARootlessContainerWithoutANamespaceNeverGetsItWritable) {
     host.initial_user_namespace = false;
     const LaunchPlan plan = must_plan(bundle, host);
     EXPECT_EQ(cgroup_steps(plan),
-              std::vector<std::string>{"bind /sys/fs/cgroup/knarr/web /sys/fs/cgroup ro"});
+              std::vector<std::string>{"bind /sys/fs/cgroup/knarr-web /sys/fs/cgroup ro"});
     EXPECT_EQ(plan.warnings.size(), 1U);
 }
 
