@@ -17,6 +17,8 @@ constexpr int kPipeBytes = 1024 * 1024;
 /// Two stalls and the longest wait between tries fit in; a knarr-pull that is silent for longer
 /// does not follow its own rules.
 constexpr std::chrono::seconds kSilenceMargin{180};
+/// More events than any pull needs: a few for each fetch and one for each wait between tries.
+constexpr std::size_t kMaxEvents = 65536;
 /// Names that may pass into knarr-pull's environment: how to reach the network, whom to trust.
 constexpr std::array kEnvironment = {"HTTP_PROXY",
                                      "http_proxy",
@@ -196,6 +198,11 @@ Result<> PullProcess::pump() {
             return fail(Errc::internal, "knarr-pull ended too early");
         }
         heard();
+        if (++events_ > kMaxEvents) {
+            return fail(Errc::limit_exceeded,
+                        "knarr-pull does not stop to talk: more than {} messages",
+                        kMaxEvents);
+        }
         rpc::Event event = KNARR_TRY(rpc::decode_event(packet->bytes), "hear knarr-pull");
         KNARR_TRY(take(std::move(event)));
     }

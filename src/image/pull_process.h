@@ -66,6 +66,7 @@ private:
     Clock::Steady last_heard_ = system_clock().steady();
     std::map<std::uint32_t, Progress> fetches_;
     std::uint32_t next_id_ = 1;
+    std::size_t events_ = 0;  // taken in so far
 };
 
 }  // namespace knarr::image

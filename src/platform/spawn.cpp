@@ -28,6 +28,7 @@ constexpr int kSocketFd = 3, kProgramFd = 4, kErrorFd = 5;
 struct ChildPlan {
     int program, socket, error, null;
     bool is_root;
+    bool own_pids;  // pid 1 of a pid namespace, which ends with it
     pid_t parent;
     char* const* argv;
     char* const* env;
@@ -74,11 +75,14 @@ bool drop_rights(const ChildPlan& plan) {
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);
+    // Out of the terminal's session: with it as controlling terminal a helper that turned against
+    // us could type into the caller's shell (TIOCSTI).
+    setsid();
     // The parent-death signal after the change of user, which clears it.
     bool ok = arrange_fds(plan) && drop_rights(plan) && chdir("/") == 0 &&
               prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0;
-    if (ok && getppid() != plan.parent) {
-        _exit(0);  // the parent died before the signal was armed
+    if (ok && getppid() != (plan.own_pids ? 0 : plan.parent)) {
+        _exit(0);  // the parent died before the signal was armed; else the socket's end says so
     }
     if (ok) {
         syscall(SYS_execveat, kProgramFd, "", plan.argv, plan.env, AT_EMPTY_PATH);
@@ -98,20 +102,27 @@ Result<Helper> Helper::start(const HelperSpec& spec) {
     }
     const std::vector<char*> argv = exec_pointers(spec.argv);
     const std::vector<char*> env = exec_pointers(spec.env);
-    const ChildPlan plan{.program = spec.program->get(),
-                         .socket = spec.socket->get(),
-                         .error = errors.write.get(),
-                         .null = null.get(),
-                         .is_root = geteuid() == 0,
-                         .parent = getpid(),
-                         .argv = argv.data(),
-                         .env = env.data()};
+    ChildPlan plan{.program = spec.program->get(),
+                   .socket = spec.socket->get(),
+                   .error = errors.write.get(),
+                   .null = null.get(),
+                   .is_root = geteuid() == 0,
+                   .own_pids = geteuid() == 0,
+                   .parent = getpid(),
+                   .argv = argv.data(),
+                   .env = env.data()};
     int pidfd = -1;
     clone_args args{};
-    args.flags = CLONE_PIDFD;
     args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
     args.exit_signal = SIGCHLD;
-    const long pid = syscall(SYS_clone3, &args, sizeof(args));
+    // Whatever the helper starts dies with it, and it can signal no process of the host.
+    args.flags = CLONE_PIDFD | (plan.own_pids ? std::uint64_t{CLONE_NEWPID} : 0);
+    long pid = syscall(SYS_clone3, &args, sizeof(args));
+    if (pid < 0 && errno == EPERM && plan.own_pids) {
+        plan.own_pids = false;  // a root without CAP_SYS_ADMIN
+        args.flags = CLONE_PIDFD;
+        pid = syscall(SYS_clone3, &args, sizeof(args));
+    }
     if (pid < 0) {
         return fail_errno(errno, "clone3");
     }

@@ -21,8 +21,9 @@ class Helper {
 public:
     /// Starts the program as uid and gid 65534 without groups when we are root, else as ourselves;
     /// always with no capabilities, no_new_privs, no open files but /dev/null on 0 and 1, our
-    /// stderr on 2 and the socket on 3, in "/", with default signal handling, and killed when our
-    /// process dies. Source: prctl(2), capabilities(7).
+    /// stderr on 2 and the socket on 3, in "/", with default signal handling, in a session of its
+    /// own, and killed when our process dies. As root it is also pid 1 of a pid namespace: what it
+    /// starts ends with it. Source: prctl(2), capabilities(7), pid_namespaces(7).
     /// Errors: those of clone3 and execveat.
     static Result<Helper> start(const HelperSpec& spec);
 

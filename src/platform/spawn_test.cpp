@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/text.h"
 #include "platform/file.h"
 #include "platform/socket.h"
 
@@ -71,6 +72,32 @@ TEST(Helper, IsKilledByItsDestructorAtOnce) {
         EXPECT_EQ(poll(&ready, 1, 0), 0) << "it must still run";
     }
     EXPECT_EQ(read_all(pipe.read, 16).value(), "");  // ends only when the child is gone
+}
+
+TEST(Helper, LeavesTheSessionOfTheTerminal) {
+    const std::string stat = output_of("cat /proc/self/stat >&3");
+    const std::string rest = stat.substr(std::min(stat.rfind(')'), stat.size()));
+    // ") STATE PPID PGRP SESSION TTY ...": a session that the helper leads, without a terminal.
+    const auto fields = split(rest, ' ');
+    ASSERT_GT(fields.size(), 5u) << stat;
+    EXPECT_NE(fields[4], std::to_string(getsid(0))) << stat;
+    EXPECT_EQ(fields[5], "0") << stat;
+}
+
+TEST(Helper, TakesEverythingAlongThatItStarted) {
+    if (geteuid() != 0) {
+        GTEST_SKIP() << "needs root: a pid namespace";
+    }
+    Pipe pipe = make_pipe().value();
+    const Fd shell = open_path("/bin/sh", O_RDONLY).value();
+    Result<Helper> helper = Helper::start({.program = &shell,
+                                           .argv = {"sh", "-c", "setsid sleep 60 & echo up >&3"},
+                                           .env = {"PATH=/usr/bin:/bin"},
+                                           .socket = &pipe.write});
+    ASSERT_TRUE(helper) << helper.error().message;
+    pipe.write.reset();
+    // Ends only when the sleep, which holds the pipe too, is gone.
+    EXPECT_EQ(read_all(pipe.read, 16).value(), "up\n");
 }
 
 TEST(Helper, ReportsItsExitStatus) {

@@ -1,5 +1,9 @@
 """Images that attack the host through what `knarr run` does for them."""
 
+import os
+import pathlib
+import subprocess
+
 import pytest
 
 import images
@@ -44,3 +48,17 @@ def test_a_volume_may_be_named_to_lie_in_dev(host, scratch):
     host.good("run", "--rm", "-q", "-v", f"{volume}:/dev/mine", "-v", f"{volume}:/data", image,
               "sh", "-c", "touch /dev/mine/a /srv/b")
     assert sorted(entry.name for entry in volume.iterdir()) == ["a", "b"]
+
+
+@pytest.mark.parametrize("way, word", [("talk", "does not stop to talk"), ("endless", "longer than"),
+                                       ("lie", "says that it sent"), ("nonsense", "unknown type"),
+                                       ("quit", "ended too early")])
+def test_a_pull_program_that_turned_hostile_ends_in_an_error(host, way, word):
+    hostile = pathlib.Path(__file__).resolve().parents[2] / "build/dev/bin/hostile"
+    if not (hostile / "knarr-pull").exists():
+        pytest.fail(f"{hostile}/knarr-pull is not built: cmake --build --preset dev")
+    result = subprocess.run(host.command("pull", "-q", "127.0.0.1:1/some/image"), timeout=60,
+                            env={**os.environ, "KNARR_LIBEXEC": str(hostile), "SSL_CERT_DIR": way},
+                            capture_output=True, text=True, check=False)
+    assert result.returncode > 0 and word in result.stderr, result.stderr
+    assert list((host.data / "ingest").iterdir()) == []
