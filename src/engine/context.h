@@ -1,4 +1,18 @@
 #pragma once
+// engine: what a user asks for. Behind include/knarr/engine.h, which is all that a front door sees.
+//
+//   new_container.h   create and run, the one way from a Bundle to a record on disk
+//   run_image.h       `run IMAGE`: pulled, seen through, made a Bundle of, then new_container.h
+//   operate.h         start, kill, state, list, wait          destroy.h   delete, and undo
+//   states.h          which verb is legal in which state, as one table
+//   record.h          ROOT/ID/state.json                      state_dir.h ROOT/ID/ and its locks
+//   live.h            the record against the kernel: what a container's state really is
+//   container_data.h  DATA_ROOT/containers/ID/ of one made from an image
+//   resolve.h         ID, name or the beginning of an ID -> ID
+//   images.h          rmi beside the containers that stand on images
+//   info.h, policy.h  what this host and build can do; which limits hold
+//
+// In: values of include/knarr. Out: the same, and files from which any later process can go on.
 
 #include <functional>
 #include <string_view>

@@ -1,0 +1,24 @@
+#pragma once
+// platform: the only room that calls the kernel. Thin functions named after the call, by
+// descriptor, close-on-exec, EINTR retried; they never decide policy. Everything is in knarr::sys.
+//
+//   fd.h file.h node.h disk.h xattr.h     descriptors; files beneath a root (openat2); single
+//   entries;
+//                                         what has to reach the disk; attributes
+//   mount.h mountinfo.h                   the mount API by descriptor; /proc/PID/mountinfo
+//   process.h pidfd.h task.h signal.h     clone3, namespaces; processes that cannot be mistaken;
+//   user_namespace.h                      properties of our own process; signals to be read; ID
+//   maps run_program.h spawn.h worker.h        children: a hook, an unprivileged helper program,
+//   and a
+//                                         jailed copy of ourselves for hostile input
+//   trampoline.h                          the last exec, so that knarr's file is never in reach
+//   cgroup.h cgroup_devices.h             cgroup directories and texts; v2 device programs
+//   seccomp.h, seccomp_tree.h, seccomp_bpf.h, syscall_table.h
+//                                         the seccomp filter: policy -> tree -> BPF; call numbers
+//   capability.h                          names and sets of capabilities
+//   socket.h unix_socket.h terminal.h     packets with descriptors; sockets by path; terminals
+//   patience.h                            waiting where only asking again helps
+//   host_facts.h                          what this host can do, probed once, passed in as a value
+
+#include "platform/fd.h"
+#include "platform/file.h"
