@@ -9,14 +9,12 @@
 
 #include "core/text.h"
 #include "platform/file.h"
+#include "platform/mountinfo.h"
 
 namespace knarr::sys {
 
 namespace {
 
-// Far above what a host has: a line is about 150 bytes, and the kernel bounds the mounts of one
-// namespace at 100,000 (fs.mount-max).
-constexpr std::size_t kMaxMountinfoBytes = 32U << 20U;
 constexpr std::size_t kMaxSmallProcBytes = 256U << 10U;
 
 /// One cgroup mount of /proc/self/mountinfo.
@@ -41,48 +39,21 @@ std::vector<std::string_view> words(std::string_view text) {
     return out;
 }
 
-/// Undoes mountinfo's quoting of blanks and backslashes: "\040".
-std::string unquote(std::string_view text) {
-    std::string out;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const auto octal = [&](std::size_t k) { return text[k] >= '0' && text[k] <= '7'; };
-        if (text[i] == '\\' && i + 3 < text.size() && octal(i + 1) && octal(i + 2) &&
-            octal(i + 3)) {
-            out += static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
-                                     (text[i + 3] - '0'));
-            i += 3;
-        } else {
-            out += text[i];
-        }
-    }
-    return out;
-}
-
 std::vector<CgroupMount> cgroup_mounts(std::string_view mountinfo) {
     std::vector<CgroupMount> out;
     for (const std::string_view line : split(mountinfo, '\n')) {
-        // "31 23 0:28 /root /mount/point options [tags] - fstype source super-options"
-        const std::size_t dash = line.find(" - cgroup");
-        if (dash == std::string_view::npos) {
-            continue;
+        if (line.find(" - cgroup") == std::string_view::npos) {
+            continue;  // of many lines few are looked at closely
         }
-        const auto before = words(line.substr(0, dash));
-        const auto after = words(line.substr(dash + 3));
-        if (before.size() < 6 || after.size() < 3 ||
-            (after[0] != "cgroup" && after[0] != "cgroup2")) {
-            continue;
+        auto mount = parse_mount_line(line);
+        if (mount && (mount->fstype == "cgroup" || mount->fstype == "cgroup2")) {
+            out.push_back({.root = std::move(mount->root),
+                           .mount_point = std::move(mount->mount_point),
+                           .super_options = mount->super_options,
+                           .v2 = mount->fstype == "cgroup2"});
         }
-        out.push_back({.root = unquote(before[3]),
-                       .mount_point = unquote(before[4]),
-                       .super_options = after[2],
-                       .v2 = after[0] == "cgroup2"});
     }
     return out;
-}
-
-bool is_below(std::string_view path, std::string_view root) {
-    return root == "/" || path == root ||
-           (path.starts_with(root) && path.size() > root.size() && path[root.size()] == '/');
 }
 
 /// The mount that shows a hierarchy: one through which our own cgroup can be reached if there is

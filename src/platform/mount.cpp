@@ -14,6 +14,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "platform/file.h"
+#include "platform/mountinfo.h"
 
 namespace knarr::sys {
 
@@ -199,21 +200,17 @@ Result<> set_propagation_of_all(unsigned long flags) {
 }
 
 Result<> make_parent_private(const std::string& host_path) {
-    const std::string table = KNARR_TRY(read_file("/proc/self/mountinfo", 16 * size::kMiB));
-    std::string_view best;
+    const std::string table = KNARR_TRY(read_file("/proc/self/mountinfo", kMaxMountinfoBytes));
+    std::string best;
     for (const std::string_view line : split(table, '\n')) {
-        const auto fields = split(line, ' ');
-        if (fields.size() < 6) {
-            continue;
-        }
-        const std::string_view point = fields[4];
-        const bool holds = point == "/" || host_path == point ||
-                           (host_path.starts_with(point) && host_path[point.size()] == '/');
-        if (holds && point.size() >= best.size()) {
-            best = point;
+        auto found = parse_mount_line(line);
+        // Of mounts on one point the last one is on top.
+        if (found && is_below(host_path, found->mount_point) &&
+            found->mount_point.size() >= best.size()) {
+            best = std::move(found->mount_point);
         }
     }
-    if (mount(nullptr, std::string(best).c_str(), nullptr, MS_PRIVATE, nullptr) != 0) {
+    if (mount(nullptr, best.c_str(), nullptr, MS_PRIVATE, nullptr) != 0) {
         return fail_errno(errno, "make the mount {} private", printable(best));
     }
     return {};
