@@ -3,6 +3,11 @@
 //
 //   Bundle + HostFacts -> plan (pure, one function per kind) -> LaunchPlan -> launch -> Launched
 //
+//   native/plan.h     namespaces, mounts, devices, identity, cgroup texts of a native container
+//   launch/plan.h     LaunchPlan: everything that a launch will do, as values in order
+//   launch/launch.h   the one applier, with the drawing of parent and child
+//   select.cpp        the table of kinds that this build has
+//
 // A kind adds a plan and the set of things its Control can do, nothing else. Kinds that this build
 // does not have are a typed error, never a fall to a weaker wall.
 
@@ -18,7 +23,6 @@ struct Kind {
     Result<LaunchPlan> (*plan)(const bundle::Bundle&,
                                const sys::HostFacts&,
                                const native::PlanOptions&) = nullptr;
-    bool can_pause = false, can_exec = false, can_checkpoint = false;
 };
 
 /// The kind's row. Errors: unsupported, saying which kinds this build has.

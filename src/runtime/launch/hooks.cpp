@@ -1,5 +1,6 @@
 #include <csignal>
 
+#include "core/limits.h"
 #include "core/text.h"
 #include "platform/run_program.h"
 #include "platform/signal.h"
@@ -9,19 +10,17 @@ namespace knarr::runtime {
 
 namespace {
 
-/// A hook without a timeout of its own may run this long: nothing waits for ever.
-constexpr int kHookTimeoutSeconds = 3600;
-
 Result<> run_hook(const spec::Hook& hook, const std::string& state) {
     sys::Program program{.path = hook.path, .args = hook.args, .env = hook.env, .input = state};
     if (program.args.empty()) {
         program.args.push_back(hook.path);
     }
-    program.timeout = std::chrono::seconds(hook.timeout.value_or(kHookTimeoutSeconds));
+    program.timeout = std::chrono::seconds(hook.timeout.value_or(limits::kStartTimeoutSeconds));
     const sys::Ended ended = KNARR_TRY(sys::run_program(program));
     if (ended.timed_out) {
-        return fail(
-            Errc::hook_failed, "ran longer than {} s and was killed", program.timeout.count());
+        auto late =
+            fail(Errc::hook_failed, "ran longer than {} s and was killed", program.timeout.count());
+        return fail(std::move(late).error().advise("give the hook a longer timeout"));
     }
     if (ended.signal != 0) {
         return fail(Errc::hook_failed, "ended by {}", sys::signal_name(ended.signal));
