@@ -3,10 +3,10 @@
 #include <chrono>
 #include <optional>
 
-#include <unistd.h>
-
 #include "core/limits.h"
 #include "core/text.h"
+#include "platform/disk.h"
+#include "platform/patience.h"
 #include "platform/pidfd.h"
 
 namespace knarr::engine {
@@ -27,18 +27,13 @@ bool same_file(const struct stat& a, const struct stat& b) {
 /// Tries the lock again and again within `wait`: the holder is at work, or it was killed and its
 /// unfinished child is just ending itself.
 Result<std::optional<sys::FileLock>> lock_within(const sys::Fd& dir, std::chrono::seconds wait) {
-    using std::chrono::microseconds;
-    using std::chrono::steady_clock;
-    const auto deadline = steady_clock::now() + wait;
-    auto pause = microseconds(200);
+    sys::Patience patience(wait);
     while (true) {
         auto lock =
             KNARR_TRY(sys::FileLock::try_acquire(dir, kLockFile, sys::FileLock::Kind::exclusive));
-        if (lock || steady_clock::now() >= deadline) {
+        if (lock || !patience.rest()) {
             return lock;
         }
-        usleep(static_cast<useconds_t>(pause.count()));
-        pause = std::min(pause * 2, microseconds(20'000));
     }
 }
 }  // namespace
@@ -58,7 +53,7 @@ Result<StateRoot> StateRoot::open(const std::string& path) {
     const auto stat = KNARR_TRY(sys::stat_of(*dir), "state directory {}", path);
     // Callers of runc hand over directories of 0711 and 0755; each container's own is 0700. What
     // must not be is that somebody else can put a container there.
-    if (stat.st_uid != geteuid() || (stat.st_mode & 022) != 0) {
+    if (stat.st_uid != sys::effective_uid() || (stat.st_mode & 022) != 0) {
         auto refused =
             fail(Errc::denied,
                  "state directory {}: owner {} and mode {:04o}; it must belong to {} and "
@@ -66,7 +61,7 @@ Result<StateRoot> StateRoot::open(const std::string& path) {
                  printable(path),
                  stat.st_uid,
                  stat.st_mode & 07777,
-                 geteuid());
+                 sys::effective_uid());
         return fail(
             std::move(refused).error().advise("what is in it decides which processes are "
                                               "signalled: chown and chmod 700 it, or choose "

@@ -2,9 +2,8 @@
 
 #include <cerrno>
 
-#include <unistd.h>
-
 #include "core/core.h"
+#include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/spawn.h"
 #include "spec/registry.h"
@@ -74,7 +73,7 @@ std::vector<AuthFile> auth_files(std::string_view auth_file) {
     std::vector<AuthFile> files;
     const std::string runtime = sys::environment("XDG_RUNTIME_DIR");
     files.push_back({.path = runtime.empty()
-                                 ? fmt::format("/run/containers/{}/auth.json", geteuid())
+                                 ? fmt::format("/run/containers/{}/auth.json", sys::effective_uid())
                                  : runtime + "/containers/auth.json"});
     const std::string home = sys::environment("HOME"), config = sys::environment("XDG_CONFIG_HOME"),
                       docker = sys::environment("DOCKER_CONFIG");

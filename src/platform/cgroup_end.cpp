@@ -4,7 +4,6 @@
 #include <cerrno>
 #include <chrono>
 #include <csignal>
-#include <ctime>
 #include <functional>
 #include <set>
 
@@ -13,43 +12,23 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/limits.h"
 #include "core/text.h"
 #include "platform/cgroup.h"
 #include "platform/file.h"
+#include "platform/patience.h"
 
 namespace knarr::sys {
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
 constexpr std::size_t kMaxProcsBytes = 4U << 20U;  // 4 million PIDs do not fit in pid_max
 constexpr int kMaxCgroupDepth = 64;
 // A killed process goes away within milliseconds; one that hangs in the kernel (a dead NFS server)
 // may never, and the caller has to hear about it.
-constexpr std::chrono::seconds kMaxWait{10};
+constexpr std::chrono::seconds kMaxWait{limits::kKillWaitSeconds};
 // A process that is on its way out is listed for moments; one that stays is at home here.
 constexpr std::chrono::milliseconds kMaxLeaving{500};
-
-/// Waits that grow from 0.2 ms to 20 ms until the deadline.
-class Patience {
-public:
-    explicit Patience(std::chrono::milliseconds whole) : deadline_(Clock::now() + whole) {}
-    /// False when the time is up.
-    bool rest() {
-        if (Clock::now() >= deadline_) {
-            return false;
-        }
-        const struct timespec pause{.tv_sec = 0, .tv_nsec = next_.count()};
-        clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
-        next_ = std::min<std::chrono::nanoseconds>(next_ * 2, std::chrono::milliseconds(20));
-        return true;
-    }
-
-private:
-    Clock::time_point deadline_;
-    std::chrono::nanoseconds next_{200'000};
-};
 
 std::string place_of(const CgroupDir& dir) {
     return dir.mount_point + dir.path;

@@ -67,8 +67,7 @@ TEST_F(WorkerTest, SaysWhichSignalEndedIt) {
                     }).value();
     const auto result = worker.finish();
     ASSERT_FALSE(result);
-    EXPECT_NE(result.error().message.find("SIGSEGV"), std::string::npos)
-        << result.error().message;
+    EXPECT_NE(result.error().message.find("SIGSEGV"), std::string::npos) << result.error().message;
 }
 
 TEST_F(WorkerTest, SeesNothingButItsRoot) {
