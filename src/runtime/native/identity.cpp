@@ -119,6 +119,15 @@ Result<> plan_labels(const spec::Process& process, const sys::HostFacts& host, I
     return {};
 }
 
+/// To setresuid(2) this number means "leave as it is": the program would stay root.
+Result<> check_id(const char* property, std::uint32_t id) {
+    if (id == UINT32_MAX) {
+        return fail(
+            Errc::invalid_config, "{}: {} is no ID; the highest is {}", property, id, id - 1);
+    }
+    return {};
+}
+
 Result<> plan_seccomp(const spec::Seccomp& seccomp,
                       Identity& out,
                       std::vector<std::string>& warnings) {
@@ -147,6 +156,8 @@ Result<Identity> plan_identity(const spec::RuntimeConfig& config,
                                std::vector<std::string>& warnings) {
     Identity out;
     const spec::Process& process = *config.process;
+    KNARR_TRY(check_id("process.user.uid", process.user.uid));
+    KNARR_TRY(check_id("process.user.gid", process.user.gid));
     out.uid = process.user.uid;
     out.gid = process.user.gid;
     out.groups.assign(process.user.additional_gids.begin(), process.user.additional_gids.end());

@@ -208,6 +208,8 @@ TEST(Attributes, WhatIsWrongIsNamed) {
          },
          "linux.memoryPolicy.nodes: \"3-1\""},
         {[](auto& c) { c.process->user.umask = 01000; }, "process.user.umask: 1000 (octal)"},
+        {[](auto& c) { c.process->user.uid = UINT32_MAX; }, "process.user.uid: 4294967295"},
+        {[](auto& c) { c.process->user.gid = UINT32_MAX; }, "process.user.gid: 4294967295"},
     };
     for (const Row& row : rows) {
         bundle::Bundle bundle = usual_bundle();
