@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 
+#include "core/text.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
@@ -75,6 +76,15 @@ Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id) {
     request.keep = args.flag("keep");
     request.isolation = KNARR_TRY(parse_isolation(args.get("isolation", "native")));
     return request;
+}
+
+Result<ListFormat> list_format(const Parsed& args) {
+    const std::string_view format = args.flag("json") ? "json" : args.get("format", "table");
+    if (format != "table" && format != "json") {
+        return fail(
+            Errc::invalid_argument, "--format \"{}\" is neither table nor json", printable(format));
+    }
+    return format == "json" ? ListFormat::json : ListFormat::table;
 }
 
 }  // namespace knarr::cli

@@ -2,6 +2,7 @@
 // What the container verbs share.
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -47,5 +48,10 @@ inline constexpr Option kIsolationOption{.name = "isolation",
 
 /// The request that create and run have in common. Errors: invalid_argument.
 Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id);
+
+/// --json or --format of a verb that lists: a table unless asked otherwise.
+/// Errors: invalid_argument for any other format.
+enum class ListFormat : std::uint8_t { table, json };
+Result<ListFormat> list_format(const Parsed& args);
 
 }  // namespace knarr::cli

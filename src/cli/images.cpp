@@ -99,11 +99,7 @@ std::string images_json(const std::vector<ImageSummary>& all) {
 
 Result<int> run_images(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    const std::string_view format = args.flag("json") ? "json" : args.get("format", "table");
-    if (format != "table" && format != "json") {
-        return fail(
-            Errc::invalid_argument, "--format \"{}\" is neither table nor json", printable(format));
-    }
+    const ListFormat format = KNARR_TRY(list_format(args));
     const Engine engine = KNARR_TRY(open_engine(context));
     const auto all = KNARR_TRY(engine.images());
     std::string text;
@@ -112,8 +108,8 @@ Result<int> run_images(Context& context, const Parsed& args) {
             text += shown_id(image.id, args.flag("no-trunc")) + "\n";
         }
     } else {
-        text =
-            format == "json" ? images_json(all) + "\n" : images_table(all, args.flag("no-trunc"));
+        text = format == ListFormat::json ? images_json(all) + "\n"
+                                          : images_table(all, args.flag("no-trunc"));
     }
     KNARR_TRY(print(text));
     return 0;

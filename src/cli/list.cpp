@@ -42,11 +42,7 @@ std::string as_table(const std::vector<ContainerInfo>& all) {
 
 Result<int> run_list(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    const std::string_view format = args.flag("json") ? "json" : args.get("format", "table");
-    if (format != "table" && format != "json") {
-        return fail(
-            Errc::invalid_argument, "--format \"{}\" is neither table nor json", printable(format));
-    }
+    const ListFormat format = KNARR_TRY(list_format(args));
     const Engine engine = KNARR_TRY(open_engine(context));
     const std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
     std::string text;
@@ -55,7 +51,7 @@ Result<int> run_list(Context& context, const Parsed& args) {
             text += info.id + "\n";
         }
     } else {
-        text = format == "json" ? list_json(all) + "\n" : as_table(all);
+        text = format == ListFormat::json ? list_json(all) + "\n" : as_table(all);
     }
     KNARR_TRY(print(text));
     return 0;
