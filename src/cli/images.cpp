@@ -31,6 +31,9 @@ Result<int> run_pull(Context& context, const Parsed& args) {
         std::string(name), options, [&](const PullProgress& news) { progress.show(news); });
     progress.finish();
     const std::string id = KNARR_TRY(std::move(pulled));
+    if (!args.flag("quiet") && !progress.transferred()) {
+        print_error("up to date: no layer was missing\n");
+    }
     KNARR_TRY(print(id + "\n"));
     return 0;
 }

@@ -14,8 +14,9 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::chrono::milliseconds kRedraw{100};
+constexpr std::chrono::seconds kPlainEvery{5};
 constexpr std::size_t kMaxRows = 200;  // more layers than an image can have
-constexpr std::size_t kMaxColumns = 79;
+constexpr std::size_t kMaxDrawn = 16;  // fewer than the lines of any terminal
 
 std::string short_digest(std::string_view digest) {
     const std::size_t colon = digest.find(':');
@@ -60,54 +61,95 @@ ProgressView::Row& ProgressView::row_of(const std::string& layer) {
     if (rows_.size() >= kMaxRows) {
         return rows_.back();
     }
-    return rows_.emplace_back(Row{.layer = layer, .phase = PullPhase::resolving, .text = {}});
+    Row& row = rows_.emplace_back(Row{.layer = layer, .text = {}});
+    row.told = system_clock().steady();
+    return row;
 }
 
 void ProgressView::show(const PullProgress& news) {
     if (style_ == ProgressStyle::silent) {
         return;
     }
-    Row& row = row_of(news.layer);
-    const std::string line = progress_line(news);
-    const bool new_phase = row.text.empty() || row.phase != news.phase;
-    // Plain lines tell phases, and of the whole image every news (waits, retries).
-    const bool worth_a_line = new_phase || (news.layer.empty() && row.text != line);
-    row.phase = news.phase;
-    row.text = line;
-    if (style_ == ProgressStyle::lines) {
-        if (worth_a_line) {
-            print_error(line + "\n");
-        }
-        return;
+    if (news.layer.empty()) {
+        show_image(news);
+    } else {
+        show_layer(news);
     }
-    stale_ = true;
     const auto now = system_clock().steady();
-    if (new_phase || now - last_ >= kRedraw) {
+    if (style_ == ProgressStyle::terminal && (!kept_.empty() || now - last_ >= kRedraw)) {
         last_ = now;
         redraw();
     }
 }
 
+void ProgressView::show_image(const PullProgress& news) {
+    meantime_.clear();
+    if (news.phase == PullPhase::waiting || (news.phase == PullPhase::finished && transferred_)) {
+        keep(progress_line(news));
+    } else if (news.phase == PullPhase::resolving) {
+        meantime_ = progress_line(news);
+    }
+}
+
+void ProgressView::show_layer(const PullProgress& news) {
+    meantime_.clear();
+    Row& row = row_of(news.layer);
+    if (row.over || news.phase == PullPhase::present) {
+        return;
+    }
+    row.text = progress_line(news);
+    row.downloaded |= news.phase == PullPhase::downloading;
+    transferred_ |= row.downloaded;
+    if (news.phase == PullPhase::unpacking && news.done == news.total) {
+        row.over = true;
+        if (row.downloaded) {
+            keep(fmt::format(
+                "{} {:<11} {}", short_digest(news.layer), "done", human_size(news.total)));
+        }
+        return;
+    }
+    const auto now = system_clock().steady();
+    if (style_ == ProgressStyle::lines && row.downloaded && now - row.told >= kPlainEvery) {
+        row.told = now;
+        keep(row.text);
+    }
+}
+
+/// A line that stays.
+void ProgressView::keep(const std::string& line) {
+    if (style_ == ProgressStyle::lines) {
+        print_error(line + "\n");
+    } else {
+        kept_ += "\x1b[K" + line + "\n";
+    }
+}
+
 void ProgressView::redraw() {
-    // One write: back to our first line, then each line with the rest of it cleared.
-    std::string out;
-    if (drawn_ > 0) {
-        out += fmt::format("\x1b[{}A", drawn_);
+    // One write: back to our first line, what stays, then what the next redraw replaces. Without
+    // wrapping (?7l): a narrow terminal cuts a line, and our count of lines stays right.
+    std::string out = drawn_ > 0 ? fmt::format("\x1b[{}A", drawn_) : "";
+    out += kept_ + "\x1b[J\x1b[?7l";
+    kept_.clear();
+    drawn_ = 0;
+    if (!meantime_.empty()) {
+        out += meantime_ + "\n";
+        ++drawn_;
     }
     for (const Row& row : rows_) {
-        // A line that wraps would count as two when we go back up.
-        out += "\r\x1b[K" + row.text.substr(0, kMaxColumns) + "\n";
+        if (!row.over && !row.text.empty() && drawn_ < kMaxDrawn) {
+            out += row.text + "\n";
+            ++drawn_;
+        }
     }
-    drawn_ = rows_.size();
-    stale_ = false;
-    print_error(out);
+    print_error(out + "\x1b[?7h");
 }
 
 void ProgressView::finish() {
-    if (stale_) {
+    meantime_.clear();
+    rows_.clear();
+    if (!kept_.empty() || drawn_ > 0) {
         redraw();
     }
-    rows_.clear();
     drawn_ = 0;
 }
 

@@ -1,5 +1,10 @@
 #include "cli/progress.h"
 
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include <gtest/gtest.h>
 
 namespace knarr::cli {
@@ -37,17 +42,40 @@ TEST(ProgressLine, HostileTextsCannotSteerTheTerminal) {
     EXPECT_EQ(line.find('\x07'), std::string::npos);
 }
 
-TEST(ProgressView, PlainLinesTellPhasesOnly) {
+TEST(ProgressView, PlainLinesTellWhichLayersCame) {
     ProgressView view(ProgressStyle::lines);
     testing::internal::CaptureStderr();
+    view.show({.phase = PullPhase::resolving, .text = "manifest"});
     view.show(layer(PullPhase::downloading, 1, 10));
-    view.show(layer(PullPhase::downloading, 5, 10));
     view.show(layer(PullPhase::downloading, 10, 10));
+    view.show(layer(PullPhase::unpacking, 0, 10));
     view.show(layer(PullPhase::unpacking, 10, 10));
+    view.show({.phase = PullPhase::finished, .text = "sha256:ab"});
     view.finish();
+    EXPECT_TRUE(view.transferred());
     EXPECT_EQ(testing::internal::GetCapturedStderr(),
-              "0123456789ab downloading 1 B of 10 B  10%\n"
-              "0123456789ab unpacking   10 B of 10 B 100%\n");
+              "0123456789ab done        10 B\n"
+              "finished    sha256:ab\n");
+}
+
+TEST(ProgressView, SaysNothingOfWhatWasThereBefore) {
+    ProgressView view(ProgressStyle::lines);
+    testing::internal::CaptureStderr();
+    view.show({.phase = PullPhase::resolving, .text = "manifest"});
+    view.show(layer(PullPhase::present, 10, 10));
+    view.show(layer(PullPhase::unpacking, 0, 10));
+    view.show(layer(PullPhase::unpacking, 10, 10));
+    view.show({.phase = PullPhase::finished, .text = "sha256:ab"});
+    view.finish();
+    EXPECT_FALSE(view.transferred());
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+}
+
+TEST(ProgressView, WaitsAreToldAtOnce) {
+    ProgressView view(ProgressStyle::lines);
+    testing::internal::CaptureStderr();
+    view.show({.phase = PullPhase::waiting, .text = "no connection; try 2 of 3"});
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "waiting     no connection; try 2 of 3\n");
 }
 
 TEST(ProgressView, SilentSaysNothing) {
@@ -58,14 +86,69 @@ TEST(ProgressView, SilentSaysNothing) {
     EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
-TEST(ProgressView, ATerminalsLastStateIsTheTruth) {
+/// What a terminal of endless width shows in the end: knows the sequences that the view writes.
+std::vector<std::string> screen_after(std::string_view out) {
+    std::vector<std::string> lines(1);
+    std::size_t at = 0;
+    while (!out.empty()) {
+        if (!out.starts_with("\x1b[")) {
+            if (out.front() == '\n') {
+                ++at;
+                lines.resize(std::max(lines.size(), at + 1));
+            } else {
+                lines[at] += out.front();
+            }
+            out.remove_prefix(1);
+            continue;
+        }
+        const std::size_t end = out.find_first_of("AJKhl");
+        const std::string_view count = out.substr(2, end - 2);
+        if (out[end] == 'A') {
+            at -= std::stoul(std::string(count));
+        } else if (out[end] == 'K' || out[end] == 'J') {
+            lines[at].clear();
+            lines.resize(out[end] == 'J' ? at + 1 : lines.size());
+        }
+        out.remove_prefix(end + 1);
+    }
+    return lines;
+}
+
+TEST(ProgressView, ATerminalShowsLayersOnTheirWayAndKeepsThoseThatCame) {
     ProgressView view(ProgressStyle::terminal);
     testing::internal::CaptureStderr();
-    view.show(layer(PullPhase::downloading, 1, 10));
+    view.show({.phase = PullPhase::resolving, .text = "manifest"});
+    PullProgress other = layer(PullPhase::downloading, 3, 30);
+    other.layer = "sha256:fedcba9876543210";
     view.show(layer(PullPhase::downloading, 10, 10));
+    view.show(other);
+    view.show(layer(PullPhase::unpacking, 10, 10));
+    const std::string half = testing::internal::GetCapturedStderr();
+    EXPECT_EQ(
+        screen_after(half),
+        (std::vector<std::string>{
+            "0123456789ab done        10 B", "fedcba987654 downloading 3 B of 30 B  10%", ""}));
+    testing::internal::CaptureStderr();
+    other.phase = PullPhase::unpacking;
+    other.done = 30;
+    view.show(other);
+    view.show({.phase = PullPhase::finished, .text = "sha256:ab"});
     view.finish();
-    const std::string out = testing::internal::GetCapturedStderr();
-    EXPECT_TRUE(out.ends_with("10 B of 10 B 100%\n")) << out;
+    EXPECT_EQ(screen_after(half + testing::internal::GetCapturedStderr()),
+              (std::vector<std::string>{"0123456789ab done        10 B",
+                                        "fedcba987654 done        30 B",
+                                        "finished    sha256:ab",
+                                        ""}));
+}
+
+TEST(ProgressView, ATerminalIsEmptyAfterAPullThatTransferredNothing) {
+    ProgressView view(ProgressStyle::terminal);
+    testing::internal::CaptureStderr();
+    view.show({.phase = PullPhase::resolving, .text = "manifest"});
+    view.show(layer(PullPhase::present, 10, 10));
+    view.show({.phase = PullPhase::finished, .text = "sha256:ab"});
+    view.finish();
+    EXPECT_EQ(screen_after(testing::internal::GetCapturedStderr()), std::vector<std::string>{""});
 }
 
 }  // namespace
