@@ -221,7 +221,8 @@ std::string plan_json(const LaunchPlan& plan) {
     json.member("id", plan.id);
     json.member("warnings", plan.warnings);
     json.key("new_namespaces").begin_array();
-    for (const std::string_view name : split(namespace_names(plan.new_namespaces), ',')) {
+    const std::string names = namespace_names(plan.new_namespaces);
+    for (const std::string_view name : split(names, ',')) {
         if (!name.empty()) {
             json.value(name);
         }

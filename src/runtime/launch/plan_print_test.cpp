@@ -163,5 +163,15 @@ TEST(PlanJson, HoldsWhatTheTextHolds) {
     EXPECT_NE(json.find("echo \\u001b[31m"), std::string::npos) << "no raw control characters";
 }
 
+TEST(PlanJson, NamesTheNewNamespaces) {
+    const std::string text = plan_json(every_step());
+    const std::size_t at = text.find("\"new_namespaces\"");
+    ASSERT_NE(at, std::string::npos);
+    const std::string list = text.substr(at, text.find(']', at) - at);
+    for (const char* name : {"\"pid\"", "\"mount\"", "\"user\""}) {
+        EXPECT_NE(list.find(name), std::string::npos) << list;
+    }
+}
+
 }  // namespace
 }  // namespace knarr::runtime
