@@ -28,7 +28,8 @@ std::string deep(int levels) {
     return path;
 }
 
-std::vector<Hostile> hostile_tars() {
+// A table, one line of reading per attack.
+std::vector<Hostile> hostile_tars() {  // NOLINT(readability-function-size)
     const std::string long_name(300, 'n');
     const auto pax = [](std::map<std::string, std::string> records, char type = '0') {
         return TarWriter().add({.name = "entry", .type = type, .pax = std::move(records)}).end();
