@@ -193,8 +193,7 @@ private:
         while (true) {
             std::optional<Packet> packet = KNARR_TRY(receive(socket_));
             if (!packet) {
-                return fail(Errc::internal,
-                            "the container's first process died while it was set up");
+                return why_child_died();
             }
             switch (packet->message) {
                 case Message::ready:
@@ -209,6 +208,42 @@ private:
                     return fail(Errc::internal, "unexpected launch message");
             }
         }
+    }
+
+    /// The child's own failures arrive as messages: this is somebody else's doing, and the memory
+    /// limit is who does it. A launch needs some hundred KiB inside the cgroup.
+    Result<> why_child_died() {
+        const sys::ExitStatus status = KNARR_TRY(sys::reap(child_.pidfd));
+        child_.pidfd.reset();
+        if (!status.signaled) {
+            return fail(Errc::internal,
+                        "the container's first process ended with {} while it was set up",
+                        status.value);
+        }
+        const std::string limit = memory_limit();
+        return fail(Error{.code = limit.empty() ? Errc::interrupted : Errc::limit_exceeded,
+                          .message = fmt::format(
+                              "the container's first process was killed (signal {}) while it "
+                              "was set up{}",
+                              status.value,
+                              limit.empty() ? "" : "; its memory limit is " + limit + " bytes"),
+                          .hint = limit.empty() ? "somebody killed it: try again"
+                                                : "raise linux.resources.memory.limit (--memory)"});
+    }
+
+    std::string memory_limit() const {
+        if (plan_.cgroup) {
+            for (const sys::CgroupDir& dir : plan_.cgroup->dirs) {
+                for (const sys::CgroupWrite& write : dir.writes) {
+                    const bool limits =
+                        write.file == "memory.limit_in_bytes" || write.file == "memory.max";
+                    if (limits && write.text != "-1" && write.text != "max") {
+                        return write.text;
+                    }
+                }
+            }
+        }
+        return {};
     }
 
     /// The child closed the socket before we wrote: its reason is still in it.

@@ -186,6 +186,19 @@ TEST_F(Launch, AFailingRecordEndsTheLaunch) {
     EXPECT_TRUE(no_children());
 }
 
+TEST_F(Launch, AChildThatIsKilledWhileItIsSetUpIsNoBugOfOurs) {
+    LaunchPlan plan = plan_of({"/bin/busybox", "true"});
+    plan.hooks.create_runtime = {
+        {.path = "/bin/sh", .args = {"sh", "-c", "read pid; kill -9 $pid"}}};
+    events_.state_json = [](std::string_view, pid_t pid) { return std::to_string(pid); };
+    plan.steps.push_back({"hooks", step::AwaitRuntimeHooks{}});
+    const Outcome outcome = run(plan);
+    ASSERT_FALSE(outcome.started);
+    EXPECT_NE(outcome.started.error().message.find("signal 9"), std::string::npos)
+        << outcome.started.error().message;
+    EXPECT_TRUE(no_children());
+}
+
 TEST_F(Launch, ProcIsNeverMountedThroughALink) {
     fs::remove(base_ / "root/proc");
     fs::create_symlink("tmp", base_ / "root/proc");
