@@ -200,7 +200,8 @@ private:
                     return {};
                 case Message::await_hooks:
                     KNARR_TRY(run_runtime_hooks());
-                    KNARR_TRY(send(socket_, Message::hooks));
+                    // A child that is gone by now is found by the next receive, with its reason.
+                    static_cast<void>(send(socket_, Message::hooks));
                     break;
                 case Message::failed:
                     return fail(std::move(packet->error));
