@@ -30,6 +30,8 @@ Result<> await_cgroup(Child& child, const step::AwaitCgroup& step) {
 }
 
 Result<> await_runtime_hooks(Child& child) {
+    // The parent joins the cgroup before it serves hooks: its word on that comes first.
+    KNARR_TRY(await_cgroup(child, {.unshare_namespace = false}));
     KNARR_TRY(send(child.socket, Message::await_hooks));
     return expect(child.socket, Message::hooks);
 }
