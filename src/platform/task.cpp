@@ -152,8 +152,8 @@ Result<> set_memory_policy(int mode, const std::vector<std::uint64_t>& node_mask
     return {};
 }
 
-void set_umask(mode_t mask) {
-    umask(mask);
+mode_t set_umask(mode_t mask) {
+    return umask(mask);
 }
 
 Result<> set_no_new_privs() {

@@ -41,7 +41,8 @@ Result<> set_memory_policy(int mode, const std::vector<std::uint64_t>& node_mask
 Result<> set_groups(std::span<const gid_t> groups);
 Result<> set_group(gid_t gid);
 Result<> set_user(uid_t uid);
-void set_umask(mode_t mask);
+/// Returns the mask before.
+mode_t set_umask(mode_t mask);
 Result<> set_no_new_privs();
 
 Result<> change_dir(const std::string& path);

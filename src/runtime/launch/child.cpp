@@ -87,6 +87,7 @@ Result<> start(Child& child) {
         KNARR_TRY(sys::become_namespace_root());
     }
     sys::new_session();
+    child.caller_umask = sys::set_umask(0);  // nodes and directories get the modes of the plan
     for (int i = 0; i < 3; ++i) {
         if (child.io.stdio[i].valid()) {
             KNARR_TRY(sys::replace_fd(child.io.stdio[i], i));

@@ -24,7 +24,8 @@ struct Child {
     sys::Fd empty;  // an empty read-only tmpfs, mounted once and cloned for every masked directory
     /// The file systems on /proc, /sys and /dev: no volume may get into them through a link.
     std::vector<dev_t> kernel_places;
-    bool joined = false;  // AwaitCgroup was done
+    bool joined = false;        // AwaitCgroup was done
+    mode_t caller_umask = 022;  // what the program gets unless the plan says otherwise
 };
 
 /// Carries the plan out and ends in the program; only a failure returns to the caller's loop, and

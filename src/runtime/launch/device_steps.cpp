@@ -34,9 +34,17 @@ Result<Place> open_place(const sys::Fd& root, const std::string& path) {
     if (name.empty() || name == "." || name == "..") {
         return fail(Errc::invalid_config, "{} names no file", printable(path));
     }
-    KNARR_TRY(sys::make_dirs_in_root(root, dir, 0755));
-    Result<sys::Fd> fd = sys::open_how(
-        root, dir.empty() ? "." : dir, O_PATH | O_DIRECTORY, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    const auto open_dir = [&] {
+        return sys::open_how(root,
+                             dir.empty() ? "." : dir,
+                             O_PATH | O_DIRECTORY,
+                             RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+    };
+    Result<sys::Fd> fd = open_dir();
+    if (!fd && fd.error().sys_errno == ENOENT) {
+        KNARR_TRY(sys::make_dirs_in_root(root, dir, 0755));
+        fd = open_dir();
+    }
     if (!fd && fd.error().sys_errno == ELOOP) {
         return fail(Errc::denied,
                     "/{} is or passes a symbolic link in the image: devices are never made "
@@ -61,8 +69,12 @@ Result<> own_and_mode(const Place& place, const step::MakeDevice& step) {
     if (!same) {
         return fail(Errc::already_exists, "{} is there and is another file", printable(step.path));
     }
-    KNARR_TRY(sys::set_owner(node, step.uid, step.gid), "{}", printable(step.path));
-    KNARR_TRY(sys::set_mode(node, step.mode), "{}", printable(step.path));
+    if (entry.st_uid != step.uid || entry.st_gid != step.gid) {
+        KNARR_TRY(sys::set_owner(node, step.uid, step.gid), "{}", printable(step.path));
+    }
+    if ((entry.st_mode & 07777) != (step.mode & 07777)) {
+        KNARR_TRY(sys::set_mode(node, step.mode), "{}", printable(step.path));
+    }
     return {};
 }
 

@@ -231,9 +231,6 @@ Result<> become_user(const Identity& identity) {
     KNARR_TRY(sys::set_keep_caps(true));
     KNARR_TRY(sys::set_user(identity.uid));
     KNARR_TRY(sys::set_keep_caps(false));
-    if (identity.umask) {
-        sys::set_umask(*identity.umask);
-    }
     return {};
 }
 
@@ -282,6 +279,7 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     }
     KNARR_TRY(set_labels(child, identity));
     KNARR_TRY(become_user(identity));
+    sys::set_umask(identity.umask.value_or(child.caller_umask));
     if (identity.no_new_privs) {
         KNARR_TRY(sys::set_no_new_privs());
     }
