@@ -3,9 +3,14 @@
 import os
 import pathlib
 import shutil
+import signal
 import tempfile
 
 import pytest
+
+# A shell starts what it puts into the background with SIGINT ignored, and programs inherit that: the
+# tests that send it need it as a terminal's foreground has it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
