@@ -12,6 +12,7 @@
 #include "core/rollback.h"
 #include "engine/destroy.h"
 #include "engine/record.h"
+#include "platform/cgroup.h"
 #include "platform/file.h"
 #include "platform/pidfd.h"
 #include "platform/signal.h"
@@ -276,6 +277,16 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
     }
     if (wanted.auto_remove) {
         return destroy(context, std::move(*dir), record);
+    }
+    if (record.cgroup) {
+        // What stays of a stopped container is its record and its files; `delete` need not come.
+        Result<> gone = sys::kill_cgroup(*record.cgroup);
+        gone = gone ? sys::remove_cgroup(*record.cgroup) : std::move(gone);
+        if (gone) {
+            record.cgroup.reset();
+        } else {
+            context.warn(gone.error().message);
+        }
     }
     record.status = ContainerState::stopped;
     record.exit_code = code;
