@@ -218,8 +218,9 @@ Result<Standing> stand(const Context& context, const NewContainer& wanted, Gate 
         ready = write_pid_file(wanted.pid_file, launched->pid);
     }
     if (!launched || !ready) {
-        Error error = launched ? std::move(ready).error() : std::move(launched).error();
-        if (!launched) {
+        const bool stands = launched.has_value();
+        Error error = stands ? std::move(ready).error() : std::move(launched).error();
+        if (!stands) {
             record.pid = 0;  // launch() has ended the child and removed the cgroup that it made;
             record.cgroup.reset();  // one that it did not make is not ours to remove
         }
