@@ -1,6 +1,7 @@
 """The lanes of tools/test: each builds what it needs, runs its tests and reports one count."""
 
 import argparse
+import concurrent.futures
 import os
 import pathlib
 import shutil
@@ -11,6 +12,7 @@ import xml.etree.ElementTree as ElementTree
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build/test-logs"
+FOUND = ROOT / "build/fuzz-found"  # stays from run to run: the next one starts from it
 JOBS = str(os.cpu_count() or 2)
 
 # A lane that takes longer hangs: the whole of tools/test is meant to end within an hour.
@@ -192,6 +194,38 @@ def lane_conformance(tally):
         tally.failed.append(("conformance: at least as many clean as runc", tail(log)))
 
 
+def fuzz_one(target, seconds):
+    """Looks for inputs that break one target; returns (what happened or None, its last lines)."""
+    name = target.name.removeprefix("fuzz_")
+    work = FOUND / name
+    (work / "new").mkdir(parents=True, exist_ok=True)
+    corpus = (ROOT / f"build/fuzz/fuzz/{name}.corpus").read_text().split()
+    status, log = run(f"fuzz-{name}",
+                      [target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
+                       "-print_final_stats=1", f"-artifact_prefix={work}/", work / "new", *corpus],
+                      timeout=seconds + 120)
+    runs = [line.split()[-1] for line in log.read_text(errors="replace").splitlines()
+            if line.startswith("stat::number_of_executed_units")]
+    print(f"  fuzz {name}: {'ok' if status == 0 else 'FAILED'} ({runs[0] if runs else '?'} inputs)",
+          flush=True)
+    inputs = sorted(entry.name for entry in work.iterdir() if entry.name != "new")
+    what = None if status == 0 else f"fuzz {name}: the input is in {work}/{' '.join(inputs[-1:])}"
+    return what, tail(log)
+
+
+def lane_fuzz(tally):
+    if not build(tally, "fuzz"):
+        return
+    seconds = int(os.environ.get("KNARR_FUZZ_SECONDS", "60"))
+    targets = sorted((ROOT / "build/fuzz/bin").glob("fuzz_*"))
+    with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
+        for what, output in pool.map(lambda target: fuzz_one(target, seconds), targets):
+            if what is None:
+                tally.passed += 1
+            else:
+                tally.failed.append((what, output))
+
+
 def lane_bench(tally):
     if build(tally, "dev") and build(tally, "release"):
         status, log = run("bench", ["tools/bench", "--quick", "--check"])
@@ -208,6 +242,7 @@ LANES = {
     "asan": lane_asan,
     "integration": lane_integration,
     "conformance": lane_conformance,
+    "fuzz": lane_fuzz,
     "bench": lane_bench,  # only when asked for: its bounds hold on a quiet machine
 }
 

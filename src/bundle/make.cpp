@@ -200,13 +200,13 @@ Result<std::vector<spec::Mount>> make_mounts(const MakeInput& input) {
                         printable(mount.destination));
         }
         std::erase_if(mounts, same);  // the caller's volume takes the place of a default
-        volumes.push_back(std::move(mount));
+        // Outer targets first, or an inner one would be covered.
+        const auto outer = [](const spec::Mount& a, const spec::Mount& b) {
+            return std::ranges::count(a.destination, '/') < std::ranges::count(b.destination, '/');
+        };
+        const auto place = std::upper_bound(volumes.begin(), volumes.end(), mount, outer);
+        volumes.insert(place, std::move(mount));
     }
-    // Outer targets first, or an inner one would be covered.
-    std::stable_sort(volumes.begin(), volumes.end(), [](const auto& a, const auto& b) {
-        return std::count(a.destination.begin(), a.destination.end(), '/') <
-               std::count(b.destination.begin(), b.destination.end(), '/');
-    });
     std::move(volumes.begin(), volumes.end(), std::back_inserter(mounts));
     return mounts;
 }
