@@ -12,7 +12,7 @@
 namespace knarr::sys {
 
 Result<> make_node_at(const Fd& dir, const std::string& name, mode_t type_and_mode, dev_t device) {
-    if (mknodat(dir.get(), name.c_str(), type_and_mode, device) != 0 && errno != EEXIST) {
+    if (mknodat(dir.get(), name.c_str(), type_and_mode, device) != 0) {
         return fail_errno(errno, "mknod {}", printable(name));
     }
     return {};

@@ -10,8 +10,8 @@
 
 namespace knarr::sys {
 
-/// mknodat(2): a device, FIFO or socket. `type_and_mode` as S_IFCHR | 0666. An existing entry is
-/// success: the caller looks at what is there.
+/// mknodat(2): a device, FIFO or socket. `type_and_mode` as S_IFCHR | 0666.
+/// Errors: sys_errno EEXIST, EPERM.
 Result<> make_node_at(const Fd& dir, const std::string& name, mode_t type_and_mode, dev_t device);
 /// symlinkat(2). Errors: sys_errno EEXIST.
 Result<> make_symlink_at(const Fd& dir, const std::string& name, const std::string& target);

@@ -61,13 +61,26 @@ Result<> bind_host_device(const Place& place, const std::string& path) {
     return sys::attach_mount(mount, target);
 }
 
-Result<> own_and_mode(const Place& place, const step::MakeDevice& step) {
+enum class Origin : std::uint8_t { made_here, was_there };
+
+/// Only a node that was made here gets its owner and mode: another may be the host's own, mounted
+/// there as a volume.
+Result<> own_and_mode(const Place& place, const step::MakeDevice& step, Origin origin) {
     const sys::Fd node = KNARR_TRY(sys::open_at(place.dir, place.name, O_PATH | O_NOFOLLOW));
     const struct stat entry = KNARR_TRY(sys::stat_of(node));
     const bool same = (entry.st_mode & S_IFMT) == step.type &&
                       (step.type == S_IFIFO || entry.st_rdev == makedev(step.major, step.minor));
     if (!same) {
-        return fail(Errc::already_exists, "{} is there and is another file", printable(step.path));
+        auto other = fail(Errc::invalid_config,
+                          "{} is there already and is not the device {}:{}",
+                          printable(step.path),
+                          step.major,
+                          step.minor);
+        return fail(std::move(other).error().advise(
+            "remove it from the image or the volume, or mount a tmpfs on /dev"));
+    }
+    if (origin == Origin::was_there) {
+        return {};
     }
     if (entry.st_uid != step.uid || entry.st_gid != step.gid) {
         KNARR_TRY(sys::set_owner(node, step.uid, step.gid), "{}", printable(step.path));
@@ -91,8 +104,11 @@ Result<> make_device(Child& child, const step::MakeDevice& step) {
     if (!made && made.error().sys_errno == EPERM && step.type != S_IFIFO) {
         return bind_host_device(place, step.path);  // a user namespace may not make nodes
     }
-    KNARR_TRY(std::move(made));
-    return own_and_mode(place, step);
+    const bool there = !made && made.error().sys_errno == EEXIST;
+    if (!there) {
+        KNARR_TRY(std::move(made));
+    }
+    return own_and_mode(place, step, there ? Origin::was_there : Origin::made_here);
 }
 
 Result<> make_symlink(Child& child, const step::MakeSymlink& step) {

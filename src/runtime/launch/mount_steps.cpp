@@ -143,8 +143,9 @@ Result<sys::Fd> open_bind_source(const step::Bind& step) {
 
 namespace {
 
-/// A link in the image may not lay a host's directory over /dev, /proc or /sys: what is made there
-/// next, device nodes and mount points, would be made in that directory on the host.
+/// A link in the image may not lay something of the host over /dev, /proc or /sys: what is made
+/// there next, device nodes and mount points, would be made in that directory on the host, and a
+/// file would stand for a device or for what the kernel says.
 Result<> check_bind_target(const Child& child, const std::string& path, const sys::Fd& target) {
     for (const char* place : {"/dev", "/proc", "/sys"}) {
         if (path == place || path.starts_with(std::string(place) + "/")) {
@@ -156,8 +157,8 @@ Result<> check_bind_target(const Child& child, const std::string& path, const sy
         return {};
     }
     return fail(Errc::denied,
-                "{} is or passes a symbolic link in the image to /dev, /proc or /sys: no directory "
-                "is mounted there through one",
+                "{} is or passes a symbolic link in the image to /dev, /proc or /sys: nothing is "
+                "mounted there through one",
                 printable(path));
 }
 
@@ -173,9 +174,7 @@ Result<> bind(Child& child, const step::Bind& step, const sys::Fd* prepared) {
     const sys::Fd target = S_ISDIR(source.st_mode)
                                ? KNARR_TRY(sys::make_dirs_in_root(child.root, step.target, 0755))
                                : KNARR_TRY(sys::make_file_in_root(child.root, step.target, 0644));
-    if (S_ISDIR(source.st_mode)) {
-        KNARR_TRY(check_bind_target(child, step.target, target));
-    }
+    KNARR_TRY(check_bind_target(child, step.target, target));
     if (!step.uid_mappings.empty() || !step.gid_mappings.empty()) {
         const sys::Fd user_namespace = KNARR_TRY(
             sys::make_user_namespace(to_lines(step.uid_mappings), to_lines(step.gid_mappings)));
