@@ -8,8 +8,8 @@
 //     engine->wait("web");
 //     engine->remove("web", knarr::RemoveMode::when_stopped);
 //
-// create and run clone the calling process without exec: call them from a single-threaded program,
-// or start the `knarr` program instead.
+// create, run and exec clone the calling process without exec: call them from a single-threaded
+// program, or start the `knarr` program instead.
 
 #include <functional>
 #include <memory>
@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "knarr/container.h"
+#include "knarr/exec.h"
 #include "knarr/image.h"
 #include "knarr/result.h"
 #include "knarr/run.h"
@@ -69,6 +70,12 @@ public:
     /// Sends signal `number` (0 to 64). A process that dies meanwhile is success.
     /// Errors: wrong_state when the container is stopped.
     Result<> kill(std::string_view id, int number, KillTarget target = KillTarget::init);
+    /// Runs a further process in a created or running container, with the container's namespaces,
+    /// cgroup, filter and limits; it inherits stdin, stdout and stderr. Its exit code as of run();
+    /// 0 at once when detached. Its signals are forwarded meanwhile.
+    /// Errors: not_found; wrong_state when stopped or paused; invalid_argument for an unknown user;
+    /// exec_not_found, exec_failed; timed_out.
+    Result<int> exec(std::string_view id, const ExecRequest& request);
     /// Waits until the container has ended; its exit code where this process started it or the
     /// record has it.
     Result<std::optional<int>> wait(std::string_view id);

@@ -152,8 +152,9 @@ int run_main(Words words) {
     }
     reporter.error(error);
     const int own = describe(error.code).exit_status;
-    // 126 and 127 speak of the container's program and stay what they are.
-    return context.failure_status != 0 && own != 126 && own != 127 ? context.failure_status : own;
+    // 126 and 127 speak of the container's program and stay what they are, but for runc's exec.
+    const bool of_program = (own == 126 || own == 127) && !context.for_programs_too;
+    return context.failure_status != 0 && !of_program ? context.failure_status : own;
 }
 
 }  // namespace

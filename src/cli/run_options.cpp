@@ -94,22 +94,6 @@ std::string_view first_given(const Parsed& args, const std::array<Option, N>& op
     return at == options.end() ? std::string_view{} : at->name;
 }
 
-Result<std::vector<std::string>> parse_env(const Parsed& args) {
-    std::vector<std::string> env;
-    for (const std::string_view setting : args.all("env")) {
-        if (setting.empty() || setting.front() == '=') {
-            return fail(
-                Errc::invalid_argument, "--env \"{}\" is not NAME=VALUE", printable(setting));
-        }
-        if (setting.find('=') != std::string_view::npos) {
-            env.emplace_back(setting);
-        } else if (const char* own = std::getenv(std::string(setting).c_str())) {
-            env.push_back(fmt::format("{}={}", setting, own));
-        }
-    }
-    return env;
-}
-
 Result<std::optional<std::int64_t>> parse_memory(const Parsed& args) {
     const auto text = args.find("memory");
     if (!text) {
@@ -180,6 +164,22 @@ Result<> refuse_unbuilt(const Parsed& args) {
 
 std::span<const Option> run_options() {
     return kAll;
+}
+
+Result<std::vector<std::string>> parse_env(const Parsed& args) {
+    std::vector<std::string> env;
+    for (const std::string_view setting : args.all("env")) {
+        if (setting.empty() || setting.front() == '=') {
+            return fail(
+                Errc::invalid_argument, "--env \"{}\" is not NAME=VALUE", printable(setting));
+        }
+        if (setting.find('=') != std::string_view::npos) {
+            env.emplace_back(setting);
+        } else if (const char* own = std::getenv(std::string(setting).c_str())) {
+            env.push_back(fmt::format("{}={}", setting, own));
+        }
+    }
+    return env;
 }
 
 Result<RunWay> which_run(const Parsed& args, bool here) {

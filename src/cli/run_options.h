@@ -26,6 +26,9 @@ Result<RunWay> which_run(const Parsed& args, bool here);
 /// True when the current directory is a bundle: its config.json has an ociVersion.
 bool is_bundle_here();
 
+/// --env as "NAME=value"; NAME alone takes the caller's own value, and is left out without one.
+Result<std::vector<std::string>> parse_env(const Parsed& args);
+
 struct ParsedRun {
     RunRequest request;
     std::vector<std::string> warnings;

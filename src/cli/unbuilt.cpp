@@ -14,7 +14,6 @@ struct Unbuilt {
     std::string_view instead = {};  // what does the job today; empty: nothing does
 };
 
-constexpr std::string_view kOneRun = "give the program its whole work in one knarr run";
 constexpr std::string_view kOutput =
     "a container writes to the output of its knarr run: knarr run ... > FILE 2>&1 &";
 constexpr std::string_view kNetwork = "knarr run has --network none and --network host";
@@ -30,7 +29,6 @@ constexpr std::array kUnbuilt{
     Unbuilt{"cp", "share a directory with the container: knarr run -v HOST:DIR ..."},
     Unbuilt{"diff"},
     Unbuilt{"events"},
-    Unbuilt{"exec", kOneRun},
     Unbuilt{"export"},
     Unbuilt{"features", "knarr info --json says what this build and this host can do"},
     Unbuilt{"history", "knarr image inspect IMAGE shows the image's layers and configuration"},

@@ -34,6 +34,8 @@ struct Context {
     /// Instead of the exit status of an error of ours: 125 for `run IMAGE`, as docker and podman
     /// do, so that it differs from what the program returned. 0: the error's own.
     int failure_status = 0;
+    /// exec as runc spells it: 126 and 127 of ours become failure_status too.
+    bool for_programs_too = false;
 };
 
 struct Verb {
@@ -54,8 +56,8 @@ struct Verb {
 /// All verbs, in the order that help shows.
 std::span<const Verb* const> all_verbs();
 
-extern const Verb kCreate, kStart, kState, kKill, kDelete, kRun, kList, kPlan, kPull, kImages, kRmi,
-    kImage, kContainer, kInfo, kVersion, kHelp;
+extern const Verb kCreate, kStart, kState, kKill, kDelete, kRun, kExec, kList, kPlan, kPull,
+    kImages, kRmi, kImage, kContainer, kInfo, kVersion, kHelp;
 
 /// Exactly one positional, called `what` in the error.
 Result<std::string_view> one_argument(const Parsed& args, std::string_view what);

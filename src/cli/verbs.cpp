@@ -9,6 +9,7 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::array kVerbs{&kRun,
+                            &kExec,
                             &kPlan,
                             &kCreate,
                             &kStart,
@@ -24,7 +25,8 @@ constexpr std::array kVerbs{&kRun,
                             &kInfo,
                             &kVersion,
                             &kHelp};
-constexpr std::array kContainerVerbs{&kRun, &kCreate, &kStart, &kState, &kKill, &kDelete, &kList};
+constexpr std::array kContainerVerbs{
+    &kRun, &kExec, &kCreate, &kStart, &kState, &kKill, &kDelete, &kList};
 
 Result<int> run_help(Context&, const Parsed& args) {
     if (args.positionals.empty()) {

@@ -3,6 +3,9 @@
 //
 //   new_container.h   create and run, the one way from a Bundle to a record on disk
 //   run_image.h       `run IMAGE`: pulled, seen through, made a Bundle of, then new_container.h
+//   exec.h            exec: exec_process.h says what runs, kept_config.h what the container is
+//   attend.h          a program in the foreground: signals, exit code
+//   handed_over.h     inherited descriptors, pid files
 //   operate.h         start, kill, state, list, wait          destroy.h   delete, and undo
 //   states.h          which verb is legal in which state, as one table
 //   record.h          ROOT/ID/state.json                      state_dir.h ROOT/ID/ and its locks

@@ -1,6 +1,7 @@
 #include "knarr/engine.h"
 
 #include "engine/destroy.h"
+#include "engine/exec.h"
 #include "engine/new_container.h"
 #include "engine/operate.h"
 #include "engine/resolve.h"
@@ -59,6 +60,12 @@ Result<> Engine::kill(std::string_view id, int number, KillTarget target) {
         return fail(Errc::invalid_argument, "{} is no signal, 0 to 64 are", number);
     }
     return engine::kill_container(context, checked, number, target);
+}
+
+Result<int> Engine::exec(std::string_view id, const ExecRequest& request) {
+    const engine::Context context = context_of(*root_, options_);
+    const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
+    return engine::exec_in_container(context, checked, request);
 }
 
 Result<std::optional<int>> Engine::wait(std::string_view id) {

@@ -10,7 +10,10 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/rollback.h"
+#include "engine/attend.h"
 #include "engine/destroy.h"
+#include "engine/handed_over.h"
+#include "engine/kept_config.h"
 #include "engine/record.h"
 #include "platform/cgroup.h"
 #include "platform/file.h"
@@ -23,23 +26,6 @@
 namespace knarr::engine {
 
 namespace {
-
-/// Descriptors that the caller means to hand on must be open, and none of ours: ours are all
-/// close-on-exec, inherited ones never are. Handing on a descriptor of ours by a wrong count
-/// would give the container a door to the host (compare CVE-2024-21626).
-Result<> check_preserved_fds(unsigned count) {
-    for (unsigned fd = 3; fd < 3 + count; ++fd) {
-        if (!sys::is_inherited(static_cast<int>(fd))) {
-            auto missing = fail(Errc::invalid_argument,
-                                "--preserve-fds {}: descriptor {} is not open in the caller",
-                                count,
-                                fd);
-            return fail(std::move(missing).error().advise(
-                "open descriptors 3 and up without a gap, and count only them"));
-        }
-    }
-    return {};
-}
 
 /// Who gets the terminal's master.
 enum class Terminal : std::uint8_t { socket_only, relay };
@@ -101,6 +87,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .image = wanted.image,
         .data_dir = wanted.data_dir,
         .auto_remove = wanted.auto_remove,
+        .no_new_keyring = wanted.no_new_keyring,
         .exit_code = {},
     };
     if (plan.cgroup) {
@@ -129,22 +116,6 @@ Result<LockedDir> take_id(const Context& context, const ContainerId& id) {
     });
 }
 
-Result<> write_pid_file(const std::string& path, pid_t pid) {
-    const std::size_t slash = path.rfind('/');
-    const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-    const sys::Fd dir = KNARR_TRY(sys::open_path(parent, O_RDONLY | O_DIRECTORY), "pid file");
-    KNARR_TRY(sys::replace_file(dir, path.substr(slash + 1), fmt::format("{}", pid), 0644),
-              "pid file {}",
-              path);
-    return {};
-}
-
-void remove_pid_file(const std::string& path) {
-    if (!path.empty()) {
-        unlink(path.c_str());
-    }
-}
-
 /// A container up to its gate, with what is needed to go on or to undo it.
 struct Standing {
     LockedDir dir;
@@ -171,6 +142,7 @@ Result<runtime::Launched> launch(const LockedDir& dir,
                                  Gate gate) {
     KNARR_TRY(save_record(dir, record));
     KNARR_TRY(fault_point("create.recorded"));
+    KNARR_TRY(keep_config(dir, wanted.bundle.config, plan.identity.seccomp));
     if (wanted.make_data_dir) {
         KNARR_TRY(wanted.make_data_dir());
     }
@@ -245,24 +217,6 @@ Result<> go(Standing& standing) {
                                      hook_state(standing.record, "running", standing.record.pid)));
     }
     return {};
-}
-
-/// Hands signals on until the container's first process has ended; its exit code.
-Result<int> attend(sys::SignalFd& signals, const sys::Fd& process) {
-    while (true) {
-        const bool ended = KNARR_TRY(signals.wait_with(process));
-        while (const auto signal = KNARR_TRY(signals.next())) {
-            if (sys::is_forwardable(*signal)) {
-                const Result<> sent = sys::pidfd_send_signal(process, *signal);
-                if (!sent && sent.error().sys_errno != ESRCH) {
-                    return fail(sent.error());
-                }
-            }
-        }
-        if (ended) {
-            return KNARR_TRY(sys::reap(process)).code();
-        }
-    }
 }
 
 /// The container has ended in our hands: remove it, or keep it with its exit code. Somebody may
@@ -359,7 +313,7 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
     if (!foreground) {
         return 0;
     }
-    const int code = KNARR_TRY(attend(*signals, process), "{}", what);
+    const int code = *KNARR_TRY(attend(*signals, process), "{}", what);
     KNARR_TRY(conclude(context, wanted, record, code), "{}", what);
     return code;
 }

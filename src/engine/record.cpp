@@ -133,6 +133,7 @@ std::string encode_record(const Record& record) {
     json.member("image", record.image);
     json.member("dataDir", record.data_dir);
     json.member("autoRemove", record.auto_remove);
+    json.member("noNewKeyring", record.no_new_keyring);
     json.member("exitCode", record.exit_code);
     json.end_object();
     return std::move(json).text();
@@ -168,6 +169,7 @@ Result<Record> decode_record(std::string_view text) {
     KNARR_TRY(root.optional("image", record.image));
     KNARR_TRY(root.optional("dataDir", record.data_dir));
     KNARR_TRY(root.optional("autoRemove", record.auto_remove));
+    KNARR_TRY(root.optional("noNewKeyring", record.no_new_keyring));
     KNARR_TRY(root.optional("exitCode", record.exit_code));
     return record;
 }

@@ -72,6 +72,12 @@ void kill_and_reap(const Fd& pidfd) {
     static_cast<void>(reap(pidfd));
 }
 
+void kill_group(pid_t leader) {
+    if (leader > 1) {
+        kill(-leader, SIGKILL);  // ESRCH: nobody is left
+    }
+}
+
 std::vector<char*> exec_pointers(const std::vector<std::string>& texts) {
     std::vector<char*> out;
     out.reserve(texts.size() + 1);
@@ -139,6 +145,13 @@ Result<Fd> open_namespace(const std::string& path, int type) {
 Result<> enter_namespace(const Fd& fd, int type) {
     if (setns(fd.get(), type) != 0) {
         return fail_errno(errno, "setns");
+    }
+    return {};
+}
+
+Result<> enter_namespaces_of(const Fd& pidfd, int flags) {
+    if (setns(pidfd.get(), flags) != 0) {
+        return fail_errno(errno, "enter the namespaces of the container");
     }
     return {};
 }

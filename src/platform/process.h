@@ -27,6 +27,9 @@ Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup = nullptr);
 /// Sends SIGKILL and waits until the child is reaped. For children of this process only.
 void kill_and_reap(const Fd& pidfd);
 
+/// SIGKILLs the process group of a child of ours that leads one and is not reaped.
+void kill_group(pid_t leader);
+
 /// What execve(2) takes: the texts' addresses and a null pointer; valid while `texts` is.
 std::vector<char*> exec_pointers(const std::vector<std::string>& texts);
 
@@ -45,6 +48,9 @@ Result<> replace_fd(const Fd& from, int number);
 /// Errors: invalid_config when the path is something else.
 Result<Fd> open_namespace(const std::string& path, int type);
 Result<> enter_namespace(const Fd& fd, int type);
+/// setns(2) with a pidfd: these CLONE_NEW* of that process, all or none. A pid namespace counts for
+/// children made from then on. Errors: sys_errno ESRCH when the process has ended.
+Result<> enter_namespaces_of(const Fd& pidfd, int flags);
 Result<> unshare_namespaces(int flags);
 
 }  // namespace knarr::sys

@@ -152,6 +152,17 @@ Result<> set_memory_policy(int mode, const std::vector<std::uint64_t>& node_mask
     return {};
 }
 
+Result<> set_affinity(pid_t pid, const std::vector<std::uint64_t>& cpus) {
+    if (syscall(SYS_sched_setaffinity, pid, cpus.size() * sizeof(std::uint64_t), cpus.data()) < 0) {
+        const int error = errno;
+        return fail(make_errno(error, "sched_setaffinity")
+                        .advise(error == EINVAL ? "none of these CPUs is there, or the cgroup "
+                                                  "allows none of them"
+                                                : ""));
+    }
+    return {};
+}
+
 mode_t set_umask(mode_t mask) {
     return umask(mask);
 }

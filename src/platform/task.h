@@ -38,6 +38,9 @@ Result<> set_io_priority(int value);
 /// set_mempolicy(2).
 Result<> set_memory_policy(int mode, const std::vector<std::uint64_t>& node_mask);
 
+/// sched_setaffinity(2): bit N for CPU N; `pid` 0 is this process.
+Result<> set_affinity(pid_t pid, const std::vector<std::uint64_t>& cpus);
+
 Result<> set_groups(std::span<const gid_t> groups);
 Result<> set_group(gid_t gid);
 Result<> set_user(uid_t uid);

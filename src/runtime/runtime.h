@@ -4,6 +4,7 @@
 //   Bundle + HostFacts -> plan (pure, one function per kind) -> LaunchPlan -> launch -> Launched
 //
 //   native/plan.h     namespaces, mounts, devices, identity, cgroup texts of a native container
+//   native/exec_plan.h  a further process in a running one
 //   launch/plan.h     LaunchPlan: everything that a launch will do, as values in order
 //   launch/launch.h   the one applier, with the drawing of parent and child
 //   select.cpp        the table of kinds that this build has
@@ -13,6 +14,7 @@
 
 #include "bundle/bundle.h"
 #include "platform/host_facts.h"
+#include "runtime/native/exec_plan.h"
 #include "runtime/native/plan.h"
 
 namespace knarr::runtime {
@@ -23,6 +25,7 @@ struct Kind {
     Result<LaunchPlan> (*plan)(const bundle::Bundle&,
                                const sys::HostFacts&,
                                const native::PlanOptions&) = nullptr;
+    Result<LaunchPlan> (*plan_exec)(native::ExecInput, const sys::HostFacts&) = nullptr;
 };
 
 /// The kind's row. Errors: unsupported, saying which kinds this build has.

@@ -7,7 +7,7 @@ namespace knarr::runtime {
 namespace {
 
 constexpr std::array kKinds = {
-    Kind{.isolation = Isolation::native, .plan = native::make_plan},
+    Kind{.isolation = Isolation::native, .plan = native::make_plan, .plan_exec = native::plan_exec},
 };
 
 }  // namespace

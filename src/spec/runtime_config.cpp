@@ -112,6 +112,15 @@ Result<RuntimeConfig> decode_runtime_config(std::string_view json) {
     return config;
 }
 
+Result<Process> decode_process(std::string_view json, std::string_view name) {
+    const JsonSource source{
+        .name = name, .failure = Errc::invalid_config, .max_bytes = limits::kMaxBundleConfigBytes};
+    const JsonDocument document = KNARR_TRY(JsonDocument::parse(json, source));
+    Process process;
+    KNARR_TRY(read_json(document.root(), process));
+    return process;
+}
+
 std::string encode_runtime_config(const RuntimeConfig& config) {
     JsonWriter json(JsonLayout::indented);
     FieldWriter(json).write(config);

@@ -277,6 +277,10 @@ struct RuntimeConfig {
 /// Errors: invalid_config with the JSON path: "config.json: process.user.uid: -1 is not ...".
 Result<RuntimeConfig> decode_runtime_config(std::string_view json);
 
+/// Decodes the object `process` alone, as `exec --process FILE` has it; `name` is what errors call
+/// it. Errors: invalid_config.
+Result<Process> decode_process(std::string_view json, std::string_view name);
+
 /// Encodes the configuration so that decode_runtime_config gives the same value back.
 std::string encode_runtime_config(const RuntimeConfig& config);
 

@@ -70,9 +70,8 @@ Result<> enter_time_namespace(const Child& child, const std::string& offsets) {
 }
 
 Result<> run_steps(Child& child) {
-    child.proc = KNARR_TRY(sys::open_path("/proc", O_PATH | O_DIRECTORY));
-    if (!sys::is_procfs(child.proc)) {
-        return fail(make_errno(ENOSYS, "/proc of the host is no procfs").advise("mount /proc"));
+    if (!child.proc.valid()) {
+        child.proc = KNARR_TRY(open_host_proc());
     }
     for (std::size_t i = 0; i < child.plan.steps.size(); ++i) {
         const Step& step = child.plan.steps[i];
@@ -82,6 +81,9 @@ Result<> run_steps(Child& child) {
 }
 
 Result<> start(Child& child) {
+    if (child.plan.join) {
+        child.root = KNARR_TRY(sys::open_path("/", O_PATH | O_DIRECTORY));
+    }
     if (child.plan.id_maps) {
         KNARR_TRY(expect(child.socket, Message::maps));
         KNARR_TRY(sys::become_namespace_root());
@@ -94,6 +96,9 @@ Result<> start(Child& child) {
         }
     }
     KNARR_TRY(run_steps(child));
+    if (child.plan.join) {
+        return {};  // there is nothing to record: the gate is all that is waited for
+    }
     KNARR_TRY(await_cgroup(child, {.unshare_namespace = false}));
     KNARR_TRY(sys::set_dumpable(false));
     KNARR_TRY(send(child.socket, Message::ready));
@@ -118,6 +123,14 @@ Result<sys::Fd> wait_at_gate(Child& child) {
 }
 
 }  // namespace
+
+Result<sys::Fd> open_host_proc() {
+    sys::Fd proc = KNARR_TRY(sys::open_path("/proc", O_PATH | O_DIRECTORY));
+    if (!sys::is_procfs(proc)) {
+        return fail(make_errno(ENOSYS, "/proc of the host is no procfs").advise("mount /proc"));
+    }
+    return proc;
+}
 
 Result<> apply(Child& child, std::size_t index, const Operation& operation) {
     const sys::Fd* prepared = index < child.prepared.size() && child.prepared[index].valid()

@@ -32,6 +32,9 @@ struct Child {
 /// that is reported to the parent here. Never returns.
 [[noreturn]] void run_child(Child child);
 
+/// The procfs of the caller's mount namespace, verified.
+Result<sys::Fd> open_host_proc();
+
 /// One step, for each group of operations. `index` is the step's place in the plan.
 Result<> apply(Child& child, std::size_t index, const Operation& operation);
 

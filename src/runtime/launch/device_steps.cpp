@@ -123,10 +123,16 @@ Result<> open_console(Child& child, const step::Console& step) {
     if (step.size) {
         KNARR_TRY(sys::set_terminal_size(terminal.slave, step.size->height, step.size->width));
     }
-    const Place place = KNARR_TRY(open_place(child.root, "/dev/console"));
-    const sys::Fd target = KNARR_TRY(sys::make_file_in_root(place.dir, place.name, 0620));
-    const sys::Fd mount = KNARR_TRY(sys::clone_mount(terminal.slave, false));
-    KNARR_TRY(sys::attach_mount(mount, target), "mount the terminal on /dev/console");
+    if (step.owner != 0) {
+        const struct stat slave = KNARR_TRY(sys::stat_of(terminal.slave));
+        KNARR_TRY(sys::set_owner(terminal.slave, step.owner, slave.st_gid));
+    }
+    if (step.on_dev_console) {
+        const Place place = KNARR_TRY(open_place(child.root, "/dev/console"));
+        const sys::Fd target = KNARR_TRY(sys::make_file_in_root(place.dir, place.name, 0620));
+        const sys::Fd mount = KNARR_TRY(sys::clone_mount(terminal.slave, false));
+        KNARR_TRY(sys::attach_mount(mount, target), "mount the terminal on /dev/console");
+    }
     KNARR_TRY(sys::send_terminal(child.io.console_socket, terminal.master, "/dev/ptmx"));
     return sys::become_foreground_of(terminal.slave);
 }

@@ -46,11 +46,12 @@ Result<std::string> find_program(const Program& program) {
             return candidate;
         }
     }
-    return fail(Error{.code = Errc::exec_not_found,
-                      .message = fmt::format("program \"{}\" is in no directory of PATH ({})",
-                                             printable(name),
-                                             printable(path_of(program))),
-                      .hint = "is it in the image? Name it by its full path, or set PATH"});
+    return fail(
+        Error{.code = Errc::exec_not_found,
+              .message = fmt::format("program \"{}\": executable file not found in $PATH ({})",
+                                     printable(name),
+                                     printable(path_of(program))),
+              .hint = "is it in the image? Name it by its full path, or set PATH"});
 }
 
 std::string_view machine_of(std::uint16_t elf_machine) {
@@ -163,7 +164,9 @@ std::optional<Error> suspect(const std::string& path) {
             return Error{
                 .code = Errc::exec_not_found,
                 .sys_errno = ENOENT,
-                .message = fmt::format("program {} is not in the container", printable(path)),
+                .message = fmt::format("program {} is not in the container: no such file or "
+                                       "directory",
+                                       printable(path)),
                 .hint = "check the path, and that no mount hides it"};
         }
         return std::nullopt;  // executable but not readable is possible
@@ -172,16 +175,17 @@ std::optional<Error> suspect(const std::string& path) {
     if (entry && S_ISDIR(entry->st_mode)) {
         return Error{.code = Errc::exec_failed,
                      .sys_errno = EACCES,
-                     .message = fmt::format("{} is a directory, not a program", printable(path)),
+                     .message = fmt::format("{} is a directory, not a program: permission denied",
+                                            printable(path)),
                      .hint = "name the program in it"};
     }
     if (entry && (entry->st_mode & 0111) == 0) {
-        return Error{
-            .code = Errc::exec_failed,
-            .sys_errno = EACCES,
-            .message = fmt::format(
-                "{} is not executable (mode {:04o})", printable(path), entry->st_mode & 07777),
-            .hint = "chmod +x it in the image"};
+        return Error{.code = Errc::exec_failed,
+                     .sys_errno = EACCES,
+                     .message = fmt::format("{} is not executable (mode {:04o}): permission denied",
+                                            printable(path),
+                                            entry->st_mode & 07777),
+                     .hint = "chmod +x it in the image"};
     }
     std::array<char, 256> buffer{};
     const Result<std::size_t> got = sys::read_full(*file, buffer);

@@ -49,6 +49,8 @@ struct LaunchIo {
     sys::Fd console_socket;  // connected; receives the terminal's master
     /// stdin, stdout, stderr of the program; invalid: inherited.
     sys::Fd stdio[3];
+    /// For a plan that joins a container: its first process's pidfd.
+    sys::Fd target;
     /// A lock of the caller's that must end with the caller: the child closes its copy. -1: none.
     int lock_fd = -1;
 };
@@ -72,6 +74,11 @@ struct Launched {
 /// reaped, the cgroup made here is removed.
 /// Errors: as the failing step says, with the step's name; hook_failed.
 Result<Launched> launch(const LaunchPlan& plan, LaunchIo io, const LaunchEvents& events);
+
+/// The same for a plan that joins a running container: the child stands inside it, in its cgroup,
+/// behind Launched::gate. No hooks, nothing recorded; on failure nothing is left.
+/// Errors: wrong_state when the container has ended.
+Result<Launched> launch_into(const LaunchPlan& plan, LaunchIo io);
 
 /// Opens the gate: the child runs its startContainer hooks and executes the program.
 /// Errors: exec_not_found, exec_failed (the message says which file, which interpreter, which

@@ -88,14 +88,29 @@ Result<sys::Fd> open_root_source(const bundle::RootFs& rootfs, std::vector<sys::
     return make_overlay(std::get<bundle::OverlayRoot>(rootfs), keep);
 }
 
+/// The step that every plan with a mount namespace has.
+const step::Propagate* propagation_of(const LaunchPlan& plan) {
+    for (const Step& one : plan.steps) {
+        if (const auto* found = std::get_if<step::Propagate>(&one.operation)) {
+            return found;
+        }
+    }
+    return nullptr;
+}
+
 }  // namespace
 
 Result<> mount_root(Child& child, const step::MountRoot& step, const sys::Fd* prepared) {
     const auto* dir = std::get_if<bundle::DirRoot>(&step.rootfs);
     const std::string& place =
         dir != nullptr ? dir->path : std::get<bundle::OverlayRoot>(step.rootfs).merged;
-    const auto* propagate = std::get_if<step::Propagate>(&child.plan.steps.front().operation);
-    if (propagate != nullptr && (propagate->flags & MS_SHARED) != 0) {
+    const step::Propagate* propagate = propagation_of(child.plan);
+    if (propagate == nullptr) {
+        // No mount namespace of its own: a mount would be the host's, and would stay.
+        child.root = KNARR_TRY(sys::open_path(place, O_PATH | O_DIRECTORY));
+        return {};
+    }
+    if ((propagate->flags & MS_SHARED) != 0) {
         // Below a shared mount the root would appear on the host, and pivot_root refuses.
         KNARR_TRY(sys::make_parent_private(place));
     }

@@ -156,6 +156,8 @@ struct MemoryPolicy {
 /// makes it stdin, stdout, stderr and the controlling terminal.
 struct Console {
     std::optional<spec::ConsoleSize> size;
+    bool on_dev_console = true;  // also bound on /dev/console
+    uid_t owner = 0;             // who the program is: it may open its terminal by name
 };
 /// Makes and enters a new time namespace with these /proc/self/timens_offsets lines.
 struct TimeOffsets {
@@ -235,8 +237,22 @@ struct Program {
     unsigned preserve_fds = 0;  // descriptors 3 .. 3+n-1 are kept
 };
 
+/// A running container that the program joins (exec): its jail is entered, none is made.
+struct JoinContainer {
+    pid_t pid = 0;            // its first process; LaunchIo::target is the same by descriptor
+    int namespaces = 0;       // CLONE_NEW* of that process to enter, all at once
+    std::string root;         // host path to chroot to: only where there is no mount namespace
+    bool sub_cgroup = false;  // LaunchPlan::cgroup is one below the container's, asked for by name
+    /// Affinities before and after the join of the cgroup, as bits; empty: as it comes.
+    std::vector<std::uint64_t> initial_cpus, final_cpus;
+    /// What needs the host's procfs or rights that the container's user namespace does not give;
+    /// done before it is entered, inherited by the program.
+    std::vector<Step> outside;
+};
+
 struct LaunchPlan {
     std::string id;
+    std::optional<JoinContainer> join;  // then `cgroup` is joined, not made, and nothing is new
     int new_namespaces = 0;  // CLONE_NEW* for clone3; cgroup and time are unshared by steps
     std::vector<JoinNamespace> joins;
     std::optional<IdMaps> id_maps;

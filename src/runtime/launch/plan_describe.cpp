@@ -253,6 +253,8 @@ void describe(const step::Console& s, Fields& f) {
     if (s.size) {
         f.text("size", fmt::format("{}x{}", s.size->width, s.size->height));
     }
+    f.flag("on_dev_console", s.on_dev_console);
+    f.number("owner", s.owner);
 }
 void describe(const step::TimeOffsets& s, Fields& f) {
     f.maybe("offsets", s.text);

@@ -174,6 +174,64 @@ void write_maps(const char* name,
     json.end_array();
 }
 
+std::string print_steps(const std::vector<Step>& steps) {
+    std::string out;
+    for (std::size_t i = 0; i < steps.size(); ++i) {
+        TextFields fields;
+        describe_step(steps[i].operation, fields);
+        out += fmt::format("{:4} {}{}\n", i + 1, kind_of(steps[i].operation), fields.out());
+    }
+    return out;
+}
+
+void write_steps(const char* name, const std::vector<Step>& steps, spec::JsonWriter& json) {
+    json.key(name).begin_array();
+    for (const Step& one : steps) {
+        json.begin_object();
+        json.member("name", one.name);
+        json.member("kind", kind_of(one.operation));
+        JsonFields fields(json);
+        describe_step(one.operation, fields);
+        json.end_object();
+    }
+    json.end_array();
+}
+
+std::string mask_text(const std::vector<std::uint64_t>& words) {
+    std::string out;
+    for (const std::uint64_t word : words) {
+        out += fmt::format("{}0x{:x}", out.empty() ? "" : ",", word);
+    }
+    return out;
+}
+
+std::string print_join(const JoinContainer& join) {
+    std::string out = fmt::format(
+        "enter namespaces of process {}: {}\n", join.pid, namespace_names(join.namespaces));
+    if (!join.root.empty()) {
+        out += fmt::format("root {}\n", printable(join.root));
+    }
+    if (!join.initial_cpus.empty()) {
+        out += fmt::format("CPUs before the cgroup: {}\n", mask_text(join.initial_cpus));
+    }
+    if (!join.final_cpus.empty()) {
+        out += fmt::format("CPUs in the cgroup: {}\n", mask_text(join.final_cpus));
+    }
+    return out + (join.outside.empty() ? "" : "steps outside:\n" + print_steps(join.outside));
+}
+
+void write_join(const JoinContainer& join, spec::JsonWriter& json) {
+    json.key("join").begin_object();
+    json.member("pid", join.pid);
+    json.member("namespaces", namespace_names(join.namespaces));
+    json.member("root", join.root);
+    json.member("sub_cgroup", join.sub_cgroup);
+    json.member("initial_cpus", mask_text(join.initial_cpus));
+    json.member("final_cpus", mask_text(join.final_cpus));
+    write_steps("outside", join.outside, json);
+    json.end_object();
+}
+
 }  // namespace
 
 std::string plan_text(const LaunchPlan& plan) {
@@ -182,6 +240,9 @@ std::string plan_text(const LaunchPlan& plan) {
         out += fmt::format("warning: {}\n", warning);
     }
     out += fmt::format("new namespaces: {}\n", namespace_names(plan.new_namespaces));
+    if (plan.join) {
+        out += print_join(*plan.join);
+    }
     for (const JoinNamespace& join : plan.joins) {
         out +=
             fmt::format("join {} namespace {}\n", namespace_names(join.type), printable(join.path));
@@ -195,12 +256,7 @@ std::string plan_text(const LaunchPlan& plan) {
     if (plan.cgroup) {
         print_cgroup(*plan.cgroup, out);
     }
-    out += "steps:\n";
-    for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-        TextFields fields;
-        describe_step(plan.steps[i].operation, fields);
-        out += fmt::format("{:4} {}{}\n", i + 1, kind_of(plan.steps[i].operation), fields.out());
-    }
+    out += "steps:\n" + print_steps(plan.steps);
     each_hook(plan.hooks, [&](const char* point, const std::vector<spec::Hook>& hooks) {
         for (const spec::Hook& hook : hooks) {
             out += fmt::format("hook {} {}\n", point, printable(hook.path));
@@ -236,6 +292,9 @@ std::string plan_json(const LaunchPlan& plan) {
         json.end_object();
     }
     json.end_array();
+    if (plan.join) {
+        write_join(*plan.join, json);
+    }
     if (plan.id_maps) {
         write_maps("uid_map", plan.id_maps->uids, json);
         write_maps("gid_map", plan.id_maps->gids, json);
@@ -244,16 +303,7 @@ std::string plan_json(const LaunchPlan& plan) {
     if (plan.cgroup) {
         write_cgroup(*plan.cgroup, json);
     }
-    json.key("steps").begin_array();
-    for (const Step& one : plan.steps) {
-        json.begin_object();
-        json.member("name", one.name);
-        json.member("kind", kind_of(one.operation));
-        JsonFields fields(json);
-        describe_step(one.operation, fields);
-        json.end_object();
-    }
-    json.end_array();
+    write_steps("steps", plan.steps, json);
     json.key("hooks").begin_object();
     each_hook(plan.hooks, [&](const char* point, const std::vector<spec::Hook>& hooks) {
         json.key(point).begin_array();

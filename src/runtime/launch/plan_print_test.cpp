@@ -129,7 +129,7 @@ steps:
   25 scheduler policy=3 flags=0 nice=5 priority=0 runtime=0 deadline=0 period=0
   26 io_priority value=24576
   27 memory_policy mode=2 nodes=0x3
-  28 console size=80x25
+  28 console size=80x25 on_dev_console owner=0
 hook prestart /hook
 user 5:0,6,7 umask 0022
 capabilities bounding=0 effective=0 permitted=0 inheritable=0 ambient=0

@@ -46,10 +46,6 @@ Result<> refuse_unbuilt(const Draft& draft) {
     if (linux_config.intel_rdt) {
         return fail(Errc::unsupported, "linux.intelRdt: this build does not drive resctrl");
     }
-    if (draft.config().process && draft.config().process->exec_cpu_affinity) {
-        return fail(Errc::unsupported,
-                    "process.execCPUAffinity: this build does not set CPU affinities");
-    }
     return {};
 }
 
@@ -292,7 +288,10 @@ Result<LaunchPlan> make_plan(const bundle::Bundle& bundle,
     KNARR_TRY(plan_file_systems(draft));
     plan_hooks(draft);
     if (bundle.config.process->terminal) {
-        draft.add("open a terminal", step::Console{.size = bundle.config.process->console_size});
+        draft.add("open a terminal",
+                  step::Console{.size = bundle.config.process->console_size,
+                                .on_dev_console = true,
+                                .owner = bundle.config.process->user.uid});
     }
     KNARR_TRY(plan_walls(draft));
     KNARR_TRY(plan_pivot(draft));

@@ -1,0 +1,18 @@
+#pragma once
+// A program in the foreground: from the open gate to its exit code.
+
+#include <chrono>
+#include <optional>
+
+#include "platform/fd.h"
+#include "platform/signal.h"
+
+namespace knarr::engine {
+
+/// Hands signals on to the child `process` until it has ended, and reaps it; its exit code. Nothing
+/// when `timeout` is over first.
+Result<std::optional<int>> attend(sys::SignalFd& signals,
+                                  const sys::Fd& process,
+                                  std::optional<std::chrono::seconds> timeout = {});
+
+}  // namespace knarr::engine

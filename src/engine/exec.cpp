@@ -1,0 +1,167 @@
+#include "engine/exec.h"
+
+#include <cerrno>
+#include <csignal>
+
+#include "core/text.h"
+#include "engine/attend.h"
+#include "engine/exec_process.h"
+#include "engine/handed_over.h"
+#include "engine/kept_config.h"
+#include "engine/live.h"
+#include "engine/states.h"
+#include "platform/host_facts.h"
+#include "platform/pidfd.h"
+#include "platform/process.h"
+#include "platform/unix_socket.h"
+#include "runtime/launch/launch.h"
+#include "runtime/runtime.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// The container that is entered. No lock is held: execs run side by side, and what they enter is
+/// held by a descriptor of its first process.
+struct Target {
+    Record record;
+    KeptConfig kept;
+    sys::Fd process;
+};
+
+Result<> check_state(const Record& record, ContainerState state, const ExecRequest& request) {
+    if (state == ContainerState::paused && request.ignore_paused) {
+        return {};
+    }
+    Result<After> allowed = next_state(record.id, state, Verb::exec);
+    if (!allowed && state == ContainerState::paused) {
+        return fail(std::move(allowed).error().advise(
+            "resume it first (knarr resume), or give --ignore-paused to let the program wait"));
+    }
+    return allowed ? Result<>{} : fail(std::move(allowed).error());
+}
+
+Result<Target> find_target(const Context& context,
+                           const ContainerId& id,
+                           const ExecRequest& request) {
+    const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
+    const std::string path = context.root.path() + "/" + id.text();
+    auto record = KNARR_TRY(load_record(dir, path));
+    if (!record) {
+        return fail(Errc::not_found, "container {} does not exist", id.text());
+    }
+    const Worker worker =
+        record->status == ContainerState::creating && KNARR_TRY(context.root.is_locked(dir))
+            ? Worker::other
+            : Worker::none;
+    Live live = KNARR_TRY(live_state(*record, worker));
+    KNARR_TRY(check_state(*record, live.state, request));
+    Result<KeptConfig> kept = load_kept_config(dir);
+    if (!kept) {
+        return fail(std::move(kept).error().within(path).advise(
+            "its configuration for further processes is not there: create the container again"));
+    }
+    kept->config.annotations = record->annotations;
+    return Target{
+        .record = std::move(*record), .kept = std::move(*kept), .process = std::move(live.process)};
+}
+
+/// Source: runc's checkTerminal.
+Result<> check_terminal(bool terminal, const ExecRequest& request) {
+    if (terminal && request.console_socket.empty() && request.detach) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = "cannot allocate tty if knarr will detach without setting "
+                                     "console socket",
+                          .hint =
+                              "give --console-socket PATH to receive the terminal, or leave out "
+                              "--detach"});
+    }
+    if (!terminal && !request.console_socket.empty()) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = "a console socket is given, but the process has no terminal",
+                          .hint = "add --tty"});
+    }
+    return {};
+}
+
+Result<runtime::LaunchPlan> make_plan(Target& target, const ExecRequest& request) {
+    spec::Process process =
+        KNARR_TRY(base_process(request, *target.kept.config.process), "process");
+    UserFiles files;
+    if (needs_user_files(process, request)) {
+        files = KNARR_TRY(read_user_files(target.record.pid, target.process));
+    }
+    KNARR_TRY(change_process(process, request, files));
+    KNARR_TRY(check_terminal(process.terminal, request));
+    target.kept.config.process = std::move(process);
+    const runtime::Kind* kind = KNARR_TRY(runtime::select(target.record.isolation));
+    const sys::HostFacts host = KNARR_TRY(sys::probe_host());
+    return kind->plan_exec({.id = target.record.id,
+                            .pid = target.record.pid,
+                            .config = target.kept.config,
+                            .seccomp = std::move(target.kept.seccomp),
+                            .rootfs = target.record.rootfs,
+                            .cgroup = target.record.cgroup ? &*target.record.cgroup : nullptr,
+                            .sub_cgroups = request.cgroups,
+                            .no_new_keyring = target.record.no_new_keyring,
+                            .preserve_fds = request.preserve_fds},
+                           host);
+}
+
+/// Lets the program run; a process that must not go on is killed here.
+Result<> go(const runtime::Launched& launched, const ExecRequest& request) {
+    Result<> done =
+        request.pid_file.empty() ? Result<>{} : write_pid_file(request.pid_file, launched.pid);
+    if (done) {
+        done = runtime::open_gate(launched.gate);
+    }
+    if (!done) {
+        sys::kill_and_reap(launched.pidfd);
+    }
+    return done;
+}
+
+Result<int> time_out(const runtime::Launched& launched, std::chrono::seconds limit) {
+    sys::kill_group(launched.pid);
+    sys::kill_and_reap(launched.pidfd);
+    return fail(Errc::timed_out,
+                "the program ran longer than {} s and was killed with its process group",
+                limit.count());
+}
+
+Result<int> exec(const Context& context, const ContainerId& id, const ExecRequest& request) {
+    KNARR_TRY(check_preserved_fds(request.preserve_fds));
+    Target target = KNARR_TRY(find_target(context, id, request));
+    const runtime::LaunchPlan plan = KNARR_TRY(make_plan(target, request));
+    for (const std::string& warning : plan.warnings) {
+        context.warn(warning);
+    }
+    runtime::LaunchIo io;
+    io.target = std::move(target.process);
+    if (!request.console_socket.empty()) {
+        io.console_socket =
+            KNARR_TRY(sys::connect_stream(request.console_socket), "console socket");
+    }
+    // Held back from before there is a process: a signal meanwhile is forwarded when it runs.
+    std::optional<sys::SignalFd> signals;
+    if (!request.detach) {
+        signals.emplace(KNARR_TRY(sys::SignalFd::open()));
+    }
+    const runtime::Launched launched = KNARR_TRY(runtime::launch_into(plan, std::move(io)));
+    KNARR_TRY(go(launched, request), "exec");
+    if (request.detach) {
+        return 0;
+    }
+    const auto code = KNARR_TRY(attend(*signals, launched.pidfd, request.timeout));
+    return code ? Result<int>(*code) : time_out(launched, *request.timeout);
+}
+
+}  // namespace
+
+Result<int> exec_in_container(const Context& context,
+                              const ContainerId& id,
+                              const ExecRequest& request) {
+    return KNARR_TRY(exec(context, id, request), "container {}", id.text());
+}
+
+}  // namespace knarr::engine

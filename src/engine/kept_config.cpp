@@ -1,0 +1,111 @@
+#include "engine/kept_config.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <linux/bpf_common.h>
+
+#include "core/limits.h"
+
+namespace knarr::engine {
+
+namespace {
+
+struct FilterHeader {
+    char magic[8] = {'k', 'n', 'a', 'r', 'r', 'b', 'p', 'f'};
+    std::uint32_t flags = 0;
+    std::uint32_t needs_listener = 0;
+};
+
+/// A new file in a state directory that only we work on; no reader sees a part of it, because the
+/// record that leads here comes later.
+Result<> write_new(const sys::Fd& dir, const char* name, std::string_view text) {
+    const sys::Fd file =
+        KNARR_TRY(sys::open_at(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+    KNARR_TRY(sys::write_all(file, text), "write {}", name);
+    return {};
+}
+
+}  // namespace
+
+spec::RuntimeConfig part_to_keep(const spec::RuntimeConfig& config) {
+    spec::RuntimeConfig kept;
+    kept.oci_version = config.oci_version;
+    kept.process = config.process;
+    kept.annotations = config.annotations;
+    if (config.linux_) {
+        spec::Linux& part = kept.linux_.emplace();
+        part.namespaces = config.linux_->namespaces;
+        part.uid_mappings = config.linux_->uid_mappings;
+        part.gid_mappings = config.linux_->gid_mappings;
+        part.personality = config.linux_->personality;
+        part.memory_policy = config.linux_->memory_policy;
+    }
+    return kept;
+}
+
+std::string encode_filter(const sys::SeccompProgram& program) {
+    const FilterHeader header{.flags = program.flags,
+                              .needs_listener = program.needs_listener ? 1U : 0U};
+    const std::size_t code_bytes = program.code.size() * sizeof(sock_filter);
+    std::string bytes(sizeof header + code_bytes, '\0');
+    std::memcpy(bytes.data(), &header, sizeof header);
+    std::memcpy(bytes.data() + sizeof header, program.code.data(), code_bytes);
+    return bytes;
+}
+
+Result<sys::SeccompProgram> decode_filter(std::string_view bytes) {
+    FilterHeader header;
+    const FilterHeader ours;
+    const std::size_t code_bytes = bytes.size() - std::min(bytes.size(), sizeof header);
+    const std::size_t count = code_bytes / sizeof(sock_filter);
+    if (bytes.size() < sizeof header || code_bytes % sizeof(sock_filter) != 0 || count == 0 ||
+        count > BPF_MAXINSNS) {
+        return fail(Errc::corrupt, "seccomp filter of {} bytes", bytes.size());
+    }
+    std::memcpy(&header, bytes.data(), sizeof header);
+    if (std::memcmp(header.magic, ours.magic, sizeof ours.magic) != 0) {
+        return fail(Errc::corrupt, "no seccomp filter of knarr's");
+    }
+    sys::SeccompProgram program;
+    program.flags = header.flags;
+    program.needs_listener = header.needs_listener != 0;
+    program.code.resize(count);
+    std::memcpy(program.code.data(), bytes.data() + sizeof header, code_bytes);
+    return program;
+}
+
+Result<> keep_config(const LockedDir& dir,
+                     const spec::RuntimeConfig& config,
+                     const std::optional<sys::SeccompProgram>& seccomp) {
+    KNARR_TRY(
+        write_new(dir.fd(), kKeptConfigFile, spec::encode_runtime_config(part_to_keep(config))));
+    if (seccomp) {
+        KNARR_TRY(write_new(dir.fd(), kKeptSeccompFile, encode_filter(*seccomp)));
+    }
+    return {};
+}
+
+Result<KeptConfig> load_kept_config(const sys::Fd& dir) {
+    KeptConfig kept;
+    const std::string text =
+        KNARR_TRY(sys::read_file_at(dir, kKeptConfigFile, limits::kMaxStateBytes));
+    Result<spec::RuntimeConfig> config = spec::decode_runtime_config(text);
+    if (!config || !config->process) {
+        return fail(Errc::corrupt,
+                    "{} of the container: {}",
+                    kKeptConfigFile,
+                    config ? "it has no process" : config.error().message);
+    }
+    kept.config = std::move(*config);
+    const auto filter = sys::read_file_at(dir, kKeptSeccompFile, limits::kMaxStateBytes);
+    if (filter) {
+        kept.seccomp = KNARR_TRY(decode_filter(*filter));
+    } else if (filter.error().sys_errno != ENOENT) {
+        return fail(filter.error());
+    }
+    return kept;
+}
+
+}  // namespace knarr::engine

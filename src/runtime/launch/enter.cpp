@@ -1,0 +1,221 @@
+// A launch into a running container (exec): the same child, steps and gate, but the jail is there.
+//
+//   parent                              middle process                child (in the container)
+//   ----------------------------------- ----------------------------- ---------------------------
+//   clone3, on v2 into the cgroup
+//                                       steps `outside`, setns(pidfd)
+//                                       clone3 with CLONE_PARENT
+//                        <- child, pid  leaves
+//   v1: write cgroup.procs                                            steps
+//   ........................................ the gate .........................................
+//   open_gate                                                  go ->  identity, execve
+//
+// The middle process is never in the container's pid namespace, the child never in the host's mount
+// namespace: nothing in the container can reach the host through /proc/PID of either. Both are not
+// dumpable before the first namespace is entered (CVE-2016-9962).
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sched.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "platform/file.h"
+#include "platform/mount.h"
+#include "platform/pidfd.h"
+#include "platform/process.h"
+#include "platform/process_cgroup.h"
+#include "platform/socket.h"
+#include "platform/task.h"
+#include "platform/trampoline.h"
+#include "runtime/launch/child.h"
+#include "runtime/launch/protocol.h"
+
+namespace knarr::runtime {
+
+namespace {
+
+/// A v2 cgroup that cannot hold processes: it hands controllers down, or a threaded one is near.
+bool holds_no_processes(const Error& error) {
+    return error.sys_errno == EBUSY || error.sys_errno == EOPNOTSUPP;
+}
+
+/// The parent's side of one launch into a container.
+class Entrance {
+public:
+    Entrance(const LaunchPlan& plan, LaunchIo io)
+        : plan_(plan), join_(*plan.join), io_(std::move(io)) {}
+
+    Result<Launched> run() {
+        Result<> done = prepare();
+        if (done) {
+            done = clone_middle();
+        }
+        if (done) {
+            done = await_child();
+        }
+        if (done) {
+            done = place_child();
+        }
+        if (!done) {
+            if (child_.pidfd.valid()) {
+                sys::kill_and_reap(child_.pidfd);
+            }
+            return fail(std::move(done).error());
+        }
+        return Launched{
+            .pid = child_.pid, .pidfd = std::move(child_.pidfd), .gate = std::move(socket_)};
+    }
+
+private:
+    Result<> prepare() {
+        trampoline_ = KNARR_TRY(sys::make_trampoline());
+        proc_ = KNARR_TRY(open_host_proc());
+        if (!join_.root.empty()) {
+            root_ = KNARR_TRY(sys::open_path(join_.root, O_PATH | O_DIRECTORY), "root");
+        }
+        sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::blocks));
+        socket_ = std::move(pair.ours);
+        child_socket_ = std::move(pair.theirs);
+        return {};
+    }
+
+    /// Where a v2 container's first process has moved its processes into cgroups of its own, as
+    /// systemd does, only one of those can be joined: that of the first process, as runc does.
+    Result<sys::CgroupPlan> cgroup_of_first() const {
+        const sys::CgroupDir& recorded = plan_.cgroup->dirs.front();
+        const std::string path = KNARR_TRY(sys::v2_cgroup_of(join_.pid));
+        if (!path.starts_with(recorded.path + "/") || path.find("/../") != std::string::npos) {
+            return fail(Errc::unsupported,
+                        "cgroup {}{} hands controllers down and so cannot hold processes, and the "
+                        "container's first process is not below it but in {}",
+                        recorded.mount_point,
+                        recorded.path,
+                        printable(path));
+        }
+        sys::CgroupPlan moved{.dirs = {recorded}, .v2 = true, .enable = {}, .device_rules = {}};
+        moved.dirs.front().path = path;
+        return moved;
+    }
+
+    Result<> clone_middle() {
+        // With affinities the join has a before and an after: it is then made by a write.
+        const bool born_inside = plan_.cgroup && plan_.cgroup->v2 && join_.initial_cpus.empty();
+        Result<sys::Clone> middle = born_inside ? clone_into(*plan_.cgroup) : sys::clone_process(0);
+        if (!middle && born_inside && !join_.sub_cgroup && holds_no_processes(middle.error())) {
+            middle = clone_into(KNARR_TRY(cgroup_of_first(), "join the cgroup"));
+        }
+        middle_ = KNARR_TRY(std::move(middle), "exec in {}", plan_.id);
+        if (middle_.in_child()) {
+            be_middle();
+        }
+        in_cgroup_ = born_inside;
+        return {};
+    }
+
+    static Result<sys::Clone> clone_into(const sys::CgroupPlan& cgroup) {
+        const std::optional<sys::Fd> dir = KNARR_TRY(sys::open_for_clone(cgroup));
+        return sys::clone_process(0, dir ? &*dir : nullptr);
+    }
+
+    Result<> await_child() {
+        child_socket_.reset();  // so that a dead middle process ends the wait
+        Result<std::optional<Packet>> packet = receive(socket_);
+        KNARR_TRY(sys::reap(middle_.pidfd));
+        std::optional<Packet> hello = KNARR_TRY(std::move(packet));
+        if (!hello) {
+            return fail(Errc::interrupted, "the process that enters the container was killed");
+        }
+        if (hello->message != Message::child) {
+            return fail(std::move(hello->error));
+        }
+        child_ = sys::Clone{.pid = hello->pid, .pidfd = std::move(hello->fd)};
+        return {};
+    }
+
+    /// What is done to the child from outside while it walks through its steps.
+    Result<> place_child() {
+        if (plan_.cgroup && !in_cgroup_) {
+            Result<> joined = sys::join_cgroup(*plan_.cgroup, child_.pid);
+            if (!joined && plan_.cgroup->v2 && !join_.sub_cgroup &&
+                joined.error().code == Errc::unsupported) {
+                joined = sys::join_cgroup(KNARR_TRY(cgroup_of_first()), child_.pid);
+            }
+            KNARR_TRY(std::move(joined));
+        }
+        if (!join_.final_cpus.empty()) {
+            KNARR_TRY(sys::set_affinity(child_.pid, join_.final_cpus),
+                      "process.execCPUAffinity.final");
+        }
+        return {};
+    }
+
+    Child as_child() {
+        return {.plan = plan_,
+                .events = events_,
+                .io = io_,
+                .trampoline = trampoline_,
+                .socket = std::move(child_socket_),
+                .prepared = {},
+                .proc = std::move(proc_),
+                .root = {},
+                .empty = {},
+                .kernel_places = {}};
+    }
+
+    /// In the middle process: into the container, up to the clone of the child.
+    Result<sys::Clone> go_inside(Child& child) {
+        if (!join_.initial_cpus.empty()) {
+            KNARR_TRY(sys::set_affinity(0, join_.initial_cpus), "process.execCPUAffinity.initial");
+        }
+        for (const Step& step : join_.outside) {
+            KNARR_TRY(apply(child, plan_.steps.size(), step.operation), "{}", step.name);
+        }
+        KNARR_TRY(sys::set_dumpable(false));
+        Result<> entered = sys::enter_namespaces_of(io_.target, join_.namespaces);
+        if (!entered && entered.error().sys_errno == ESRCH) {
+            return fail(Errc::wrong_state, "the container has ended");
+        }
+        KNARR_TRY(std::move(entered));
+        io_.target.reset();
+        if ((join_.namespaces & CLONE_NEWUSER) != 0) {
+            KNARR_TRY(sys::become_namespace_root());
+        }
+        if (root_.valid()) {
+            KNARR_TRY(sys::chroot_to(root_));
+            root_.reset();
+        }
+        return sys::clone_process(CLONE_PARENT);
+    }
+
+    [[noreturn]] void be_middle() {
+        socket_.reset();
+        Child child = as_child();
+        Result<sys::Clone> clone = go_inside(child);
+        if (clone && clone->in_child()) {
+            run_child(std::move(child));
+        }
+        // The parent may be gone; then the child ends itself at its gate.
+        static_cast<void>(clone ? send_child(child.socket, clone->pid, clone->pidfd)
+                                : send_error(child.socket, Message::failed, clone.error()));
+        _exit(clone ? 0 : 1);
+    }
+
+    const LaunchPlan& plan_;
+    const JoinContainer& join_;
+    LaunchIo io_;
+    const LaunchEvents events_;
+    sys::Fd trampoline_, proc_, root_;
+    sys::Fd socket_, child_socket_;
+    sys::Clone middle_, child_;
+    bool in_cgroup_ = false;
+};
+
+}  // namespace
+
+Result<Launched> launch_into(const LaunchPlan& plan, LaunchIo io) {
+    return Entrance(plan, std::move(io)).run();
+}
+
+}  // namespace knarr::runtime
