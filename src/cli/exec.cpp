@@ -12,7 +12,7 @@ namespace {
 /// command's own by it.
 constexpr int kCannotExec = 255;
 constexpr std::uint64_t kMaxId = 0xfffffffe;
-constexpr std::uint64_t kMaxTimeoutSeconds = 365 * 24 * 3600;
+constexpr std::uint64_t kMaxTimeoutSeconds = std::uint64_t{365} * 24 * 3600;
 
 constexpr std::array kOptions{
     Option{.name = "process",

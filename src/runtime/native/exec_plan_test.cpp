@@ -7,7 +7,9 @@
 namespace knarr::runtime::native {
 namespace {
 
-using namespace testing_config;
+using testing_config::all_of;
+using testing_config::usual_bundle;
+using testing_config::v1_host;
 
 /// The usual configuration as it is kept for exec.
 spec::RuntimeConfig kept_config() {
