@@ -8,7 +8,9 @@
 #include "cli/version.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "core/trace.h"
 #include "engine/policy.h"
+#include "platform/process.h"
 
 namespace knarr::cli {
 
@@ -74,6 +76,9 @@ Result<> apply_globals(const Parsed& globals, Context& context) {
     reporter.log_format = format == "json" ? LogFormat::json : LogFormat::text;
     reporter.log_file = globals.get("log");
     reporter.debug = globals.flag("debug");
+    if (reporter.debug) {
+        trace().open(KNARR_TRY(sys::shared_memory(Trace::kBytes)));
+    }
     KNARR_TRY(reporter.check_log());
     context.globals.root = KNARR_TRY(absolute_dir(globals, "root", "KNARR_ROOT", "/run/knarr"));
     context.globals.data_root =
@@ -143,6 +148,9 @@ int run_main(Words words) {
     Reporter reporter;
     Context context{.globals = {}, .reporter = reporter};
     Result<int> status = run_program(words, context);
+    for (const std::string& line : trace().lines()) {
+        reporter.debug_line(line);
+    }
     if (status) {
         return *status;
     }

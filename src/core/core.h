@@ -9,6 +9,7 @@
 //   clock.h      time, injected; a manual clock for tests
 //   random.h     randomness, injected; a seeded one for tests
 //   uuid.h       time-ordered container IDs (UUIDv7)
+//   trace.h      where the time goes, for --debug
 //   fault.h      named points at which a test can make the next step fail
 
 #include "core/limits.h"

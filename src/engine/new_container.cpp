@@ -10,6 +10,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/rollback.h"
+#include "core/trace.h"
 #include "engine/attend.h"
 #include "engine/destroy.h"
 #include "engine/handed_over.h"
@@ -53,13 +54,16 @@ Result<> check_terminal(const NewContainer& wanted, Terminal way) {
 Result<runtime::LaunchPlan> make_plan(const NewContainer& wanted) {
     const runtime::Kind* kind = KNARR_TRY(runtime::select(wanted.bundle.isolation));
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
-    return kind->plan(wanted.bundle,
-                      host,
-                      {.id = wanted.id.text(),
-                       .no_pivot = wanted.no_pivot,
-                       .no_new_keyring = wanted.no_new_keyring,
-                       .preserve_fds = wanted.preserve_fds,
-                       .console_socket = !wanted.console_socket.empty()});
+    trace().mark("probe the host");
+    auto plan = kind->plan(wanted.bundle,
+                           host,
+                           {.id = wanted.id.text(),
+                            .no_pivot = wanted.no_pivot,
+                            .no_new_keyring = wanted.no_new_keyring,
+                            .preserve_fds = wanted.preserve_fds,
+                            .console_socket = !wanted.console_socket.empty()});
+    trace().mark("plan");
+    return plan;
 }
 
 std::string rootfs_path(const bundle::RootFs& rootfs) {
@@ -141,6 +145,7 @@ Result<runtime::Launched> launch(const LockedDir& dir,
                                  runtime::LaunchIo io,
                                  Gate gate) {
     KNARR_TRY(save_record(dir, record));
+    trace().mark("journal the container");
     KNARR_TRY(fault_point("create.recorded"));
     KNARR_TRY(keep_config(dir, wanted.bundle.config, plan.identity.seccomp));
     if (wanted.make_data_dir) {
@@ -160,6 +165,7 @@ Result<runtime::Launched> launch(const LockedDir& dir,
             record.pid = pid;
             record.pid_start_ticks = stat ? stat->start_ticks : 0;
             KNARR_TRY(save_record(dir, record));
+            trace().mark("record it");
             return fault_point("create.child");
         },
     };
@@ -178,6 +184,7 @@ Result<Standing> stand(const Context& context, const NewContainer& wanted, Gate 
         io.console_socket = KNARR_TRY(sys::connect_stream(wanted.console_socket), "console socket");
     }
     LockedDir dir = KNARR_TRY(take_id(context, wanted.id));
+    trace().mark("take the ID");
     Record record = make_record(wanted, plan);
     Result<runtime::Launched> launched = fail(Errc::internal, "not launched");
     if (Result<> made = fault_point("create.made"); !made) {
@@ -208,6 +215,7 @@ Result<Standing> stand(const Context& context, const NewContainer& wanted, Gate 
 /// From the gate to the running program with its poststart hooks.
 Result<> go(Standing& standing) {
     KNARR_TRY(runtime::open_gate(standing.launched.gate));
+    trace().mark("open the gate: the program runs");
     KNARR_TRY(fault_point("run.gate"));
     standing.record.status = ContainerState::running;
     KNARR_TRY(save_record(standing.dir, standing.record));
@@ -253,6 +261,7 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
 Result<NewContainer> read_request(const BundleRequest& request) {
     ContainerId id = KNARR_TRY(ContainerId::parse(request.id));
     bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(request.bundle));
+    trace().mark("read the bundle");
     bundle.isolation = request.isolation;
     return NewContainer{
         .id = std::move(id),
@@ -314,7 +323,9 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
         return 0;
     }
     const int code = *KNARR_TRY(attend(*signals, process), "{}", what);
+    trace().mark("wait for the program to end");
     KNARR_TRY(conclude(context, wanted, record, code), "{}", what);
+    trace().mark("remove what there was");
     return code;
 }
 

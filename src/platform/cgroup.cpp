@@ -297,12 +297,39 @@ Result<> join_cgroup(const CgroupPlan& plan, pid_t pid) {
     return {};
 }
 
-Result<std::optional<Fd>> open_for_clone(const CgroupPlan& plan) {
-    if (!plan.v2 || plan.dirs.empty()) {
-        return std::nullopt;
+CgroupWays split_ways(const CgroupPlan& plan) {
+    if (plan.v2) {
+        return {.born = plan, .entered = {}};
     }
-    return KNARR_TRY(open_path(place_of(plan.dirs.front()), O_PATH | O_DIRECTORY),
+    CgroupWays ways;
+    for (const CgroupDir& dir : plan.dirs) {
+        (is_v2(dir) ? ways.born : ways.entered).dirs.push_back(dir);
+    }
+    return ways;
+}
+
+Result<Fd> open_for_clone(const CgroupPlan& born) {
+    return KNARR_TRY(open_path(place_of(born.dirs.front()), O_PATH | O_DIRECTORY),
                      "open the cgroup");
+}
+
+Result<std::vector<Fd>> open_entries(const CgroupPlan& entered) {
+    std::vector<Fd> out;
+    for (const CgroupDir& dir : entered.dirs) {
+        out.push_back(KNARR_TRY(open_path(place_of(dir) + "/tasks", O_WRONLY), "join cgroup"));
+    }
+    return out;
+}
+
+Result<> enter_cgroup(const Fd& tasks) {
+    while (::write(tasks.get(), "0", 1) < 0) {
+        const int error = errno;
+        if (error != EINTR) {
+            const Result<std::string> place = read_link_at(Fd(), fd_path(tasks));
+            return fail_errno(error, "enter cgroup {}", place.value_or("(unknown)"));
+        }
+    }
+    return {};
 }
 
 }  // namespace knarr::sys

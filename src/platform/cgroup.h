@@ -59,10 +59,26 @@ struct CgroupPlan {
 /// Errors: unsupported names the missing controller or file and the property that asked;
 /// already_exists when a directory of the plan holds processes; denied when not delegated.
 Result<> make_cgroup(const CgroupPlan& plan);
-/// Moves a process (as this pid namespace sees it) into every directory.
+/// Moves a process (as this pid namespace sees it) into every directory. The kernel takes a lock
+/// that may wait for an RCU grace period, 10 ms and more after an idle spell: a launch goes in by
+/// the two ways below.
 Result<> join_cgroup(const CgroupPlan& plan, pid_t pid);
-/// v2: an O_PATH descriptor for clone3's CLONE_INTO_CGROUP; nothing on v1.
-Result<std::optional<Fd>> open_for_clone(const CgroupPlan& plan);
+
+/// A plan by the way in that costs no waiting.
+struct CgroupWays {
+    CgroupPlan born;     // the v2 directory: clone3 with CLONE_INTO_CGROUP
+    CgroupPlan entered;  // v1 hierarchies: a process moves itself, enter_cgroup
+};
+CgroupWays split_ways(const CgroupPlan& plan);
+/// An O_PATH descriptor of the one directory of CgroupWays::born, for CLONE_INTO_CGROUP.
+Result<Fd> open_for_clone(const CgroupPlan& born);
+/// The `tasks` files of v1 directories, open for writing.
+Result<std::vector<Fd>> open_entries(const CgroupPlan& entered);
+/// Moves the calling thread, the only one of its process, into the directory of a `tasks` file. A
+/// thread that moves itself needs no lock over all processes (since Linux 5.14), unlike any write
+/// to cgroup.procs. The rights are those of who opened the file.
+/// Source: kernel/cgroup/cgroup.c cgroup_procs_write_start().
+Result<> enter_cgroup(const Fd& tasks);
 /// Every process in the cgroup and below it.
 Result<std::vector<pid_t>> cgroup_pids(const CgroupPlan& plan);
 /// SIGKILLs everything inside and waits (bounded) until it is gone. Thaws first where frozen.

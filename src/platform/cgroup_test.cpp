@@ -267,6 +267,31 @@ TEST_F(Cgroup, AValueThatTheKernelRefusesIsInvalidConfig) {
         << made.error().message;
 }
 
+TEST_F(Cgroup, AProcessMovesItselfIntoEveryV1Hierarchy) {
+    const CgroupPlan v1 = split_ways(plan_).entered;
+    if (v1.dirs.empty()) {
+        GTEST_SKIP() << "no cgroup v1 hierarchy is mounted";
+    }
+    ASSERT_TRUE(make_cgroup(v1));
+    Result<std::vector<Fd>> entries = open_entries(v1);
+    ASSERT_TRUE(entries);
+    Child child([&] {
+        for (const Fd& entry : *entries) {
+            if (!enter_cgroup(entry)) {
+                return 1;
+            }
+        }
+        for (const CgroupDir& dir : v1.dirs) {
+            const CgroupPlan one{.dirs = {dir}, .enable = {}, .device_rules = {}};
+            if (*cgroup_pids(one) != std::vector<pid_t>{getpid()}) {
+                return 2;
+            }
+        }
+        return 0;
+    });
+    EXPECT_EQ(child.wait(), 0);
+}
+
 /// The v2 hierarchy, alone or in the hybrid layout, as a plan of its own.
 class CgroupV2 : public Cgroup {
 protected:
@@ -341,12 +366,14 @@ TEST_F(CgroupV2, AControllerThatV1HoldsIsExplained) {
 
 TEST_F(CgroupV2, AProcessCanBeClonedRightIntoIt) {
     ASSERT_TRUE(make_cgroup(plan_));
-    const Result<std::optional<Fd>> dir = open_for_clone(plan_);
-    ASSERT_TRUE(dir && *dir);
+    const CgroupWays ways = split_ways(plan_);
+    EXPECT_TRUE(ways.entered.dirs.empty());
+    const Result<Fd> dir = open_for_clone(ways.born);
+    ASSERT_TRUE(dir);
     struct clone_args args{};
     args.flags = CLONE_INTO_CGROUP;
     args.exit_signal = SIGCHLD;
-    args.cgroup = static_cast<std::uint64_t>((*dir)->get());
+    args.cgroup = static_cast<std::uint64_t>(dir->get());
 
     const auto pid = static_cast<pid_t>(syscall(SYS_clone3, &args, sizeof args));
     if (pid == 0) {

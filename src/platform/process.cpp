@@ -9,6 +9,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -161,6 +162,14 @@ Result<> unshare_namespaces(int flags) {
         return fail_errno(errno, "unshare");
     }
     return {};
+}
+
+Result<void*> shared_memory(std::size_t bytes) {
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED) {
+        return fail_errno(errno, "mmap {} shared bytes", bytes);
+    }
+    return memory;
 }
 
 }  // namespace knarr::sys

@@ -53,4 +53,8 @@ Result<> enter_namespace(const Fd& fd, int type);
 Result<> enter_namespaces_of(const Fd& pidfd, int flags);
 Result<> unshare_namespaces(int flags);
 
+/// Zeroed memory that this process and those it clones share; it stays until the process ends.
+/// Source: mmap(2), MAP_SHARED | MAP_ANONYMOUS.
+Result<void*> shared_memory(std::size_t bytes);
+
 }  // namespace knarr::sys

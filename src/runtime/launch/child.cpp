@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "core/trace.h"
 #include "platform/file.h"
 #include "platform/mount.h"
 #include "platform/process.h"
@@ -21,9 +22,23 @@ struct Overloaded : Fs... {
     using Fs::operator()...;
 };
 
+/// Each v1 hierarchy by its own entry, until the parent has no more.
+Result<> enter_cgroups(const sys::Fd& socket) {
+    while (true) {
+        const Packet packet = KNARR_TRY(receive_more(socket));
+        if (packet.message == Message::joined) {
+            return {};
+        }
+        if (packet.message != Message::entry) {
+            return fail(Errc::internal, "launch message {}", static_cast<int>(packet.message));
+        }
+        KNARR_TRY(sys::enter_cgroup(packet.fd));
+    }
+}
+
 Result<> await_cgroup(Child& child, const step::AwaitCgroup& step) {
     if (!child.joined) {
-        KNARR_TRY(expect(child.socket, Message::joined));
+        KNARR_TRY(enter_cgroups(child.socket));
         child.joined = true;
     }
     return step.unshare_namespace ? sys::unshare_namespaces(CLONE_NEWCGROUP) : Result<>{};
@@ -76,6 +91,7 @@ Result<> run_steps(Child& child) {
     for (std::size_t i = 0; i < child.plan.steps.size(); ++i) {
         const Step& step = child.plan.steps[i];
         KNARR_TRY(apply(child, i, step.operation), "{}", step.name);
+        trace().mark(step.name, TraceSide::child);
     }
     return {};
 }
@@ -87,6 +103,10 @@ Result<> start(Child& child) {
     if (child.plan.id_maps) {
         KNARR_TRY(expect(child.socket, Message::maps));
         KNARR_TRY(sys::become_namespace_root());
+    }
+    if ((child.plan.new_namespaces & CLONE_NEWNET) != 0) {
+        KNARR_TRY(sys::unshare_namespaces(CLONE_NEWNET), "new network namespace");
+        trace().mark("make a network namespace", TraceSide::child);
     }
     sys::new_session();
     child.caller_umask = sys::set_umask(0);  // nodes and directories get the modes of the plan
@@ -101,6 +121,7 @@ Result<> start(Child& child) {
     }
     KNARR_TRY(await_cgroup(child, {.unshare_namespace = false}));
     KNARR_TRY(sys::set_dumpable(false));
+    trace().mark("ready: in its cgroup, every step done", TraceSide::child);
     KNARR_TRY(send(child.socket, Message::ready));
     return expect(child.socket, Message::recorded);
 }

@@ -9,6 +9,7 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "core/trace.h"
 #include "platform/capability.h"
 #include "platform/file.h"
 #include "platform/process.h"
@@ -289,11 +290,13 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     }
     const bool early = load_early(identity);
     KNARR_TRY(early ? lower_effective(identity) : set_capabilities(identity));
+    trace().mark("take the user and the capabilities", TraceSide::child);
     KNARR_TRY(enter_cwd(program));
     const std::string path = KNARR_TRY(find_program(program));
     if (const std::optional<Error> doubt = suspect(path)) {
         KNARR_TRY(send_error(report, Message::suspect, *doubt));
     }
+    trace().mark("find the program", TraceSide::child);
     sys::unblock_signals();
     KNARR_TRY(sys::close_on_exec_from(3 + program.preserve_fds));
     const std::vector<char*> argv = sys::exec_pointers(program.args);
@@ -302,6 +305,7 @@ Result<> become_program(Child& child, const sys::Fd& report) {
         KNARR_TRY(load_filter_early(identity), "seccomp");
         KNARR_TRY(set_capabilities(identity));
     }
+    trace().mark("hand over to the program", TraceSide::child);
     const sys::SeccompProgram* filter = identity.seccomp && !early ? &*identity.seccomp : nullptr;
     const int error = sys::exec_trampoline(
         child.trampoline, path.c_str(), argv.data(), envp.data(), report.get(), filter);

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/fault.h"
+#include "core/trace.h"
 #include "platform/file.h"
 #include "platform/mount.h"
 #include "platform/pidfd.h"
@@ -27,7 +28,10 @@ namespace {
 class Launcher {
 public:
     Launcher(const LaunchPlan& plan, LaunchIo io, const LaunchEvents& events)
-        : plan_(plan), io_(std::move(io)), events_(events) {}
+        : plan_(plan),
+          io_(std::move(io)),
+          events_(events),
+          ways_(plan.cgroup ? sys::split_ways(*plan.cgroup) : sys::CgroupWays{}) {}
 
     Result<Launched> run() {
         Result<> done = prepare();
@@ -64,6 +68,7 @@ private:
         sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::blocks));
         socket_ = std::move(pair.ours);
         child_socket_ = std::move(pair.theirs);
+        trace().mark("open what is joined, trampoline, socket");
         return {};
     }
 
@@ -79,13 +84,14 @@ private:
     }
 
     Result<> clone_child() {
-        std::optional<sys::Fd> born_in;
-        if (plan_.cgroup && plan_.cgroup->v2) {
-            KNARR_TRY(make_cgroup());
-            born_in = KNARR_TRY(sys::open_for_clone(*plan_.cgroup));
+        sys::Fd born_in;
+        if (!ways_.born.dirs.empty()) {
+            KNARR_TRY(make_cgroup(ways_.born));
+            born_in = KNARR_TRY(sys::open_for_clone(ways_.born));
         }
-        const auto flags = static_cast<std::uint64_t>(plan_.new_namespaces);
-        const sys::Fd* cgroup = born_in ? &*born_in : nullptr;
+        // A network namespace is most of a clone's time: the child makes it while we go on.
+        const auto flags = static_cast<std::uint64_t>(plan_.new_namespaces & ~CLONE_NEWNET);
+        const sys::Fd* cgroup = born_in.valid() ? &born_in : nullptr;
         if (joins_.empty()) {
             child_ = KNARR_TRY(sys::clone_process(flags, cgroup), "start {}", plan_.id);
             if (child_.in_child()) {
@@ -94,8 +100,8 @@ private:
         } else {
             KNARR_TRY(clone_through_middle(flags, cgroup), "start {}", plan_.id);
         }
-        in_cgroup_ = born_in.has_value();
         child_socket_.reset();
+        trace().mark("clone the first process");
         return {};
     }
 
@@ -161,9 +167,10 @@ private:
                    .kernel_places = {}});
     }
 
-    Result<> make_cgroup() {
-        KNARR_TRY(sys::make_cgroup(*plan_.cgroup), "cgroup");
-        cgroup_made_ = true;
+    Result<> make_cgroup(const sys::CgroupPlan& part) {
+        KNARR_TRY(sys::make_cgroup(part), "cgroup");
+        made_.push_back(&part);
+        trace().mark("make the cgroup and set its limits");
         return fault_point("launch.cgroup");
     }
 
@@ -176,17 +183,26 @@ private:
                                          plan_.id_maps->deny_setgroups));
             KNARR_TRY(send(socket_, Message::maps));
         }
-        // The child mounts while we wait here for the kernel's cgroup lock.
-        if (plan_.cgroup && !in_cgroup_) {
-            KNARR_TRY(make_cgroup());
-            KNARR_TRY(sys::join_cgroup(*plan_.cgroup, child_.pid), "cgroup");
+        // The child mounts meanwhile.
+        std::vector<sys::Fd> entries;
+        if (!ways_.entered.dirs.empty()) {
+            KNARR_TRY(make_cgroup(ways_.entered));
+            entries = KNARR_TRY(sys::open_entries(ways_.entered), "cgroup");
         }
-        Result<> told = send(socket_, Message::joined);
+        const Result<> told = tell_cgroup(entries);
         KNARR_TRY(told ? serve_child() : why_child_failed());
+        trace().mark("wait until it is ready");
         KNARR_TRY(fault_point("launch.ready"));
         KNARR_TRY(events_.on_created(child_.pid));
         KNARR_TRY(fault_point("launch.recorded"));
         return send(socket_, Message::recorded);
+    }
+
+    Result<> tell_cgroup(const std::vector<sys::Fd>& entries) {
+        for (const sys::Fd& tasks : entries) {
+            KNARR_TRY(send_entry(socket_, tasks));
+        }
+        return send(socket_, Message::joined);
     }
 
     Result<> serve_child() {
@@ -263,10 +279,10 @@ private:
         if (child_.pidfd.valid()) {
             sys::kill_and_reap(child_.pidfd);
         }
-        if (cgroup_made_) {
+        for (const sys::CgroupPlan* part : made_) {
             // The error on the way out is the one that matters; whoever deletes the container
             // tries again.
-            static_cast<void>(sys::remove_cgroup(*plan_.cgroup));
+            static_cast<void>(sys::remove_cgroup(*part));
         }
     }
 
@@ -278,7 +294,8 @@ private:
     sys::Fd trampoline_;
     sys::Fd socket_, child_socket_;
     sys::Clone child_;
-    bool cgroup_made_ = false, in_cgroup_ = false;
+    sys::CgroupWays ways_;
+    std::vector<const sys::CgroupPlan*> made_;  // parts of ways_, to be removed on failure
 };
 
 }  // namespace

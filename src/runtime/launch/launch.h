@@ -12,10 +12,10 @@
 //   process where a namespace is joined, which
 //   hands on the pidfd)
 //                                              wait for maps (only in a new user namespace)
-//   write uid_map, gid_map           maps ->
-//   v1: make the cgroup, write its limits,     steps: propagation, root, mounts, devices, masks
-//   write cgroup.procs (may wait for the
-//   kernel while the child mounts) joined ->   AwaitCgroup: cgroup namespace, cgroup mounts
+//   write uid_map, gid_map           maps ->   make the network namespace
+//   v1: make the cgroups, write their limits   steps: propagation, root, mounts, devices, masks
+//   for each `tasks` file           entry ->   AwaitCgroup: move itself there
+//                                  joined ->   cgroup namespace, cgroup mounts
 //                                   <- hooks   AwaitRuntimeHooks (only where there are some)
 //   hooks prestart, createRuntime   hooks ->   CreateContainerHooks, PivotRoot, the rest
 //                                   <- ready   all steps done, nothing of the user's has run

@@ -63,6 +63,10 @@ Result<> send(const sys::Fd& socket, Message message) {
     return sys::send_packet(socket, header(message, Errc::internal, 0));
 }
 
+Result<> send_entry(const sys::Fd& socket, const sys::Fd& tasks) {
+    return sys::send_packet(socket, header(Message::entry, Errc::internal, 0), &tasks);
+}
+
 Result<> send_child(const sys::Fd& socket, pid_t pid, const sys::Fd& pidfd) {
     return sys::send_packet(socket, header(Message::child, Errc::internal, pid), &pidfd);
 }
@@ -92,7 +96,7 @@ Result<std::optional<Packet>> receive(const sys::Fd& socket) {
     return decode(std::move(*raw));
 }
 
-Result<> expect(const sys::Fd& socket, Message message) {
+Result<Packet> receive_more(const sys::Fd& socket) {
     std::optional<Packet> packet = KNARR_TRY(receive(socket));
     if (!packet) {
         return fail(Errc::interrupted, "the other side of the launch is gone");
@@ -100,10 +104,15 @@ Result<> expect(const sys::Fd& socket, Message message) {
     if (packet->message == Message::failed) {
         return fail(std::move(packet->error));
     }
-    if (packet->message != message) {
+    return std::move(*packet);
+}
+
+Result<> expect(const sys::Fd& socket, Message message) {
+    const Packet packet = KNARR_TRY(receive_more(socket));
+    if (packet.message != message) {
         return fail(Errc::internal,
                     "launch message {} instead of {}",
-                    static_cast<int>(packet->message),
+                    static_cast<int>(packet.message),
                     static_cast<int>(message));
     }
     return {};
