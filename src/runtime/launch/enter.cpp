@@ -5,8 +5,9 @@
 //   clone3, on v2 into the cgroup
 //                                       steps `outside`, setns(pidfd)
 //                                       clone3 with CLONE_PARENT
-//                        <- child, pid  leaves
-//   v1: write cgroup.procs                                            steps
+//                        <- child, pid  leaves                      v1: move itself into the
+//                        cgroups
+//                                                                     steps
 //   ........................................ the gate .........................................
 //   open_gate                                                  go ->  identity, execve
 //
@@ -45,7 +46,10 @@ bool holds_no_processes(const Error& error) {
 class Entrance {
 public:
     Entrance(const LaunchPlan& plan, LaunchIo io)
-        : plan_(plan), join_(*plan.join), io_(std::move(io)) {}
+        : plan_(plan),
+          join_(*plan.join),
+          io_(std::move(io)),
+          ways_(plan.cgroup ? sys::split_ways(*plan.cgroup) : sys::CgroupWays{}) {}
 
     Result<Launched> run() {
         Result<> done = prepare();
@@ -75,6 +79,7 @@ private:
         if (!join_.root.empty()) {
             root_ = KNARR_TRY(sys::open_path(join_.root, O_PATH | O_DIRECTORY), "root");
         }
+        entries_ = KNARR_TRY(sys::open_entries(ways_.entered), "cgroup");
         sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::blocks));
         socket_ = std::move(pair.ours);
         child_socket_ = std::move(pair.theirs);
@@ -101,22 +106,24 @@ private:
 
     Result<> clone_middle() {
         // With affinities the join has a before and an after: it is then made by a write.
-        const bool born_inside = plan_.cgroup && plan_.cgroup->v2 && join_.initial_cpus.empty();
-        Result<sys::Clone> middle = born_inside ? clone_into(*plan_.cgroup) : sys::clone_process(0);
-        if (!middle && born_inside && !join_.sub_cgroup && holds_no_processes(middle.error())) {
+        const bool born_inside =
+            !ways_.born.dirs.empty() && (!ways_.born.v2 || join_.initial_cpus.empty());
+        written_ = !born_inside && !ways_.born.dirs.empty();
+        Result<sys::Clone> middle = born_inside ? clone_into(ways_.born) : sys::clone_process(0);
+        if (!middle && born_inside && ways_.born.v2 && !join_.sub_cgroup &&
+            holds_no_processes(middle.error())) {
             middle = clone_into(KNARR_TRY(cgroup_of_first(), "join the cgroup"));
         }
         middle_ = KNARR_TRY(std::move(middle), "exec in {}", plan_.id);
         if (middle_.in_child()) {
             be_middle();
         }
-        in_cgroup_ = born_inside;
         return {};
     }
 
     static Result<sys::Clone> clone_into(const sys::CgroupPlan& cgroup) {
-        const std::optional<sys::Fd> dir = KNARR_TRY(sys::open_for_clone(cgroup));
-        return sys::clone_process(0, dir ? &*dir : nullptr);
+        const sys::Fd dir = KNARR_TRY(sys::open_for_clone(cgroup));
+        return sys::clone_process(0, &dir);
     }
 
     Result<> await_child() {
@@ -128,6 +135,11 @@ private:
             return fail(Errc::interrupted, "the process that enters the container was killed");
         }
         if (hello->message != Message::child) {
+            // The child may have failed before the middle process could name it.
+            if (std::optional<Packet> late = KNARR_TRY(receive(socket_));
+                late && late->message == Message::child) {
+                child_ = sys::Clone{.pid = late->pid, .pidfd = std::move(late->fd)};
+            }
             return fail(std::move(hello->error));
         }
         child_ = sys::Clone{.pid = hello->pid, .pidfd = std::move(hello->fd)};
@@ -136,19 +148,32 @@ private:
 
     /// What is done to the child from outside while it walks through its steps.
     Result<> place_child() {
-        if (plan_.cgroup && !in_cgroup_) {
-            Result<> joined = sys::join_cgroup(*plan_.cgroup, child_.pid);
-            if (!joined && plan_.cgroup->v2 && !join_.sub_cgroup &&
-                joined.error().code == Errc::unsupported) {
-                joined = sys::join_cgroup(KNARR_TRY(cgroup_of_first()), child_.pid);
-            }
-            KNARR_TRY(std::move(joined));
+        if (!written_) {
+            return {};
         }
+        Result<> joined = sys::join_cgroup(ways_.born, child_.pid);
+        if (!joined && ways_.born.v2 && !join_.sub_cgroup &&
+            joined.error().code == Errc::unsupported) {
+            joined = sys::join_cgroup(KNARR_TRY(cgroup_of_first()), child_.pid);
+        }
+        KNARR_TRY(std::move(joined));
+        return set_final_cpus(child_.pid);
+    }
+
+    Result<> set_final_cpus(pid_t pid) const {
         if (!join_.final_cpus.empty()) {
-            KNARR_TRY(sys::set_affinity(child_.pid, join_.final_cpus),
-                      "process.execCPUAffinity.final");
+            KNARR_TRY(sys::set_affinity(pid, join_.final_cpus), "process.execCPUAffinity.final");
         }
         return {};
+    }
+
+    /// What the child does first: not the middle process, which would count in pids.max.
+    Result<> enter_cgroups() {
+        for (const sys::Fd& entry : entries_) {
+            KNARR_TRY(sys::enter_cgroup(entry));
+        }
+        entries_.clear();
+        return written_ ? Result<>{} : set_final_cpus(0);
     }
 
     Child as_child() {
@@ -194,6 +219,10 @@ private:
         Child child = as_child();
         Result<sys::Clone> clone = go_inside(child);
         if (clone && clone->in_child()) {
+            if (const Result<> entered = enter_cgroups(); !entered) {
+                static_cast<void>(send_error(child.socket, Message::failed, entered.error()));
+                _exit(1);
+            }
             run_child(std::move(child));
         }
         // The parent may be gone; then the child ends itself at its gate.
@@ -209,7 +238,9 @@ private:
     sys::Fd trampoline_, proc_, root_;
     sys::Fd socket_, child_socket_;
     sys::Clone middle_, child_;
-    bool in_cgroup_ = false;
+    sys::CgroupWays ways_;
+    std::vector<sys::Fd> entries_;  // of the v1 hierarchies
+    bool written_ = false;          // the parent joins by a write: there is a before and an after
 };
 
 }  // namespace
