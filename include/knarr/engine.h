@@ -35,6 +35,9 @@ struct EngineOptions {
     std::string data_root = "/var/lib/knarr";  ///< images; opened only by what needs them
     /// Called for what is worth saying but fails nothing: ignored settings, a poststop hook.
     std::function<void(std::string_view)> warn;
+    /// Whether to hold the caller for less than the host's root: cgroups only where they are
+    /// delegated. Nothing: by its user and user namespace.
+    std::optional<bool> rootless = {};
     std::string policy = "default";  ///< of limits on images and memory: "default" or "strict"
 };
 

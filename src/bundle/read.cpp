@@ -7,6 +7,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "platform/file.h"
+#include "platform/path_access.h"
 
 namespace knarr::bundle {
 
@@ -16,7 +17,8 @@ constexpr const char* kBundleHint =
     "a bundle is a directory with config.json and a root file system; name it with --bundle DIR";
 
 Result<sys::Fd> open_bundle(const std::string& directory) {
-    Result<sys::Fd> dir = sys::open_path(directory, O_RDONLY | O_DIRECTORY);
+    Result<sys::Fd> dir =
+        sys::explained(sys::open_path(directory, O_RDONLY | O_DIRECTORY), directory);
     if (!dir && (dir.error().sys_errno == ENOENT || dir.error().sys_errno == ENOTDIR)) {
         return fail(Error{.code = Errc::invalid_config,
                           .sys_errno = dir.error().sys_errno,
@@ -55,7 +57,8 @@ Result<DirRoot> find_root(const sys::Fd& dir,
         return fail(Errc::invalid_config, "config.json: root.path: missing");
     }
     const std::string& path = config.root->path;
-    Result<sys::Fd> root = sys::open_at(dir, path, O_PATH | O_DIRECTORY);
+    const std::string whole = path.front() == '/' ? path : directory + "/" + path;
+    Result<sys::Fd> root = sys::explained(sys::open_at(dir, path, O_PATH | O_DIRECTORY), whole);
     if (!root) {
         Error error = std::move(root).error();
         if (error.sys_errno == ENOENT || error.sys_errno == ENOTDIR || error.sys_errno == ELOOP) {
@@ -63,7 +66,7 @@ Result<DirRoot> find_root(const sys::Fd& dir,
         }
         return fail(std::move(error).within("config.json: root.path"));
     }
-    return DirRoot{.path = path.front() == '/' ? path : directory + "/" + path};
+    return DirRoot{.path = whole};
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ Result<Engine> open_engine(Context& context) {
     return Engine::open({.root = context.globals.root,
                          .data_root = context.globals.data_root,
                          .warn = [&reporter](std::string_view text) { reporter.warn(text); },
+                         .rootless = context.globals.rootless,
                          .policy = context.globals.policy});
 }
 

@@ -14,11 +14,11 @@ constexpr std::array kGlobalOptions{
     Option{.name = "root",
            .value = "DIR",
            .help = "where containers' states live; env KNARR_ROOT",
-           .fallback = "/run/knarr"},
+           .fallback = "/run/knarr; a user's XDG_RUNTIME_DIR/knarr"},
     Option{.name = "data-root",
            .value = "DIR",
            .help = "where images and containers' files live; env KNARR_DATA_ROOT",
-           .fallback = "/var/lib/knarr"},
+           .fallback = "/var/lib/knarr; a user's ~/.local/share/knarr"},
     Option{.name = "policy",
            .value = "NAME",
            .help = "bounds on images and memory: default or strict; env KNARR_POLICY",
@@ -36,7 +36,8 @@ constexpr std::array kGlobalOptions{
     Option{.name = "systemd-cgroup", .help = "not built yet: an error"},
     Option{.name = "rootless",
            .value = "BOOL",
-           .help = "auto, true or false, as runc spells it; true is not built yet",
+           .help = "whether the caller is less than the host's root: cgroups only where they "
+                   "are delegated, states in the user's place; auto, true or false",
            .fallback = "auto"},
     Option{.name = "version", .letter = 'v', .help = "print the version and leave"},
 };

@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "cli/help.h"
+#include "cli/places.h"
 #include "cli/verb.h"
 #include "cli/version.h"
 #include "core/limits.h"
@@ -51,17 +52,23 @@ Result<> check_managers(const Parsed& globals) {
                     "--cgroup-manager \"{}\" is none of cgroupfs, systemd, disabled",
                     printable(manager));
     }
+    return {};
+}
+
+/// Where things live, and whether the caller counts as the host's root.
+Result<> choose_places(const Parsed& globals, Globals& out) {
     const std::string_view rootless = globals.get("rootless", "auto");
-    if (rootless == "true") {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = "rootless containers are not built yet",
-                          .hint = "run as root"});
-    }
-    if (rootless != "auto" && rootless != "false") {
+    if (rootless == "true" || rootless == "false") {
+        out.rootless = rootless == "true";
+    } else if (rootless != "auto") {
         return fail(Errc::invalid_argument,
                     "--rootless \"{}\" is none of auto, true, false",
                     printable(rootless));
     }
+    const Places places = default_places(out.rootless, probe_caller());
+    out.root = KNARR_TRY(absolute_dir(globals, "root", "KNARR_ROOT", places.root));
+    out.data_root =
+        KNARR_TRY(absolute_dir(globals, "data-root", "KNARR_DATA_ROOT", places.data_root));
     return {};
 }
 
@@ -80,9 +87,7 @@ Result<> apply_globals(const Parsed& globals, Context& context) {
         trace().open(KNARR_TRY(sys::shared_memory(Trace::kBytes)));
     }
     KNARR_TRY(reporter.check_log());
-    context.globals.root = KNARR_TRY(absolute_dir(globals, "root", "KNARR_ROOT", "/run/knarr"));
-    context.globals.data_root =
-        KNARR_TRY(absolute_dir(globals, "data-root", "KNARR_DATA_ROOT", "/var/lib/knarr"));
+    KNARR_TRY(choose_places(globals, context.globals));
     context.globals.policy = globals.has("policy")
                                  ? std::string(globals.get("policy"))
                                  : from_environment("KNARR_POLICY", kDefaultLimits.policy);

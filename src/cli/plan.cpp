@@ -61,6 +61,7 @@ Result<int> run_plan(Context& context, const Parsed& args) {
                              {.id = id.text(),
                               .no_pivot = args.flag("no-pivot"),
                               .no_new_keyring = args.flag("no-new-keyring"),
+                              .rootless = context.globals.rootless,
                               .console_socket = terminal}),
                   "plan {}",
                   printable(directory));

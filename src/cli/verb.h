@@ -10,6 +10,7 @@
 //   output.h     standard output, standard error, the log file
 //   table.h      columns
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,6 +25,7 @@ namespace knarr::cli {
 struct Globals {
     std::string root = "/run/knarr";
     std::string data_root = "/var/lib/knarr";
+    std::optional<bool> rootless;  // --rootless; nothing: as the caller is
     std::string policy = "default";
 };
 

@@ -18,6 +18,7 @@
 // In: values of include/knarr. Out: the same, and files from which any later process can go on.
 
 #include <functional>
+#include <optional>
 #include <string_view>
 
 #include "engine/state_dir.h"
@@ -28,6 +29,7 @@ namespace knarr::engine {
 struct Context {
     const StateRoot& root;
     std::function<void(std::string_view)> warn;
+    std::optional<bool> rootless = {};  // see EngineOptions
 };
 
 }  // namespace knarr::engine

@@ -11,7 +11,9 @@ namespace knarr {
 
 namespace {
 engine::Context context_of(const engine::StateRoot& root, const EngineOptions& options) {
-    return {.root = root, .warn = options.warn ? options.warn : [](std::string_view) {}};
+    return {.root = root,
+            .warn = options.warn ? options.warn : [](std::string_view) {},
+            .rootless = options.rootless};
 }
 }  // namespace
 

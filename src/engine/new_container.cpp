@@ -51,7 +51,7 @@ Result<> check_terminal(const NewContainer& wanted, Terminal way) {
     return {};
 }
 
-Result<runtime::LaunchPlan> make_plan(const NewContainer& wanted) {
+Result<runtime::LaunchPlan> make_plan(const Context& context, const NewContainer& wanted) {
     const runtime::Kind* kind = KNARR_TRY(runtime::select(wanted.bundle.isolation));
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     trace().mark("probe the host");
@@ -61,6 +61,7 @@ Result<runtime::LaunchPlan> make_plan(const NewContainer& wanted) {
                             .no_pivot = wanted.no_pivot,
                             .no_new_keyring = wanted.no_new_keyring,
                             .preserve_fds = wanted.preserve_fds,
+                            .rootless = context.rootless,
                             .console_socket = !wanted.console_socket.empty()});
     trace().mark("plan");
     return plan;
@@ -175,7 +176,7 @@ Result<runtime::Launched> launch(const LockedDir& dir,
 
 Result<Standing> stand(const Context& context, const NewContainer& wanted, Gate gate) {
     KNARR_TRY(check_preserved_fds(wanted.preserve_fds));
-    const runtime::LaunchPlan plan = KNARR_TRY(make_plan(wanted));
+    const runtime::LaunchPlan plan = KNARR_TRY(make_plan(context, wanted));
     for (const std::string& warning : plan.warnings) {
         context.warn(warning);
     }

@@ -16,6 +16,7 @@
 #include "engine/new_container.h"
 #include "engine/operate.h"
 #include "image/image_list.h"
+#include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/host_facts.h"
 #include "platform/task.h"
@@ -138,6 +139,20 @@ std::string short_id(const std::string& uuid) {
     return uuid.substr(uuid.size() - 12);
 }
 
+/// The layers of an image hold files of many users, which only root can make.
+Result<> refuse_ordinary_user() {
+    if (sys::effective_uid() == 0) {
+        return {};
+    }
+    return fail(Error{
+        .code = Errc::unsupported,
+        .message = fmt::format("images are run by root only in this build, and this is user {}: "
+                               "their files belong to many users",
+                               sys::effective_uid()),
+        .hint = "run it as root, have podman unpack it (podman --runtime knarr run IMAGE), or make "
+                "a bundle of it (umoci unpack --rootless) and give --bundle"});
+}
+
 /// All that is decided about a container before anything of it is made.
 struct Prepared {
     std::string id;
@@ -201,6 +216,7 @@ Result<int> run_image(const Context& context,
                       const Limits& limits,
                       const PullProgressFn& progress) {
     KNARR_TRY(runtime::select(request.isolation));
+    KNARR_TRY(refuse_ordinary_user());
     const std::string data_root = KNARR_TRY(absolute_path(data_dir));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     Claims claims;

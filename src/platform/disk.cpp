@@ -53,6 +53,10 @@ uid_t effective_uid() {
     return geteuid();
 }
 
+bool can_write(const std::string& path) {
+    return faccessat(AT_FDCWD, path.c_str(), W_OK, AT_EACCESS) == 0;
+}
+
 pid_t own_pid() {
     return getpid();
 }

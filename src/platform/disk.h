@@ -28,6 +28,8 @@ Result<> rename_at(const Fd& from_dir,
 /// An exclusive flock on an open file, without waiting; whether it is ours now.
 Result<bool> try_lock(const Fd& file);
 uid_t effective_uid();
+/// May we, as the effective user, write to this file or directory?
+bool can_write(const std::string& path);
 pid_t own_pid();
 
 // --- single entries; none follows a link ---

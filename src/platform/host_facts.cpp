@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include "core/text.h"
 #include "platform/file.h"
@@ -210,6 +211,33 @@ void probe_kernel(HostFacts& facts) {
     facts.kernel_minor = dot == std::string_view::npos ? 0 : number(release.substr(dot + 1));
 }
 
+std::vector<IdRange> parse_id_map(std::string_view text) {
+    std::vector<IdRange> out;
+    for (const std::string_view line : split(text, '\n')) {
+        const auto fields = words(line);
+        if (fields.size() == 3) {
+            const auto number = [&](std::size_t i) {
+                return static_cast<std::uint32_t>(parse_number(fields[i], UINT32_MAX).value_or(0));
+            };
+            out.push_back({.inside = number(0), .outside = number(1), .size = number(2)});
+        }
+    }
+    return out;
+}
+
+/// No such file: a kernel without user namespaces, so this is the initial one.
+void probe_user_namespace(const std::string& proc, HostFacts& facts) {
+    const Result<std::string> uids = read_file(proc + "/self/uid_map", kMaxSmallProcBytes);
+    facts.initial_user_namespace =
+        !uids || words(std::string_view(*uids).substr(0, uids->find('\n'))) ==
+                     std::vector<std::string_view>{"0", "0", "4294967295"};
+    if (!facts.initial_user_namespace) {
+        facts.uid_map = parse_id_map(*uids);
+        facts.gid_map =
+            parse_id_map(read_file(proc + "/self/gid_map", kMaxSmallProcBytes).value_or(""));
+    }
+}
+
 bool first_char_is(const std::string& path, char wanted) {
     const Result<std::string> text = read_file(path, kMaxSmallProcBytes);
     return text && text->starts_with(wanted);
@@ -230,6 +258,23 @@ void probe_lsm(const std::string& sys, HostFacts& facts) {
     facts.selinux = read_file(sys + "/fs/selinux/enforce", kMaxSmallProcBytes).has_value();
 }
 
+/// Making a cgroup and moving processes into it takes both.
+bool is_delegated(const std::string& cgroup) {
+    const std::string procs = cgroup + "/cgroup.procs";
+    return faccessat(AT_FDCWD, cgroup.c_str(), W_OK, AT_EACCESS) == 0 &&
+           faccessat(AT_FDCWD, procs.c_str(), W_OK, AT_EACCESS) == 0;
+}
+
+void probe_delegation(HostFacts& facts) {
+    for (CgroupHierarchy& one : facts.cgroups) {
+        const std::string own = one.mount_point + (one.own_path == "/" ? "" : one.own_path);
+        one.own_delegated = is_delegated(own);
+        if (one.v2 && one.own_path != "/") {
+            one.parent_delegated = is_delegated(own.substr(0, own.rfind('/')));
+        }
+    }
+}
+
 }  // namespace
 
 const CgroupHierarchy* HostFacts::hierarchy_of(std::string_view controller) const {
@@ -242,6 +287,20 @@ const CgroupHierarchy* HostFacts::hierarchy_of(std::string_view controller) cons
         }
     }
     return nullptr;
+}
+
+OwnUser own_user() {
+    HostFacts facts;
+    probe_user_namespace("/proc", facts);
+    OwnUser own{.uid = geteuid(),
+                .in_user_namespace = !facts.initial_user_namespace,
+                .outer_uid = geteuid()};
+    for (const IdRange& one : facts.uid_map) {
+        if (own.uid >= one.inside && own.uid - one.inside < one.size) {
+            own.outer_uid = one.outside + (own.uid - one.inside);
+        }
+    }
+    return own;
 }
 
 Result<HostFacts> probe_host() {
@@ -260,11 +319,10 @@ Result<HostFacts> probe_host_at(const std::string& proc, const std::string& sys)
         const std::string_view text = std::string_view(*last).substr(0, last->find('\n'));
         facts.last_cap = static_cast<int>(parse_number(text, 63).value_or(40));
     }
-    const Result<std::string> map = read_file(proc + "/self/uid_map", kMaxSmallProcBytes);
-    // No such file: a kernel without user namespaces, so this is the initial one.
-    facts.initial_user_namespace =
-        !map || words(std::string_view(*map).substr(0, map->find('\n'))) ==
-                    std::vector<std::string_view>{"0", "0", "4294967295"};
+    probe_user_namespace(proc, facts);
+    if (facts.uid != 0 || !facts.initial_user_namespace) {
+        probe_delegation(facts);
+    }
     return facts;
 }
 

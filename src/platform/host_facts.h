@@ -21,6 +21,14 @@ struct CgroupHierarchy {
     std::string mount_point;
     std::string own_path;  // this process's cgroup in it, below the mount point: "/a/b"
     bool v2 = false;
+    // May we make cgroups in ours, in the one above it (v2)? Asked for callers who are not the
+    // host's root.
+    bool own_delegated = false, parent_delegated = false;
+};
+
+/// One line of /proc/self/uid_map: `size` IDs from `inside` on are `outside` and so on there.
+struct IdRange {
+    std::uint32_t inside = 0, outside = 0, size = 0;
 };
 
 struct HostFacts {
@@ -34,6 +42,7 @@ struct HostFacts {
     std::uint64_t effective_caps = 0, bounding_caps = 0;
     int last_cap = 40;
     bool initial_user_namespace = true;
+    std::vector<IdRange> uid_map, gid_map;  // of our user namespace; empty in the initial one
     bool apparmor = false, selinux = false;
 
     bool kernel_at_least(int major, int minor) const {
@@ -41,6 +50,14 @@ struct HostFacts {
     }
     const CgroupHierarchy* hierarchy_of(std::string_view controller) const;
 };
+
+/// The few facts that decide where we keep our files.
+struct OwnUser {
+    uid_t uid = 0;  // the effective one
+    bool in_user_namespace = false;
+    uid_t outer_uid = 0;  // who that is in the namespace above
+};
+OwnUser own_user();
 
 /// The facts a launch needs; a few small reads of /proc, well under 100 us.
 Result<HostFacts> probe_host();

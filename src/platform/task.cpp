@@ -46,12 +46,6 @@ Result<> set_user(uid_t uid) {
     return {};
 }
 
-Result<> become_namespace_root() {
-    KNARR_TRY(set_group(0));
-    KNARR_TRY(set_user(0));
-    return {};
-}
-
 Result<> set_hostname(const std::string& name) {
     if (sethostname(name.c_str(), name.size()) != 0) {
         return fail_errno(errno, "sethostname");

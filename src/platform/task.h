@@ -13,8 +13,6 @@
 
 namespace knarr::sys {
 
-/// User and group 0 of a user namespace that this process was just put into.
-Result<> become_namespace_root();
 Result<> set_hostname(const std::string& name);
 Result<> set_domainname(const std::string& name);
 /// Sets IFF_UP on "lo" of this network namespace.

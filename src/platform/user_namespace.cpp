@@ -6,29 +6,54 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "core/text.h"
 #include "platform/file.h"
 #include "platform/process.h"
+#include "platform/task.h"
 
 namespace knarr::sys {
 
-Result<> write_id_maps(pid_t pid,
-                       const std::string& uid_lines,
-                       const std::string& gid_lines,
-                       bool deny_setgroups) {
+namespace {
+
+constexpr std::size_t kMaxMapBytes = 64U << 10U;
+
+Result<> write_proc_file(pid_t pid, const char* file, const std::string& text) {
     const Fd proc = KNARR_TRY(open_path(fmt::format("/proc/{}", pid), O_PATH | O_DIRECTORY));
-    const auto explain = [](Result<> written) -> Result<> {
-        if (!written && written.error().code == Errc::denied) {
-            return fail(std::move(written).error().advise(
-                "without CAP_SETUID only one's own ID can be mapped, as one line of size 1"));
-        }
-        return written;
-    };
-    if (deny_setgroups) {
-        KNARR_TRY(write_file_at(proc, "setgroups", "deny"));
+    Result<> written = write_file_at(proc, file, text);
+    if (!written && written.error().code == Errc::denied) {
+        return fail(std::move(written).error().advise(
+            "without CAP_SETUID only one's own ID can be mapped, as one line of size 1; where that "
+            "is refused too, the host restricts user namespaces "
+            "(kernel.apparmor_restrict_unprivileged_userns)"));
     }
-    KNARR_TRY(explain(write_file_at(proc, "gid_map", gid_lines)), "group mappings");
-    KNARR_TRY(explain(write_file_at(proc, "uid_map", uid_lines)), "user mappings");
-    return {};
+    return written;
+}
+
+/// `change` to 0, or to the first ID that the map of this process has.
+template <typename Change>
+Result<> become_mapped(const Fd& proc, const char* map, Change change) {
+    Result<> done = change(0);
+    if (done || done.error().sys_errno != EINVAL) {
+        return done;
+    }
+    const std::string text = KNARR_TRY(read_file_at(proc, map, kMaxMapBytes));
+    const std::size_t start = std::min(text.find_first_not_of(" \t"), text.size());
+    const std::size_t end = std::min(text.find_first_of(" \t\n", start), text.size());
+    const auto first = parse_number(std::string_view(text).substr(start, end - start), UINT32_MAX);
+    return first ? change(static_cast<std::uint32_t>(*first)) : std::move(done);
+}
+
+}  // namespace
+
+Result<> write_uid_map(pid_t pid, const std::string& lines) {
+    return write_proc_file(pid, "uid_map", lines);
+}
+
+Result<> write_gid_map(pid_t pid, const std::string& lines, bool deny_setgroups) {
+    if (deny_setgroups) {
+        KNARR_TRY(write_proc_file(pid, "setgroups", "deny"));
+    }
+    return write_proc_file(pid, "gid_map", lines);
 }
 
 Result<Fd> make_user_namespace(const std::string& uid_lines, const std::string& gid_lines) {
@@ -41,11 +66,32 @@ Result<Fd> make_user_namespace(const std::string& uid_lines, const std::string& 
         }
         _exit(0);
     }
-    Result<> written = write_id_maps(clone.pid, uid_lines, gid_lines, false);
+    Result<> written = write_gid_map(clone.pid, gid_lines, false);
+    if (written) {
+        written = write_uid_map(clone.pid, uid_lines);
+    }
     Result<Fd> fd = open_path(fmt::format("/proc/{}/ns/user", clone.pid), O_RDONLY);
     kill_and_reap(clone.pidfd);
     KNARR_TRY(std::move(written));
     return fd;
+}
+
+Result<> become_namespace_root(const Fd& proc) {
+    KNARR_TRY(become_mapped(proc, "self/gid_map", set_group));
+    return become_mapped(proc, "self/uid_map", set_user);
+}
+
+bool is_setgroups_denied(const Fd& proc) {
+    const Result<std::string> text = read_file_at(proc, "self/setgroups", kMaxMapBytes);
+    return text && text->starts_with("deny");
+}
+
+uid_t real_uid() {
+    return getuid();
+}
+
+gid_t real_gid() {
+    return getgid();
 }
 
 }  // namespace knarr::sys

@@ -79,7 +79,7 @@ def test_wrong_usage_is_status_2_and_says_why(knarr, words):
 
 @pytest.mark.parametrize("words", [
     ["--systemd-cgroup", "list"], ["--cgroup-manager", "systemd", "list"],
-    ["--cgroup-manager", "disabled", "list"], ["--rootless", "true", "list"],
+    ["--cgroup-manager", "disabled", "list"],
     ["logs", "web"], ["stop", "web"], ["build", "."], ["login", "x.org"],
     ["container", "logs", "web"], ["image", "push", "busybox"], ["push", "busybox"],
 ])

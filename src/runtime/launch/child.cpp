@@ -12,6 +12,7 @@
 #include "platform/process.h"
 #include "platform/task.h"
 #include "platform/unix_socket.h"
+#include "platform/user_namespace.h"
 
 namespace knarr::runtime {
 
@@ -102,7 +103,10 @@ Result<> start(Child& child) {
     }
     if (child.plan.id_maps) {
         KNARR_TRY(expect(child.socket, Message::maps));
-        KNARR_TRY(sys::become_namespace_root());
+    }
+    if (child.plan.own_user_namespace()) {
+        const sys::Fd proc = KNARR_TRY(sys::open_path("/proc", O_PATH | O_DIRECTORY));
+        KNARR_TRY(sys::become_namespace_root(proc));
     }
     if ((child.plan.new_namespaces & CLONE_NEWNET) != 0) {
         KNARR_TRY(sys::unshare_namespaces(CLONE_NEWNET), "new network namespace");

@@ -73,12 +73,4 @@ Result<> copy_up(const sys::Fd& from, const sys::Fd& to) {
     return sys::set_attributes_at(copy, ".", entry);
 }
 
-std::string to_lines(const std::vector<spec::IdMapping>& mappings) {
-    std::string lines;
-    for (const spec::IdMapping& one : mappings) {
-        lines += fmt::format("{} {} {}\n", one.container_id, one.host_id, one.size);
-    }
-    return lines;
-}
-
 }  // namespace knarr::runtime

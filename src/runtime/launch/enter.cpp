@@ -30,6 +30,7 @@
 #include "platform/socket.h"
 #include "platform/task.h"
 #include "platform/trampoline.h"
+#include "platform/user_namespace.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/protocol.h"
 
@@ -205,7 +206,7 @@ private:
         KNARR_TRY(std::move(entered));
         io_.target.reset();
         if ((join_.namespaces & CLONE_NEWUSER) != 0) {
-            KNARR_TRY(sys::become_namespace_root());
+            KNARR_TRY(sys::become_namespace_root(child.proc));
         }
         if (root_.valid()) {
             KNARR_TRY(sys::chroot_to(root_));

@@ -12,10 +12,12 @@
 #include "core/trace.h"
 #include "platform/capability.h"
 #include "platform/file.h"
+#include "platform/path_access.h"
 #include "platform/process.h"
 #include "platform/seccomp.h"
 #include "platform/task.h"
 #include "platform/trampoline.h"
+#include "platform/user_namespace.h"
 #include "runtime/launch/child.h"
 
 namespace knarr::runtime {
@@ -170,6 +172,11 @@ std::optional<Error> suspect(const std::string& path) {
                                        printable(path)),
                 .hint = "check the path, and that no mount hides it"};
         }
+        Error denied = sys::explain_denied(file.error(), path);
+        if (denied.message != file.error().message) {
+            denied.code = Errc::exec_failed;
+            return denied;
+        }
         return std::nullopt;  // executable but not readable is possible
     }
     const Result<struct stat> entry = sys::stat_of(*file);
@@ -227,9 +234,12 @@ Result<> set_labels(const Child& child, const Identity& identity) {
 }
 
 /// Groups, user and capabilities, in the order in which each is still allowed.
-Result<> become_user(const Identity& identity) {
+Result<> become_user(const Child& child, const Identity& identity) {
     KNARR_TRY(sys::drop_bounding(identity.cap_bounding));
-    if (identity.set_groups) {
+    // Where the namespace that we are in or joined has switched setgroups(2) off, there is nothing
+    // that could be set, and nothing was asked for.
+    const bool keep = identity.groups.empty() && sys::is_setgroups_denied(child.proc);
+    if (identity.set_groups && !keep) {
         KNARR_TRY(sys::set_groups(identity.groups));
     }
     KNARR_TRY(sys::set_group(identity.gid));
@@ -269,7 +279,7 @@ Result<> lower_effective(const Identity& identity) {
 }
 
 Result<> enter_cwd(const Program& program) {
-    KNARR_TRY(sys::change_dir(program.cwd), "working directory");
+    KNARR_TRY(sys::explained(sys::change_dir(program.cwd), program.cwd), "working directory");
     KNARR_TRY(sys::current_dir(), "working directory {}", printable(program.cwd));
     return {};
 }
@@ -283,7 +293,7 @@ Result<> become_program(Child& child, const sys::Fd& report) {
         return fail(Errc::invalid_config, "process.args is empty: there is nothing to run");
     }
     KNARR_TRY(set_labels(child, identity));
-    KNARR_TRY(become_user(identity));
+    KNARR_TRY(become_user(child, identity));
     sys::set_umask(identity.umask.value_or(child.caller_umask));
     if (identity.no_new_privs) {
         KNARR_TRY(sys::set_no_new_privs());

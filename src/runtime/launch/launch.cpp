@@ -15,9 +15,8 @@
 #include "platform/socket.h"
 #include "platform/trampoline.h"
 #include "platform/unix_socket.h"
-#include "platform/user_namespace.h"
 #include "runtime/launch/child.h"
-#include "runtime/launch/copy_up.h"
+#include "runtime/launch/id_maps.h"
 #include "runtime/launch/protocol.h"
 
 namespace knarr::runtime {
@@ -62,7 +61,7 @@ private:
                 {.type = join.type, .fd = KNARR_TRY(sys::open_namespace(join.path, join.type))});
         }
         trampoline_ = KNARR_TRY(sys::make_trampoline());
-        if (plan_.id_maps) {
+        if (plan_.own_user_namespace()) {
             KNARR_TRY(prepare_mounts());
         }
         sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::blocks));
@@ -76,9 +75,21 @@ private:
     Result<> prepare_mounts() {
         prepared_.resize(plan_.steps.size());
         for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
-            if (const auto* bound = std::get_if<step::Bind>(&plan_.steps[i].operation)) {
-                prepared_[i] = KNARR_TRY(open_bind_source(*bound), "{}", plan_.steps[i].name);
+            const Operation& operation = plan_.steps[i].operation;
+            const auto* bound = std::get_if<step::Bind>(&operation);
+            const auto* root = std::get_if<step::MountRoot>(&operation);
+            if (bound == nullptr && root == nullptr) {
+                continue;
             }
+            Result<sys::Fd> opened =
+                bound != nullptr ? open_bind_source(*bound) : open_root_source(root->rootfs);
+            // EPERM: an ordinary user, whose child may mount and who may not. ENOENT: a cgroup
+            // that is not made yet. What the child then cannot do either it reports itself.
+            if (!opened &&
+                (opened.error().sys_errno == EPERM || opened.error().sys_errno == ENOENT)) {
+                continue;
+            }
+            prepared_[i] = KNARR_TRY(std::move(opened), "{}", plan_.steps[i].name);
         }
         return {};
     }
@@ -177,10 +188,7 @@ private:
     Result<> walk_to_gate() {
         KNARR_TRY(fault_point("launch.cloned"));
         if (plan_.id_maps) {
-            KNARR_TRY(sys::write_id_maps(child_.pid,
-                                         to_lines(plan_.id_maps->uids),
-                                         to_lines(plan_.id_maps->gids),
-                                         plan_.id_maps->deny_setgroups));
+            KNARR_TRY(write_id_maps(child_.pid, *plan_.id_maps));
             KNARR_TRY(send(socket_, Message::maps));
         }
         // The child mounts meanwhile.

@@ -12,10 +12,12 @@
 #include "core/text.h"
 #include "platform/file.h"
 #include "platform/mount.h"
+#include "platform/path_access.h"
 #include "platform/process.h"
 #include "platform/user_namespace.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/copy_up.h"
+#include "runtime/launch/id_maps.h"
 
 namespace knarr::runtime {
 
@@ -81,11 +83,33 @@ Result<sys::Fd> make_overlay(const bundle::OverlayRoot& overlay, std::vector<sys
     return classic ? std::move(classic) : std::move(made);
 }
 
-Result<sys::Fd> open_root_source(const bundle::RootFs& rootfs, std::vector<sys::Fd>& keep) {
-    if (const auto* dir = std::get_if<bundle::DirRoot>(&rootfs)) {
-        return sys::clone_mount_at(dir->path, true);
+const std::string& place_of(const bundle::RootFs& rootfs) {
+    const auto* dir = std::get_if<bundle::DirRoot>(&rootfs);
+    return dir != nullptr ? dir->path : std::get<bundle::OverlayRoot>(rootfs).merged;
+}
+
+/// Where the root is attached: at its place or, where the root of the container's user namespace
+/// may not get there, on "/", which serves the pivot as well. A root that the parent has opened is
+/// reached in no other way.
+Result<sys::Fd> open_root_target(const std::string& place, bool prepared) {
+    Result<sys::Fd> target = sys::open_path(place, O_PATH | O_DIRECTORY);
+    if (!target && target.error().sys_errno == EACCES && prepared) {
+        return sys::open_path("/", O_PATH | O_DIRECTORY);
     }
-    return make_overlay(std::get<bundle::OverlayRoot>(rootfs), keep);
+    return sys::explained(std::move(target), place);
+}
+
+/// What makes procfs and sysfs be refused in a user namespace, where it is not the caller's doing.
+Error advise_kernel_fs(Error error, const std::string& fstype) {
+    if (error.sys_errno != EPERM) {
+        return error;
+    }
+    return std::move(error).advise(
+        fstype == "proc" ? "in a user namespace the kernel mounts a new procfs only with a pid "
+                           "namespace of its own, and only where the host's /proc is not covered "
+                           "in part (by a container around knarr)"
+                         : "in a user namespace the kernel mounts a new sysfs only with a network "
+                           "namespace of its own: bind /sys of the host instead");
 }
 
 /// The step that every plan with a mount namespace has.
@@ -100,30 +124,36 @@ const step::Propagate* propagation_of(const LaunchPlan& plan) {
 
 }  // namespace
 
+Result<sys::Fd> open_root_source(const bundle::RootFs& rootfs) {
+    if (const auto* dir = std::get_if<bundle::DirRoot>(&rootfs)) {
+        return sys::explained(sys::clone_mount_at(dir->path, true), dir->path);
+    }
+    std::vector<sys::Fd> keep;
+    return make_overlay(std::get<bundle::OverlayRoot>(rootfs), keep);
+}
+
 Result<> mount_root(Child& child, const step::MountRoot& step, const sys::Fd* prepared) {
-    const auto* dir = std::get_if<bundle::DirRoot>(&step.rootfs);
-    const std::string& place =
-        dir != nullptr ? dir->path : std::get<bundle::OverlayRoot>(step.rootfs).merged;
+    const std::string& place = place_of(step.rootfs);
     const step::Propagate* propagate = propagation_of(child.plan);
     if (propagate == nullptr) {
         // No mount namespace of its own: a mount would be the host's, and would stay.
-        child.root = KNARR_TRY(sys::open_path(place, O_PATH | O_DIRECTORY));
+        child.root = KNARR_TRY(sys::explained(sys::open_path(place, O_PATH | O_DIRECTORY), place));
         return {};
     }
     if ((propagate->flags & MS_SHARED) != 0) {
         // Below a shared mount the root would appear on the host, and pivot_root refuses.
         KNARR_TRY(sys::make_parent_private(place));
     }
-    std::vector<sys::Fd> keep;
     sys::Fd own;
     if (prepared == nullptr) {
-        own = KNARR_TRY(open_root_source(step.rootfs, keep));
+        own = KNARR_TRY(open_root_source(step.rootfs));
     }
     const sys::Fd& mount = prepared != nullptr ? *prepared : own;
-    const sys::Fd target = KNARR_TRY(sys::open_path(place, O_PATH | O_DIRECTORY));
+    const sys::Fd target = KNARR_TRY(open_root_target(place, prepared != nullptr));
     KNARR_TRY(sys::attach_mount(mount, target));
     child.root = KNARR_TRY(sys::duplicate(mount));
-    return {};
+    // Else it is the first step inside that fails, with a path that is not to blame.
+    return child.plan.own_user_namespace() ? sys::check_passable(child.root, place) : Result<>{};
 }
 
 Result<> mount_fs(Child& child, const step::MountFs& step) {
@@ -134,6 +164,9 @@ Result<> mount_fs(Child& child, const step::MountFs& step) {
     const unsigned long later = step.copy_up ? step.flags & MS_RDONLY : 0;
     Result<sys::Fd> made = sys::make_filesystem(
         step.fstype, step.source, sys::split_options(step.data), step.flags & ~later);
+    if (!made && kernel_fs) {
+        return fail(advise_kernel_fs(std::move(made).error(), step.fstype));
+    }
     const sys::Fd mount = KNARR_TRY(std::move(made));
     if (step.copy_up) {
         KNARR_TRY(copy_up(target, mount), "copy the content of {} up", printable(step.target));
@@ -148,10 +181,41 @@ Result<> mount_fs(Child& child, const step::MountFs& step) {
     return set_propagation(mount, step.propagation);
 }
 
+namespace {
+
+/// Shows a detached mount with other IDs. Source: mount_setattr(2), "ID-mapped mounts".
+Result<> map_ids(const sys::Fd& mount, const step::Bind& step) {
+    const sys::Fd users = KNARR_TRY(
+        sys::make_user_namespace(to_lines(step.uid_mappings), to_lines(step.gid_mappings)));
+    Result<> mapped = sys::set_mount_attributes(
+        mount, {.user_namespace = &users, .recursive = step.idmap_recursive});
+    if (!mapped && mapped.error().sys_errno == EPERM) {
+        return fail(std::move(mapped).error().advise(
+            "only who is root where the file system was mounted may show it with other IDs, and "
+            "only once: leave the mappings of this mount out, or run as root"));
+    }
+    if (!mapped && mapped.error().sys_errno == EINVAL) {
+        return fail(std::move(mapped).error().advise(
+            "the file system of the source cannot be ID-mapped by this kernel"));
+    }
+    return mapped;
+}
+
+}  // namespace
+
 Result<sys::Fd> open_bind_source(const step::Bind& step) {
-    Result<sys::Fd> mount = sys::clone_mount_at(step.source, step.recursive);
+    Result<sys::Fd> mount =
+        sys::explained(sys::clone_mount_at(step.source, step.recursive), step.source);
     if (!mount && mount.error().sys_errno == ENOENT) {
         return fail(std::move(mount).error().advise("make the source of the mount on the host"));
+    }
+    if (!mount && mount.error().sys_errno == EINVAL && !step.recursive) {
+        return fail(std::move(mount).error().advise(
+            "there are mounts below the source, which a user namespace may not leave out: use "
+            "rbind"));
+    }
+    if (mount && (!step.uid_mappings.empty() || !step.gid_mappings.empty())) {
+        KNARR_TRY(map_ids(*mount, step), "ID-mapped mount of {}", printable(step.source));
     }
     return mount;
 }
@@ -186,16 +250,12 @@ Result<> bind(Child& child, const step::Bind& step, const sys::Fd* prepared) {
     }
     const sys::Fd& mount = prepared != nullptr ? *prepared : own;
     const struct stat source = KNARR_TRY(sys::stat_of(mount));
-    const sys::Fd target = S_ISDIR(source.st_mode)
+    const bool kernel_place = step.target == "/proc" || step.target == "/sys";
+    const sys::Fd target = kernel_place ? KNARR_TRY(open_kernel_fs_target(child.root, step.target))
+                           : S_ISDIR(source.st_mode)
                                ? KNARR_TRY(sys::make_dirs_in_root(child.root, step.target, 0755))
                                : KNARR_TRY(sys::make_file_in_root(child.root, step.target, 0644));
     KNARR_TRY(check_bind_target(child, step.target, target));
-    if (!step.uid_mappings.empty() || !step.gid_mappings.empty()) {
-        const sys::Fd user_namespace = KNARR_TRY(
-            sys::make_user_namespace(to_lines(step.uid_mappings), to_lines(step.gid_mappings)));
-        KNARR_TRY(sys::set_mount_attributes(
-            mount, {.user_namespace = &user_namespace, .recursive = step.idmap_recursive}));
-    }
     // Before it is attached: at no time is it seen with fewer restrictions than asked for.
     if ((step.set | step.clear) != 0) {
         KNARR_TRY(sys::set_mount_attributes(mount, {.set = step.set, .clear = step.clear}));

@@ -212,6 +212,8 @@ struct JoinNamespace {
 struct IdMaps {
     std::vector<spec::IdMapping> uids, gids;
     bool deny_setgroups = false;  // an unprivileged parent must
+    // More than the caller may map itself: newuidmap(1), newgidmap(1) write it.
+    bool uids_by_helper = false, gids_by_helper = false;
 };
 
 /// Who the program runs as.
@@ -262,6 +264,9 @@ struct LaunchPlan {
     Program program;
     spec::Hooks hooks;
     std::vector<std::string> warnings;  // what could not be honoured but does not refuse the launch
+
+    /// Is the child in another user namespace than its parent?
+    bool own_user_namespace() const;
 };
 
 /// The plan for people, one line a step; and as JSON.

@@ -1,5 +1,9 @@
 // A launch plan for people, one line a step, and as JSON.
 
+#include <algorithm>
+
+#include <sched.h>
+
 #include "core/text.h"
 #include "runtime/launch/plan_describe.h"
 #include "spec/json_writer.h"
@@ -234,6 +238,11 @@ void write_join(const JoinContainer& join, spec::JsonWriter& json) {
 
 }  // namespace
 
+bool LaunchPlan::own_user_namespace() const {
+    return (new_namespaces & CLONE_NEWUSER) != 0 ||
+           std::ranges::find(joins, CLONE_NEWUSER, &JoinNamespace::type) != joins.end();
+}
+
 std::string plan_text(const LaunchPlan& plan) {
     std::string out = fmt::format("container {}\n", plan.id);
     for (const std::string& warning : plan.warnings) {
@@ -248,9 +257,11 @@ std::string plan_text(const LaunchPlan& plan) {
             fmt::format("join {} namespace {}\n", namespace_names(join.type), printable(join.path));
     }
     if (plan.id_maps) {
-        out += fmt::format("uid map {}\ngid map {}{}\n",
+        out += fmt::format("uid map {}{}\ngid map {}{}{}\n",
                            mapping_text(plan.id_maps->uids),
+                           plan.id_maps->uids_by_helper ? " (by newuidmap)" : "",
                            mapping_text(plan.id_maps->gids),
+                           plan.id_maps->gids_by_helper ? " (by newgidmap)" : "",
                            plan.id_maps->deny_setgroups ? " (setgroups denied)" : "");
     }
     if (plan.cgroup) {
@@ -299,6 +310,8 @@ std::string plan_json(const LaunchPlan& plan) {
         write_maps("uid_map", plan.id_maps->uids, json);
         write_maps("gid_map", plan.id_maps->gids, json);
         json.member("deny_setgroups", plan.id_maps->deny_setgroups);
+        json.member("uids_by_helper", plan.id_maps->uids_by_helper);
+        json.member("gids_by_helper", plan.id_maps->gids_by_helper);
     }
     if (plan.cgroup) {
         write_cgroup(*plan.cgroup, json);

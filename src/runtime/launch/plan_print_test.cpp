@@ -20,7 +20,8 @@ LaunchPlan every_step() {
     plan.joins = {{.type = CLONE_NEWNET, .path = "/run/netns/a b"}};
     plan.id_maps = IdMaps{.uids = {{.container_id = 0, .host_id = 1000, .size = 1}},
                           .gids = {{.container_id = 0, .host_id = 1000, .size = 1}},
-                          .deny_setgroups = true};
+                          .deny_setgroups = true,
+                          .uids_by_helper = true};
     plan.warnings = {"something is left out"};
     plan.hooks.prestart = {{.path = "/hook", .args = {}, .env = {}, .timeout = {}}};
     plan.cgroup = sys::CgroupPlan{
@@ -96,7 +97,7 @@ TEST(PlanText, ShowsEveryKindOfStepOnOneLine) {
 warning: something is left out
 new namespaces: user,pid,mount
 join network namespace /run/netns/a b
-uid map 0:1000:1
+uid map 0:1000:1 (by newuidmap)
 gid map 0:1000:1 (setgroups denied)
 cgroup /sys/fs/cgroup/knarr/web
   pids.max = 5 (where it can be)

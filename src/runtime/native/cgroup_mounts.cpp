@@ -58,27 +58,42 @@ void link_controllers(const sys::CgroupDir& dir,
 
 }  // namespace
 
+sys::CgroupPlan cgroup_of_caller(const sys::HostFacts& host) {
+    sys::CgroupPlan plan{.dirs = {},
+                         .v2 = host.cgroup_layout == sys::CgroupLayout::v2,
+                         .enable = {},
+                         .device_rules = {}};
+    for (const sys::CgroupHierarchy& one : host.cgroups) {
+        if (!plan.v2 || one.v2) {
+            plan.dirs.push_back(
+                {.controllers = one.v2 ? "" : fmt::format("{}", fmt::join(one.controllers, ",")),
+                 .mount_point = one.mount_point,
+                 .path = one.own_path == "/" ? "" : one.own_path,
+                 .writes = {}});
+        }
+    }
+    return plan;
+}
+
 Result<std::vector<Step>> plan_cgroup_mount(const MountContext& context,
                                             const std::string& target,
                                             const MountOptions& options,
                                             std::vector<std::string>& warnings) {
     if (context.cgroup == nullptr || context.cgroup->dirs.empty()) {
-        return fail(Errc::unsupported,
-                    "type: cgroup: {}",
-                    context.host.cgroups.empty()
-                        ? "no cgroup hierarchy is mounted on this host"
-                        : "this container has no cgroup of its own to show, because the caller may "
-                          "not make one");
+        return fail(
+            Errc::unsupported, "type: cgroup: {}", "no cgroup hierarchy is mounted on this host");
     }
     bool read_only = (options.flags & MS_RDONLY) != 0;
-    if (context.rootless && !context.cgroup_namespace && !read_only) {
-        // CVE-2023-25809: without a cgroup namespace a rootless container sees delegated cgroups
-        // that are not its own.
+    const bool others = context.cgroup_is_callers || !context.cgroup_namespace;
+    if (context.rootless && others && !read_only) {
+        // CVE-2023-25809: what a rootless container sees here are delegated cgroups that are not
+        // its own.
         read_only = true;
         warnings.push_back(fmt::format(
             "mount on {}: mounted read-only, because the container is rootless and has no cgroup "
-            "namespace",
-            target));
+            "{}",
+            target,
+            context.cgroup_is_callers ? "of its own" : "namespace"));
     }
     std::vector<Step> steps;
     if (context.cgroup->v2) {

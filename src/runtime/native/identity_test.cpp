@@ -81,7 +81,7 @@ TEST(Identity, WhatTheLauncherLacksCanOnlyBeGivenInAUserNamespace) {
     bundle.config.linux_->namespaces.push_back(
         testing_config::new_namespace(spec::NamespaceType::user));
     bundle.config.linux_->uid_mappings =
-        bundle.config.linux_->gid_mappings = {{.container_id = 0, .host_id = 1, .size = 9}};
+        bundle.config.linux_->gid_mappings = {{.container_id = 0, .host_id = 1, .size = 9999}};
     EXPECT_EQ(must_plan(bundle, host).identity.cap_permitted, 1ULL << 24U);
 }
 

@@ -4,9 +4,11 @@
 #include <array>
 
 #include <linux/mount.h>
+#include <linux/sched.h>
 #include <sys/mount.h>
 
 #include "core/text.h"
+#include "runtime/native/id_maps.h"
 
 namespace knarr::runtime::native {
 
@@ -157,6 +159,78 @@ Result<Step> filesystem_step(const spec::Mount& mount,
                 .operation = std::move(made)};
 }
 
+/// What a user namespace cannot mount anew because the namespace that it shows is not its own. The
+/// host's is bound in its place, as crun does.
+struct Borrowed {
+    const char* fstype;
+    int owner;  // CLONE_NEW*
+    const char* place;
+};
+constexpr std::array kBorrowed = {Borrowed{"sysfs", CLONE_NEWNET, "/sys"},
+                                  Borrowed{"mqueue", CLONE_NEWIPC, "/dev/mqueue"},
+                                  Borrowed{"proc", CLONE_NEWPID, "/proc"}};
+
+const Borrowed* find_borrowed(const std::string& fstype, const MountContext& context) {
+    const auto found = std::ranges::find(kBorrowed, fstype, &Borrowed::fstype);
+    const bool borrowed = found != kBorrowed.end() && context.user_namespace &&
+                          (context.own_namespaces & found->owner) == 0;
+    return borrowed ? &*found : nullptr;
+}
+
+/// Of sysfs nothing may be written, what is mounted below it included: there are the host's cgroups
+/// (CVE-2023-25809).
+Step borrow_step(const Borrowed& borrowed,
+                 const MountOptions& options,
+                 const std::string& target,
+                 std::vector<std::string>& warnings) {
+    std::uint64_t all = options.rec_set;
+    if (borrowed.owner == CLONE_NEWNET) {
+        all |= MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC;
+        if ((options.flags & MS_RDONLY) == 0) {
+            warnings.push_back(fmt::format(
+                "mount on {}: the host's /sys, read-only: the container has a user namespace and "
+                "not its own network",
+                printable(target)));
+        }
+    }
+    return {.name = fmt::format("bind {} of the host on {}", borrowed.place, printable(target)),
+            .operation = step::Bind{.source = borrowed.place,
+                                    .target = target,
+                                    .recursive = true,
+                                    .set = options.set,
+                                    .rec_set = all,
+                                    .propagation = options.propagation,
+                                    .uid_mappings = {},
+                                    .gid_mappings = {}}};
+}
+
+/// A devpts with a group that the user namespace does not know is refused whole. The group is there
+/// for write(1) alone, and engines pass it always.
+void drop_unknown_group(MountOptions& options,
+                        const std::string& target,
+                        const MountContext& context,
+                        std::vector<std::string>& warnings) {
+    if (!context.user_namespace || context.joins_user_namespace) {
+        return;
+    }
+    std::string kept;
+    for (const std::string_view one : split(options.data, ',')) {
+        const auto gid = one.starts_with("gid=") ? parse_number(one.substr(4), UINT32_MAX)
+                                                 : std::optional<std::uint64_t>{};
+        if (gid &&
+            !is_group_mapped(static_cast<std::uint32_t>(*gid), context.id_maps, context.host)) {
+            warnings.push_back(
+                fmt::format("mount on {}: {} left out: the user namespace has no such group",
+                            printable(target),
+                            one));
+            continue;
+        }
+        kept += kept.empty() ? "" : ",";
+        kept += one;
+    }
+    options.data = std::move(kept);
+}
+
 Result<std::vector<Step>> one_mount(const spec::Mount& mount,
                                     const MountContext& context,
                                     const std::string& target,
@@ -170,9 +244,14 @@ Result<std::vector<Step>> one_mount(const spec::Mount& mount,
     } else if (options.bind) {
         steps.push_back(KNARR_TRY(bind_step(mount, options, target, context, out.warnings)));
         out.own_dev |= target == "/dev";
+    } else if (const Borrowed* borrowed = find_borrowed(mount.type, context)) {
+        steps.push_back(borrow_step(*borrowed, options, target, out.warnings));
     } else if (mount.type == "cgroup") {
         return plan_cgroup_mount(context, target, options, out.warnings);
     } else {
+        if (mount.type == "devpts") {
+            drop_unknown_group(options, target, context, out.warnings);
+        }
         steps.push_back(KNARR_TRY(filesystem_step(mount, options, target, context)));
     }
     out.has_dev |= target == "/dev" && !options.remount;

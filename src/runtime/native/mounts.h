@@ -41,10 +41,15 @@ bool lies_below(std::string_view path, std::string_view root);
 struct MountContext {
     const spec::RuntimeConfig& config;
     const sys::HostFacts& host;
-    const sys::CgroupPlan* cgroup = nullptr;  // nullptr: the container has none of its own
+    const sys::CgroupPlan* cgroup = nullptr;  // what the container is in; nullptr: nothing
     const std::string& bundle_directory;
     bool cgroup_namespace = false;
     bool rootless = false;
+    bool cgroup_is_callers = false;   // no cgroup of its own: it stays in the caller's
+    bool user_namespace = false;      // the container is in one, or knarr itself is
+    int own_namespaces = 0;           // CLONE_NEW* that the container has for itself, new or joined
+    const IdMaps* id_maps = nullptr;  // of a new user namespace
+    bool joins_user_namespace = false;  // whose mappings are not known here
 };
 
 /// The steps of config.mounts, in order, but those that show the cgroup after all others where no
@@ -57,6 +62,8 @@ struct MountSteps {
 };
 Result<MountSteps> plan_mounts(const MountContext& context);
 
+/// The cgroups that the caller is in, as a container sees them that has none of its own.
+sys::CgroupPlan cgroup_of_caller(const sys::HostFacts& host);
 /// The steps of one mount of type cgroup (cgroup_mounts.cpp).
 Result<std::vector<Step>> plan_cgroup_mount(const MountContext& context,
                                             const std::string& target,

@@ -341,10 +341,23 @@ TEST(CgroupMount, ARootlessContainerWithoutANamespaceNeverGetsItWritable) {
     bundle.config.mounts[3].options = {"rw"};
     sys::HostFacts host = v2_host();
     host.initial_user_namespace = false;
+    host.uid_map = host.gid_map = {{.inside = 0, .outside = 100000, .size = 65536}};
+    host.cgroups.front().own_delegated = true;
     const LaunchPlan plan = must_plan(bundle, host);
-    EXPECT_EQ(cgroup_steps(plan),
-              std::vector<std::string>{"bind /sys/fs/cgroup/knarr-web /sys/fs/cgroup ro"});
+    EXPECT_EQ(
+        cgroup_steps(plan),
+        std::vector<std::string>{"bind /sys/fs/cgroup/user.slice/knarr-web /sys/fs/cgroup ro"});
     EXPECT_EQ(plan.warnings.size(), 1U);
+}
+
+TEST(CgroupMount, WithoutACgroupOfItsOwnARootlessContainerSeesTheCallersReadOnly) {
+    bundle::Bundle bundle = without_limits();
+    bundle.config.mounts[3].options = {"rw"};
+    sys::HostFacts host = v2_host();
+    host.uid = 1000;
+    const LaunchPlan plan = must_plan(bundle, host);
+    EXPECT_EQ(cgroup_steps(plan), std::vector<std::string>{"cgroup2 /sys/fs/cgroup  ro"});
+    EXPECT_FALSE(plan.cgroup);
 }
 
 TEST(CgroupMount, WithoutAnyHierarchyItIsUnsupported) {

@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 
 #include "core/text.h"
+#include "runtime/native/id_maps.h"
 
 namespace knarr::runtime::native {
 
@@ -28,62 +29,20 @@ constexpr std::array kRows = {
     Row{spec::NamespaceType::time, "time", CLONE_NEWTIME, 5, 6},
 };
 
-constexpr std::uint64_t kCapSetgid = 1ULL << 6U;
-
 const Row& row_of(spec::NamespaceType type) {
     return *std::ranges::find(kRows, type, &Row::type);
 }
 
-Result<> check_mappings(const std::vector<spec::IdMapping>& maps, const char* property) {
-    for (std::size_t i = 0; i < maps.size(); ++i) {
-        const auto end = [](std::uint32_t first, std::uint32_t size) {
-            return std::uint64_t{first} + size;
-        };
-        const spec::IdMapping& one = maps[i];
-        constexpr std::uint64_t kIds = 0xffffffffULL;  // 4294967295 is "no ID"
-        if (one.size == 0 || end(one.container_id, one.size) > kIds ||
-            end(one.host_id, one.size) > kIds) {
-            return fail(Errc::invalid_config,
-                        "{}[{}]: size {} is 0 or leaves the range of 32-bit IDs",
-                        property,
-                        i,
-                        one.size);
-        }
-        for (std::size_t k = 0; k < i; ++k) {
-            const auto meet = [&](std::uint32_t a, std::uint32_t b) {
-                return a < end(b, maps[k].size) && b < end(a, one.size);
-            };
-            if (meet(one.container_id, maps[k].container_id) ||
-                meet(one.host_id, maps[k].host_id)) {
-                return fail(
-                    Errc::invalid_config, "{}[{}]: overlaps {}[{}]", property, i, property, k);
-            }
-        }
-    }
-    return {};
-}
-
-Result<> plan_id_maps(const spec::Linux& config, const sys::HostFacts& host, Namespaces& out) {
+Result<> plan_users(const spec::Linux& config, const sys::HostFacts& host, Namespaces& out) {
     const bool any = !config.uid_mappings.empty() || !config.gid_mappings.empty();
-    if (!out.is_new(CLONE_NEWUSER)) {
-        if (any && !out.is_joined(CLONE_NEWUSER)) {
-            return fail(Errc::invalid_config,
-                        "linux.uidMappings, linux.gidMappings: given without a user namespace; add "
-                        "{{\"type\": \"user\"}} to linux.namespaces");
-        }
-        return {};  // a joined one has its maps already; those of the configuration describe it
-    }
-    if (config.uid_mappings.empty() || config.gid_mappings.empty()) {
+    if (out.is_new(CLONE_NEWUSER)) {
+        out.id_maps = KNARR_TRY(plan_id_maps(config, host));
+    } else if (any && !out.is_joined(CLONE_NEWUSER)) {
         return fail(Errc::invalid_config,
-                    "linux.{}: a new user namespace needs it",
-                    config.uid_mappings.empty() ? "uidMappings" : "gidMappings");
+                    "linux.uidMappings, linux.gidMappings: given without a user namespace; add "
+                    "{{\"type\": \"user\"}} to linux.namespaces");
     }
-    KNARR_TRY(check_mappings(config.uid_mappings, "linux.uidMappings"));
-    KNARR_TRY(check_mappings(config.gid_mappings, "linux.gidMappings"));
-    out.id_maps = IdMaps{.uids = config.uid_mappings,
-                         .gids = config.gid_mappings,
-                         .deny_setgroups = (host.effective_caps & kCapSetgid) == 0};
-    return {};
+    return {};  // a joined one has its maps already; those of the configuration describe it
 }
 
 Result<> plan_time_offsets(const spec::Linux& config, Namespaces& out) {
@@ -116,6 +75,14 @@ Result<> plan_time_offsets(const spec::Linux& config, Namespaces& out) {
 
 bool Namespaces::is_joined(int type) const {
     return std::ranges::find(joins, type, &JoinNamespace::type) != joins.end();
+}
+
+int Namespaces::own() const {
+    int all = created;
+    for (const JoinNamespace& join : joins) {
+        all |= join.type;
+    }
+    return all;
 }
 
 const char* name_of(spec::NamespaceType type) {
@@ -155,7 +122,7 @@ Result<Namespaces> plan_namespaces(const spec::RuntimeConfig& config, const sys:
             out.joins.push_back({.type = row.flag, .path = one.path});
         }
     }
-    KNARR_TRY(plan_id_maps(linux_config, host, out));
+    KNARR_TRY(plan_users(linux_config, host, out));
     KNARR_TRY(plan_time_offsets(linux_config, out));
     if (!out.is_own(CLONE_NEWUTS) && (!config.hostname.empty() || !config.domainname.empty())) {
         return fail(Errc::invalid_config,

@@ -19,6 +19,7 @@ struct Namespaces {
     bool is_new(int type) const { return (created & type) != 0; }
     bool is_joined(int type) const;
     bool is_own(int type) const { return is_new(type) || is_joined(type); }
+    int own() const;  // all of them, new and joined
 };
 
 /// "pid", "network", ... as config.json spells it.

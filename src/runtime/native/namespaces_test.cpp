@@ -98,12 +98,18 @@ TEST(Namespaces, AUserNamespaceHasItsMaps) {
     sys::HostFacts host = v1_host();
     host.effective_caps = 0;
     host.uid = 1000;
-    const LaunchPlan rootless = [&] {
-        bundle.config.process->user.additional_gids.clear();
-        return must_plan(bundle, host);
-    }();
-    EXPECT_TRUE(rootless.id_maps->deny_setgroups);
-    EXPECT_FALSE(rootless.identity.set_groups);
+    bundle.config.linux_->resources.reset();
+    const LaunchPlan by_helper = must_plan(bundle, host);
+    EXPECT_TRUE(by_helper.id_maps->uids_by_helper && by_helper.id_maps->gids_by_helper);
+    EXPECT_TRUE(by_helper.identity.set_groups);
+
+    bundle.config.linux_->uid_mappings =
+        bundle.config.linux_->gid_mappings = {{.container_id = 1000, .host_id = 1000, .size = 1}};
+    bundle.config.process->user.additional_gids.clear();
+    host.gid = 1000;
+    const LaunchPlan alone = must_plan(bundle, host);
+    EXPECT_TRUE(alone.id_maps->deny_setgroups);
+    EXPECT_FALSE(alone.identity.set_groups);
 }
 
 TEST(Namespaces, ContradictionsAreRefusedByName) {

@@ -8,9 +8,11 @@
 #include "core/text.h"
 #include "runtime/native/cgroup_plan.h"
 #include "runtime/native/devices.h"
+#include "runtime/native/id_maps.h"
 #include "runtime/native/identity.h"
 #include "runtime/native/mounts.h"
 #include "runtime/native/namespaces.h"
+#include "runtime/native/user_cgroup.h"
 
 namespace knarr::runtime::native {
 
@@ -132,12 +134,21 @@ void plan_devices(Draft& draft, const MountSteps& mounts, NodeWay way, std::vect
 
 Result<> plan_file_systems(Draft& draft) {
     const bool user = draft.namespaces.is_own(CLONE_NEWUSER);
-    const MountContext context{.config = draft.config(),
-                               .host = draft.host,
-                               .cgroup = draft.plan.cgroup ? &*draft.plan.cgroup : nullptr,
-                               .bundle_directory = draft.bundle.directory,
-                               .cgroup_namespace = draft.namespaces.is_own(CLONE_NEWCGROUP),
-                               .rootless = draft.rootless};
+    // One who may make no cgroup stays in the caller's, and sees that.
+    const sys::CgroupPlan callers = cgroup_of_caller(draft.host);
+    const sys::CgroupPlan* none = draft.rootless ? &callers : nullptr;
+    const MountContext context{
+        .config = draft.config(),
+        .host = draft.host,
+        .cgroup = draft.plan.cgroup ? &*draft.plan.cgroup : none,
+        .bundle_directory = draft.bundle.directory,
+        .cgroup_namespace = draft.namespaces.is_own(CLONE_NEWCGROUP),
+        .rootless = draft.rootless,
+        .cgroup_is_callers = !draft.plan.cgroup,
+        .user_namespace = user || !draft.host.initial_user_namespace,
+        .own_namespaces = draft.namespaces.own(),
+        .id_maps = draft.namespaces.id_maps ? &*draft.namespaces.id_maps : nullptr,
+        .joins_user_namespace = draft.namespaces.is_joined(CLONE_NEWUSER)};
     MountSteps mounts = KNARR_TRY(plan_mounts(context));
     std::ranges::move(mounts.warnings, std::back_inserter(draft.plan.warnings));
     const NodeWay way = user || !draft.host.initial_user_namespace ? NodeWay::bind : NodeWay::make;
@@ -241,6 +252,10 @@ Result<> plan_process(Draft& draft) {
     const auto keep = draft.config().annotations.find(kKeepGroups);
     const bool asked = keep != draft.config().annotations.end() && keep->second == "1";
     const bool denied = draft.namespaces.id_maps && draft.namespaces.id_maps->deny_setgroups;
+    const IdMaps* maps = draft.namespaces.id_maps ? &*draft.namespaces.id_maps : nullptr;
+    if (!draft.namespaces.is_joined(CLONE_NEWUSER)) {
+        KNARR_TRY(check_user_is_mapped(process.user, maps, draft.host));
+    }
     draft.plan.identity =
         KNARR_TRY(plan_identity(draft.config(), draft.host, asked || denied, draft.plan.warnings));
     draft.plan.program = {.args = process.args,
@@ -250,15 +265,25 @@ Result<> plan_process(Draft& draft) {
     return {};
 }
 
-/// A caller without rights over the cgroups makes none unless the bundle asks for limits or a
-/// place, which then fails by name.
+/// A caller who is not the host's root gets one where one is delegated to it.
 Result<> plan_own_cgroup(Draft& draft) {
-    const bool asked = !draft.linux_config.cgroups_path.empty() || draft.linux_config.resources;
-    if (draft.rootless && !asked) {
-        return {};
+    sys::CgroupPlan cgroup;
+    if (draft.rootless) {
+        const std::optional<sys::HostFacts> view =
+            KNARR_TRY(delegated_host(draft.linux_config, draft.host, draft.plan.warnings));
+        if (!view) {
+            return {};
+        }
+        spec::RuntimeConfig config = draft.config();
+        spec::Linux& part = config.linux_ ? *config.linux_ : config.linux_.emplace();
+        if (part.cgroups_path.empty()) {
+            part.cgroups_path = "knarr-" + draft.options.id;  // relative: in what is ours
+        }
+        cgroup = KNARR_TRY(plan_cgroup(config, *view, draft.options.id, draft.plan.warnings));
+    } else {
+        cgroup = KNARR_TRY(
+            plan_cgroup(draft.config(), draft.host, draft.options.id, draft.plan.warnings));
     }
-    sys::CgroupPlan cgroup =
-        KNARR_TRY(plan_cgroup(draft.config(), draft.host, draft.options.id, draft.plan.warnings));
     if (!cgroup.dirs.empty()) {
         draft.plan.cgroup = std::move(cgroup);
     }
@@ -275,7 +300,7 @@ Result<LaunchPlan> make_plan(const bundle::Bundle& bundle,
                 .host = host,
                 .options = options,
                 .linux_config = bundle.config.linux_ ? *bundle.config.linux_ : kNothing};
-    draft.rootless = host.uid != 0 || !host.initial_user_namespace;
+    draft.rootless = options.rootless.value_or(host.uid != 0 || !host.initial_user_namespace);
     draft.plan.id = options.id;
     KNARR_TRY(check_process(draft));
     KNARR_TRY(refuse_unbuilt(draft));

@@ -13,7 +13,9 @@ struct PlanOptions {
     bool no_pivot = false;
     bool no_new_keyring = false;
     unsigned preserve_fds = 0;
-    bool console_socket = false;  // the caller has a console socket for process.terminal
+    std::optional<bool> rootless = {};  // whether the caller counts as the host's root; default:
+                                        // by its user and user namespace
+    bool console_socket = false;        // the caller has a console socket for process.terminal
 };
 
 /// Turns a bundle into a launch plan. Pure: no system call, no clock, no path looked up.

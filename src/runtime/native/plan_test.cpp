@@ -181,6 +181,12 @@ TEST(Plan, ARootlessLaunchWithoutLimitsMakesNoCgroup) {
     host.uid = 1000;
     EXPECT_FALSE(must_plan(bundle, host).cgroup);
     bundle.config.linux_->cgroups_path = "/asked";
+    const LaunchPlan asked = must_plan(bundle, host);
+    EXPECT_FALSE(asked.cgroup);
+    EXPECT_EQ(asked.warnings.size(), 1U);
+    for (sys::CgroupHierarchy& one : host.cgroups) {
+        one.own_delegated = true;
+    }
     EXPECT_TRUE(must_plan(bundle, host).cgroup);
 }
 
