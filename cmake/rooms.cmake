@@ -21,8 +21,10 @@ function(knarr_room name)
     if(KNARR_TESTS AND tests)
         add_executable(${target}_tests ${tests})
         target_link_libraries(${target}_tests PRIVATE knarr_${target} GTest::gtest_main)
-        target_compile_definitions(${target}_tests PRIVATE
-                                   KNARR_TESTDATA="${CMAKE_SOURCE_DIR}/src/${name}/testdata")
+        if(EXISTS ${CMAKE_SOURCE_DIR}/src/${name}/testdata)
+            target_compile_definitions(${target}_tests PRIVATE
+                                       KNARR_TESTDATA="${CMAKE_SOURCE_DIR}/src/${name}/testdata")
+        endif()
         gtest_discover_tests(${target}_tests DISCOVERY_MODE PRE_TEST)
     endif()
 endfunction()
