@@ -15,6 +15,10 @@ LOGS = ROOT / "build/test-logs"
 FOUND = ROOT / "build/fuzz-found"  # stays from run to run: the next one starts from it
 JOBS = str(os.cpu_count() or 2)
 
+# The compiler cache serves every checkout of the project, not just the one that filled it.
+os.environ.setdefault("CCACHE_BASEDIR", str(ROOT))
+os.environ.setdefault("CCACHE_NOHASHDIR", "1")
+
 # A lane that takes longer hangs: the whole of tools/test is meant to end within an hour.
 LANE_TIMEOUT_SECONDS = 30 * 60
 TEST_TIMEOUT_SECONDS = 120
