@@ -12,25 +12,23 @@ namespace {
 
 using Names = std::vector<std::string>;
 
-/// Reads sets of capabilities; warns once about each one that cannot be given.
+/// Reads sets of capabilities, and says once for each reason which ones cannot be given.
 class CapabilityReader {
 public:
     /// `grantable`: what the launcher itself may hand out.
-    CapabilityReader(const sys::HostFacts& host,
-                     std::uint64_t grantable,
-                     std::vector<std::string>& warnings)
-        : host_(host), grantable_(grantable), warnings_(warnings) {}
+    CapabilityReader(const sys::HostFacts& host, std::uint64_t grantable)
+        : host_(host), grantable_(grantable) {}
 
     std::uint64_t mask(const Names& names) {
         std::uint64_t bits = 0;
         for (const std::string& name : names) {
             const std::optional<unsigned> number = sys::parse_capability(name);
             if (!number) {
-                warn(printable(name), "is not the name of a capability");
+                leave_out(printable(name), "no capability of that name");
             } else if (static_cast<int>(*number) > host_.last_cap) {
-                warn(name, "is not known to this kernel");
+                leave_out(name, "not known to this kernel");
             } else if ((grantable_ & sys::cap_bit(*number)) == 0) {
-                warn(name, "is not ours to give");
+                leave_out(name, "not ours to give");
             } else {
                 bits |= sys::cap_bit(*number);
             }
@@ -44,23 +42,38 @@ public:
                          std::uint64_t whole,
                          const char* of) {
         for (std::uint64_t rest = part & ~whole; rest != 0; rest &= rest - 1) {
-            warn(std::string(sys::capability_name(static_cast<unsigned>(__builtin_ctzll(rest)))),
-                 fmt::format("is {} but not {}", name, of));
+            const auto number = static_cast<unsigned>(__builtin_ctzll(rest));
+            leave_out(std::string(sys::capability_name(number)),
+                      fmt::format("{} but not {}", name, of));
         }
         return part & whole;
     }
 
+    std::vector<std::string> warnings() const {
+        std::vector<std::string> all;
+        for (const auto& [why, names] : left_out_) {
+            all.push_back(
+                fmt::format("process.capabilities: left out {} ({})", fmt::join(names, ", "), why));
+        }
+        return all;
+    }
+
 private:
-    void warn(const std::string& name, const std::string& why) {
-        std::string warning = fmt::format("process.capabilities: {} {}: left out", name, why);
-        if (std::ranges::find(warnings_, warning) == warnings_.end()) {
-            warnings_.push_back(std::move(warning));
+    void leave_out(const std::string& name, const std::string& why) {
+        auto at = std::ranges::find(left_out_, why, &Reason::first);
+        if (at == left_out_.end()) {
+            at = left_out_.insert(at, {why, {}});
+        }
+        if (std::ranges::find(at->second, name) == at->second.end()) {
+            at->second.push_back(name);
         }
     }
 
+    using Reason = std::pair<std::string, Names>;
+
     const sys::HostFacts& host_;
     std::uint64_t grantable_;
-    std::vector<std::string>& warnings_;
+    std::vector<Reason> left_out_;  // in the order in which the reasons were found
 };
 
 bool has_own_user_namespace(const spec::RuntimeConfig& config) {
@@ -83,7 +96,7 @@ void plan_capabilities(const spec::RuntimeConfig& config,
     // In a user namespace of its own the launcher has them all.
     const std::uint64_t grantable =
         has_own_user_namespace(config) ? ~0ULL : host.bounding_caps & host.effective_caps;
-    CapabilityReader reader(host, grantable, warnings);
+    CapabilityReader reader(host, grantable);
     const spec::Capabilities& wanted = *process.capabilities;
     out.cap_bounding = reader.mask(wanted.bounding);
     out.cap_permitted = reader.mask(wanted.permitted);
@@ -96,6 +109,7 @@ void plan_capabilities(const spec::RuntimeConfig& config,
     const std::uint64_t ambient =
         reader.within(reader.mask(wanted.ambient), "ambient", out.cap_permitted, "permitted");
     out.cap_ambient = reader.within(ambient, "ambient", out.cap_inheritable, "inheritable");
+    std::ranges::move(reader.warnings(), std::back_inserter(warnings));
 }
 
 Result<> plan_labels(const spec::Process& process, const sys::HostFacts& host, Identity& out) {

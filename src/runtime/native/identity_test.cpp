@@ -40,17 +40,18 @@ TEST(Identity, UnknownCapabilitiesAreWarnedAboutOnce) {
     EXPECT_EQ(plan.identity.cap_bounding, 1U);
     EXPECT_EQ(plan.warnings,
               (std::vector<std::string>{
-                  "process.capabilities: CAP_NONE is not the name of a capability: left out",
-                  "process.capabilities: CAP_BPF is not known to this kernel: left out"}));
+                  "process.capabilities: left out CAP_NONE (no capability of that name)",
+                  "process.capabilities: left out CAP_BPF (not known to this kernel)"}));
 }
 
 TEST(Identity, CapabilitiesThatTheKernelWouldNotGiveAreLeftOutWithAWarning) {
     bundle::Bundle bundle = usual_bundle();
-    bundle.config.process->capabilities = spec::Capabilities{.bounding = {"CAP_CHOWN"},
-                                                             .effective = {"CAP_CHOWN", "CAP_KILL"},
-                                                             .inheritable = {"CAP_FOWNER"},
-                                                             .permitted = {"CAP_CHOWN"},
-                                                             .ambient = {"CAP_CHOWN"}};
+    bundle.config.process->capabilities =
+        spec::Capabilities{.bounding = {"CAP_CHOWN"},
+                           .effective = {"CAP_CHOWN", "CAP_KILL", "CAP_FOWNER"},
+                           .inheritable = {"CAP_FOWNER"},
+                           .permitted = {"CAP_CHOWN"},
+                           .ambient = {"CAP_CHOWN"}};
     const LaunchPlan plan = must_plan(bundle, v1_host());
     EXPECT_EQ(plan.identity.cap_effective, 1U);
     EXPECT_EQ(plan.identity.cap_inheritable, 0U);
@@ -58,10 +59,9 @@ TEST(Identity, CapabilitiesThatTheKernelWouldNotGiveAreLeftOutWithAWarning) {
     EXPECT_EQ(
         plan.warnings,
         (std::vector<std::string>{
-            "process.capabilities: CAP_KILL is effective but not permitted: left out",
-            "process.capabilities: CAP_FOWNER is inheritable but not in the bounding set: left "
-            "out",
-            "process.capabilities: CAP_CHOWN is ambient but not inheritable: left out"}));
+            "process.capabilities: left out CAP_FOWNER, CAP_KILL (effective but not permitted)",
+            "process.capabilities: left out CAP_FOWNER (inheritable but not in the bounding set)",
+            "process.capabilities: left out CAP_CHOWN (ambient but not inheritable)"}));
 }
 
 TEST(Identity, WhatTheLauncherLacksCanOnlyBeGivenInAUserNamespace) {
@@ -77,7 +77,7 @@ TEST(Identity, WhatTheLauncherLacksCanOnlyBeGivenInAUserNamespace) {
     EXPECT_EQ(plan.identity.cap_bounding | plan.identity.cap_permitted, 0U);
     EXPECT_EQ(plan.warnings,
               (std::vector<std::string>{
-                  "process.capabilities: CAP_SYS_RESOURCE is not ours to give: left out"}));
+                  "process.capabilities: left out CAP_SYS_RESOURCE (not ours to give)"}));
     bundle.config.linux_->namespaces.push_back(
         testing_config::new_namespace(spec::NamespaceType::user));
     bundle.config.linux_->uid_mappings =
