@@ -66,7 +66,9 @@ std::string log_record(LogFormat format,
 }
 
 void Reporter::error(const Error& error) const {
-    log("error", error.message);
+    // podman, containerd and docker show their users nothing but this one message.
+    const std::string_view fix = error.effective_hint();
+    log("error", fix.empty() ? error.message : fmt::format("{} ({})", error.message, fix));
     if (json_errors) {
         print_error(error_json(error) + "\n");
         return;

@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/core.h"
@@ -68,6 +69,31 @@ Result<> check_passable(const Fd& dir, const std::string& name) {
     }
     return fail(
         add_closed(make_errno(error, fmt::format("enter {}", printable(name))), name, entry));
+}
+
+Result<> check_executable(const std::string& path) {
+    if (faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0) {
+        return {};
+    }
+    Error error = explain_denied(make_errno(errno, "execute " + printable(path)), path);
+    struct stat entry{};
+    if (error.sys_errno != EACCES || stat(path.c_str(), &entry) != 0) {
+        return fail(std::move(error));
+    }
+    error.code = Errc::exec_failed;
+    struct statvfs place{};
+    if (statvfs(path.c_str(), &place) == 0 && (place.f_flag & ST_NOEXEC) != 0) {
+        error.message += ": it is on a file system that is mounted noexec";
+        return fail(std::move(error).advise(
+            "put the program elsewhere, or mount that directory without noexec (exec)"));
+    }
+    error.message += fmt::format(": user {} may not (mode {:04o}, owner {}:{})",
+                                 geteuid(),
+                                 entry.st_mode & 07777,
+                                 entry.st_uid,
+                                 entry.st_gid);
+    return fail(std::move(error).advise(
+        fmt::format("chmod a+rx {} in the image, or run as its owner", printable(path))));
 }
 
 }  // namespace knarr::sys

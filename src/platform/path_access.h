@@ -17,6 +17,10 @@ Error explain_denied(Error error, const std::string& path);
 /// it. Errors: denied.
 Result<> check_passable(const Fd& dir, const std::string& name);
 
+/// Refuses a file that this process may not execute: its mode or owner, or a noexec mount.
+/// Errors: exec_failed, with errno EACCES; exec_not_found; what access(2) says.
+Result<> check_executable(const std::string& path);
+
 template <typename T>
 Result<T> explained(Result<T> result, const std::string& path) {
     if (!result) {

@@ -71,12 +71,49 @@ def test_a_missing_program_is_127(host):
     host.assert_clean()
 
 
-def test_start_reports_a_program_that_cannot_be_executed(host):
+@pytest.mark.parametrize("program, status", [
+    ("/no/such/program", 127), ("no-such-program", 127), ("./tmp/none", 127), ("/plain", 126),
+    ("plain", 127), ("/tmp", 126)])
+def test_create_finds_a_program_that_nobody_can_execute(host, program, status):
+    """As runc and crun do: podman and containerd report a create, and not a start, to their users."""
+    bundle = host.bundle()
+    (bundle.rootfs / "plain").write_text("hello")
+    bundle.config["process"]["args"] = [program]
+    bundle.save()
+    done = host.knarr("create", "-b", bundle.directory, host.new_id())
+    assert done.returncode == status and program.removeprefix("./") in done.stderr, done.stderr
+    host.assert_clean()
+
+
+def test_create_finds_a_program_below_the_working_directory_and_in_path(host):
+    bundle = host.bundle("exit", "0")
+    for program, cwd in (("./witness", "/"), ("../witness", "/tmp"), ("witness", "/new/dir")):
+        bundle.config["process"].update(args=[program, "exit", "0"], cwd=cwd)
+        bundle.save()
+        container = host.new_id()
+        host.ok("create", "-b", bundle.directory, container)
+        host.ok("start", container)
+        host.ok("delete", "--force", container)
+
+
+def test_create_finds_a_working_directory_that_is_none(host):
+    bundle = host.bundle()
+    bundle.config["process"]["cwd"] = "/witness"
+    bundle.save()
+    message = host.refused("create", "-b", bundle.directory, host.new_id())
+    assert "working directory /witness" in message and "Not a directory" in message
+    host.assert_clean()
+
+
+def test_start_reports_a_program_that_its_user_cannot_execute(host):
     bundle, container = host.bundle(), host.new_id()
-    bundle.config["process"]["args"] = ["/no/such/program"]
+    secret = bundle.rootfs / "secret"
+    secret.write_text("#!/witness\n")
+    secret.chmod(0o700)
+    bundle.config["process"].update(args=["/secret"], user={"uid": 1000, "gid": 1000})
     bundle.save()
     host.ok("create", "-b", bundle.directory, container)
-    assert "/no/such/program" in host.refused("start", container)
+    assert "/secret" in host.refused("start", container)
     assert host.status(container) == "stopped"
     host.ok("delete", container)
     host.assert_clean()

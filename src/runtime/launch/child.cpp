@@ -13,6 +13,7 @@
 #include "platform/task.h"
 #include "platform/unix_socket.h"
 #include "platform/user_namespace.h"
+#include "runtime/launch/find_program.h"
 
 namespace knarr::runtime {
 
@@ -122,6 +123,9 @@ Result<> start(Child& child) {
     KNARR_TRY(run_steps(child));
     if (child.plan.join) {
         return {};  // there is nothing to record: the gate is all that is waited for
+    }
+    if (child.io.gate_listener.valid()) {
+        KNARR_TRY(check_program(child.plan.program));
     }
     KNARR_TRY(await_cgroup(child, {.unshare_namespace = false}));
     KNARR_TRY(sys::set_dumpable(false));

@@ -1,13 +1,5 @@
 // After the gate: the child becomes the user and then the program.
 
-#include <algorithm>
-#include <array>
-#include <cerrno>
-
-#include <elf.h>
-#include <fcntl.h>
-
-#include "core/limits.h"
 #include "core/text.h"
 #include "core/trace.h"
 #include "platform/capability.h"
@@ -19,198 +11,11 @@
 #include "platform/trampoline.h"
 #include "platform/user_namespace.h"
 #include "runtime/launch/child.h"
+#include "runtime/launch/find_program.h"
 
 namespace knarr::runtime {
 
 namespace {
-
-constexpr std::string_view kDefaultPath =
-    "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-std::string_view path_of(const Program& program) {
-    std::string_view path = kDefaultPath;
-    for (const std::string_view variable : program.env) {
-        if (variable.starts_with("PATH=")) {
-            path = variable.substr(5);
-        }
-    }
-    return path;
-}
-
-/// args[0] as a path, looked up as execvp(3) does, as the user that the program runs as.
-Result<std::string> find_program(const Program& program) {
-    const std::string& name = program.args.front();
-    if (name.find('/') != std::string::npos) {
-        return name;
-    }
-    for (const std::string_view dir : split(path_of(program), ':')) {
-        std::string candidate = dir.empty() ? name : fmt::format("{}/{}", dir, name);
-        if (sys::can_execute(candidate)) {
-            return candidate;
-        }
-    }
-    return fail(
-        Error{.code = Errc::exec_not_found,
-              .message = fmt::format("program \"{}\": executable file not found in $PATH ({})",
-                                     printable(name),
-                                     printable(path_of(program))),
-              .hint = "is it in the image? Name it by its full path, or set PATH"});
-}
-
-std::string_view machine_of(std::uint16_t elf_machine) {
-    switch (elf_machine) {
-        case EM_X86_64:
-            return "amd64";
-        case EM_386:
-            return "386";
-        case EM_AARCH64:
-            return "arm64";
-        case EM_ARM:
-            return "arm";
-        case EM_RISCV:
-            return "riscv64";
-        case EM_PPC64:
-            return "ppc64le";
-        case EM_S390:
-            return "s390x";
-        default:
-            return "another machine";
-    }
-}
-
-#if defined(__x86_64__)
-constexpr std::uint16_t kOwnMachine = EM_X86_64;
-#elif defined(__aarch64__)
-constexpr std::uint16_t kOwnMachine = EM_AARCH64;
-#else
-#error "name this machine's ELF number here"
-#endif
-
-std::optional<Error> suspect_script(const std::string& path, std::string_view head) {
-    std::string_view line = head.substr(2, head.find('\n', 2) - 2);
-    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-    const std::string interpreter(line.substr(0, line.find_first_of(" \t\r")));
-    if (sys::can_execute(interpreter)) {
-        return std::nullopt;
-    }
-    const bool crlf = line.find('\r') != std::string_view::npos;
-    return Error{
-        .code = Errc::exec_not_found,
-        .sys_errno = ENOENT,
-        .message = fmt::format("{} is a script for the interpreter \"{}\", which is not in "
-                               "the container or not executable",
-                               printable(path),
-                               printable(interpreter)),
-        .hint = crlf ? "the script has Windows line ends (CR LF): convert it"
-                     : "install the interpreter in the image"};
-}
-
-std::optional<Error> suspect_elf(const std::string& path,
-                                 const sys::Fd& file,
-                                 std::string_view head) {
-    Elf64_Ehdr header{};
-    if (head.size() < sizeof header) {
-        return std::nullopt;
-    }
-    std::copy_n(head.data(), sizeof header, reinterpret_cast<char*>(&header));
-    if (header.e_machine != kOwnMachine && header.e_machine != EM_386) {
-        return Error{.code = Errc::exec_failed,
-                     .sys_errno = ENOEXEC,
-                     .message = fmt::format("{} is a program for {}, this host is {} "
-                                            "(exec format error)",
-                                            printable(path),
-                                            machine_of(header.e_machine),
-                                            machine_of(kOwnMachine)),
-                     .hint = "pull the image for this host's platform"};
-    }
-    if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_phentsize != sizeof(Elf64_Phdr)) {
-        return std::nullopt;
-    }
-    constexpr int kMaxHeaders = 64;
-    for (int i = 0; i < std::min<int>(header.e_phnum, kMaxHeaders); ++i) {
-        Elf64_Phdr segment{};
-        const auto at = header.e_phoff + static_cast<std::uint64_t>(i) * sizeof segment;
-        if (!sys::read_at(file, {reinterpret_cast<char*>(&segment), sizeof segment}, at)) {
-            return std::nullopt;
-        }
-        if (segment.p_type != PT_INTERP || segment.p_filesz > limits::kMaxPathBytes) {
-            continue;
-        }
-        std::string loader(segment.p_filesz, '\0');
-        if (!sys::read_at(file, loader, segment.p_offset)) {
-            return std::nullopt;
-        }
-        loader.resize(std::min(loader.find('\0'), loader.size()));
-        if (!sys::can_execute(loader)) {
-            return Error{
-                .code = Errc::exec_not_found,
-                .sys_errno = ENOENT,
-                .message = fmt::format("{} needs the program loader {}, which is not in the "
-                                       "container",
-                                       printable(path),
-                                       printable(loader)),
-                .hint =
-                    "the program was built for another libc (musl or glibc): use a "
-                    "matching image, or link it statically"};
-        }
-    }
-    return std::nullopt;
-}
-
-/// What looks wrong with the program. Only a guess: binfmt_misc may run what looks foreign, so it
-/// is told only if the execve then fails.
-std::optional<Error> suspect(const std::string& path) {
-    // O_NONBLOCK: it may be a FIFO.
-    const Result<sys::Fd> file = sys::open_path(path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    if (!file) {
-        if (file.error().sys_errno == ENOENT) {
-            return Error{
-                .code = Errc::exec_not_found,
-                .sys_errno = ENOENT,
-                .message = fmt::format("program {} is not in the container: no such file or "
-                                       "directory",
-                                       printable(path)),
-                .hint = "check the path, and that no mount hides it"};
-        }
-        Error denied = sys::explain_denied(file.error(), path);
-        if (denied.message != file.error().message) {
-            denied.code = Errc::exec_failed;
-            return denied;
-        }
-        return std::nullopt;  // executable but not readable is possible
-    }
-    const Result<struct stat> entry = sys::stat_of(*file);
-    if (entry && S_ISDIR(entry->st_mode)) {
-        return Error{.code = Errc::exec_failed,
-                     .sys_errno = EACCES,
-                     .message = fmt::format("{} is a directory, not a program: permission denied",
-                                            printable(path)),
-                     .hint = "name the program in it"};
-    }
-    if (entry && (entry->st_mode & 0111) == 0) {
-        return Error{.code = Errc::exec_failed,
-                     .sys_errno = EACCES,
-                     .message = fmt::format("{} is not executable (mode {:04o}): permission denied",
-                                            printable(path),
-                                            entry->st_mode & 07777),
-                     .hint = "chmod +x it in the image"};
-    }
-    std::array<char, 256> buffer{};
-    const Result<std::size_t> got = sys::read_full(*file, buffer);
-    const std::string_view head(buffer.data(), got.value_or(0));
-    if (head.starts_with("#!")) {
-        return suspect_script(path, head);
-    }
-    if (head.starts_with(ELFMAG)) {
-        return suspect_elf(path, *file, head);
-    }
-    return Error{.code = Errc::exec_failed,
-                 .sys_errno = ENOEXEC,
-                 .message = fmt::format("{} is neither a program nor a script with a \"#!\" line "
-                                        "(exec format error)",
-                                        printable(path)),
-                 .hint = "start it through its interpreter, for example sh FILE"};
-}
 
 Result<> write_label(const Child& child, const char* file, const std::string& text) {
     return sys::write_file_at(child.proc, file, text);
@@ -303,9 +108,7 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     trace().mark("take the user and the capabilities", TraceSide::child);
     KNARR_TRY(enter_cwd(program));
     const std::string path = KNARR_TRY(find_program(program));
-    if (const std::optional<Error> doubt = suspect(path)) {
-        KNARR_TRY(send_error(report, Message::suspect, *doubt));
-    }
+    KNARR_TRY(send_error(report, Message::suspect, suspect_program(path)));
     trace().mark("find the program", TraceSide::child);
     sys::unblock_signals();
     KNARR_TRY(sys::close_on_exec_from(3 + program.preserve_fds));

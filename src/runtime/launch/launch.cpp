@@ -16,6 +16,7 @@
 #include "platform/trampoline.h"
 #include "platform/unix_socket.h"
 #include "runtime/launch/child.h"
+#include "runtime/launch/find_program.h"
 #include "runtime/launch/id_maps.h"
 #include "runtime/launch/protocol.h"
 
@@ -325,12 +326,7 @@ Result<> open_gate(const sys::Fd& gate) {
                 suspect = std::move(packet->error);
                 break;
             case Message::exec_errno:
-                if (suspect) {
-                    return fail(std::move(*suspect));
-                }
-                packet->error.code =
-                    packet->error.sys_errno == ENOENT ? Errc::exec_not_found : Errc::exec_failed;
-                return fail(std::move(packet->error));
+                return fail(explain_exec(std::move(packet->error), std::move(suspect)));
             default:
                 return fail(std::move(packet->error));
         }

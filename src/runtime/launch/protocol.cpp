@@ -33,11 +33,11 @@ std::int32_t number_at(const std::string& bytes, std::size_t at) {
 Packet decode(sys::Packet raw) {
     Packet packet;
     if (raw.bytes.size() == kErrnoBytes) {
-        packet.message = Message::exec_errno;
         const std::int32_t number = number_at(raw.bytes, 0);
-        packet.error = make_errno(
-            number & ~sys::kTrampolineFilterStage,
-            (number & sys::kTrampolineFilterStage) != 0 ? "load the seccomp filter" : "execve");
+        const bool of_filter = (number & sys::kTrampolineFilterStage) != 0;
+        packet.message = of_filter ? Message::failed : Message::exec_errno;
+        packet.error = make_errno(number & ~sys::kTrampolineFilterStage,
+                                  of_filter ? "load the seccomp filter" : "execve");
         return packet;
     }
     packet.message = static_cast<Message>(raw.bytes[0]);

@@ -24,7 +24,7 @@ enum class Message : std::uint8_t {
     // child to parent
     await_hooks,  ///< the child waits for `hooks`
     ready,        ///< every step is done
-    suspect,      ///< why the program may not be executable; counts only if it then is not
+    suspect,      ///< the program's path, or why it may not be executable: for if it is not
     failed,       ///< carries an Error
     exec_errno,   ///< from the trampoline: 4 bytes of errno alone, no message byte
 };
