@@ -43,6 +43,7 @@ struct RunRequest {
     std::string hostname;
     std::string name;  ///< unique among the containers; empty: none
     std::vector<VolumeRequest> volumes;
+    bool terminal = false;  ///< a new terminal as stdin, stdout and stderr, relayed to the caller's
     bool read_only = false;
     bool remove = false;                       ///< leave nothing once it has ended
     std::optional<std::int64_t> memory_bytes;  ///< > 0

@@ -65,6 +65,9 @@ Result<std::vector<std::string>> make_env(const MakeInput& input,
     env.set_default("PATH", kDefaultPath);
     env.set_default("HOSTNAME", input.hostname);
     env.set_default("HOME", input.user.home);
+    if (input.request.terminal) {
+        env.set_default("TERM", "xterm");
+    }
     return std::move(env).take();
 }
 
@@ -298,6 +301,7 @@ Result<Made> make_bundle(MakeInput input) {
     process.args = KNARR_TRY(make_args(input));
     process.env = KNARR_TRY(make_env(input, warnings));
     process.cwd = KNARR_TRY(make_cwd(input));
+    process.terminal = request.terminal;
     process.user.uid = input.user.uid;
     process.user.gid = input.user.gid;
     process.user.additional_gids = input.user.groups;

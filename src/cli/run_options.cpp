@@ -62,7 +62,7 @@ constexpr std::array kImageOnly{
            .help = "none (loopback only) or host",
            .fallback = "none"},
     Option{.name = "interactive", .letter = 'i', .help = "no effect: stdin is always passed on"},
-    Option{.name = "tty", .letter = 't', .help = "not built yet: an error"},
+    Option{.name = "tty", .letter = 't', .help = "give the program a terminal, shown in yours"},
     Option{
         .name = "pull", .value = "WHEN", .help = "missing, always or never", .fallback = "missing"},
     Option{.name = "quiet", .letter = 'q', .help = "no progress of the pull"},
@@ -146,11 +146,6 @@ Result<PullPolicy> parse_pull_policy(std::string_view text) {
 }
 
 Result<> refuse_unbuilt(const Parsed& args) {
-    if (args.flag("tty")) {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = "--tty is not built yet",
-                          .hint = "leave -t out; -i alone passes stdin on"});
-    }
     if (args.flag("detach")) {
         return fail(Error{.code = Errc::unsupported,
                           .message = "--detach of an image is not built yet: it comes with the "
@@ -263,6 +258,7 @@ Result<ParsedRun> parse_run(const Parsed& args) {
         request.volumes.push_back(std::move(parsed.volume));
         std::move(parsed.warnings.begin(), parsed.warnings.end(), std::back_inserter(out.warnings));
     }
+    request.terminal = args.flag("tty");
     request.read_only = args.flag("read-only");
     request.remove = args.flag("rm");
     request.memory_bytes = KNARR_TRY(parse_memory(args));

@@ -91,15 +91,20 @@ TEST(RunOptions, LimitsAreParsedStrictly) {
 }
 
 TEST(RunOptions, WhatIsNotBuiltIsSaid) {
-    for (const Words& words : {Words{"-t", "img"},
-                               Words{"-d", "img"},
-                               Words{"--network", "bridge", "img"},
-                               Words{"-v", "data:/d", "img"}}) {
+    for (const Words& words :
+         {Words{"-d", "img"}, Words{"--network", "bridge", "img"}, Words{"-v", "data:/d", "img"}}) {
         const auto refused = parse_run(parsed(words));
         ASSERT_FALSE(refused);
         EXPECT_EQ(refused.error().code, Errc::unsupported);
         EXPECT_FALSE(refused.error().hint.empty());
     }
+}
+
+TEST(RunOptions, ATerminalIsAskedForInDockersSpellings) {
+    for (const Words& words : {Words{"-t", "img"}, Words{"-it", "img"}, Words{"--tty", "img"}}) {
+        EXPECT_TRUE(parse_run(parsed(words)).value().request.terminal);
+    }
+    EXPECT_FALSE(parse_run(parsed({"-i", "img"})).value().request.terminal);
 }
 
 TEST(Cpus, AreMicrosecondsOfATenthOfASecond) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 
 #include "platform/pidfd.h"
 #include "platform/socket.h"
@@ -11,8 +12,20 @@ namespace knarr::engine {
 
 namespace {
 
-Result<> hand_on(sys::SignalFd& signals, const sys::Fd& process) {
+using Clock = std::chrono::steady_clock;
+
+constexpr std::size_t kOwnItems = 2;
+using Items = std::array<sys::Ready, kOwnItems + Relay::kItems>;
+
+Result<> hand_on(sys::SignalFd& signals, const sys::Fd& process, Relay* relay) {
     while (const auto signal = KNARR_TRY(signals.next())) {
+        if (relay != nullptr && *signal == SIGWINCH) {
+            relay->resize();
+            continue;
+        }
+        if (relay != nullptr && *signal == SIGCONT) {
+            relay->resume();
+        }
         if (sys::is_forwardable(*signal)) {
             const Result<> sent = sys::pidfd_send_signal(process, *signal);
             if (!sent && sent.error().sys_errno != ESRCH) {
@@ -23,12 +36,46 @@ Result<> hand_on(sys::SignalFd& signals, const sys::Fd& process) {
     return {};
 }
 
+/// Waits for the process, a signal or the relay; serves the relay.
+Result<Items> wait(const sys::SignalFd& signals, const sys::Fd* process, Relay* relay, int ms) {
+    Items items;
+    items[0] = {.fd = process != nullptr ? process->get() : -1};
+    items[1] = {.fd = signals.fd().get()};
+    std::array<sys::Ready, Relay::kItems> part{};
+    if (relay != nullptr) {
+        part = relay->wants();
+        std::copy(part.begin(), part.end(), items.begin() + kOwnItems);
+    }
+    KNARR_TRY(sys::wait_ready(items, ms));
+    if (relay != nullptr) {
+        std::copy(items.begin() + kOwnItems, items.end(), part.begin());
+        relay->serve(part);
+    }
+    return items;
+}
+
+/// What the program left in its terminal. A reader that takes nothing is waited for, unless
+/// somebody asks us to end.
+Result<> drain(sys::SignalFd& signals, Relay& relay) {
+    relay.program_ended();
+    while (!relay.is_done()) {
+        KNARR_TRY(wait(signals, nullptr, &relay, relay.must_wait() ? -1 : 0));
+        while (const auto signal = KNARR_TRY(signals.next())) {
+            if (*signal == SIGTERM || *signal == SIGINT || *signal == SIGHUP ||
+                *signal == SIGQUIT) {
+                return {};
+            }
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<std::optional<int>> attend(sys::SignalFd& signals,
                                   const sys::Fd& process,
+                                  Relay* relay,
                                   std::optional<std::chrono::seconds> timeout) {
-    using Clock = std::chrono::steady_clock;
     const Clock::time_point deadline = Clock::now() + timeout.value_or(std::chrono::seconds(0));
     while (true) {
         int wait_ms = -1;
@@ -40,12 +87,14 @@ Result<std::optional<int>> attend(sys::SignalFd& signals,
             }
             wait_ms = static_cast<int>(std::min<std::int64_t>(left, INT32_MAX));
         }
-        std::array<sys::Ready, 2> items{sys::Ready{.fd = process.get()},
-                                        sys::Ready{.fd = signals.fd().get()}};
-        KNARR_TRY(sys::wait_ready(items, wait_ms));
-        KNARR_TRY(hand_on(signals, process));
+        const Items items = KNARR_TRY(wait(signals, &process, relay, wait_ms));
+        KNARR_TRY(hand_on(signals, process, relay));
         if (items[0].is_ready) {
-            return KNARR_TRY(sys::reap(process)).code();
+            const int code = KNARR_TRY(sys::reap(process)).code();
+            if (relay != nullptr) {
+                KNARR_TRY(drain(signals, *relay));
+            }
+            return code;
         }
     }
 }

@@ -4,15 +4,18 @@
 #include <chrono>
 #include <optional>
 
+#include "engine/relay.h"
 #include "platform/fd.h"
 #include "platform/signal.h"
 
 namespace knarr::engine {
 
 /// Hands signals on to the child `process` until it has ended, and reaps it; its exit code. Nothing
-/// when `timeout` is over first.
+/// when `timeout` is over first. With a `relay` it serves the program's terminal meanwhile, and
+/// SIGWINCH is the terminal's: the kernel tells the program.
 Result<std::optional<int>> attend(sys::SignalFd& signals,
                                   const sys::Fd& process,
+                                  Relay* relay,
                                   std::optional<std::chrono::seconds> timeout = {});
 
 }  // namespace knarr::engine

@@ -5,6 +5,7 @@
 //   run_image.h       `run IMAGE`: pulled, seen through, made a Bundle of, then new_container.h
 //   exec.h            exec: exec_process.h says what runs, kept_config.h what the container is
 //   attend.h          a program in the foreground: signals, exit code
+//   console.h         who gets a terminal's other side; relay.h, flow.h: we do
 //   handed_over.h     inherited descriptors, pid files
 //   operate.h         start, kill, state, list, wait          destroy.h   delete, and undo
 //   states.h          which verb is legal in which state, as one table

@@ -5,6 +5,7 @@
 
 #include "core/text.h"
 #include "engine/attend.h"
+#include "engine/console.h"
 #include "engine/exec_process.h"
 #include "engine/handed_over.h"
 #include "engine/kept_config.h"
@@ -13,7 +14,6 @@
 #include "platform/host_facts.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
-#include "platform/unix_socket.h"
 #include "runtime/launch/launch.h"
 #include "runtime/runtime.h"
 
@@ -66,25 +66,8 @@ Result<Target> find_target(const Context& context,
         .record = std::move(*record), .kept = std::move(*kept), .process = std::move(live.process)};
 }
 
-/// Source: runc's checkTerminal.
-Result<> check_terminal(bool terminal, const ExecRequest& request) {
-    if (terminal && request.console_socket.empty() && request.detach) {
-        return fail(Error{.code = Errc::invalid_argument,
-                          .message = "cannot allocate tty if knarr will detach without setting "
-                                     "console socket",
-                          .hint =
-                              "give --console-socket PATH to receive the terminal, or leave out "
-                              "--detach"});
-    }
-    if (!terminal && !request.console_socket.empty()) {
-        return fail(Error{.code = Errc::invalid_argument,
-                          .message = "a console socket is given, but the process has no terminal",
-                          .hint = "add --tty"});
-    }
-    return {};
-}
-
-Result<runtime::LaunchPlan> make_plan(Target& target, const ExecRequest& request) {
+/// What runs in the end becomes the process of `target`.
+Result<> choose_process(Target& target, const ExecRequest& request) {
     spec::Process process =
         KNARR_TRY(base_process(request, *target.kept.config.process), "process");
     UserFiles files;
@@ -92,8 +75,11 @@ Result<runtime::LaunchPlan> make_plan(Target& target, const ExecRequest& request
         files = KNARR_TRY(read_user_files(target.record.pid, target.process));
     }
     KNARR_TRY(change_process(process, request, files));
-    KNARR_TRY(check_terminal(process.terminal, request));
     target.kept.config.process = std::move(process);
+    return {};
+}
+
+Result<runtime::LaunchPlan> make_plan(Target& target, const ExecRequest& request) {
     const runtime::Kind* kind = KNARR_TRY(runtime::select(target.record.isolation));
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     return kind->plan_exec({.id = target.record.id,
@@ -108,17 +94,26 @@ Result<runtime::LaunchPlan> make_plan(Target& target, const ExecRequest& request
                            host);
 }
 
-/// Lets the program run; a process that must not go on is killed here.
-Result<> go(const runtime::Launched& launched, const ExecRequest& request) {
-    Result<> done =
-        request.pid_file.empty() ? Result<>{} : write_pid_file(request.pid_file, launched.pid);
-    if (done) {
-        done = runtime::open_gate(launched.gate);
+Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
+                                     const ExecRequest& request,
+                                     Console& console) {
+    if (!request.pid_file.empty()) {
+        KNARR_TRY(write_pid_file(request.pid_file, launched.pid));
     }
-    if (!done) {
+    std::optional<Relay> relay = KNARR_TRY(console.start_relay(launched.gate));
+    KNARR_TRY(runtime::open_gate(launched.gate));
+    return relay;
+}
+
+/// Lets the program run; a process that must not go on is killed here.
+Result<std::optional<Relay>> go(const runtime::Launched& launched,
+                                const ExecRequest& request,
+                                Console& console) {
+    Result<std::optional<Relay>> relay = let_run(launched, request, console);
+    if (!relay) {
         sys::kill_and_reap(launched.pidfd);
     }
-    return done;
+    return relay;
 }
 
 Result<int> time_out(const runtime::Launched& launched, std::chrono::seconds limit) {
@@ -132,27 +127,31 @@ Result<int> time_out(const runtime::Launched& launched, std::chrono::seconds lim
 Result<int> exec(const Context& context, const ContainerId& id, const ExecRequest& request) {
     KNARR_TRY(check_preserved_fds(request.preserve_fds));
     Target target = KNARR_TRY(find_target(context, id, request));
+    KNARR_TRY(choose_process(target, request));
+    const Stay stay = request.detach ? Stay::leaves : Stay::foreground;
+    const ConsoleWay way = KNARR_TRY(
+        choose_console(target.kept.config.process->terminal, request.console_socket, stay));
     const runtime::LaunchPlan plan = KNARR_TRY(make_plan(target, request));
     for (const std::string& warning : plan.warnings) {
         context.warn(warning);
     }
     runtime::LaunchIo io;
     io.target = std::move(target.process);
-    if (!request.console_socket.empty()) {
-        io.console_socket =
-            KNARR_TRY(sys::connect_stream(request.console_socket), "console socket");
-    }
+    Console console = KNARR_TRY(Console::open(way, request.console_socket));
+    io.console_socket = console.take_socket();
     // Held back from before there is a process: a signal meanwhile is forwarded when it runs.
     std::optional<sys::SignalFd> signals;
     if (!request.detach) {
         signals.emplace(KNARR_TRY(sys::SignalFd::open()));
     }
     const runtime::Launched launched = KNARR_TRY(runtime::launch_into(plan, std::move(io)));
-    KNARR_TRY(go(launched, request), "exec");
+    std::optional<Relay> relay = KNARR_TRY(go(launched, request, console), "exec");
     if (request.detach) {
         return 0;
     }
-    const auto code = KNARR_TRY(attend(*signals, launched.pidfd, request.timeout));
+    const auto code =
+        KNARR_TRY(attend(*signals, launched.pidfd, relay ? &*relay : nullptr, request.timeout));
+    relay.reset();  // an error that follows is for a terminal as it was
     return code ? Result<int>(*code) : time_out(launched, *request.timeout);
 }
 

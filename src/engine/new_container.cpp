@@ -12,6 +12,7 @@
 #include "core/rollback.h"
 #include "core/trace.h"
 #include "engine/attend.h"
+#include "engine/console.h"
 #include "engine/destroy.h"
 #include "engine/handed_over.h"
 #include "engine/kept_config.h"
@@ -20,7 +21,6 @@
 #include "platform/file.h"
 #include "platform/pidfd.h"
 #include "platform/signal.h"
-#include "platform/unix_socket.h"
 #include "runtime/launch/launch.h"
 #include "runtime/runtime.h"
 
@@ -28,30 +28,16 @@ namespace knarr::engine {
 
 namespace {
 
-/// Who gets the terminal's master.
-enum class Terminal : std::uint8_t { socket_only, relay };
-
-Result<> check_terminal(const NewContainer& wanted, Terminal way) {
+Result<ConsoleWay> console_way(const NewContainer& wanted, Stay stay) {
     const auto& process = wanted.bundle.config.process;
-    const bool terminal = process && process->terminal;
-    if (terminal && wanted.console_socket.empty()) {
-        auto refused =
-            fail(way == Terminal::relay ? Errc::unsupported : Errc::invalid_argument,
-                 "config.json: process.terminal is true, but there is no console socket");
-        return fail(std::move(refused).error().advise(
-            "give --console-socket PATH to receive the terminal, or set process.terminal to false; "
-            "this build does not relay a terminal itself"));
-    }
-    if (!terminal && !wanted.console_socket.empty()) {
-        auto refused =
-            fail(Errc::invalid_argument,
-                 "--console-socket is given, but config.json: process.terminal is false");
-        return fail(std::move(refused).error().advise("set process.terminal to true"));
-    }
-    return {};
+    return KNARR_TRY(choose_console(process && process->terminal, wanted.console_socket, stay),
+                     "container {}",
+                     wanted.id.text());
 }
 
-Result<runtime::LaunchPlan> make_plan(const Context& context, const NewContainer& wanted) {
+Result<runtime::LaunchPlan> make_plan(const Context& context,
+                                      const NewContainer& wanted,
+                                      ConsoleWay way) {
     const runtime::Kind* kind = KNARR_TRY(runtime::select(wanted.bundle.isolation));
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     trace().mark("probe the host");
@@ -62,7 +48,7 @@ Result<runtime::LaunchPlan> make_plan(const Context& context, const NewContainer
                             .no_new_keyring = wanted.no_new_keyring,
                             .preserve_fds = wanted.preserve_fds,
                             .rootless = context.rootless,
-                            .console_socket = !wanted.console_socket.empty()});
+                            .console_socket = way != ConsoleWay::none});
     trace().mark("plan");
     return plan;
 }
@@ -126,6 +112,7 @@ struct Standing {
     LockedDir dir;
     Record record;
     runtime::Launched launched;
+    Console console;
     std::string pid_file;
 };
 
@@ -174,16 +161,18 @@ Result<runtime::Launched> launch(const LockedDir& dir,
     return launched;
 }
 
-Result<Standing> stand(const Context& context, const NewContainer& wanted, Gate gate) {
+Result<Standing> stand(const Context& context,
+                       const NewContainer& wanted,
+                       ConsoleWay way,
+                       Gate gate) {
     KNARR_TRY(check_preserved_fds(wanted.preserve_fds));
-    const runtime::LaunchPlan plan = KNARR_TRY(make_plan(context, wanted));
+    const runtime::LaunchPlan plan = KNARR_TRY(make_plan(context, wanted, way));
     for (const std::string& warning : plan.warnings) {
         context.warn(warning);
     }
     runtime::LaunchIo io;
-    if (!wanted.console_socket.empty()) {
-        io.console_socket = KNARR_TRY(sys::connect_stream(wanted.console_socket), "console socket");
-    }
+    Console console = KNARR_TRY(Console::open(way, wanted.console_socket));
+    io.console_socket = console.take_socket();
     LockedDir dir = KNARR_TRY(take_id(context, wanted.id));
     trace().mark("take the ID");
     Record record = make_record(wanted, plan);
@@ -210,6 +199,7 @@ Result<Standing> stand(const Context& context, const NewContainer& wanted, Gate 
     return Standing{.dir = std::move(dir),
                     .record = std::move(record),
                     .launched = std::move(*launched),
+                    .console = std::move(console),
                     .pid_file = wanted.pid_file};
 }
 
@@ -283,8 +273,8 @@ Result<NewContainer> read_request(const BundleRequest& request) {
 Result<> create_container(const Context& context, NewContainer wanted) {
     const std::string what = "container " + wanted.id.text();
     wanted.auto_remove = false;
-    KNARR_TRY(check_terminal(wanted, Terminal::socket_only), "{}", what);
-    Standing standing = KNARR_TRY(stand(context, wanted, Gate::socket), "{}", what);
+    const ConsoleWay way = KNARR_TRY(console_way(wanted, Stay::leaves));
+    Standing standing = KNARR_TRY(stand(context, wanted, way, Gate::socket), "{}", what);
     standing.record.status = ContainerState::created;
     Result<> saved = fault_point("create.done");
     if (saved) {
@@ -302,8 +292,8 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
     const std::string what = "container " + wanted.id.text();
     const bool foreground = mode == RunMode::foreground;
     wanted.auto_remove = wanted.auto_remove && foreground;
-    KNARR_TRY(
-        check_terminal(wanted, foreground ? Terminal::relay : Terminal::socket_only), "{}", what);
+    const ConsoleWay way =
+        KNARR_TRY(console_way(wanted, foreground ? Stay::foreground : Stay::leaves));
     // Held back from before there is anything to leave behind: a signal meanwhile is forwarded to
     // the program as soon as it runs.
     std::optional<sys::SignalFd> signals;
@@ -311,8 +301,10 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
         signals.emplace(KNARR_TRY(sys::SignalFd::open(), "{}", what));
     }
     std::optional<Standing> standing(
-        KNARR_TRY(stand(context, wanted, Gate::in_process), "{}", what));
-    if (Result<> running = go(*standing); !running) {
+        KNARR_TRY(stand(context, wanted, way, Gate::in_process), "{}", what));
+    Result<std::optional<Relay>> relay = standing->console.start_relay(standing->launched.gate);
+    Result<> running = relay ? go(*standing) : Result<>(fail(std::move(relay).error()));
+    if (!running) {
         remove_pid_file(standing->pid_file);
         undo(context, std::move(standing->dir), standing->record);
         return fail(std::move(running).error().within(what));
@@ -323,7 +315,8 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
     if (!foreground) {
         return 0;
     }
-    const int code = *KNARR_TRY(attend(*signals, process), "{}", what);
+    const int code = *KNARR_TRY(attend(*signals, process, *relay ? &**relay : nullptr), "{}", what);
+    relay->reset();  // what is said from here on is for a terminal as it was
     trace().mark("wait for the program to end");
     KNARR_TRY(conclude(context, wanted, record, code), "{}", what);
     trace().mark("remove what there was");

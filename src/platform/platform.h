@@ -17,6 +17,7 @@
 //                                         the seccomp filter: policy -> tree -> BPF; call numbers
 //   capability.h                          names and sets of capabilities
 //   socket.h unix_socket.h terminal.h     packets with descriptors; sockets by path; terminals
+//   raw_terminal.h                        the caller's terminal, raw while a container's is shown
 //   path_access.h                         which directory on the way is closed to us
 //   patience.h                            waiting where only asking again helps
 //   host_facts.h                          what this host can do, probed once, passed in as a value

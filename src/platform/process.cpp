@@ -1,5 +1,6 @@
 #include "platform/process.h"
 
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -120,6 +121,25 @@ Result<> close_on_exec_from(unsigned first) {
         if (fd >= static_cast<int>(first)) {
             fcntl(fd, F_SETFD, FD_CLOEXEC);
         }
+    }
+    return {};
+}
+
+Result<> keep_only(std::vector<int> keep) {
+    std::sort(keep.begin(), keep.end());
+    unsigned from = 3;
+    for (const int fd : keep) {
+        if (fd < 3) {
+            return fail(Errc::internal, "descriptor {} is none to keep", fd);
+        }
+        const auto number = static_cast<unsigned>(fd);
+        if (number > from && syscall(SYS_close_range, from, number - 1, 0) != 0) {
+            return fail_errno(errno, "close_range");
+        }
+        from = std::max(from, number + 1);
+    }
+    if (syscall(SYS_close_range, from, ~0U, 0) != 0) {
+        return fail_errno(errno, "close_range");
     }
     return {};
 }

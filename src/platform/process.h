@@ -41,6 +41,8 @@ void new_session();
 void unblock_signals();
 /// close_range(2): marks everything from `first` on close-on-exec.
 Result<> close_on_exec_from(unsigned first);
+/// close_range(2): closes everything above 2 but these.
+Result<> keep_only(std::vector<int> keep);
 /// dup2(2) of each valid descriptor onto its number.
 Result<> replace_fd(const Fd& from, int number);
 

@@ -6,8 +6,10 @@
 #include <linux/magic.h>
 #include <linux/openat2.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/statfs.h>
 #include <termios.h>
+#include <unistd.h>
 
 #include "platform/file.h"
 #include "platform/process.h"
@@ -30,10 +32,7 @@ Result<Terminal> make_terminal(const Fd& root) {
     if (ioctl(terminal.master.get(), TIOCSPTLCK, &unlock) != 0) {
         return fail_errno(errno, "unlock the terminal");
     }
-    terminal.slave = Fd(ioctl(terminal.master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
-    if (!terminal.slave.valid()) {
-        return fail_errno(errno, "open the terminal's slave");
-    }
+    terminal.slave = KNARR_TRY(open_slave(terminal.master));
     termios settings{};
     if (tcgetattr(terminal.slave.get(), &settings) == 0) {
         settings.c_oflag &= ~static_cast<tcflag_t>(ONLCR);
@@ -50,6 +49,54 @@ Result<> set_terminal_size(const Fd& terminal, std::uint32_t rows, std::uint32_t
         return fail_errno(errno, "set the terminal's size");
     }
     return {};
+}
+
+std::optional<TerminalSize> terminal_size(const Fd& terminal) {
+    winsize size{};
+    if (ioctl(terminal.get(), TIOCGWINSZ, &size) != 0 || size.ws_row == 0 || size.ws_col == 0) {
+        return std::nullopt;
+    }
+    return TerminalSize{.rows = size.ws_row, .columns = size.ws_col};
+}
+
+bool is_terminal(const Fd& fd) {
+    return isatty(fd.get()) == 1;
+}
+
+std::optional<char> end_of_input(const Fd& terminal) {
+    termios settings{};
+    if (tcgetattr(terminal.get(), &settings) != 0 || (settings.c_lflag & ICANON) == 0) {
+        return std::nullopt;
+    }
+    return static_cast<char>(settings.c_cc[VEOF]);
+}
+
+Result<Fd> open_slave(const Fd& master) {
+    Fd slave(ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (!slave.valid()) {
+        return fail_errno(errno, "open the terminal's slave");
+    }
+    return slave;
+}
+
+std::optional<Fd> open_standard(int number) {
+    struct stat entry{};
+    const int flags = fcntl(number, F_GETFL);
+    if (flags < 0 || fstat(number, &entry) != 0) {
+        return std::nullopt;
+    }
+    unsigned index = 0;
+    // Opening the path of a master would make another terminal.
+    const bool master = ioctl(number, TIOCGPTN, &index) == 0;
+    if (S_ISFIFO(entry.st_mode) || (isatty(number) == 1 && !master)) {
+        const std::string path = fmt::format("/proc/self/fd/{}", number);
+        Fd own(open(path.c_str(), (flags & O_ACCMODE) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+        if (own.valid()) {
+            return own;
+        }
+    }
+    Fd copy(fcntl(number, F_DUPFD_CLOEXEC, 3));
+    return copy.valid() ? std::optional(std::move(copy)) : std::nullopt;
 }
 
 Result<> become_foreground_of(const Fd& slave) {

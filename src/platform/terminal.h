@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 
 #include "platform/fd.h"
 
@@ -16,6 +17,24 @@ struct Terminal {
 /// Source: ioctl_tty(2) TIOCGPTPEER.
 Result<Terminal> make_terminal(const Fd& root);
 Result<> set_terminal_size(const Fd& terminal, std::uint32_t rows, std::uint32_t columns);
+
+struct TerminalSize {
+    std::uint16_t rows = 0, columns = 0;
+};
+/// Nothing where it is no terminal, or one that does not know its size (0 rows or columns).
+std::optional<TerminalSize> terminal_size(const Fd& terminal);
+bool is_terminal(const Fd& fd);
+/// The byte that means "end of input" to programs that read lines of this terminal (either side of
+/// it); nothing where they read bytes. Source: termios(3) ICANON, VEOF.
+std::optional<char> end_of_input(const Fd& terminal);
+/// The slave of a master, so that the master does not report the end of what others open next.
+Result<Fd> open_slave(const Fd& master);
+
+/// A descriptor of our own for the standard stream `number` (0 to 2); nothing where that is closed.
+/// Terminals and pipes are opened anew and then never block: the flags of the inherited one are
+/// shared with whoever else has it. What cannot be opened anew is duplicated and may block.
+std::optional<Fd> open_standard(int number);
+
 /// Makes it the controlling terminal of this session leader, and stdin, stdout and stderr.
 Result<> become_foreground_of(const Fd& slave);
 

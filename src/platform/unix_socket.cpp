@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -29,7 +30,12 @@ Result<sockaddr_un> address_of(const std::string& path) {
     return address;
 }
 
+/// A longer path than an address holds is opened first, and the address names the descriptor.
 Result<Fd> connect_to(const std::string& path, int type) {
+    if (path.size() >= sizeof sockaddr_un{}.sun_path) {
+        const Fd socket = KNARR_TRY(open_path(path, O_PATH), "connect to");
+        return connect_to(fd_path(socket), type);
+    }
     const sockaddr_un address = KNARR_TRY(address_of(path));
     Fd fd(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
     if (!fd.valid()) {

@@ -18,7 +18,7 @@ Result<uid_t> peer_user(const Fd& socket);
 Result<Fd> accept_owner(const Fd& listener, uid_t owner);
 /// Errors: sys_errno ECONNREFUSED or ENOENT when nobody listens.
 Result<Fd> connect_at(const Fd& dir, const std::string& name);
-/// Connects to an operator's path (SOCK_STREAM): --console-socket.
+/// Connects to an operator's path (SOCK_STREAM) of any length: --console-socket.
 Result<Fd> connect_stream(const std::string& path);
 /// Sends one byte with a descriptor, as terminal receivers expect it.
 Result<> send_terminal(const Fd& socket, const Fd& master, const std::string& name);

@@ -1,6 +1,5 @@
 #include "platform/worker.h"
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -67,25 +66,6 @@ Result<std::string> decode(std::string_view bytes) {
                       .sys_errno = head.sys_errno,
                       .message = printable(rest.substr(0, head.message_bytes), kMaxText),
                       .hint = printable(rest.substr(head.message_bytes), kMaxText)});
-}
-
-Result<> keep_only(std::vector<int> keep) {
-    std::sort(keep.begin(), keep.end());
-    unsigned from = 3;
-    for (const int fd : keep) {
-        if (fd < 3) {
-            return fail(Errc::internal, "a worker cannot keep descriptor {}", fd);
-        }
-        const auto number = static_cast<unsigned>(fd);
-        if (number > from && syscall(SYS_close_range, from, number - 1, 0) != 0) {
-            return fail_errno(errno, "close_range");
-        }
-        from = std::max(from, number + 1);
-    }
-    if (syscall(SYS_close_range, from, ~0U, 0) != 0) {
-        return fail_errno(errno, "close_range");
-    }
-    return {};
 }
 
 Result<> limit_memory(std::uint64_t bytes) {

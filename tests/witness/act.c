@@ -14,6 +14,7 @@
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -316,4 +317,49 @@ void do_spin(const char* seconds) {
     } while (passed < atof(seconds));
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
     report_number("cpu_ms", now.tv_sec * 1000 + now.tv_nsec / 1000000);
+}
+
+/// Leaves a child behind that no hang-up ends, with all that is open here.
+void do_leave(const char* seconds) {
+    fflush(NULL);
+    if (syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) == 0) {
+        signal(SIGHUP, SIG_IGN);
+        setsid();
+        do_sleep(seconds);
+        _exit(0);
+    }
+}
+
+/// The count where LISTEN_PID is our own pid, the names, and what each descriptor is.
+void do_listen_fds(const char* unused) {
+    (void)unused;
+    const char* pid = getenv("LISTEN_PID");
+    const char* count = getenv("LISTEN_FDS");
+    const char* names = getenv("LISTEN_FDNAMES");
+    const int mine = pid && count && atol(pid) == getpid();
+    report_number("listen_fds", mine ? atol(count) : 0);
+    report("listen_names", names ? names : "");
+    for (int fd = 3; mine && fd < 3 + atoi(count); ++fd) {
+        int listens = 0;
+        socklen_t size = sizeof listens;
+        const int failed = getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) != 0;
+        printf("listens.%d=%d\n", fd, failed ? -1 : listens);
+    }
+}
+
+void do_notify(const char* text) {
+    const char* path = getenv("NOTIFY_SOCKET");
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    if (!path || strlen(path) >= sizeof address.sun_path) {
+        report("notify", "no NOTIFY_SOCKET");
+        return;
+    }
+    memcpy(address.sun_path, path, strlen(path) + 1);
+    const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    const ssize_t sent = sendto(
+        fd, text, strlen(text), MSG_NOSIGNAL, (const struct sockaddr*)&address, sizeof address);
+    report_outcome("notify", text, fd < 0 || sent < 0);
+    if (fd >= 0) {
+        close(fd);
+    }
 }

@@ -4,13 +4,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/utsname.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "witness.h"
@@ -263,6 +266,28 @@ void see_mounts(const char* unused) {
 void see_cgroup(const char* unused) {
     (void)unused;
     report_lines("cgroup", "/proc/self/cgroup");
+}
+
+void see_terminal(const char* unused) {
+    (void)unused;
+    struct winsize size;
+    struct termios mode;
+    struct stat own, console;
+    if (ioctl(0, TIOCGWINSZ, &size) != 0 || tcgetattr(0, &mode) != 0 || fstat(0, &own) != 0) {
+        report_outcome("terminal", "0", 1);
+        return;
+    }
+    report_number("rows", size.ws_row);
+    report_number("columns", size.ws_col);
+    report_number("onlcr", (mode.c_oflag & ONLCR) != 0);
+    report_number("owner", own.st_uid);
+    report_number("leader", tcgetsid(0) == getpid());
+    report_number("foreground", tcgetpgrp(0) == getpgrp());
+    report_number("same", isatty(1) && isatty(2));
+    // Two paths to one terminal: both lead to a device of the same number.
+    report_number("console",
+                  stat("/dev/console", &console) == 0 && S_ISCHR(console.st_mode) &&
+                      console.st_rdev == own.st_rdev);
 }
 
 void see_all(const char* unused) {

@@ -34,6 +34,7 @@ static const struct {
     {"fds", 0, see_fds, "fd.N=TARGET, tty"},
     {"cgroup", 0, see_cgroup, "cgroup.N=LINE of /proc/self/cgroup"},
     {"mounts", 0, see_mounts, "mount.N=LINE of /proc/self/mountinfo"},
+    {"terminal", 0, see_terminal, "of stdin: rows columns onlcr owner leader foreground console"},
     {"cat", 1, do_cat, "PATH: cat:PATH=CONTENT"},
     {"can-read", 1, do_can_read, "PATH: ok or errno"},
     {"can-write", 1, do_can_write, "PATH (file or directory): ok or errno"},
@@ -67,6 +68,9 @@ static const struct {
     {"socket32", 1, do_socket32, "FAMILY by the 32-bit socket(2): ok or errno"},
     {"socketcall32", 1, do_socketcall32, "FAMILY by socketcall(2): ok or errno"},
     {"socket-wide", 1, do_socket_wide, "FAMILY plus 2^32: ok or errno"},
+    {"leave", 1, do_leave, "SECONDS that a child in a session of its own keeps everything open"},
+    {"listen-fds", 0, do_listen_fds, "socket activation as sd_listen_fds(3) sees it"},
+    {"notify", 1, do_notify, "TEXT to $NOTIFY_SOCKET as sd_notify(3) does: ok or errno"},
     {"help", 0, do_help, "this list"},
 };
 

@@ -25,6 +25,7 @@ void see_namespaces(const char* unused);
 void see_fds(const char* unused);
 void see_mounts(const char* unused);
 void see_cgroup(const char* unused);
+void see_terminal(const char* unused);
 void see_all(const char* unused);
 
 // Words that act (act.c), with the value that follows the word.
@@ -57,3 +58,6 @@ void do_socket32(const char* family);
 void do_socketcall32(const char* family);
 void do_socket_wide(const char* family);
 void do_spin(const char* seconds);
+void do_leave(const char* seconds);
+void do_listen_fds(const char* unused);
+void do_notify(const char* text);

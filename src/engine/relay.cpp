@@ -1,0 +1,187 @@
+#include "engine/relay.h"
+
+#include <cerrno>
+
+#include "platform/terminal.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// More than a pseudo terminal holds: past it somebody else is writing.
+constexpr std::size_t kMaxDrainedBytes = std::size_t{1} << 20;
+/// A write that the kernel takes whole from a pipe that polled writable; others may block.
+constexpr std::size_t kPieceBytes = 4096;
+
+/// The first of the caller's standard streams that is a terminal.
+std::optional<sys::Fd> find_terminal() {
+    for (int number = 0; number < 3; ++number) {
+        std::optional<sys::Fd> stream = sys::open_standard(number);
+        if (stream && sys::is_terminal(*stream)) {
+            return stream;
+        }
+    }
+    return std::nullopt;
+}
+
+/// Nothing yet; or the count, 0 at the end. A terminal whose other side is gone says EIO.
+std::optional<std::size_t> read_ready(const sys::Fd& fd, std::span<char> room) {
+    const Result<std::size_t> got = sys::read_some(fd, room);
+    if (!got) {
+        return got.error().sys_errno == EAGAIN ? std::nullopt : std::optional<std::size_t>(0);
+    }
+    return *got;
+}
+
+enum class Sink { open, gone };
+Sink write_ready(const sys::Fd& fd, Flow& flow) {
+    const Result<std::optional<std::size_t>> put =
+        sys::write_some(fd, flow.held_part().substr(0, kPieceBytes));
+    if (!put) {
+        return Sink::gone;
+    }
+    flow.was_written(put->value_or(0));
+    return Sink::open;
+}
+
+}  // namespace
+
+Result<Relay> Relay::open(sys::Fd master) {
+    Relay relay(std::move(master));
+    KNARR_TRY(sys::set_nonblocking(relay.master_));
+    relay.slave_ = KNARR_TRY(sys::open_slave(relay.master_));
+    relay.stdin_ = sys::open_standard(0);
+    relay.stdout_ = sys::open_standard(1);
+    relay.size_source_ = find_terminal();
+    relay.resize();
+    if (!relay.stdin_) {
+        relay.input_.end();
+    } else if (sys::is_terminal(*relay.stdin_)) {
+        relay.stdin_is_terminal_ = true;
+        sys::Fd terminal = KNARR_TRY(sys::duplicate(*relay.stdin_));
+        relay.raw_.emplace(KNARR_TRY(sys::RawTerminal::enter(std::move(terminal))));
+    }
+    return relay;
+}
+
+std::array<sys::Ready, Relay::kItems> Relay::wants() const {
+    const auto when = [](bool wanted, const sys::Fd* fd) {
+        return wanted && fd != nullptr ? fd->get() : -1;
+    };
+    const sys::Fd* in = stdin_ ? &*stdin_ : nullptr;
+    const sys::Fd* out = stdout_ ? &*stdout_ : nullptr;
+    std::array<sys::Ready, kItems> items;
+    items[from_stdin] = {.fd = when(input_.wants_to_read(), in)};
+    items[to_master] = {.fd = when(input_.wants_to_write(), &master_), .to_write = true};
+    items[from_master] = {.fd = when(output_.wants_to_read(), &master_)};
+    items[to_stdout] = {.fd = when(output_.wants_to_write(), out), .to_write = true};
+    return items;
+}
+
+void Relay::serve(const std::array<sys::Ready, kItems>& ready) {
+    if (ready[from_stdin].is_ready) {
+        take_input();
+    }
+    if (ready[to_master].is_ready && input_.wants_to_write()) {
+        give_input();
+    }
+    // After the end nobody has to announce what is there: reading says when it was the last.
+    if ((ready[from_master].is_ready || program_ended_) && output_.wants_to_read()) {
+        take_output();
+    }
+    if (ready[to_stdout].is_ready && output_.wants_to_write()) {
+        give_output();
+    }
+}
+
+void Relay::take_input() {
+    const auto got = read_ready(*stdin_, input_.free_part());
+    if (!got) {
+        return;
+    }
+    input_.was_read(*got);
+    if (*got > 0) {
+        return;
+    }
+    if (stdin_is_terminal_) {
+        hang_up();
+        return;
+    }
+    // Within a line the character only sends what there is; the second one then is the end.
+    const std::optional<char> eof = sys::end_of_input(master_);
+    input_.end(eof ? std::string(input_.last_read() == '\n' ? 1 : 2, *eof) : std::string());
+}
+
+void Relay::give_input() {
+    if (write_ready(master_, input_) == Sink::gone) {
+        input_.break_off();
+    }
+}
+
+void Relay::take_output() {
+    const auto got = read_ready(master_, output_.free_part());
+    if (!got) {
+        if (program_ended_) {
+            output_.end();
+        }
+        return;
+    }
+    output_.was_read(*got);
+    drained_bytes_ += program_ended_ ? *got : 0;
+    if ((*got == 0 && !reopen()) || drained_bytes_ > kMaxDrainedBytes) {
+        output_.end();
+    }
+    if (!stdout_) {
+        output_.was_written(output_.held_part().size());  // a closed stdout, as /dev/null
+    }
+}
+
+/// A program may hang its terminal up (vhangup(2), as login programs do) and open it again.
+bool Relay::reopen() {
+    if (program_ended_) {
+        return false;
+    }
+    Result<sys::Fd> slave = sys::open_slave(master_);
+    if (slave) {
+        slave_ = std::move(*slave);
+    }
+    return slave.has_value();
+}
+
+void Relay::give_output() {
+    if (write_ready(*stdout_, output_) == Sink::gone) {
+        hang_up();
+    }
+}
+
+void Relay::hang_up() {
+    input_.break_off();
+    output_.break_off();
+    slave_.reset();
+    master_.reset();
+}
+
+void Relay::resize() {
+    if (size_source_ && master_.valid()) {
+        if (const auto size = sys::terminal_size(*size_source_)) {
+            // Fails only where the terminal is gone, which the next read finds.
+            static_cast<void>(sys::set_terminal_size(master_, size->rows, size->columns));
+        }
+    }
+}
+
+void Relay::resume() {
+    resize();
+    if (raw_) {
+        // Fails where the terminal is gone, which the next read finds.
+        static_cast<void>(raw_->enter_again());
+    }
+}
+
+void Relay::program_ended() {
+    program_ended_ = true;
+    slave_.reset();
+    input_.break_off();
+}
+
+}  // namespace knarr::engine

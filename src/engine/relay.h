@@ -1,0 +1,67 @@
+#pragma once
+// The runtime as a terminal's other side: between the caller's stdin and stdout and the terminal
+// of a container, while its program runs in the foreground.
+//
+//   stdin  -> input_  -> master    bytes as they are; at the end of a pipe or file the end-of-file
+//                                  character, where the program reads lines
+//   stdout <- output_ <- master    until the program has ended and the terminal holds no more
+//
+// The caller's terminal, where stdin is one, is in raw mode meanwhile and gives its size.
+
+#include <array>
+#include <optional>
+
+#include "engine/flow.h"
+#include "platform/fd.h"
+#include "platform/raw_terminal.h"
+#include "platform/socket.h"
+
+namespace knarr::engine {
+
+class Relay {
+public:
+    /// Takes over the terminal behind `master`: its size from here on is the caller's.
+    static Result<Relay> open(sys::Fd master);
+
+    static constexpr std::size_t kItems = 4;
+    /// What to wait for before the next serve().
+    std::array<sys::Ready, kItems> wants() const;
+    /// Moves what is ready.
+    void serve(const std::array<sys::Ready, kItems>& ready);
+
+    /// After SIGWINCH: the caller's size becomes the container's.
+    void resize();
+    /// After SIGCONT: raw again, and the size anew.
+    void resume();
+
+    /// The program has ended: what it wrote still goes out, input is over. Others may hold the
+    /// terminal open and write on; they are not waited for.
+    void program_ended();
+    /// After the end: whether all is out; whether there is something to wait for until it is.
+    bool is_done() const { return output_.is_done(); }
+    bool must_wait() const { return output_.wants_to_write(); }
+
+private:
+    enum Item { from_stdin, to_master, from_master, to_stdout };
+
+    explicit Relay(sys::Fd master) : master_(std::move(master)) {}
+    void take_input();
+    void give_input();
+    void take_output();
+    bool reopen();
+    void give_output();
+    /// The caller's side is gone: so is the container's terminal, as when a window is closed.
+    void hang_up();
+
+    sys::Fd master_;
+    sys::Fd slave_;  // held, so that a program that closes its terminal can open it again
+    std::optional<sys::Fd> stdin_, stdout_;
+    std::optional<sys::Fd> size_source_;  // the caller's terminal
+    bool stdin_is_terminal_ = false;
+    std::optional<sys::RawTerminal> raw_;
+    Flow input_, output_;
+    bool program_ended_ = false;
+    std::size_t drained_bytes_ = 0;  // since the program ended
+};
+
+}  // namespace knarr::engine
