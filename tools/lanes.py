@@ -2,6 +2,7 @@
 
 import argparse
 import concurrent.futures
+import json
 import os
 import pathlib
 import shutil
@@ -198,6 +199,37 @@ def lane_conformance(tally):
         tally.failed.append(("conformance: at least as many clean as runc", tail(log)))
 
 
+def lane_v2(tally, part="full"):
+    """Runs the tests in a virtual machine with cgroup v2 and systemd: see tests/v2lane/run."""
+    if not (build(tally, "dev") and build(tally, "release")):
+        return
+    if os.geteuid() == 0 and not shutil.which("qemu-system-x86_64"):
+        step(Tally(), "v2-deps", ["tools/deps", "vm"])
+    reports, before = LOGS / "v2", len(tally.failed)
+    status, log = run("v2", ["tests/v2lane/run", "--part", part, "--logs", reports])
+    lines = log.read_text(errors="replace").splitlines()
+    if status == 77:
+        tally.skipped.append(("v2", lines[-1] if lines else "no reason given"))
+        return
+    print("\n".join(f"  {line.strip()}" for line in lines), flush=True)
+    for path in sorted(reports.glob("*.json")):
+        told, mine = json.loads(path.read_text()), Tally()
+        report, name = path.with_suffix(".xml"), f"v2: {told['name']}"
+        if report.exists():
+            read_junit(mine, report, f"{name}: ")
+        elif told["status"] == 0:
+            mine.passed += 1
+        if told["status"] != 0 and not mine.failed:
+            mine.failed.append((name, tail(path.with_suffix(".log"))))
+        tally.add(mine)
+    if status != 0 and len(tally.failed) == before:
+        tally.failed.append(("v2: the virtual machine", tail(log)))
+
+
+def lane_v2_smoke(tally):
+    lane_v2(tally, "smoke")
+
+
 def fuzz_one(target, seconds):
     """Looks for inputs that break one target; returns (what happened or None, its last lines)."""
     name = target.name.removeprefix("fuzz_")
@@ -246,9 +278,13 @@ LANES = {
     "asan": lane_asan,
     "integration": lane_integration,
     "conformance": lane_conformance,
+    "v2-smoke": lane_v2_smoke,
     "fuzz": lane_fuzz,
-    "bench": lane_bench,  # only when asked for: its bounds hold on a quiet machine
+    "v2": lane_v2,
+    "bench": lane_bench,
 }
+# The first holds all that v2-smoke does, the second's bounds hold on a quiet machine.
+ONLY_WHEN_ASKED = ("v2", "bench")
 
 
 def main():
@@ -260,7 +296,7 @@ def main():
     LOGS.mkdir(parents=True)
 
     total = Tally()
-    for name in options.only or [lane for lane in LANES if lane != "bench"]:
+    for name in options.only or [lane for lane in LANES if lane not in ONLY_WHEN_ASKED]:
         tally, start = Tally(), time.monotonic()
         print(f"{name} ...", flush=True)
         LANES[name](tally)

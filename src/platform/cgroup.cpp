@@ -105,22 +105,38 @@ void enable_controllers(const std::string& place,
     if (!dir) {
         return;  // making the child fails with the better message
     }
-    const Result<std::string> have =
-        read_file_at(*dir, "cgroup.subtree_control", kMaxCgroupFileBytes);
+    const auto read = [&](const char* file) {
+        return read_file_at(*dir, file, kMaxCgroupFileBytes).value_or("");
+    };
+    const std::string have = read("cgroup.subtree_control"), offered = read("cgroup.controllers");
     std::string all;
     std::vector<std::string> missing;
     for (const std::string& controller : wanted) {
-        if (!have || !lists(*have, controller)) {
-            missing.push_back(controller);
-            all += (all.empty() ? "+" : " +") + controller;
+        if (lists(have, controller)) {
+            continue;
         }
+        if (!lists(offered, controller)) {
+            reasons.try_emplace(controller, why_not_enabled(ENOENT, controller, place));
+            continue;
+        }
+        missing.push_back(controller);
+        all += (all.empty() ? "+" : " +") + controller;
     }
-    if (missing.empty() || write_file_at(*dir, "cgroup.subtree_control", all)) {
+    if (missing.empty()) {
         return;
     }
-    // The kernel takes all or none: find out which one it refuses.
+    const Result<> together = write_file_at(*dir, "cgroup.subtree_control", all);
+    if (together) {
+        return;
+    }
+    // The kernel takes all or none: find out which one it refuses. Not where processes are in the
+    // way: cpu or pids alone would then make the cgroup a threaded one, and what is made below it
+    // could hold no process (cgroup-v2.rst, "Threads").
+    const int error = together.error().sys_errno;
+    const bool alone = error != EBUSY && error != EOPNOTSUPP;
     for (const std::string& controller : missing) {
-        const Result<> one = write_file_at(*dir, "cgroup.subtree_control", "+" + controller);
+        const Result<> one =
+            alone ? write_file_at(*dir, "cgroup.subtree_control", "+" + controller) : together;
         if (!one) {
             reasons.try_emplace(controller,
                                 why_not_enabled(one.error().sys_errno, controller, place));
