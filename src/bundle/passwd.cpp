@@ -2,7 +2,11 @@
 
 #include <algorithm>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include "core/text.h"
+#include "platform/file.h"
 
 namespace knarr::bundle {
 
@@ -167,6 +171,14 @@ Result<ResolvedUser> resolve_user(std::string_view user,
         out.groups = groups_of(out.name, group, out.gid);
     }
     return out;
+}
+
+Result<std::string> read_user_file(const sys::Fd& root, const char* path) {
+    const Result<sys::Fd> file = sys::open_in_root(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    if (!file || !S_ISREG(KNARR_TRY(sys::stat_of(*file)).st_mode)) {
+        return std::string();
+    }
+    return KNARR_TRY(sys::read_all(*file, kMaxPasswdBytes), "/{} of the container", path);
 }
 
 }  // namespace knarr::bundle

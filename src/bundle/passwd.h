@@ -11,6 +11,7 @@
 
 #include "core/limits.h"
 #include "knarr/result.h"
+#include "platform/fd.h"
 
 namespace knarr::bundle {
 
@@ -39,5 +40,10 @@ struct ResolvedUser {
 Result<ResolvedUser> resolve_user(std::string_view user,
                                   std::string_view passwd,
                                   std::string_view group);
+
+/// The text of `path` below the root of a container, whatever that has under this name: links stay
+/// inside, and what is not there or not a regular file is empty.
+/// Errors: limit_exceeded beyond kMaxPasswdBytes.
+Result<std::string> read_user_file(const sys::Fd& root, const char* path);
 
 }  // namespace knarr::bundle

@@ -15,15 +15,6 @@ namespace knarr::engine {
 
 namespace {
 
-/// What a hostile container shows under this name; empty when it is not a regular file.
-Result<std::string> read_in(const sys::Fd& root, const char* path) {
-    const Result<sys::Fd> file = sys::open_in_root(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    if (!file || !S_ISREG(KNARR_TRY(sys::stat_of(*file)).st_mode)) {
-        return std::string();
-    }
-    return KNARR_TRY(sys::read_all(*file, bundle::kMaxPasswdBytes), "/{} of the container", path);
-}
-
 std::string_view name_part(std::string_view user) {
     return user.substr(0, user.find(':'));
 }
@@ -102,8 +93,8 @@ Result<UserFiles> read_user_files(pid_t pid, const sys::Fd& process) {
         return gone ? fail(Errc::wrong_state, "the container has ended")
                     : fail(root ? there.error() : root.error());
     }
-    return UserFiles{.passwd = KNARR_TRY(read_in(*root, "etc/passwd")),
-                     .group = KNARR_TRY(read_in(*root, "etc/group"))};
+    return UserFiles{.passwd = KNARR_TRY(bundle::read_user_file(*root, "etc/passwd")),
+                     .group = KNARR_TRY(bundle::read_user_file(*root, "etc/group"))};
 }
 
 bool needs_user_files(const spec::Process& process, const ExecRequest& request) {

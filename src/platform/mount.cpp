@@ -225,17 +225,15 @@ Result<> remount(const Fd& target, unsigned long flags, const std::string& data)
 
 Result<> pivot_to(const Fd& root) {
     // Both the new and the old root are "." afterwards, the old one on top: it is detached there.
-    // Source: pivot_root(2), "pivot_root(".", ".")".
+    // Source: pivot_root(2), "pivot_root(".", ".")". The unmount does not reach the host, because
+    // no mount of the old tree is shared: it was made private or a slave at the start. A mount(2)
+    // on "." here would change the new root, which "." still names.
     if (fchdir(root.get()) != 0) {
         return fail_errno(errno, "fchdir to the root file system");
     }
     if (syscall(SYS_pivot_root, ".", ".") != 0) {
         return fail(make_errno(errno, "pivot_root")
                         .advise("pivot_root cannot leave an initramfs: use --no-pivot there"));
-    }
-    // Slave first: with a shared tree the unmount would reach the host.
-    if (mount(nullptr, ".", nullptr, MS_SLAVE | MS_REC, nullptr) != 0) {
-        return fail_errno(errno, "make the old root a slave");
     }
     if (umount2(".", MNT_DETACH) != 0) {
         return fail_errno(errno, "detach the old root");

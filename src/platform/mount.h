@@ -56,7 +56,8 @@ Result<> make_parent_private(const std::string& host_path);
 /// mount(2) with MS_REMOUNT on the mount at `target`.
 Result<> remount(const Fd& target, unsigned long flags, const std::string& data);
 
-/// Makes `root` the root of this mount namespace and detaches the old one.
+/// Makes `root` the root of this mount namespace and detaches the old one, no mount of which may be
+/// shared with another namespace.
 Result<> pivot_to(const Fd& root);
 /// The old way, where pivot_root is impossible (initramfs): move `root` over "/" and chroot.
 Result<> move_to_root(const Fd& root);

@@ -66,11 +66,9 @@ Result<> copy_tree(const sys::Fd& from, const sys::Fd& to, int depth) {
 }  // namespace
 
 Result<> copy_up(const sys::Fd& from, const sys::Fd& to) {
-    const struct stat entry = KNARR_TRY(sys::stat_of(from));
     const sys::Fd source = KNARR_TRY(sys::open_at(from, ".", O_RDONLY | O_DIRECTORY));
     const sys::Fd copy = KNARR_TRY(sys::open_at(to, ".", O_RDONLY | O_DIRECTORY));
-    KNARR_TRY(copy_tree(source, copy, 0));
-    return sys::set_attributes_at(copy, ".", entry);
+    return copy_tree(source, copy, 0);
 }
 
 }  // namespace knarr::runtime

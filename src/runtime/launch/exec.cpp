@@ -1,5 +1,10 @@
 // After the gate: the child becomes the user and then the program.
 
+#include <algorithm>
+
+#include <fcntl.h>
+
+#include "bundle/passwd.h"
 #include "core/text.h"
 #include "core/trace.h"
 #include "platform/capability.h"
@@ -83,6 +88,26 @@ Result<> lower_effective(const Identity& identity) {
         identity.cap_effective & own.permitted, own.permitted, own.inheritable);
 }
 
+bool gives_home(const std::string& setting) {
+    return setting.starts_with("HOME=") && setting.size() > 5;
+}
+
+/// The environment, with the HOME of the container's /etc/passwd where it has none, as runc has it:
+/// Kubernetes leaves that to the runtime. A passwd that cannot be read gives "/".
+std::vector<std::string> environment_of(const Program& program, const Identity& identity) {
+    std::vector<std::string> env = program.env;
+    if (std::ranges::any_of(env, gives_home)) {
+        return env;
+    }
+    const Result<sys::Fd> root = sys::open_path("/", O_PATH | O_DIRECTORY);
+    const std::string passwd =
+        root ? bundle::read_user_file(*root, "etc/passwd").value_or("") : std::string();
+    const auto user = bundle::resolve_user(fmt::format("{}", identity.uid), passwd, "");
+    std::erase_if(env, [](const std::string& setting) { return setting == "HOME="; });
+    env.push_back("HOME=" + (user ? user->home : "/"));
+    return env;
+}
+
 Result<> enter_cwd(const Program& program) {
     KNARR_TRY(sys::explained(sys::change_dir(program.cwd), program.cwd), "working directory");
     KNARR_TRY(sys::current_dir(), "working directory {}", printable(program.cwd));
@@ -97,6 +122,7 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     if (program.args.empty()) {
         return fail(Errc::invalid_config, "process.args is empty: there is nothing to run");
     }
+    const std::vector<std::string> env = environment_of(program, identity);
     KNARR_TRY(set_labels(child, identity));
     KNARR_TRY(become_user(child, identity));
     sys::set_umask(identity.umask.value_or(child.caller_umask));
@@ -113,7 +139,7 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     sys::unblock_signals();
     KNARR_TRY(sys::close_on_exec_from(3 + program.preserve_fds));
     const std::vector<char*> argv = sys::exec_pointers(program.args);
-    const std::vector<char*> envp = sys::exec_pointers(program.env);
+    const std::vector<char*> envp = sys::exec_pointers(env);
     if (early) {
         KNARR_TRY(load_filter_early(identity), "seccomp");
         KNARR_TRY(set_capabilities(identity));

@@ -156,14 +156,44 @@ Result<> mount_root(Child& child, const step::MountRoot& step, const sys::Fd* pr
     return child.plan.own_user_namespace() ? sys::check_passable(child.root, place) : Result<>{};
 }
 
+namespace {
+
+/// A tmpfs over a directory of the image is as that directory unless its options say otherwise, as
+/// with runc: a /root stays closed. One over nothing has the kernel's 1777.
+Result<std::vector<sys::FsOption>> options_of(const Child& child, const step::MountFs& step) {
+    std::vector<sys::FsOption> options = sys::split_options(step.data);
+    const auto has = [&](std::string_view key) {
+        return std::ranges::find(options, key, &sys::FsOption::key) != options.end();
+    };
+    if (step.fstype != "tmpfs" || (has("mode") && !step.copy_up)) {
+        return options;
+    }
+    const Result<sys::Fd> there = sys::open_in_root(child.root, step.target, O_PATH | O_DIRECTORY);
+    if (!there) {
+        return options;
+    }
+    const struct stat entry = KNARR_TRY(sys::stat_of(*there));
+    if (!has("mode")) {
+        options.push_back({.key = "mode", .value = fmt::format("{:o}", entry.st_mode & 07777)});
+    }
+    if (step.copy_up && !has("uid") && !has("gid") && (entry.st_uid | entry.st_gid) != 0) {
+        options.push_back({.key = "uid", .value = fmt::format("{}", entry.st_uid)});
+        options.push_back({.key = "gid", .value = fmt::format("{}", entry.st_gid)});
+    }
+    return options;
+}
+
+}  // namespace
+
 Result<> mount_fs(Child& child, const step::MountFs& step) {
     const bool kernel_fs = step.fstype == "proc" || step.fstype == "sysfs";
+    const std::vector<sys::FsOption> options = KNARR_TRY(options_of(child, step));
     const sys::Fd target =
         kernel_fs ? KNARR_TRY(open_kernel_fs_target(child.root, step.target))
                   : KNARR_TRY(sys::make_dirs_in_root(child.root, step.target, step.target_mode));
     const unsigned long later = step.copy_up ? step.flags & MS_RDONLY : 0;
-    Result<sys::Fd> made = sys::make_filesystem(
-        step.fstype, step.source, sys::split_options(step.data), step.flags & ~later);
+    Result<sys::Fd> made =
+        sys::make_filesystem(step.fstype, step.source, options, step.flags & ~later);
     if (!made && kernel_fs) {
         return fail(advise_kernel_fs(std::move(made).error(), step.fstype));
     }
