@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -31,15 +32,23 @@ Result<sockaddr_un> address_of(const std::string& path) {
 }
 
 /// A longer path than an address holds is opened first, and the address names the descriptor.
-Result<Fd> connect_to(const std::string& path, int type) {
+Result<Fd> connect_to(const std::string& path,
+                      int type,
+                      std::chrono::milliseconds limit = std::chrono::milliseconds(0)) {
     if (path.size() >= sizeof sockaddr_un{}.sun_path) {
         const Fd socket = KNARR_TRY(open_path(path, O_PATH), "connect to");
-        return connect_to(fd_path(socket), type);
+        return connect_to(fd_path(socket), type, limit);
     }
     const sockaddr_un address = KNARR_TRY(address_of(path));
     Fd fd(socket(AF_UNIX, type | SOCK_CLOEXEC, 0));
     if (!fd.valid()) {
         return fail_errno(errno, "socket");
+    }
+    // For a stream socket it bounds connect(2) too, which waits for room in the backlog.
+    const timeval most{.tv_sec = limit.count() / 1000, .tv_usec = limit.count() % 1000 * 1000};
+    if (limit.count() > 0 &&
+        setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &most, sizeof most) != 0) {
+        return fail_errno(errno, "SO_SNDTIMEO");
     }
     if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
         return fail_errno(errno, "connect to {}", printable(path));
@@ -98,6 +107,28 @@ Result<Fd> connect_at(const Fd& dir, const std::string& name) {
 
 Result<Fd> connect_stream(const std::string& path) {
     return connect_to(path, SOCK_STREAM);
+}
+
+Result<Fd> connect_stream_within(const std::string& path, std::chrono::milliseconds limit) {
+    Result<Fd> fd = connect_to(path, SOCK_STREAM, limit);
+    if (!fd && fd.error().sys_errno == EAGAIN) {
+        return fail(Errc::timed_out, "connect to {}: nobody answers", printable(path));
+    }
+    return fd;
+}
+
+Result<> send_bytes(const Fd& socket, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t put = send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+        if (put >= 0) {
+            bytes.remove_prefix(static_cast<std::size_t>(put));
+        } else if (errno == EAGAIN) {
+            return fail(Errc::timed_out, "send: the other side does not read");
+        } else if (errno != EINTR) {
+            return fail_errno(errno, "send");
+        }
+    }
+    return {};
 }
 
 Result<> send_terminal(const Fd& socket, const Fd& master, const std::string& name) {

@@ -3,7 +3,9 @@
 // length of the path nor a swapped directory matters. Always SOCK_SEQPACKET, mode 0600, and only
 // root and the owner are spoken to. Source: unix(7), SO_PEERCRED.
 
+#include <chrono>
 #include <string>
+#include <string_view>
 
 #include <sys/types.h>
 
@@ -20,6 +22,12 @@ Result<Fd> accept_owner(const Fd& listener, uid_t owner);
 Result<Fd> connect_at(const Fd& dir, const std::string& name);
 /// Connects to an operator's path (SOCK_STREAM) of any length: --console-socket.
 Result<Fd> connect_stream(const std::string& path);
+/// The same for a server that may not listen: neither the connect nor a later write waits longer
+/// than `limit`. Errors: timed_out; sys_errno ECONNREFUSED or ENOENT when nobody listens.
+Result<Fd> connect_stream_within(const std::string& path, std::chrono::milliseconds limit);
+/// Sends everything. Never raises SIGPIPE. Errors: timed_out; sys_errno EPIPE when the other side
+/// is gone.
+Result<> send_bytes(const Fd& socket, std::string_view bytes);
 /// Sends one byte with a descriptor, as terminal receivers expect it.
 Result<> send_terminal(const Fd& socket, const Fd& master, const std::string& name);
 

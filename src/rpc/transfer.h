@@ -1,5 +1,5 @@
 #pragma once
-// rpc: how our own programs talk to each other. Today: knarr <-> knarr-pull.
+// rpc: how knarr talks to other programs: here knarr <-> knarr-pull; to systemd see systemd.h.
 //
 // knarr-pull is the only program that speaks to a network. It has no rights and no store: it gets
 // requests over a SOCK_SEQPACKET pair and puts the bytes it fetches into pipes. Each packet is one
