@@ -68,8 +68,8 @@ Result<Target> find_target(const Context& context,
 
 /// What runs in the end becomes the process of `target`.
 Result<> choose_process(Target& target, const ExecRequest& request) {
-    spec::Process process =
-        KNARR_TRY(base_process(request, *target.kept.config.process), "process");
+    spec::Process process = KNARR_TRY(
+        base_process(request, target.kept.config.process.value_or(spec::Process{})), "process");
     UserFiles files;
     if (needs_user_files(process, request)) {
         files = KNARR_TRY(read_user_files(target.record.pid, target.process));

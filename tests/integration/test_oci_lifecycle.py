@@ -351,6 +351,45 @@ def test_preserved_descriptors_reach_the_program_and_missing_ones_are_refused(ho
         assert "descriptor 4" in message
 
 
+def test_kill_all_of_a_stopped_container_finds_nobody_and_succeeds(host):
+    bundle, container = host.bundle("exit", "0"), host.new_id()
+    host.ok("create", "-b", bundle.directory, container)
+    host.ok("start", container)
+    wait_until(lambda: host.status(container) == "stopped", "it did not stop")
+    assert "is stopped" in host.refused("kill", container, "TERM")
+    host.ok("kill", "--all", container, "TERM")
+    host.ok("delete", container)
+
+
+def test_a_container_without_a_process_is_created_but_not_started(host):
+    bundle, container = host.bundle(), host.new_id()
+    del bundle.config["process"]
+    bundle.save()
+    host.ok("create", "-b", bundle.directory, container)
+    assert host.status(container) == "created"
+    assert "process: missing" in host.refused("start", container)
+    host.ok("delete", container)
+    assert "process: missing" in host.refused("run", "-b", bundle.directory, host.new_id())
+    host.assert_clean()
+
+
+def test_a_working_directory_that_only_the_runtime_may_enter_will_do(host):
+    bundle = host.bundle("exit", "0")
+    (bundle.rootfs / "closed").mkdir(mode=0o700)
+    bundle.config["process"].update(cwd="/closed", user={"uid": 42, "gid": 42})
+    bundle.save()
+    assert host.knarr("run", "-b", bundle.directory, host.new_id()).returncode == 0
+    # The same for exec: the user's own is closed to a root without capabilities.
+    (bundle.rootfs / "own").mkdir(mode=0o700)
+    os.chown(bundle.rootfs / "own", 42, 42)
+    bundle.config["process"].update(cwd="/own", args=["/witness", "sleep", "1000"])
+    bundle.save()
+    container = host.new_id()
+    host.ok("run", "-d", "-b", bundle.directory, container)
+    host.ok("exec", "--user", "0", container, "/witness", "exit", "0")
+    host.ok("delete", "--force", container)
+
+
 # hooks
 
 
@@ -373,11 +412,13 @@ def test_hooks_run_in_order_with_the_state_on_stdin(host):
     host.ok("delete", container)
     lines = log.read_text().splitlines()
     assert [line.split()[0] for line in lines] == list(points)
-    for line in lines:
-        state = json.loads(line.split(" ", 1)[1])
+    states = [json.loads(line.split(" ", 1)[1]) for line in lines]
+    for state in states:
         assert state["id"] == container and state["bundle"] == str(bundle.directory)
         assert state["ociVersion"]
-    assert json.loads(lines[4].split(" ", 1)[1])["status"] == "stopped"
+    # crun says "created" to prestart, and runtime-tools wants it.
+    assert [state["status"] for state in states] == [
+        "created", "creating", "creating", "running", "stopped"]
 
 
 @pytest.mark.parametrize("point", ["prestart", "createRuntime", "createContainer"])

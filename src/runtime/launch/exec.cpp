@@ -120,9 +120,12 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     const Identity& identity = child.plan.identity;
     const Program& program = child.plan.program;
     if (program.args.empty()) {
-        return fail(Errc::invalid_config, "process.args is empty: there is nothing to run");
+        return fail(Errc::invalid_config, "process: missing; there is nothing to run");
     }
     const std::vector<std::string> env = environment_of(program, identity);
+    // As whoever starts the container, or else as its user: a directory that only one of them may
+    // enter will do, as with runc.
+    const bool inside = enter_cwd(program).has_value();
     KNARR_TRY(set_labels(child, identity));
     KNARR_TRY(become_user(child, identity));
     sys::set_umask(identity.umask.value_or(child.caller_umask));
@@ -132,7 +135,9 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     const bool early = load_early(identity);
     KNARR_TRY(early ? lower_effective(identity) : set_capabilities(identity));
     trace().mark("take the user and the capabilities", TraceSide::child);
-    KNARR_TRY(enter_cwd(program));
+    if (!inside) {
+        KNARR_TRY(enter_cwd(program));
+    }
     const std::string path = KNARR_TRY(find_program(program));
     KNARR_TRY(send_error(report, Message::suspect, suspect_program(path)));
     trace().mark("find the program", TraceSide::child);

@@ -279,9 +279,13 @@ private:
     }
 
     Result<> run_runtime_hooks() {
-        const std::string state = events_.state_json("creating", child_.pid);
-        KNARR_TRY(run_hooks(plan_.hooks.prestart, "prestart", state));
-        return run_hooks(plan_.hooks.create_runtime, "createRuntime", state);
+        // Hooks written for prestart, the oldest point, were told "created" before the
+        // specification knew "creating"; its validation programs still want that.
+        KNARR_TRY(
+            run_hooks(plan_.hooks.prestart, "prestart", events_.state_json("created", child_.pid)));
+        return run_hooks(plan_.hooks.create_runtime,
+                         "createRuntime",
+                         events_.state_json("creating", child_.pid));
     }
 
     void clean_up() {

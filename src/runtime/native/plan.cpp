@@ -51,12 +51,7 @@ Result<> refuse_unbuilt(const Draft& draft) {
     return {};
 }
 
-Result<> check_process(const Draft& draft) {
-    const spec::RuntimeConfig& config = draft.config();
-    if (!config.process) {
-        return fail(Errc::invalid_config, "process: missing; there is nothing to run");
-    }
-    const spec::Process& process = *config.process;
+Result<> check_process(const spec::Process& process, const PlanOptions& options) {
     if (process.args.empty() || process.args.front().empty()) {
         return fail(Errc::invalid_config, "process.args: empty; there is nothing to run");
     }
@@ -65,13 +60,13 @@ Result<> check_process(const Draft& draft) {
                     "process.cwd: \"{}\" is not an absolute path",
                     printable(process.cwd));
     }
-    if (process.terminal && !draft.options.console_socket) {
+    if (process.terminal && !options.console_socket) {
         return fail(Error{.code = Errc::unsupported,
                           .message = "process.terminal: there is nobody to give the terminal to: "
                                      "no console socket was passed",
                           .hint = "pass --console-socket, or set process.terminal to false"});
     }
-    if (!process.terminal && draft.options.console_socket) {
+    if (!process.terminal && options.console_socket) {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = "a console socket was passed, but process.terminal is false",
                           .hint = "leave out --console-socket, or set process.terminal to true"});
@@ -290,11 +285,9 @@ Result<> plan_own_cgroup(Draft& draft) {
     return {};
 }
 
-}  // namespace
-
-Result<LaunchPlan> make_plan(const bundle::Bundle& bundle,
-                             const sys::HostFacts& host,
-                             const PlanOptions& options) {
+Result<LaunchPlan> plan_all(const bundle::Bundle& bundle,
+                            const sys::HostFacts& host,
+                            const PlanOptions& options) {
     static const spec::Linux kNothing;
     Draft draft{.bundle = bundle,
                 .host = host,
@@ -302,7 +295,6 @@ Result<LaunchPlan> make_plan(const bundle::Bundle& bundle,
                 .linux_config = bundle.config.linux_ ? *bundle.config.linux_ : kNothing};
     draft.rootless = options.rootless.value_or(host.uid != 0 || !host.initial_user_namespace);
     draft.plan.id = options.id;
-    KNARR_TRY(check_process(draft));
     KNARR_TRY(refuse_unbuilt(draft));
     draft.namespaces = KNARR_TRY(plan_namespaces(bundle.config, host));
     KNARR_TRY(check_mount_namespace(draft));
@@ -326,6 +318,22 @@ Result<LaunchPlan> make_plan(const bundle::Bundle& bundle,
     draft.plan.joins = std::move(draft.namespaces.joins);
     draft.plan.id_maps = std::move(draft.namespaces.id_maps);
     return std::move(draft.plan);
+}
+
+}  // namespace
+
+Result<LaunchPlan> make_plan(const bundle::Bundle& bundle,
+                             const sys::HostFacts& host,
+                             const PlanOptions& options) {
+    if (bundle.config.process) {
+        KNARR_TRY(check_process(*bundle.config.process, options));
+        return plan_all(bundle, host, options);
+    }
+    // Source: runtime-spec config.md "process": `start` needs it, `create` does not. With nothing
+    // to run, the gate's other side fails.
+    bundle::Bundle idle = bundle;
+    idle.config.process.emplace().cwd = "/";
+    return plan_all(idle, host, options);
 }
 
 }  // namespace knarr::runtime::native

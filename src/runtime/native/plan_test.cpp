@@ -159,6 +159,14 @@ TEST(Plan, TheWayOfTheRootFollowsNamespaceAndOption) {
     EXPECT_EQ(way({.id = "web"}), Way::chroot);
 }
 
+TEST(Plan, WithoutAProcessThereIsNothingToRunButAPlan) {
+    bundle::Bundle bundle = usual_bundle();
+    bundle.config.process.reset();
+    const LaunchPlan plan = must_plan(bundle, v1_host());
+    EXPECT_TRUE(plan.program.args.empty());
+    EXPECT_EQ(plan.program.cwd, "/");
+}
+
 TEST(Plan, AnOverlayRootIsMountedByTheSameSteps) {
     bundle::Bundle bundle = usual_bundle();
     const LaunchPlan plain = must_plan(bundle, v1_host());
@@ -197,7 +205,6 @@ TEST(Plan, RefusedOnesNameThePropertyAndTheFix) {
         const char* says;
     };
     const Case cases[] = {
-        {[](auto& b) { b.config.process.reset(); }, Errc::invalid_config, "process: missing"},
         {[](auto& b) { b.config.process->args.clear(); }, Errc::invalid_config, "process.args: "},
         {[](auto& b) { b.config.process->args = {""}; }, Errc::invalid_config, "process.args: "},
         {[](auto& b) { b.config.process->cwd = "srv"; },
