@@ -55,7 +55,7 @@ std::string state_json(const ContainerInfo& info) {
 }
 
 std::string list_json(const std::vector<ContainerInfo>& all) {
-    spec::JsonWriter json(spec::JsonLayout::indented);
+    spec::JsonWriter json;  // on one line, as runc has it
     json.begin_array();
     for (const ContainerInfo& info : all) {
         write_state(json, info);

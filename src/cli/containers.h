@@ -14,6 +14,9 @@ namespace knarr::cli {
 /// The engine for this command line; its warnings go through the reporter.
 Result<Engine> open_engine(Context& context);
 
+/// runc's exit status for every failure of a bundle, once the words are understood.
+inline constexpr int kRuncFailure = 1;
+
 /// The state as runc prints it: ociVersion, id, pid, status, bundle, rootfs, created, owner,
 /// annotations, and what knarr adds (name, isolation, image, exitCode).
 std::string state_json(const ContainerInfo& info);

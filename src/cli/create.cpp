@@ -17,6 +17,7 @@ constexpr std::array kOptions{
 Result<int> run_create(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     const BundleRequest request = KNARR_TRY(bundle_request(args, id));
+    context.failure_status = kRuncFailure;
     Engine engine = KNARR_TRY(open_engine(context));
     KNARR_TRY(engine.create(request));
     return 0;

@@ -16,6 +16,7 @@ constexpr int kOwnFailure = 125;
 Result<int> run_bundle(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     const BundleRequest request = KNARR_TRY(bundle_request(args, id));
+    context.failure_status = kRuncFailure;
     Engine engine = KNARR_TRY(open_engine(context));
     const RunMode mode = args.flag("detach") ? RunMode::detached : RunMode::foreground;
     return KNARR_TRY(engine.run(request, mode), "as bundle {}", printable(request.bundle));

@@ -6,6 +6,7 @@ namespace {
 
 Result<int> run_start(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
+    context.failure_status = kRuncFailure;
     Engine engine = KNARR_TRY(open_engine(context));
     KNARR_TRY(engine.start(id));
     return 0;

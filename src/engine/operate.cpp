@@ -102,9 +102,7 @@ Result<> kill_everything(const Seen& seen, int signal) {
     if (signal == SIGKILL && some) {
         return sys::kill_cgroup(*record.cgroup);
     }
-    if (!some) {
-        KNARR_TRY(next_state(record.id, seen.live.state, Verb::kill));
-    }
+    // Nobody is left to be signalled: containerd asks for that of stopped containers, too.
     return {};
 }
 
