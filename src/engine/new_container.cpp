@@ -135,7 +135,6 @@ Result<runtime::Launched> launch(const LockedDir& dir,
     KNARR_TRY(save_record(dir, record));
     trace().mark("journal the container");
     KNARR_TRY(fault_point("create.recorded"));
-    KNARR_TRY(keep_config(dir, wanted.bundle.config, plan.identity.seccomp));
     if (wanted.make_data_dir) {
         KNARR_TRY(wanted.make_data_dir());
     }
@@ -148,6 +147,7 @@ Result<runtime::Launched> launch(const LockedDir& dir,
     const runtime::LaunchEvents events{
         .state_json = [&](std::string_view status,
                           pid_t pid) { return hook_state(record, status, pid); },
+        .meanwhile = [&] { return keep_config(dir, wanted.bundle.config, plan.identity.seccomp); },
         .on_created = [&](pid_t pid) -> Result<> {
             const auto stat = KNARR_TRY(sys::process_stat(pid));
             record.pid = pid;

@@ -94,13 +94,17 @@ Result<> drop_bounding(CapSet keep) {
         if (i < kKnownCapabilities && (keep & cap_bit(i)) != 0) {
             continue;
         }
+        if (prctl(PR_CAPBSET_DROP, i, 0, 0, 0) == 0) {
+            continue;
+        }
+        const int error = errno;
         const int there = prctl(PR_CAPBSET_READ, i, 0, 0, 0);
         if (there < 0) {
             break;  // above the kernel's last capability
         }
-        // Only what is there is dropped, so that a process without CAP_SETPCAP may keep less.
-        if (there == 1 && (keep & cap_bit(i)) == 0 && prctl(PR_CAPBSET_DROP, i, 0, 0, 0) != 0) {
-            return fail_errno(errno, "drop {} from the bounding set", capability_name(i));
+        // What is not there need not be dropped: a process without CAP_SETPCAP may keep less.
+        if (there == 1) {
+            return fail_errno(error, "drop {} from the bounding set", capability_name(i));
         }
     }
     return {};
@@ -153,18 +157,9 @@ Result<CapSets> thread_caps() {
     const auto join = [](std::uint32_t low, std::uint32_t high) {
         return CapSet{low} | CapSet{high} << 32;
     };
-    CapSets sets{.effective = join(data[0].effective, data[1].effective),
-                 .permitted = join(data[0].permitted, data[1].permitted),
-                 .inheritable = join(data[0].inheritable, data[1].inheritable)};
-    for (unsigned i = 0; i < 64; ++i) {
-        if (prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1) {
-            sets.bounding |= cap_bit(i);
-        }
-        if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, i, 0, 0) == 1) {
-            sets.ambient |= cap_bit(i);
-        }
-    }
-    return sets;
+    return CapSets{.effective = join(data[0].effective, data[1].effective),
+                   .permitted = join(data[0].permitted, data[1].permitted),
+                   .inheritable = join(data[0].inheritable, data[1].inheritable)};
 }
 
 }  // namespace knarr::sys

@@ -26,7 +26,7 @@ constexpr CapSet cap_bit(unsigned number) {
 
 /// The five sets of a process.
 struct CapSets {
-    CapSet bounding = 0, effective = 0, permitted = 0, inheritable = 0, ambient = 0;
+    CapSet effective = 0, permitted = 0, inheritable = 0;
 };
 
 // What a launcher calls, in this order; each one allocates nothing unless it fails.
@@ -45,7 +45,7 @@ Result<> set_thread_caps(CapSet effective, CapSet permitted, CapSet inheritable)
 /// Makes `set` the ambient set; it must be permitted and inheritable. Errors: denied.
 Result<> set_ambient(CapSet set);
 
-/// The calling thread's sets. Source: capget(2), prctl(2).
+/// The calling thread's sets. Source: capget(2).
 Result<CapSets> thread_caps();
 
 }  // namespace knarr::sys

@@ -4,6 +4,7 @@
 #include <functional>
 
 #include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -54,9 +55,14 @@ TEST(Capability, ALauncherCanLeaveAUserWithOneCapabilityOnly) {
             !set_thread_caps(kOne, kOne, kOne) || !set_ambient(kOne)) {
             return 1;
         }
+        CapSet bounding = 0, ambient = 0;
+        for (unsigned i = 0; i < 64; ++i) {
+            bounding |= prctl(PR_CAPBSET_READ, i, 0, 0, 0) == 1 ? cap_bit(i) : 0;
+            ambient |= prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_IS_SET, i, 0, 0) == 1 ? cap_bit(i) : 0;
+        }
         const auto sets = thread_caps();
-        return sets && sets->bounding == kOne && sets->effective == kOne &&
-                       sets->permitted == kOne && sets->inheritable == kOne && sets->ambient == kOne
+        return sets && bounding == kOne && sets->effective == kOne && sets->permitted == kOne &&
+                       sets->inheritable == kOne && ambient == kOne
                    ? 0
                    : 2;
     });

@@ -57,8 +57,8 @@ bool lists(std::string_view text, std::string_view word) {
 /// without them admits no process.
 /// Source: kernel cgroup-v1/cpusets.rst, 1.3 and 2.1.
 Result<> inherit_cpuset(const std::string& parent, const std::string& child) {
+    const Fd below = KNARR_TRY(open_path(child, O_RDONLY | O_DIRECTORY));
     for (const char* file : {"cpuset.cpus", "cpuset.mems"}) {
-        const Fd below = KNARR_TRY(open_path(child, O_RDONLY | O_DIRECTORY));
         const std::string own = KNARR_TRY(read_file_at(below, file, kMaxCgroupFileBytes));
         if (!trimmed(own).empty()) {
             continue;
@@ -68,6 +68,19 @@ Result<> inherit_cpuset(const std::string& parent, const std::string& child) {
         KNARR_TRY(write_file_at(below, file, trimmed(above)), "copy {} of {}", file, parent);
     }
     return {};
+}
+
+/// The same for a cgroup that is new. False where the parent has nothing to give either.
+bool take_cpuset(const std::string& parent, const std::string& child) {
+    for (const char* file : {"cpuset.cpus", "cpuset.mems"}) {
+        const Result<std::string> above =
+            read_file(fmt::format("{}/{}", parent, file), kMaxCgroupFileBytes);
+        if (!above || trimmed(*above).empty() ||
+            !write_file_at(Fd(), fmt::format("{}/{}", child, file), trimmed(*above))) {
+            return false;
+        }
+    }
+    return true;
 }
 
 std::string why_not_enabled(int error, std::string_view controller, const std::string& place) {
@@ -168,15 +181,21 @@ Result<bool> make_directory(const CgroupDir& dir,
     const std::vector<std::string> levels = levels_of(dir);
     const auto controllers = split(dir.controllers, ',');
     const bool cpuset = std::ranges::find(controllers, "cpuset") != controllers.end();
-    bool made = false;
+    // Mostly the cgroup above is there, with everything that its children need.
+    bool made = levels.size() > 1 && !(is_v2(dir) && !enable.empty()) &&
+                mkdir(levels.back().c_str(), 0755) == 0;
+    if (made && (!cpuset || take_cpuset(levels.end()[-2], levels.back()))) {
+        return true;
+    }
     for (std::size_t i = 1; i < levels.size(); ++i) {
         if (is_v2(dir) && !enable.empty()) {
             enable_controllers(levels[i - 1], enable, reasons);
         }
-        made = mkdir(levels[i].c_str(), 0755) == 0;
-        if (!made && errno != EEXIST) {
+        const bool fresh = mkdir(levels[i].c_str(), 0755) == 0;
+        if (!fresh && errno != EEXIST) {
             return fail_errno(errno, "make cgroup {}", levels[i]);
         }
+        made |= fresh && i + 1 == levels.size();
         if (cpuset) {
             KNARR_TRY(inherit_cpuset(levels[i - 1], levels[i]), "make cgroup {}", levels[i]);
         }

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <deque>
+#include <optional>
 
 #include <linux/openat2.h>
 
@@ -109,12 +110,35 @@ private:
     int links_ = 0;
 };
 
+/// The usual case, without a walk: only the last component is missing. The kernel resolves what is
+/// above it in the root, and what is there already, a link too, is left to the walk.
+std::optional<Fd> make_last(const Fd& root, std::string_view path, mode_t mode) {
+    const std::size_t end = path.find_last_not_of('/');
+    const std::size_t slash = path.rfind('/', end);
+    if (end == std::string_view::npos || slash == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const std::string last(path.substr(slash + 1, end - slash));
+    if (last == "." || last == "..") {
+        return std::nullopt;
+    }
+    const Result<Fd> parent = open_in_root(root, path.substr(0, slash + 1), O_PATH | O_DIRECTORY);
+    if (!parent || mkdirat(parent->get(), last.c_str(), mode) != 0) {
+        return std::nullopt;
+    }
+    Result<Fd> made = open_how(*parent, last, kHere | O_DIRECTORY, kNoLinks);
+    return made ? std::optional(std::move(*made)) : std::nullopt;
+}
+
 }  // namespace
 
 Result<Fd> make_dirs_in_root(const Fd& root, std::string_view path, mode_t mode) {
     Result<Fd> whole = open_in_root(root, path, O_PATH | O_DIRECTORY);
     if (whole || whole.error().sys_errno != ENOENT) {
         return whole;
+    }
+    if (std::optional<Fd> made = make_last(root, path, mode)) {
+        return std::move(*made);
     }
     return Walk(root, path, mode).run(false, 0);
 }

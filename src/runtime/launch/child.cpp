@@ -24,18 +24,12 @@ struct Overloaded : Fs... {
     using Fs::operator()...;
 };
 
-/// Each v1 hierarchy by its own entry, until the parent has no more.
+/// Each v1 hierarchy by its own entry.
 Result<> enter_cgroups(const sys::Fd& socket) {
-    while (true) {
-        const Packet packet = KNARR_TRY(receive_more(socket));
-        if (packet.message == Message::joined) {
-            return {};
-        }
-        if (packet.message != Message::entry) {
-            return fail(Errc::internal, "launch message {}", static_cast<int>(packet.message));
-        }
-        KNARR_TRY(sys::enter_cgroup(packet.fd));
+    for (const sys::Fd& tasks : KNARR_TRY(receive_entries(socket))) {
+        KNARR_TRY(sys::enter_cgroup(tasks));
     }
+    return {};
 }
 
 Result<> await_cgroup(Child& child, const step::AwaitCgroup& step) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <span>
 
 #include <elf.h>
 #include <fcntl.h>
@@ -168,13 +169,15 @@ std::optional<Error> suspect_elf(const std::string& path,
     if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_phentsize != sizeof(Elf64_Phdr)) {
         return std::nullopt;
     }
-    constexpr int kMaxHeaders = 64;
-    for (int i = 0; i < std::min<int>(header.e_phnum, kMaxHeaders); ++i) {
-        Elf64_Phdr segment{};
-        const auto at = header.e_phoff + static_cast<std::uint64_t>(i) * sizeof segment;
-        if (!sys::read_at(file, {reinterpret_cast<char*>(&segment), sizeof segment}, at)) {
-            return std::nullopt;
-        }
+    constexpr std::size_t kMaxHeaders = 64;
+    std::array<Elf64_Phdr, kMaxHeaders> segments{};
+    const std::size_t count = std::min<std::size_t>(header.e_phnum, kMaxHeaders);
+    if (!sys::read_at(file,
+                      {reinterpret_cast<char*>(segments.data()), count * sizeof segments[0]},
+                      header.e_phoff)) {
+        return std::nullopt;
+    }
+    for (const Elf64_Phdr& segment : std::span(segments).first(count)) {
         if (segment.p_type != PT_INTERP || segment.p_filesz > limits::kMaxPathBytes) {
             continue;
         }

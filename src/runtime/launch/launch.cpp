@@ -198,20 +198,17 @@ private:
             KNARR_TRY(make_cgroup(ways_.entered));
             entries = KNARR_TRY(sys::open_entries(ways_.entered), "cgroup");
         }
-        const Result<> told = tell_cgroup(entries);
+        const Result<> told = send_entries(socket_, entries);
+        if (told && events_.meanwhile) {
+            KNARR_TRY(events_.meanwhile());
+            trace().mark("keep what exec needs");
+        }
         KNARR_TRY(told ? serve_child() : why_child_failed());
         trace().mark("wait until it is ready");
         KNARR_TRY(fault_point("launch.ready"));
         KNARR_TRY(events_.on_created(child_.pid));
         KNARR_TRY(fault_point("launch.recorded"));
         return send(socket_, Message::recorded);
-    }
-
-    Result<> tell_cgroup(const std::vector<sys::Fd>& entries) {
-        for (const sys::Fd& tasks : entries) {
-            KNARR_TRY(send_entry(socket_, tasks));
-        }
-        return send(socket_, Message::joined);
     }
 
     Result<> serve_child() {

@@ -14,8 +14,8 @@
 //                                              wait for maps (only in a new user namespace)
 //   write uid_map, gid_map           maps ->   make the network namespace
 //   v1: make the cgroups, write their limits   steps: propagation, root, mounts, devices, masks
-//   for each `tasks` file           entry ->   AwaitCgroup: move itself there
-//                                  joined ->   cgroup namespace, cgroup mounts
+//   all `tasks` files              joined ->   AwaitCgroup: move itself there
+//   meanwhile()                                cgroup namespace, cgroup mounts
 //                                   <- hooks   AwaitRuntimeHooks (only where there are some)
 //   hooks prestart, createRuntime   hooks ->   CreateContainerHooks, PivotRoot, the rest
 //                                   <- ready   all steps done, nothing of the user's has run
@@ -59,6 +59,8 @@ struct LaunchIo {
 struct LaunchEvents {
     /// The OCI state as JSON for a hook's stdin, for the given status and pid (0: none).
     std::function<std::string(std::string_view status, pid_t pid)> state_json;
+    /// Called while the child is at work and the parent would only wait; may be empty.
+    std::function<Result<>()> meanwhile;
     /// Called when the child is ready: write the record. A failure ends the launch.
     std::function<Result<>(pid_t pid)> on_created;
 };

@@ -1,8 +1,11 @@
 #include "runtime/launch/protocol.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "core/limits.h"
+#include "platform/descriptor_packet.h"
 #include "platform/socket.h"
 #include "platform/trampoline.h"
 
@@ -63,8 +66,32 @@ Result<> send(const sys::Fd& socket, Message message) {
     return sys::send_packet(socket, header(message, Errc::internal, 0));
 }
 
-Result<> send_entry(const sys::Fd& socket, const sys::Fd& tasks) {
-    return sys::send_packet(socket, header(Message::entry, Errc::internal, 0), &tasks);
+Result<> send_entries(const sys::Fd& socket, std::span<const sys::Fd> tasks) {
+    while (tasks.size() > sys::kMaxPacketFds) {
+        KNARR_TRY(sys::send_descriptors(
+            socket, header(Message::entries, Errc::internal, 0), tasks.first(sys::kMaxPacketFds)));
+        tasks = tasks.subspan(sys::kMaxPacketFds);
+    }
+    return sys::send_descriptors(socket, header(Message::joined, Errc::internal, 0), tasks);
+}
+
+Result<std::vector<sys::Fd>> receive_entries(const sys::Fd& socket) {
+    std::vector<sys::Fd> all;
+    while (true) {
+        auto packet = KNARR_TRY(sys::receive_descriptors(socket, kHeaderBytes));
+        if (!packet) {
+            return fail(Errc::interrupted, "the other side of the launch is gone");
+        }
+        const auto message = static_cast<Message>(packet->bytes[0]);
+        if (message != Message::entries && message != Message::joined) {
+            return fail(
+                Errc::internal, "launch message {} instead of cgroups", static_cast<int>(message));
+        }
+        std::ranges::move(packet->fds, std::back_inserter(all));
+        if (message == Message::joined) {
+            return all;
+        }
+    }
 }
 
 Result<> send_child(const sys::Fd& socket, pid_t pid, const sys::Fd& pidfd) {

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -14,8 +16,8 @@ namespace knarr::runtime {
 enum class Message : std::uint8_t {
     // parent to child
     maps,      ///< uid_map and gid_map are written
-    entry,     ///< carries the `tasks` file of a v1 cgroup: the child moves itself there
-    joined,    ///< no more entries: the child is in its cgroup
+    entries,   ///< carries `tasks` files of v1 cgroups: the child moves itself there
+    joined,    ///< the last of them: the child is in its cgroup
     hooks,     ///< prestart and createRuntime ran
     recorded,  ///< the container is on disk: the child may outlive the parent
     go,        ///< the gate is open
@@ -37,8 +39,8 @@ struct Packet {
 };
 
 Result<> send(const sys::Fd& socket, Message message);
-/// `entry`, with the file.
-Result<> send_entry(const sys::Fd& socket, const sys::Fd& tasks);
+/// `entries` as often as needed and `joined`.
+Result<> send_entries(const sys::Fd& socket, std::span<const sys::Fd> tasks);
 Result<> send_child(const sys::Fd& socket, pid_t pid, const sys::Fd& pidfd);
 Result<> send_error(const sys::Fd& socket, Message message, const Error& error);
 
@@ -46,6 +48,8 @@ Result<> send_error(const sys::Fd& socket, Message message, const Error& error);
 Result<std::optional<Packet>> receive(const sys::Fd& socket);
 /// The same, where only a message that is no failure is of use: a closed socket is an error too.
 Result<Packet> receive_more(const sys::Fd& socket);
+/// Waits for what send_entries sends. Errors: interrupted when the other side is gone.
+Result<std::vector<sys::Fd>> receive_entries(const sys::Fd& socket);
 /// Waits for exactly this message; anything else, a closed socket too, is an error.
 Result<> expect(const sys::Fd& socket, Message message);
 
