@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "knarr/service.h"
 #include "knarr/types.h"
 
 namespace knarr {
@@ -34,9 +35,11 @@ struct ContainerInfo {
 /// How a container is to be started from an OCI bundle directory.
 struct BundleRequest {
     std::string id;
-    std::string bundle = ".";     ///< relative to the caller's directory
-    std::string pid_file;         ///< receives the pid; relative to the caller's directory
-    std::string console_socket;   ///< AF_UNIX socket that receives the terminal's master
+    std::string bundle = ".";    ///< relative to the caller's directory
+    std::string pid_file;        ///< receives the pid; relative to the caller's directory
+    std::string console_socket;  ///< AF_UNIX socket that receives the terminal's master
+    std::string pidfd_socket;    ///< AF_UNIX socket that receives the first process's pidfd
+    ServiceLinks service;
     unsigned preserve_fds = 0;    ///< descriptors 3 .. 3+n-1 go to the program; must be open
     bool no_pivot = false;        ///< move the root mount instead of pivot_root (initramfs)
     bool no_new_keyring = false;  ///< keep the caller's session keyring

@@ -60,11 +60,13 @@ public:
     // From here on `id` is an ID, the name of a container made from an image, or the first eight or
     // more characters of such a container's ID.
 
-    /// Lets the program of a created container run.
+    /// Lets the program of a created container run. With service.notify_socket, as at create, it
+    /// returns when the program has said that it is ready, or has ended.
     /// Errors: wrong_state; exec_not_found, exec_failed, hook_failed.
-    Result<> start(std::string_view id);
+    Result<> start(std::string_view id, const ServiceLinks& service = {});
     /// create and start in one; the program inherits stdin, stdout and stderr. The exit code is
-    /// 0-255, 128+n after signal n; 0 at once when detached.
+    /// 0-255, 128+n after signal n; 0 at once when detached, with service.notify_socket when it is
+    /// ready.
     Result<int> run(const BundleRequest& request, RunMode mode);
     /// Errors: not_found; corrupt with the path of the damaged record.
     Result<ContainerInfo> state(std::string_view id) const;

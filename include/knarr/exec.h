@@ -23,6 +23,7 @@ struct ExecRequest {
     std::optional<bool> no_new_privs;
     bool terminal = false;             ///< a new terminal as stdin, stdout and stderr
     std::string console_socket;        ///< AF_UNIX socket that receives the terminal's master
+    std::string pidfd_socket;          ///< AF_UNIX socket that receives the program's pidfd
     bool detach = false;               ///< do not wait: the result is 0
     std::string pid_file;              ///< receives the pid; relative to the caller's directory
     unsigned preserve_fds = 0;         ///< descriptors 3 .. 3+n-1 go to the program; must be open

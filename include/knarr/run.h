@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "knarr/image.h"
+#include "knarr/service.h"
 #include "knarr/types.h"
 
 namespace knarr {
@@ -53,6 +54,7 @@ struct RunRequest {
     Isolation isolation = Isolation::native;
     PullPolicy pull = PullPolicy::missing;
     PullOptions pull_options;
+    ServiceLinks service;
 };
 
 }  // namespace knarr

@@ -1,6 +1,9 @@
 #include "cli/containers.h"
 
+#include <cstdlib>
+
 #include "core/text.h"
+#include "platform/process.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
@@ -64,14 +67,42 @@ std::string list_json(const std::vector<ContainerInfo>& all) {
     return std::move(json).text();
 }
 
+Result<ServiceLinks> service_links() {
+    const auto variable = [](const char* name) {
+        const char* value = std::getenv(name);
+        return std::string(value == nullptr ? "" : value);
+    };
+    ServiceLinks links;
+    links.notify_socket = variable("NOTIFY_SOCKET");
+    const std::string count = variable("LISTEN_FDS");
+    const std::string pid = variable("LISTEN_PID");
+    if (count.empty() || (!pid.empty() && pid != fmt::format("{}", sys::own_pid()))) {
+        return links;
+    }
+    const auto number = parse_number(count, kMaxPassedFds);
+    if (!number) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format(
+                              "LISTEN_FDS \"{}\" in the environment is not a number from 0 to {}",
+                              printable(count),
+                              kMaxPassedFds),
+                          .hint = "unset LISTEN_FDS, or start knarr by what sets it"});
+    }
+    links.listen_fds = static_cast<unsigned>(*number);
+    links.listen_names = links.listen_fds > 0 ? variable("LISTEN_FDNAMES") : "";
+    return links;
+}
+
 Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id) {
     BundleRequest request;
     request.id = id;
     request.bundle = args.get("bundle", ".");
     request.pid_file = args.get("pid-file");
     request.console_socket = args.get("console-socket");
+    request.pidfd_socket = args.get("pidfd-socket");
+    request.service = KNARR_TRY(service_links());
     request.preserve_fds =
-        static_cast<unsigned>(KNARR_TRY(args.number("preserve-fds", 1024)).value_or(0));
+        static_cast<unsigned>(KNARR_TRY(args.number("preserve-fds", kMaxPassedFds)).value_or(0));
     request.no_pivot = args.flag("no-pivot");
     request.no_new_keyring = args.flag("no-new-keyring");
     request.keep = args.flag("keep");

@@ -25,6 +25,9 @@ std::string list_json(const std::vector<ContainerInfo>& all);
 /// "root", or "#1000": names of other users would need the host's name services.
 std::string owner_name(std::uint32_t uid);
 
+/// Of --preserve-fds and LISTEN_FDS: what a shell or service manager may have open.
+inline constexpr std::uint64_t kMaxPassedFds = 1024;
+
 inline constexpr Option kBundleOption{.name = "bundle",
                                       .letter = 'b',
                                       .value = "DIR",
@@ -34,6 +37,10 @@ inline constexpr Option kConsoleSocketOption{
     .name = "console-socket",
     .value = "SOCKET",
     .help = "AF_UNIX socket that receives the terminal's master"};
+inline constexpr Option kPidfdSocketOption{
+    .name = "pidfd-socket",
+    .value = "SOCKET",
+    .help = "AF_UNIX socket that receives a pidfd of the process"};
 inline constexpr Option kPidFileOption{
     .name = "pid-file", .value = "FILE", .help = "write the first process's pid into FILE"};
 inline constexpr Option kNoPivotOption{
@@ -48,6 +55,11 @@ inline constexpr Option kIsolationOption{.name = "isolation",
                                          .value = "KIND",
                                          .help = "native; microvm, wasm and host are not built yet",
                                          .fallback = "native"};
+
+/// What a service manager handed to us by the environment: NOTIFY_SOCKET, and LISTEN_FDS unless
+/// LISTEN_PID says that they are meant for another process. Errors: invalid_argument for a
+/// malformed count.
+Result<ServiceLinks> service_links();
 
 /// The request that create and run have in common. Errors: invalid_argument.
 Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id);

@@ -8,6 +8,7 @@ constexpr std::array kOptions{
     kBundleOption,
     kPidFileOption,
     kConsoleSocketOption,
+    kPidfdSocketOption,
     kPreserveFdsOption,
     kNoPivotOption,
     kNoNewKeyringOption,

@@ -50,6 +50,7 @@ constexpr std::array kOptions{
            .help = "kill the program and its process group after so long",
            .fallback = "none"},
     kConsoleSocketOption,
+    kPidfdSocketOption,
     Option{.name = "pid-file", .value = "FILE", .help = "write the program's pid into FILE"},
     kPreserveFdsOption,
     Option{.name = "cgroup",
@@ -116,9 +117,10 @@ Result<ExecRequest> parse_exec(const Parsed& args) {
     request.terminal = args.flag("tty");
     request.detach = args.flag("detach");
     request.console_socket = args.get("console-socket");
+    request.pidfd_socket = args.get("pidfd-socket");
     request.pid_file = args.get("pid-file");
     request.preserve_fds =
-        static_cast<unsigned>(KNARR_TRY(args.number("preserve-fds", 1024)).value_or(0));
+        static_cast<unsigned>(KNARR_TRY(args.number("preserve-fds", kMaxPassedFds)).value_or(0));
     request.cgroups = texts(args.all("cgroup"));
     request.ignore_paused = args.flag("ignore-paused");
     request.apparmor_profile = args.get("apparmor");

@@ -19,6 +19,7 @@ constexpr std::array kBundleOnly{
     kBundleOption,
     kPidFileOption,
     kConsoleSocketOption,
+    kPidfdSocketOption,
     kPreserveFdsOption,
     kNoPivotOption,
     kNoNewKeyringOption,
@@ -270,6 +271,7 @@ Result<ParsedRun> parse_run(const Parsed& args) {
     request.isolation = KNARR_TRY(parse_isolation(args.get("isolation", "native")));
     request.pull = KNARR_TRY(parse_pull_policy(args.get("pull", "missing")));
     request.pull_options = KNARR_TRY(parse_pull_options(args));
+    request.service = KNARR_TRY(service_links());
     return out;
 }
 

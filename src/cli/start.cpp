@@ -8,7 +8,8 @@ Result<int> run_start(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     context.failure_status = kRuncFailure;
     Engine engine = KNARR_TRY(open_engine(context));
-    KNARR_TRY(engine.start(id));
+    const ServiceLinks service = KNARR_TRY(service_links());
+    KNARR_TRY(engine.start(id, service));
     return 0;
 }
 

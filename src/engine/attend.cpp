@@ -14,7 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kOwnItems = 2;
+constexpr std::size_t kOwnItems = 3;
 using Items = std::array<sys::Ready, kOwnItems + Relay::kItems>;
 
 Result<> hand_on(sys::SignalFd& signals, const sys::Fd& process, Relay* relay) {
@@ -36,11 +36,13 @@ Result<> hand_on(sys::SignalFd& signals, const sys::Fd& process, Relay* relay) {
     return {};
 }
 
-/// Waits for the process, a signal or the relay; serves the relay.
-Result<Items> wait(const sys::SignalFd& signals, const sys::Fd* process, Relay* relay, int ms) {
+/// Waits for the process, a signal or what is beside it, and serves that.
+Result<Items> wait(const sys::SignalFd& signals, const sys::Fd* process, Beside beside, int ms) {
+    Relay* const relay = beside.relay;
     Items items;
     items[0] = {.fd = process != nullptr ? process->get() : -1};
     items[1] = {.fd = signals.fd().get()};
+    items[2] = {.fd = beside.notify != nullptr ? beside.notify->fd().get() : -1};
     std::array<sys::Ready, Relay::kItems> part{};
     if (relay != nullptr) {
         part = relay->wants();
@@ -51,6 +53,10 @@ Result<Items> wait(const sys::SignalFd& signals, const sys::Fd* process, Relay* 
         std::copy(items.begin() + kOwnItems, items.end(), part.begin());
         relay->serve(part);
     }
+    if (items[2].is_ready) {
+        // Fails where the manager is gone, which then asks for nothing any more.
+        static_cast<void>(beside.notify->serve(std::nullopt));
+    }
     return items;
 }
 
@@ -59,7 +65,7 @@ Result<Items> wait(const sys::SignalFd& signals, const sys::Fd* process, Relay* 
 Result<> drain(sys::SignalFd& signals, Relay& relay) {
     relay.program_ended();
     while (!relay.is_done()) {
-        KNARR_TRY(wait(signals, nullptr, &relay, relay.must_wait() ? -1 : 0));
+        KNARR_TRY(wait(signals, nullptr, {.relay = &relay}, relay.must_wait() ? -1 : 0));
         while (const auto signal = KNARR_TRY(signals.next())) {
             if (*signal == SIGTERM || *signal == SIGINT || *signal == SIGHUP ||
                 *signal == SIGQUIT) {
@@ -74,7 +80,7 @@ Result<> drain(sys::SignalFd& signals, Relay& relay) {
 
 Result<std::optional<int>> attend(sys::SignalFd& signals,
                                   const sys::Fd& process,
-                                  Relay* relay,
+                                  Beside beside,
                                   std::optional<std::chrono::seconds> timeout) {
     const Clock::time_point deadline = Clock::now() + timeout.value_or(std::chrono::seconds(0));
     while (true) {
@@ -87,12 +93,12 @@ Result<std::optional<int>> attend(sys::SignalFd& signals,
             }
             wait_ms = static_cast<int>(std::min<std::int64_t>(left, INT32_MAX));
         }
-        const Items items = KNARR_TRY(wait(signals, &process, relay, wait_ms));
-        KNARR_TRY(hand_on(signals, process, relay));
+        const Items items = KNARR_TRY(wait(signals, &process, beside, wait_ms));
+        KNARR_TRY(hand_on(signals, process, beside.relay));
         if (items[0].is_ready) {
             const int code = KNARR_TRY(sys::reap(process)).code();
-            if (relay != nullptr) {
-                KNARR_TRY(drain(signals, *relay));
+            if (beside.relay != nullptr) {
+                KNARR_TRY(drain(signals, *beside.relay));
             }
             return code;
         }

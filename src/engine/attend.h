@@ -4,6 +4,7 @@
 #include <chrono>
 #include <optional>
 
+#include "engine/notify.h"
 #include "engine/relay.h"
 #include "platform/fd.h"
 #include "platform/signal.h"
@@ -12,10 +13,15 @@ namespace knarr::engine {
 
 /// Hands signals on to the child `process` until it has ended, and reaps it; its exit code. Nothing
 /// when `timeout` is over first. With a `relay` it serves the program's terminal meanwhile, and
-/// SIGWINCH is the terminal's: the kernel tells the program.
+/// SIGWINCH is the terminal's: the kernel tells the program. With a `notify` it passes the
+/// program's readiness on.
+struct Beside {
+    Relay* relay = nullptr;
+    NotifyProxy* notify = nullptr;
+};
 Result<std::optional<int>> attend(sys::SignalFd& signals,
                                   const sys::Fd& process,
-                                  Relay* relay,
+                                  Beside beside,
                                   std::optional<std::chrono::seconds> timeout = {});
 
 }  // namespace knarr::engine

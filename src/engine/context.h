@@ -6,7 +6,8 @@
 //   exec.h            exec: exec_process.h says what runs, kept_config.h what the container is
 //   attend.h          a program in the foreground: signals, exit code
 //   console.h         who gets a terminal's other side; relay.h, flow.h: we do
-//   handed_over.h     inherited descriptors, pid files
+//   handed_over.h     inherited descriptors, pid files, pidfds
+//   notify.h          sd_notify; hook_output.h: where hooks write to
 //   operate.h         start, kill, state, list, wait          destroy.h   delete, and undo
 //   states.h          which verb is legal in which state, as one table
 //   record.h          ROOT/ID/state.json                      state_dir.h ROOT/ID/ and its locks

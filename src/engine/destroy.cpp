@@ -7,6 +7,7 @@
 
 #include "core/fault.h"
 #include "core/limits.h"
+#include "engine/hook_output.h"
 #include "engine/live.h"
 #include "engine/states.h"
 #include "platform/file.h"
@@ -79,9 +80,14 @@ Result<> remove_traces(const Context& context, const Record& record, bool hooks)
     if (hooks && !record.poststop.empty()) {
         // Source: runtime-spec runtime.md "Lifecycle": a failing poststop hook is logged, the
         // others and the lifecycle go on.
+        Result<runtime::HookOutput> output = open_hook_output(record.annotations);
+        if (!output) {
+            context.warn(output.error().message);
+            output = runtime::HookOutput{};
+        }
         for (const spec::Hook& hook : record.poststop) {
             const Result<> ran =
-                runtime::run_hooks({hook}, "poststop", hook_state(record, "stopped", 0));
+                runtime::run_hooks({hook}, "poststop", hook_state(record, "stopped", 0), *output);
             if (!ran) {
                 context.warn(ran.error().message);
             }

@@ -34,10 +34,10 @@ Result<> Engine::create(const BundleRequest& request) {
     return engine::create_container(context_of(*root_, options_), std::move(wanted));
 }
 
-Result<> Engine::start(std::string_view id) {
+Result<> Engine::start(std::string_view id, const ServiceLinks& service) {
     const engine::Context context = context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
-    return engine::start_container(context, checked);
+    return engine::start_container(context, checked, service);
 }
 
 Result<int> Engine::run(const BundleRequest& request, RunMode mode) {

@@ -96,7 +96,9 @@ Result<runtime::LaunchPlan> make_plan(Target& target, const ExecRequest& request
 
 Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
                                      const ExecRequest& request,
-                                     Console& console) {
+                                     Console& console,
+                                     PidfdReceivers& receivers) {
+    KNARR_TRY(receivers.send(launched.pidfd));
     if (!request.pid_file.empty()) {
         KNARR_TRY(write_pid_file(request.pid_file, launched.pid));
     }
@@ -108,8 +110,9 @@ Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
 /// Lets the program run; a process that must not go on is killed here.
 Result<std::optional<Relay>> go(const runtime::Launched& launched,
                                 const ExecRequest& request,
-                                Console& console) {
-    Result<std::optional<Relay>> relay = let_run(launched, request, console);
+                                Console& console,
+                                PidfdReceivers& receivers) {
+    Result<std::optional<Relay>> relay = let_run(launched, request, console, receivers);
     if (!relay) {
         sys::kill_and_reap(launched.pidfd);
     }
@@ -137,6 +140,8 @@ Result<int> exec(const Context& context, const ContainerId& id, const ExecReques
     }
     runtime::LaunchIo io;
     io.target = std::move(target.process);
+    PidfdReceivers receivers;
+    KNARR_TRY(receivers.add(request.pidfd_socket, "pidfd socket"));
     Console console = KNARR_TRY(Console::open(way, request.console_socket));
     io.console_socket = console.take_socket();
     // Held back from before there is a process: a signal meanwhile is forwarded when it runs.
@@ -145,12 +150,12 @@ Result<int> exec(const Context& context, const ContainerId& id, const ExecReques
         signals.emplace(KNARR_TRY(sys::SignalFd::open()));
     }
     const runtime::Launched launched = KNARR_TRY(runtime::launch_into(plan, std::move(io)));
-    std::optional<Relay> relay = KNARR_TRY(go(launched, request, console), "exec");
+    std::optional<Relay> relay = KNARR_TRY(go(launched, request, console, receivers), "exec");
     if (request.detach) {
         return 0;
     }
-    const auto code =
-        KNARR_TRY(attend(*signals, launched.pidfd, relay ? &*relay : nullptr, request.timeout));
+    const auto code = KNARR_TRY(
+        attend(*signals, launched.pidfd, {.relay = relay ? &*relay : nullptr}, request.timeout));
     relay.reset();  // an error that follows is for a terminal as it was
     return code ? Result<int>(*code) : time_out(launched, *request.timeout);
 }

@@ -15,18 +15,23 @@
 #include "engine/console.h"
 #include "engine/destroy.h"
 #include "engine/handed_over.h"
+#include "engine/hook_output.h"
 #include "engine/kept_config.h"
+#include "engine/notify.h"
 #include "engine/record.h"
 #include "platform/cgroup.h"
 #include "platform/file.h"
 #include "platform/pidfd.h"
 #include "platform/signal.h"
+#include "platform/task.h"
 #include "runtime/launch/launch.h"
 #include "runtime/runtime.h"
 
 namespace knarr::engine {
 
 namespace {
+
+constexpr const char* kPidfdReceiver = "run.oci.pidfd_receiver";  // crun's
 
 Result<ConsoleWay> console_way(const NewContainer& wanted, Stay stay) {
     const auto& process = wanted.bundle.config.process;
@@ -38,15 +43,24 @@ Result<ConsoleWay> console_way(const NewContainer& wanted, Stay stay) {
 Result<runtime::LaunchPlan> make_plan(const Context& context,
                                       const NewContainer& wanted,
                                       ConsoleWay way) {
-    const runtime::Kind* kind = KNARR_TRY(runtime::select(wanted.bundle.isolation));
+    std::optional<bundle::Bundle> changed;
+    if (!wanted.service.notify_socket.empty() && wanted.bundle.config.process) {
+        changed = wanted.bundle;
+        const std::string source = context.root.path() + "/" + wanted.id.text() + "/notify";
+        add_notify(changed->config, wanted.service.notify_socket, KNARR_TRY(sys::absolute(source)));
+    }
+    const bundle::Bundle& bundle = changed ? *changed : wanted.bundle;
+    const runtime::Kind* kind = KNARR_TRY(runtime::select(bundle.isolation));
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     trace().mark("probe the host");
-    auto plan = kind->plan(wanted.bundle,
+    auto plan = kind->plan(bundle,
                            host,
                            {.id = wanted.id.text(),
                             .no_pivot = wanted.no_pivot,
                             .no_new_keyring = wanted.no_new_keyring,
                             .preserve_fds = wanted.preserve_fds,
+                            .listen_fds = wanted.service.listen_fds,
+                            .listen_names = wanted.service.listen_names,
                             .rootless = context.rootless,
                             .console_socket = way != ConsoleWay::none});
     trace().mark("plan");
@@ -139,6 +153,9 @@ Result<runtime::Launched> launch(const LockedDir& dir,
         KNARR_TRY(wanted.make_data_dir());
     }
     KNARR_TRY(fault_point("create.data"));
+    if (!wanted.service.notify_socket.empty()) {
+        KNARR_TRY(make_notify_dir(dir.fd()), "NOTIFY_SOCKET");
+    }
     if (gate == Gate::socket) {
         io.gate_listener = KNARR_TRY(runtime::listen_gate(dir.fd(), kGateSocket));
     }
@@ -161,16 +178,37 @@ Result<runtime::Launched> launch(const LockedDir& dir,
     return launched;
 }
 
+Result<> check_handed_over(const Context& context, const NewContainer& wanted) {
+    const unsigned listen = wanted.service.listen_fds;
+    if (const auto missing = missing_listen_fd(listen)) {
+        context.warn(fmt::format(
+            "LISTEN_FDS announces {} descriptors, but {} is not open", listen, *missing));
+    }
+    return check_preserved_fds(wanted.preserve_fds, 3 + listen);
+}
+
+Result<PidfdReceivers> connect_receivers(const NewContainer& wanted) {
+    PidfdReceivers receivers;
+    KNARR_TRY(receivers.add(wanted.pidfd_socket, "pidfd socket"));
+    const auto& annotations = wanted.bundle.config.annotations;
+    if (const auto asked = annotations.find(kPidfdReceiver); asked != annotations.end()) {
+        KNARR_TRY(receivers.add(asked->second, kPidfdReceiver));
+    }
+    return receivers;
+}
+
 Result<Standing> stand(const Context& context,
                        const NewContainer& wanted,
                        ConsoleWay way,
                        Gate gate) {
-    KNARR_TRY(check_preserved_fds(wanted.preserve_fds));
+    KNARR_TRY(check_handed_over(context, wanted));
     const runtime::LaunchPlan plan = KNARR_TRY(make_plan(context, wanted, way));
     for (const std::string& warning : plan.warnings) {
         context.warn(warning);
     }
     runtime::LaunchIo io;
+    PidfdReceivers receivers = KNARR_TRY(connect_receivers(wanted));
+    io.hook_output = KNARR_TRY(open_hook_output(wanted.bundle.config.annotations));
     Console console = KNARR_TRY(Console::open(way, wanted.console_socket));
     io.console_socket = console.take_socket();
     LockedDir dir = KNARR_TRY(take_id(context, wanted.id));
@@ -183,6 +221,9 @@ Result<Standing> stand(const Context& context,
         launched = launch(dir, record, wanted, plan, std::move(io), gate);
     }
     Result<> ready = launched ? fault_point("create.ready") : Result<>{};
+    if (launched && ready) {
+        ready = receivers.send(launched->pidfd);
+    }
     if (launched && ready && !wanted.pid_file.empty()) {
         ready = write_pid_file(wanted.pid_file, launched->pid);
     }
@@ -211,9 +252,9 @@ Result<> go(Standing& standing) {
     standing.record.status = ContainerState::running;
     KNARR_TRY(save_record(standing.dir, standing.record));
     if (!standing.record.poststart.empty()) {
-        KNARR_TRY(runtime::run_hooks(standing.record.poststart,
-                                     "poststart",
-                                     hook_state(standing.record, "running", standing.record.pid)));
+        const auto output = KNARR_TRY(open_hook_output(standing.record.annotations));
+        const std::string state = hook_state(standing.record, "running", standing.record.pid);
+        KNARR_TRY(runtime::run_hooks(standing.record.poststart, "poststart", state, output));
     }
     return {};
 }
@@ -263,6 +304,8 @@ Result<NewContainer> read_request(const BundleRequest& request) {
         .make_data_dir = {},
         .pid_file = request.pid_file,
         .console_socket = request.console_socket,
+        .pidfd_socket = request.pidfd_socket,
+        .service = request.service,
         .preserve_fds = request.preserve_fds,
         .no_pivot = request.no_pivot,
         .no_new_keyring = request.no_new_keyring,
@@ -302,6 +345,8 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
     }
     std::optional<Standing> standing(
         KNARR_TRY(stand(context, wanted, way, Gate::in_process), "{}", what));
+    std::optional<NotifyProxy> notify =
+        listen_for_readiness(context, standing->dir, wanted.service);
     Result<std::optional<Relay>> relay = standing->console.start_relay(standing->launched.gate);
     Result<> running = relay ? go(*standing) : Result<>(fail(std::move(relay).error()));
     if (!running) {
@@ -313,9 +358,17 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
     const Record record = std::move(standing->record);
     standing.reset();  // unlocks: kill, state and delete work while the program runs
     if (!foreground) {
+        if (notify) {
+            pass_readiness_on(context, *notify, process, record.pid);
+        }
         return 0;
     }
-    const int code = *KNARR_TRY(attend(*signals, process, *relay ? &**relay : nullptr), "{}", what);
+    const int code = *KNARR_TRY(
+        attend(*signals,
+               process,
+               {.relay = *relay ? &**relay : nullptr, .notify = notify ? &*notify : nullptr}),
+        "{}",
+        what);
     relay->reset();  // what is said from here on is for a terminal as it was
     trace().mark("wait for the program to end");
     KNARR_TRY(conclude(context, wanted, record, code), "{}", what);

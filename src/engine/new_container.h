@@ -26,7 +26,8 @@ struct NewContainer {
     /// Makes `data_dir`; called when the record that names it is on disk.
     std::function<Result<>()> make_data_dir;
 
-    std::string pid_file, console_socket;
+    std::string pid_file, console_socket, pidfd_socket;
+    ServiceLinks service;
     unsigned preserve_fds = 0;
     bool no_pivot = false, no_new_keyring = false;
     bool auto_remove = true;  // run in the foreground: remove the container when it has ended,

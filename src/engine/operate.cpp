@@ -6,7 +6,9 @@
 
 #include "core/fault.h"
 #include "engine/destroy.h"
+#include "engine/hook_output.h"
 #include "engine/live.h"
+#include "engine/notify.h"
 #include "engine/record.h"
 #include "engine/states.h"
 #include "platform/file.h"
@@ -106,9 +108,17 @@ Result<> kill_everything(const Seen& seen, int signal) {
     return {};
 }
 
+Result<> run_poststart(const Record& record) {
+    const auto output = KNARR_TRY(open_hook_output(record.annotations));
+    return runtime::run_hooks(
+        record.poststart, "poststart", hook_state(record, "running", record.pid), output);
+}
+
 }  // namespace
 
-Result<> start_container(const Context& context, const ContainerId& id) {
+Result<> start_container(const Context& context,
+                         const ContainerId& id,
+                         const ServiceLinks& service) {
     LockedDir dir = KNARR_TRY(context.root.lock(id));
     auto record = KNARR_TRY(load_record(dir.fd(), path_of(context, id.text())));
     if (!record) {
@@ -116,6 +126,7 @@ Result<> start_container(const Context& context, const ContainerId& id) {
     }
     const Live live = KNARR_TRY(live_state(*record, Worker::none));
     KNARR_TRY(next_state(id.text(), live.state, Verb::start));
+    std::optional<NotifyProxy> notify = listen_for_readiness(context, dir, service);
     Result<> opened = runtime::open_gate_at(dir.fd(), kGateSocket);
     // A program that is not there is ENOENT too, but has its own code.
     const bool nobody_waits =
@@ -135,8 +146,7 @@ Result<> start_container(const Context& context, const ContainerId& id) {
     KNARR_TRY(save_record(dir, *record), "container {}", id.text());
     KNARR_TRY(sys::unlink_at(dir.fd(), kGateSocket), "container {}", id.text());
     if (!record->poststart.empty()) {
-        Result<> ran = runtime::run_hooks(
-            record->poststart, "poststart", hook_state(*record, "running", record->pid));
+        Result<> ran = run_poststart(*record);
         if (!ran) {
             const Result<> gone = destroy(context, std::move(dir), *record);
             if (!gone) {
@@ -144,6 +154,12 @@ Result<> start_container(const Context& context, const ContainerId& id) {
             }
             return fail(std::move(ran).error().within("container " + id.text()));
         }
+    }
+    if (notify) {
+        {
+            const LockedDir unlocked = std::move(dir);
+        }  // others may kill and delete it meanwhile
+        pass_readiness_on(context, *notify, live.process, record->pid);
     }
     return {};
 }

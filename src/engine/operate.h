@@ -10,7 +10,9 @@
 namespace knarr::engine {
 
 /// Errors: see Engine::start.
-Result<> start_container(const Context& context, const ContainerId& id);
+Result<> start_container(const Context& context,
+                         const ContainerId& id,
+                         const ServiceLinks& service);
 /// Errors: see Engine::kill.
 Result<> kill_container(const Context& context,
                         const ContainerId& id,

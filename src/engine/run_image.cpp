@@ -71,11 +71,6 @@ Result<> check_name(const Context& context, const std::string& name) {
     return {};
 }
 
-/// `path` as it is from the root directory.
-Result<std::string> absolute_path(const std::string& path) {
-    return path.starts_with('/') ? path : KNARR_TRY(sys::current_dir()) + "/" + path;
-}
-
 /// Volume sources as absolute paths without links; each must be there.
 Result<> resolve_volumes(std::vector<VolumeRequest>& volumes) {
     for (VolumeRequest& volume : volumes) {
@@ -205,7 +200,7 @@ Result<Prepared> prepare(const store::Store& store,
 Result<bundle::Bundle> bundle_of_image(const std::string& data_dir,
                                        const RunRequest& request,
                                        const Limits& limits) {
-    const std::string data_root = KNARR_TRY(absolute_path(data_dir));
+    const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     return KNARR_TRY(prepare(store, data_root, request, limits, {})).made.bundle;
 }
@@ -217,7 +212,7 @@ Result<int> run_image(const Context& context,
                       const PullProgressFn& progress) {
     KNARR_TRY(runtime::select(request.isolation));
     KNARR_TRY(refuse_ordinary_user());
-    const std::string data_root = KNARR_TRY(absolute_path(data_dir));
+    const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     Claims claims;
     claims.images.emplace(KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::shared)));
@@ -232,7 +227,7 @@ Result<int> run_image(const Context& context,
         context.warn(warning);
     }
     const ContainerUse use{.container = prepared.id,
-                           .state_root = KNARR_TRY(absolute_path(context.root.path())),
+                           .state_root = KNARR_TRY(sys::absolute(context.root.path())),
                            .reference = prepared.reference,
                            .image_id = prepared.image.id.text(),
                            .chain = prepared.image.chain};
@@ -253,6 +248,8 @@ Result<int> run_image(const Context& context,
                                       .make_data_dir = make_data_dir,
                                       .pid_file = {},
                                       .console_socket = {},
+                                      .pidfd_socket = {},
+                                      .service = request.service,
                                       .auto_remove = request.remove},
                          RunMode::foreground);
 }

@@ -35,6 +35,8 @@ std::vector<char*> exec_pointers(const std::vector<std::string>& texts);
 
 /// Whether others of our user may look into /proc/PID of this process.
 Result<> set_dumpable(bool dumpable);
+/// The pid of this process in its own pid namespace.
+pid_t own_pid();
 /// A new session; already leading one is no error.
 void new_session();
 /// Unblocks every signal.

@@ -129,7 +129,13 @@ Result<Ended> run_program(const Program& program) {
 
     Clone clone = KNARR_TRY(clone_process(0));
     if (clone.in_child()) {
-        become(program, input_end, null, errors.write, report.write, argv.data(), envp.data());
+        become(program,
+               input_end,
+               program.output != nullptr ? *program.output : null,
+               program.errors != nullptr ? *program.errors : errors.write,
+               report.write,
+               argv.data(),
+               envp.data());
     }
     input_end.reset();
     errors.write.reset();

@@ -15,6 +15,8 @@ struct Program {
     std::vector<std::string> env;   // the whole environment
     std::string input;              // its stdin
     std::chrono::seconds timeout{0};
+    const Fd* output = nullptr;  // its stdout; null: dropped
+    const Fd* errors = nullptr;  // its stderr; null: kept for the message
 };
 
 struct Ended {
@@ -24,9 +26,9 @@ struct Ended {
     std::string error_output;  // the first KiBs of its stderr
 };
 
-/// Runs the program with `input` on stdin, stdout dropped and stderr kept for the message; at the
-/// timeout its process group is killed. No descriptor but 0 to 2 is passed on.
-/// Errors: those of execve, with the path.
+/// Runs the program with `input` on stdin, and stdout and stderr where it says; at the timeout its
+/// process group is killed. No descriptor but 0 to 2 is passed on. Errors: those of execve, with
+/// the path.
 Result<Ended> run_program(const Program& program);
 
 }  // namespace knarr::sys

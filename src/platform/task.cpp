@@ -193,4 +193,8 @@ bool can_execute(const std::string& path) {
            faccessat(AT_FDCWD, path.c_str(), X_OK, AT_EACCESS) == 0;
 }
 
+Result<std::string> absolute(const std::string& path) {
+    return path.starts_with('/') ? path : KNARR_TRY(current_dir()) + "/" + path;
+}
+
 }  // namespace knarr::sys

@@ -50,6 +50,8 @@ Result<> change_dir(const std::string& path);
 /// The working directory as the kernel names it. Errors: denied when it lies outside the root
 /// ("(unreachable)..."), which a leaked descriptor could make it (CVE-2024-21626).
 Result<std::string> current_dir();
+/// `path` as it is from the root directory.
+Result<std::string> absolute(const std::string& path);
 bool can_execute(const std::string& path);
 
 }  // namespace knarr::sys

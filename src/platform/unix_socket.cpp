@@ -1,6 +1,7 @@
 #include "platform/unix_socket.h"
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 #include <fcntl.h>
@@ -129,6 +130,35 @@ Result<> send_bytes(const Fd& socket, std::string_view bytes) {
         }
     }
     return {};
+}
+
+Result<Fd> bind_datagram_at(const Fd& dir, const std::string& name) {
+    const std::string path = fd_path(dir) + "/" + name;
+    const sockaddr_un address = KNARR_TRY(address_of(path));
+    Fd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!fd.valid()) {
+        return fail_errno(errno, "socket");
+    }
+    KNARR_TRY(unlink_at(dir, name));
+    if (bind(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 ||
+        fchmodat(dir.get(), name.c_str(), 0777, 0) != 0) {
+        return fail_errno(errno, "bind {}", name);
+    }
+    return fd;
+}
+
+Result<Fd> connect_datagram(const std::string& path) {
+    if (!path.starts_with('@')) {
+        return connect_to(path, SOCK_DGRAM);
+    }
+    sockaddr_un address = KNARR_TRY(address_of(path));
+    address.sun_path[0] = '\0';
+    Fd fd(socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
+    if (!fd.valid() || connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), size) != 0) {
+        return fail_errno(errno, "connect to {}", printable(path));
+    }
+    return fd;
 }
 
 Result<> send_terminal(const Fd& socket, const Fd& master, const std::string& name) {

@@ -28,6 +28,11 @@ Result<Fd> connect_stream_within(const std::string& path, std::chrono::milliseco
 /// Sends everything. Never raises SIGPIPE. Errors: timed_out; sys_errno EPIPE when the other side
 /// is gone.
 Result<> send_bytes(const Fd& socket, std::string_view bytes);
+/// A datagram socket `name` in `dir` that does not block. Everybody may write to it who reaches the
+/// directory. One that is there already is replaced.
+Result<Fd> bind_datagram_at(const Fd& dir, const std::string& name);
+/// Connects a datagram socket to an operator's path; "@name" is an abstract name.
+Result<Fd> connect_datagram(const std::string& path);
 /// Sends one byte with a descriptor, as terminal receivers expect it.
 Result<> send_terminal(const Fd& socket, const Fd& master, const std::string& name);
 

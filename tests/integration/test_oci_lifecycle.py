@@ -461,3 +461,29 @@ def test_hooks_of_the_config_as_it_was_created_run_at_delete(host):
     bundle.save()
     host.ok("delete", container)
     assert (host.directory / "old-ran").exists()
+
+
+def test_hooks_write_where_cruns_annotations_say(host):
+    bundle = host.bundle()
+    points = ["prestart", "createRuntime", "createContainer", "poststart", "poststop"]
+    for point in points:
+        bundle.hook(point, hook_script(host, point, f"echo {point}; echo {point} failed >&2\n"))
+    out, err = host.directory / "hooks.out", host.directory / "hooks.err"
+    out.write_text("kept\n")
+    bundle.config["annotations"] = {"run.oci.hooks.stdout": str(out),
+                                    "run.oci.hooks.stderr": str(err)}
+    bundle.save()
+    host.ok("run", "-b", bundle.directory, host.new_id())
+    assert out.read_text().splitlines() == ["kept", *points]
+    assert err.read_text().splitlines() == [f"{point} failed" for point in points]
+    assert err.stat().st_mode & 0o777 == 0o600
+    host.assert_clean()
+
+
+def test_a_place_for_hooks_output_that_is_none_is_refused(host):
+    bundle = host.bundle()
+    bundle.config["annotations"] = {"run.oci.hooks.stderr": "/no/where"}
+    bundle.save()
+    message = host.refused("run", "-b", bundle.directory, host.new_id())
+    assert "run.oci.hooks.stderr" in message and "/no/where" in message
+    host.assert_clean()

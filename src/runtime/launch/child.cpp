@@ -58,7 +58,7 @@ Result<> hooks_in_child(Child& child,
                         std::string_view point,
                         std::string_view status) {
     const pid_t pid = KNARR_TRY(host_pid(child));
-    return run_hooks(hooks, point, child.events.state_json(status, pid));
+    return run_hooks(hooks, point, child.events.state_json(status, pid), child.io.hook_output);
 }
 
 /// A working directory that is not there is made, as runc does, while the root can be written.

@@ -22,6 +22,23 @@ namespace knarr::runtime {
 
 namespace {
 
+/// Sets the variables of socket activation where there are sockets. They name the one process that
+/// the descriptors are for: by the pid that it knows itself by, which is known only here.
+void announce_sockets(const Program& program, std::vector<std::string>& env) {
+    if (program.listen_fds == 0) {
+        return;
+    }
+    std::erase_if(env, [](const std::string& variable) {
+        return variable.starts_with("LISTEN_FDS=") || variable.starts_with("LISTEN_PID=") ||
+               variable.starts_with("LISTEN_FDNAMES=");
+    });
+    env.push_back(fmt::format("LISTEN_FDS={}", program.listen_fds));
+    env.push_back(fmt::format("LISTEN_PID={}", sys::own_pid()));
+    if (!program.listen_names.empty()) {
+        env.push_back("LISTEN_FDNAMES=" + program.listen_names);
+    }
+}
+
 Result<> write_label(const Child& child, const char* file, const std::string& text) {
     return sys::write_file_at(child.proc, file, text);
 }
@@ -122,7 +139,8 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     if (program.args.empty()) {
         return fail(Errc::invalid_config, "process: missing; there is nothing to run");
     }
-    const std::vector<std::string> env = environment_of(program, identity);
+    std::vector<std::string> env = environment_of(program, identity);
+    announce_sockets(program, env);
     // As whoever starts the container, or else as its user: a directory that only one of them may
     // enter will do, as with runc.
     const bool inside = enter_cwd(program).has_value();

@@ -10,8 +10,10 @@ namespace knarr::runtime {
 
 namespace {
 
-Result<> run_hook(const spec::Hook& hook, const std::string& state) {
+Result<> run_hook(const spec::Hook& hook, const std::string& state, const HookOutput& output) {
     sys::Program program{.path = hook.path, .args = hook.args, .env = hook.env, .input = state};
+    program.output = output.out.valid() ? &output.out : nullptr;
+    program.errors = output.err.valid() ? &output.err : nullptr;
     if (program.args.empty()) {
         program.args.push_back(hook.path);
     }
@@ -39,9 +41,10 @@ Result<> run_hook(const spec::Hook& hook, const std::string& state) {
 
 Result<> run_hooks(const std::vector<spec::Hook>& hooks,
                    std::string_view point,
-                   const std::string& state) {
+                   const std::string& state,
+                   const HookOutput& output) {
     for (const spec::Hook& hook : hooks) {
-        Result<> done = run_hook(hook, state);
+        Result<> done = run_hook(hook, state, output);
         if (!done) {
             Error error = std::move(done).error();
             error.code = Errc::hook_failed;

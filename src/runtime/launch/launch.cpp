@@ -278,11 +278,14 @@ private:
     Result<> run_runtime_hooks() {
         // Hooks written for prestart, the oldest point, were told "created" before the
         // specification knew "creating"; its validation programs still want that.
-        KNARR_TRY(
-            run_hooks(plan_.hooks.prestart, "prestart", events_.state_json("created", child_.pid)));
+        KNARR_TRY(run_hooks(plan_.hooks.prestart,
+                            "prestart",
+                            events_.state_json("created", child_.pid),
+                            io_.hook_output));
         return run_hooks(plan_.hooks.create_runtime,
                          "createRuntime",
-                         events_.state_json("creating", child_.pid));
+                         events_.state_json("creating", child_.pid),
+                         io_.hook_output);
     }
 
     void clean_up() {

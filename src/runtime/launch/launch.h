@@ -41,11 +41,17 @@
 
 namespace knarr::runtime {
 
+/// Where hooks write to; an invalid one: as sys::Program has it.
+struct HookOutput {
+    sys::Fd out, err;
+};
+
 /// Things that the caller passes in by descriptor.
 struct LaunchIo {
     /// Bound and listening SOCK_SEQPACKET socket that will be the gate of a `create`; invalid: the
     /// gate is Launched::gate, in this process.
     sys::Fd gate_listener;
+    HookOutput hook_output;
     sys::Fd console_socket;  // connected; receives the terminal's master
     /// stdin, stdout, stderr of the program; invalid: inherited.
     sys::Fd stdio[3];
@@ -95,6 +101,7 @@ Result<sys::Fd> listen_gate(const sys::Fd& state_dir, const std::string& socket_
 /// Errors: hook_failed with the hook's path, its exit status or timeout.
 Result<> run_hooks(const std::vector<spec::Hook>& hooks,
                    std::string_view point,
-                   const std::string& state);
+                   const std::string& state,
+                   const HookOutput& output);
 
 }  // namespace knarr::runtime

@@ -237,6 +237,8 @@ struct Program {
     std::vector<std::string> env;
     std::string cwd;
     unsigned preserve_fds = 0;  // descriptors 3 .. 3+n-1 are kept
+    unsigned listen_fds = 0;    // so many of them are announced as sd_listen_fds(3) looks for them
+    std::string listen_names;
 };
 
 /// A running container that the program joins (exec): its jail is entered, none is made.

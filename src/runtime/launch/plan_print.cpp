@@ -332,6 +332,9 @@ std::string plan_json(const LaunchPlan& plan) {
     json.member("env", plan.program.env);
     json.member("cwd", plan.program.cwd);
     json.member("preserve_fds", plan.program.preserve_fds);
+    if (plan.program.listen_fds > 0) {
+        json.member("listen_fds", plan.program.listen_fds);
+    }
     json.end_object();
     json.end_object();
     return std::move(json).text();

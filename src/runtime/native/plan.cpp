@@ -256,7 +256,9 @@ Result<> plan_process(Draft& draft) {
     draft.plan.program = {.args = process.args,
                           .env = process.env,
                           .cwd = process.cwd,
-                          .preserve_fds = draft.options.preserve_fds};
+                          .preserve_fds = draft.options.listen_fds + draft.options.preserve_fds,
+                          .listen_fds = draft.options.listen_fds,
+                          .listen_names = draft.options.listen_names};
     return {};
 }
 

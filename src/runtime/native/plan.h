@@ -13,6 +13,8 @@ struct PlanOptions {
     bool no_pivot = false;
     bool no_new_keyring = false;
     unsigned preserve_fds = 0;
+    unsigned listen_fds = 0;  // socket activation: they come before the preserved ones
+    std::string listen_names;
     std::optional<bool> rootless = {};  // whether the caller counts as the host's root; default:
                                         // by its user and user namespace
     bool console_socket = false;        // the caller has a console socket for process.terminal

@@ -1,0 +1,15 @@
+#pragma once
+// Where a container's hooks write to: crun's annotations run.oci.hooks.stdout and .stderr.
+
+#include <map>
+#include <string>
+
+#include "runtime/launch/launch.h"
+
+namespace knarr::engine {
+
+/// Opens the files that the annotations name, to append; they are made 0600 when missing.
+/// Errors: those of open(2), with the annotation and the path.
+Result<runtime::HookOutput> open_hook_output(const std::map<std::string, std::string>& annotations);
+
+}  // namespace knarr::engine
