@@ -76,11 +76,11 @@ Result<> check_executable(const std::string& path) {
         return {};
     }
     Error error = explain_denied(make_errno(errno, "execute " + printable(path)), path);
+    error.code = Errc::exec_failed;
     struct stat entry{};
     if (error.sys_errno != EACCES || stat(path.c_str(), &entry) != 0) {
         return fail(std::move(error));
     }
-    error.code = Errc::exec_failed;
     struct statvfs place{};
     if (statvfs(path.c_str(), &place) == 0 && (place.f_flag & ST_NOEXEC) != 0) {
         error.message += ": it is on a file system that is mounted noexec";

@@ -18,7 +18,7 @@ Error explain_denied(Error error, const std::string& path);
 Result<> check_passable(const Fd& dir, const std::string& name);
 
 /// Refuses a file that this process may not execute: its mode or owner, or a noexec mount.
-/// Errors: exec_failed, with errno EACCES; exec_not_found; what access(2) says.
+/// Errors: exec_failed, with the errno of access(2).
 Result<> check_executable(const std::string& path);
 
 template <typename T>

@@ -151,14 +151,52 @@ Result<> replace_fd(const Fd& from, int number) {
     return {};
 }
 
+namespace {
+std::string_view namespace_name(int type) {
+    switch (type) {
+        case CLONE_NEWNS:
+            return "mount";
+        case CLONE_NEWPID:
+            return "pid";
+        case CLONE_NEWNET:
+            return "network";
+        case CLONE_NEWIPC:
+            return "ipc";
+        case CLONE_NEWUTS:
+            return "uts";
+        case CLONE_NEWUSER:
+            return "user";
+        case CLONE_NEWCGROUP:
+            return "cgroup";
+        case CLONE_NEWTIME:
+            return "time";
+        default:
+            return "unknown";
+    }
+}
+}  // namespace
+
 Result<Fd> open_namespace(const std::string& path, int type) {
-    Fd fd = KNARR_TRY(open_path(path, O_RDONLY), "namespace");
+    Result<Fd> opened = open_path(path, O_RDONLY);
+    if (!opened) {
+        return fail(std::move(opened)
+                        .error()
+                        .within("join a namespace")
+                        .advise("correct the path in linux.namespaces; the process or the bind "
+                                "mount that kept that "
+                                "namespace may be gone"));
+    }
+    Fd fd = std::move(*opened);
     const int actual = ioctl(fd.get(), NS_GET_NSTYPE);
     if (actual < 0) {
         return fail(Errc::invalid_config, "{} is not a namespace", path);
     }
     if (actual != type) {
-        return fail(Errc::invalid_config, "{} is a namespace of another type", path);
+        return fail(Errc::invalid_config,
+                    "{} is a namespace of another type: {}, not {}",
+                    path,
+                    namespace_name(actual),
+                    namespace_name(type));
     }
     return fd;
 }

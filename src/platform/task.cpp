@@ -83,13 +83,49 @@ Result<> join_session_keyring(const std::string& name) {
     return {};
 }
 
+namespace {
+/// By the kernel's numbers, which are the same on the machines that we build for.
+constexpr std::array<std::string_view, RLIM_NLIMITS> kRlimitNames{"CPU",
+                                                                  "FSIZE",
+                                                                  "DATA",
+                                                                  "STACK",
+                                                                  "CORE",
+                                                                  "RSS",
+                                                                  "NPROC",
+                                                                  "NOFILE",
+                                                                  "MEMLOCK",
+                                                                  "AS",
+                                                                  "LOCKS",
+                                                                  "SIGPENDING",
+                                                                  "MSGQUEUE",
+                                                                  "NICE",
+                                                                  "RTPRIO",
+                                                                  "RTTIME"};
+
+Error explain_rlimit(int error, int resource, std::uint64_t soft, std::uint64_t hard) {
+    const auto number = static_cast<std::size_t>(resource);
+    Error refused =
+        make_errno(error,
+                   fmt::format("set RLIMIT_{} to soft {}, hard {}",
+                               number < kRlimitNames.size() ? kRlimitNames[number] : "?",
+                               soft,
+                               hard));
+    rlimit64 own{};
+    if (error != EPERM || syscall(SYS_prlimit64, 0, resource, nullptr, &own) != 0) {
+        return refused;
+    }
+    refused.message += fmt::format(": the caller's own hard limit is {}", own.rlim_max);
+    return std::move(refused).advise(
+        "only CAP_SYS_RESOURCE raises a hard limit: ask for no more in process.rlimits "
+        "(default_ulimits of podman, default-ulimits of dockerd), or raise the caller's (ulimit "
+        "-H)");
+}
+}  // namespace
+
 Result<> set_rlimit(int resource, std::uint64_t soft, std::uint64_t hard) {
     const rlimit64 limit{.rlim_cur = soft, .rlim_max = hard};
     if (syscall(SYS_prlimit64, 0, resource, &limit, nullptr) != 0) {
-        const int error = errno;
-        return fail(
-            make_errno(error, "setrlimit")
-                .advise(error == EPERM ? "raising a hard limit needs CAP_SYS_RESOURCE" : ""));
+        return fail(explain_rlimit(errno, resource, soft, hard));
     }
     return {};
 }

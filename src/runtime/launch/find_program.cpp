@@ -132,7 +132,7 @@ constexpr std::uint16_t kOwnMachine = EM_AARCH64;
 std::optional<Error> suspect_script(const std::string& path, std::string_view head) {
     std::string_view line = head.substr(2, head.find('\n', 2) - 2);
     line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
-    const std::string interpreter(line.substr(0, line.find_first_of(" \t\r")));
+    const std::string interpreter(line.substr(0, line.find_first_of(" \t")));
     if (sys::can_execute(interpreter)) {
         return std::nullopt;
     }

@@ -99,17 +99,58 @@ Result<sys::Fd> open_root_target(const std::string& place, bool prepared) {
     return sys::explained(std::move(target), place);
 }
 
-/// What makes procfs and sysfs be refused in a user namespace, where it is not the caller's doing.
-Error advise_kernel_fs(Error error, const std::string& fstype) {
-    if (error.sys_errno != EPERM) {
-        return error;
+/// What makes a new file system be refused, as far as the errno tells.
+Error advise_new_fs(Error error, const std::string& fstype) {
+    const bool kernel_fs = fstype == "proc" || fstype == "sysfs";
+    switch (error.sys_errno) {
+        case EPERM:
+            return !kernel_fs ? std::move(error)
+                   : fstype == "proc"
+                       ? std::move(error).advise(
+                             "in a user namespace the kernel mounts a new procfs only with a pid "
+                             "namespace of its own, and only where the host's /proc is not covered "
+                             "in part (by a container around knarr)")
+                       : std::move(error).advise(
+                             "in a user namespace the kernel mounts a new sysfs only with a "
+                             "network "
+                             "namespace of its own: bind /sys of the host instead");
+        case ENODEV:
+            return std::move(error).advise(
+                "correct the type of the mount, or load the module that has it; /proc/filesystems "
+                "lists what the kernel knows");
+        case EINVAL:
+            return std::move(error).advise(
+                "correct the options of the mount: the kernel passes on what is no common option "
+                "to the file system, which does not know this one");
+        default:
+            return error;
     }
-    return std::move(error).advise(
-        fstype == "proc" ? "in a user namespace the kernel mounts a new procfs only with a pid "
-                           "namespace of its own, and only where the host's /proc is not covered "
-                           "in part (by a container around knarr)"
-                         : "in a user namespace the kernel mounts a new sysfs only with a network "
-                           "namespace of its own: bind /sys of the host instead");
+}
+
+/// What keeps the place of a mount from being made.
+Error advise_target(Error error, const std::string& target) {
+    switch (error.sys_errno) {
+        case EROFS:
+            return std::move(error).advise(
+                fmt::format("make {} before in the image or the volume, or mount what is below it "
+                            "writable",
+                            printable(target)));
+        case ENOTDIR:
+            return std::move(error).advise(
+                "a file is in the way: mount a directory on a directory and a file on a file");
+        default:
+            return error;
+    }
+}
+
+Result<sys::Fd> open_target(const Child& child, const std::string& target, mode_t mode) {
+    Result<sys::Fd> made = sys::make_dirs_in_root(child.root, target, mode);
+    return made ? std::move(made) : fail(advise_target(std::move(made).error(), target));
+}
+
+Result<sys::Fd> open_target_file(const Child& child, const std::string& target) {
+    Result<sys::Fd> made = sys::make_file_in_root(child.root, target, 0644);
+    return made ? std::move(made) : fail(advise_target(std::move(made).error(), target));
 }
 
 /// The step that every plan with a mount namespace has.
@@ -188,14 +229,13 @@ Result<std::vector<sys::FsOption>> options_of(const Child& child, const step::Mo
 Result<> mount_fs(Child& child, const step::MountFs& step) {
     const bool kernel_fs = step.fstype == "proc" || step.fstype == "sysfs";
     const std::vector<sys::FsOption> options = KNARR_TRY(options_of(child, step));
-    const sys::Fd target =
-        kernel_fs ? KNARR_TRY(open_kernel_fs_target(child.root, step.target))
-                  : KNARR_TRY(sys::make_dirs_in_root(child.root, step.target, step.target_mode));
+    const sys::Fd target = kernel_fs ? KNARR_TRY(open_kernel_fs_target(child.root, step.target))
+                                     : KNARR_TRY(open_target(child, step.target, step.target_mode));
     const unsigned long later = step.copy_up ? step.flags & MS_RDONLY : 0;
     Result<sys::Fd> made =
         sys::make_filesystem(step.fstype, step.source, options, step.flags & ~later);
-    if (!made && kernel_fs) {
-        return fail(advise_kernel_fs(std::move(made).error(), step.fstype));
+    if (!made) {
+        return fail(advise_new_fs(std::move(made).error(), step.fstype));
     }
     const sys::Fd mount = KNARR_TRY(std::move(made));
     if (step.copy_up) {
@@ -283,8 +323,8 @@ Result<> bind(Child& child, const step::Bind& step, const sys::Fd* prepared) {
     const bool kernel_place = step.target == "/proc" || step.target == "/sys";
     const sys::Fd target = kernel_place ? KNARR_TRY(open_kernel_fs_target(child.root, step.target))
                            : S_ISDIR(source.st_mode)
-                               ? KNARR_TRY(sys::make_dirs_in_root(child.root, step.target, 0755))
-                               : KNARR_TRY(sys::make_file_in_root(child.root, step.target, 0644));
+                               ? KNARR_TRY(open_target(child, step.target, 0755))
+                               : KNARR_TRY(open_target_file(child, step.target));
     KNARR_TRY(check_bind_target(child, step.target, target));
     // Before it is attached: at no time is it seen with fewer restrictions than asked for.
     if ((step.set | step.clear) != 0) {
