@@ -248,6 +248,21 @@ def lane_v2_smoke(tally):
     lane_v2(tally, "smoke")
 
 
+def lane_differential(tally):
+    """The same configurations to knarr and its peers; a skip says what is missing."""
+    if not (build(tally, "dev") and build(tally, "release")):
+        return
+    status, log = run("differential", ["tests/differential/run"])
+    lines = log.read_text(errors="replace").splitlines()
+    if status == 77:
+        tally.skipped.append(("differential", lines[-1] if lines else "no reason given"))
+    elif status == 0:
+        print("  " + lines[-1])
+        tally.passed += 1
+    else:
+        tally.failed.append(("differential: no difference without a reason", tail(log)))
+
+
 def fuzz_one(target, seconds):
     """Looks for inputs that break one target; returns (what happened or None, its last lines)."""
     name = target.name.removeprefix("fuzz_")
@@ -297,6 +312,7 @@ LANES = {
     "integration": lane_integration,
     "conformance": lane_conformance,
     "v2-smoke": lane_v2_smoke,
+    "differential": lane_differential,
     "fuzz": lane_fuzz,
     "v2": lane_v2,
     "bench": lane_bench,

@@ -126,7 +126,7 @@ seccomp_data make_call(std::uint32_t number, std::uint32_t arch) {
     return {.nr = static_cast<int>(number), .arch = arch, .instruction_pointer = 0, .args = {}};
 }
 
-// Every number on every architecture, with each interesting value in each argument, and in pairs.
+// Every number on every architecture, with each interesting value in each argument.
 void compare_everywhere(Comparison& comparison, const SeccompPolicy& policy) {
     const auto values = interesting_values(policy);
     const auto arguments = used_arguments(policy);
@@ -145,11 +145,44 @@ void compare_everywhere(Comparison& comparison, const SeccompPolicy& policy) {
     }
 }
 
+// The calls of rules that look at two arguments or more, with every pair of interesting values in
+// each pair of those arguments.
+void compare_pairs(Comparison& comparison, const SeccompPolicy& policy) {
+    const auto values = interesting_values(policy);
+    for (const SeccompRule& rule : policy.rules) {
+        for (std::size_t i = 1; i < rule.conditions.size(); ++i) {
+            for (const Syscall one : rule.syscalls) {
+                for (std::uint8_t arch = 0; arch < kSeccompArches; ++arch) {
+                    const auto number = number_of(one, static_cast<SeccompArch>(arch));
+                    if (!number) {
+                        continue;
+                    }
+                    const bool x32 = static_cast<SeccompArch>(arch) == SeccompArch::x32;
+                    seccomp_data call =
+                        make_call(*number | (x32 ? kX32Bit : 0),
+                                  x32 ? AUDIT_ARCH_X86_64
+                                      : testing::token_of(static_cast<SeccompArch>(arch)));
+                    for (const std::uint64_t first : values) {
+                        for (const std::uint64_t second : values) {
+                            call.args[rule.conditions[i - 1].index] = first;
+                            call.args[rule.conditions[i].index] = second;
+                            if (!comparison.same(call)) {
+                                return;
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
 void expect_same_profile(const char* name) {
     const SeccompPolicy policy = testing::read_profile(name);
     Comparison comparison(policy);
     ASSERT_TRUE(comparison.both_compile());
     compare_everywhere(comparison, policy);
+    compare_pairs(comparison, policy);
     EXPECT_GT(comparison.compared(), 100'000U);
     ::testing::Test::RecordProperty("ours", static_cast<int>(comparison.our_size()));
     ::testing::Test::RecordProperty("libseccomp", static_cast<int>(comparison.their_size()));
@@ -183,10 +216,10 @@ public:
         const bool one_call = below(2) == 0;
         const char* shared = name();
         const bool one_action = below(2) == 0;
-        const SeccompAction same = action();
+        const SeccompAction same = rule_action();
         for (std::size_t i = 0; i < rules; ++i) {
             SeccompRule rule{.syscalls = {*find_syscall(one_call ? shared : name())},
-                             .action = one_action ? same : action(),
+                             .action = one_action ? same : rule_action(),
                              .conditions = {}};
             for (std::size_t c = below(4); c > 0; --c) {
                 rule.conditions.push_back(condition());
@@ -212,6 +245,11 @@ private:
                                                      {Kind::log, 0},
                                                      {Kind::trace, 7}};
         return kActions[below(2) == 0 ? below(2) : below(std::size(kActions))];
+    }
+
+    // A default cannot be notify: there would be nobody to hand the listener over.
+    SeccompAction rule_action() {
+        return below(12) == 0 ? SeccompAction{.kind = SeccompAction::Kind::notify} : action();
     }
 
     const char* name() {

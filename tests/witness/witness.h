@@ -1,5 +1,5 @@
 #pragma once
-// The words of witness, in two files: see.c reports what is there, act.c does something.
+// The words of witness: see.c and see_kernel.c report what is there, act.c does something.
 
 #include <stddef.h>
 
@@ -27,6 +27,13 @@ void see_mounts(const char* unused);
 void see_cgroup(const char* unused);
 void see_terminal(const char* unused);
 void see_all(const char* unused);
+
+// The same (see_kernel.c).
+void see_status(const char* unused);
+void see_sched(const char* unused);
+void see_memory_policy(const char* unused);
+void see_clocks(const char* unused);
+void do_tree(const char* path);
 
 // Words that act (act.c), with the value that follows the word.
 void do_cat(const char* path);

@@ -14,6 +14,7 @@
 #include "platform/unix_socket.h"
 #include "platform/user_namespace.h"
 #include "runtime/launch/find_program.h"
+#include "runtime/launch/id_maps.h"
 
 namespace knarr::runtime {
 
@@ -80,12 +81,34 @@ Result<> enter_time_namespace(const Child& child, const std::string& offsets) {
     return sys::enter_namespace(fd, CLONE_NEWTIME);
 }
 
+/// In another user namespace these come before the child is root there: then its own files in /proc
+/// belong to the host's root.
+bool is_before_root(const Child& child, const Operation& operation) {
+    return child.plan.own_user_namespace() &&
+           (std::holds_alternative<step::TimeOffsets>(operation) ||
+            std::holds_alternative<step::ProcSelf>(operation));
+}
+
+Result<> run_steps_before_root(Child& child) {
+    child.proc = KNARR_TRY(open_host_proc());
+    for (std::size_t i = 0; i < child.plan.steps.size(); ++i) {
+        const Step& step = child.plan.steps[i];
+        if (is_before_root(child, step.operation)) {
+            KNARR_TRY(apply(child, i, step.operation), "{}", step.name);
+        }
+    }
+    return {};
+}
+
 Result<> run_steps(Child& child) {
     if (!child.proc.valid()) {
         child.proc = KNARR_TRY(open_host_proc());
     }
     for (std::size_t i = 0; i < child.plan.steps.size(); ++i) {
         const Step& step = child.plan.steps[i];
+        if (is_before_root(child, step.operation)) {
+            continue;
+        }
         KNARR_TRY(apply(child, i, step.operation), "{}", step.name);
         trace().mark(step.name, TraceSide::child);
     }
@@ -100,12 +123,12 @@ Result<> start(Child& child) {
         KNARR_TRY(expect(child.socket, Message::maps));
     }
     if (child.plan.own_user_namespace()) {
-        const sys::Fd proc = KNARR_TRY(sys::open_path("/proc", O_PATH | O_DIRECTORY));
-        KNARR_TRY(sys::become_namespace_root(proc));
+        KNARR_TRY(run_steps_before_root(child));
+        KNARR_TRY(sys::become_namespace_root(child.proc));
     }
-    if ((child.plan.new_namespaces & CLONE_NEWNET) != 0) {
-        KNARR_TRY(sys::unshare_namespaces(CLONE_NEWNET), "new network namespace");
-        trace().mark("make a network namespace", TraceSide::child);
+    if (const int late = namespaces_of_child(child.plan); late != 0) {
+        KNARR_TRY(sys::unshare_namespaces(late), "new network or ipc namespace");
+        trace().mark("make the namespaces left to the child", TraceSide::child);
     }
     sys::new_session();
     child.caller_umask = sys::set_umask(0);  // nodes and directories get the modes of the plan

@@ -10,6 +10,7 @@
 #include "platform/capability.h"
 #include "platform/file.h"
 #include "platform/path_access.h"
+#include "platform/pipe_owner.h"
 #include "platform/process.h"
 #include "platform/seccomp.h"
 #include "platform/task.h"
@@ -145,6 +146,7 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     // enter will do, as with runc.
     const bool inside = enter_cwd(program).has_value();
     KNARR_TRY(set_labels(child, identity));
+    sys::give_pipes(identity.uid);
     KNARR_TRY(become_user(child, identity));
     sys::set_umask(identity.umask.value_or(child.caller_umask));
     if (identity.no_new_privs) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <sched.h>
+
 #include "core/limits.h"
 #include "core/text.h"
 #include "platform/file.h"
@@ -182,6 +184,11 @@ std::string to_lines(const std::vector<spec::IdMapping>& mappings) {
         lines += fmt::format("{} {} {}\n", one.container_id, one.host_id, one.size);
     }
     return lines;
+}
+
+int namespaces_of_child(const LaunchPlan& plan) {
+    return plan.new_namespaces &
+           (plan.own_user_namespace() ? CLONE_NEWNET | CLONE_NEWIPC : CLONE_NEWNET);
 }
 
 Result<> write_id_maps(pid_t pid, const IdMaps& maps) {

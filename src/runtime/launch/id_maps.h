@@ -45,6 +45,10 @@ Error why_refused(const MapSide& side,
 /// "0 1000 1\n..." as /proc/PID/uid_map wants it.
 std::string to_lines(const std::vector<spec::IdMapping>& mappings);
 
+/// CLONE_NEW* that the child makes itself: the network, because that is most of a clone's time; in
+/// a user namespace also ipc, whose files belong to who makes it.
+int namespaces_of_child(const LaunchPlan& plan);
+
 /// Writes the mappings of the new user namespace of process `pid`.
 /// Errors: denied, with the file, the range and the command that mends it; unsupported when a
 /// helper is needed and not installed.

@@ -101,8 +101,8 @@ private:
             KNARR_TRY(make_cgroup(ways_.born));
             born_in = KNARR_TRY(sys::open_for_clone(ways_.born));
         }
-        // A network namespace is most of a clone's time: the child makes it while we go on.
-        const auto flags = static_cast<std::uint64_t>(plan_.new_namespaces & ~CLONE_NEWNET);
+        const auto flags =
+            static_cast<std::uint64_t>(plan_.new_namespaces & ~namespaces_of_child(plan_));
         const sys::Fd* cgroup = born_in.valid() ? &born_in : nullptr;
         if (joins_.empty()) {
             child_ = KNARR_TRY(sys::clone_process(flags, cgroup), "start {}", plan_.id);

@@ -231,18 +231,13 @@ Result<> mount_fs(Child& child, const step::MountFs& step) {
     const std::vector<sys::FsOption> options = KNARR_TRY(options_of(child, step));
     const sys::Fd target = kernel_fs ? KNARR_TRY(open_kernel_fs_target(child.root, step.target))
                                      : KNARR_TRY(open_target(child, step.target, step.target_mode));
-    const unsigned long later = step.copy_up ? step.flags & MS_RDONLY : 0;
-    Result<sys::Fd> made =
-        sys::make_filesystem(step.fstype, step.source, options, step.flags & ~later);
+    Result<sys::Fd> made = sys::make_filesystem(step.fstype, step.source, options, step.flags);
     if (!made) {
         return fail(advise_new_fs(std::move(made).error(), step.fstype));
     }
     const sys::Fd mount = KNARR_TRY(std::move(made));
     if (step.copy_up) {
         KNARR_TRY(copy_up(target, mount), "copy the content of {} up", printable(step.target));
-    }
-    if (later != 0) {
-        KNARR_TRY(sys::set_mount_attributes(mount, {.set = sys::attributes_of(later)}));
     }
     KNARR_TRY(sys::attach_mount(mount, target));
     if (kernel_fs || step.target == "/dev") {

@@ -111,11 +111,11 @@ Result<std::vector<Step>> plan_cgroup_mount(const MountContext& context,
     for (const sys::CgroupDir& dir : context.cgroup->dirs) {
         const std::string base = base_of(dir.mount_point);
         const std::string place = fmt::format("{}/{}", target, base);
-        const bool v2 = dir.controllers.empty();
+        if (dir.controllers.empty()) {
+            continue;  // the v2 hierarchy beside v1 ones has no controller; peers show none either
+        }
         if (!context.cgroup_namespace) {
             steps.push_back(bind_own(dir, place, read_only));
-        } else if (v2) {
-            steps.push_back(mount_new("cgroup2", place, "", read_only));
         } else {
             const bool named = dir.controllers.starts_with("name=");
             steps.push_back(

@@ -310,7 +310,7 @@ TEST(CgroupPath, V2EnablesWhatItHasAndWhatIsAskedFor) {
     std::vector<std::string> warnings;
     const Result<sys::CgroupPlan> plan = plan_cgroup(with(resources), v2_host(), "web", warnings);
     EXPECT_EQ(plan->enable, (Texts{"cpu", "io", "memory", "pids", "cpuset"}));
-    EXPECT_EQ(plan->device_rules.size(), 11U);
+    EXPECT_EQ(plan->device_rules.size(), 12U);
     EXPECT_FALSE(plan->device_rules.front().allow);
 }
 

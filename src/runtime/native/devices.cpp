@@ -272,6 +272,8 @@ Result<std::vector<sys::CgroupDeviceRule>> device_rules(
     }
     allow('c', 136, -1, "rwm");  // /dev/pts/*
     allow('c', 5, 2, "rwm");     // /dev/ptmx
+    // /dev/net/tun: VPN containers bring the node and rely on the runtime's list, as of runc.
+    allow('c', 10, 200, "rwm");
     return out;
 }
 

@@ -103,7 +103,8 @@ const std::vector<std::string> kAlways = {"+c *:* m",
                                           "+c 1:9 rwm",
                                           "+c 5:0 rwm",
                                           "+c 136:* rwm",
-                                          "+c 5:2 rwm"};
+                                          "+c 5:2 rwm",
+                                          "+c 10:200 rwm"};
 
 std::vector<std::string> then_always(std::vector<std::string> first) {
     first.insert(first.end(), kAlways.begin(), kAlways.end());
@@ -142,7 +143,8 @@ TEST(DeviceRules, AWildcardTypeWithANumberIsNotEverything) {
                                         "+c 1:9 rwm",
                                         "+c 5:0 rwm",
                                         "+c 136:* rwm",
-                                        "+c 5:2 rwm"}));
+                                        "+c 5:2 rwm",
+                                        "+c 10:200 rwm"}));
 }
 
 TEST(DeviceRules, AHoleThatV1CannotHaveIsUnsupported) {

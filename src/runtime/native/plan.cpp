@@ -178,6 +178,24 @@ Result<> plan_file_systems(Draft& draft) {
     return {};
 }
 
+/// A new tmpfs is empty: what later mounts, devices and the terminal need in it is made first, and
+/// it becomes read-only at the end, as with runc and crun.
+void plan_read_only(Draft& draft) {
+    std::vector<Step> later;
+    for (Step& one : draft.plan.steps) {
+        auto* made = std::get_if<step::MountFs>(&one.operation);
+        if (made != nullptr && (made->fstype == "tmpfs" || made->fstype == "ramfs") &&
+            (made->flags & MS_RDONLY) != 0) {
+            later.push_back(
+                {.name = fmt::format("make {} read-only", printable(made->target)),
+                 .operation = step::Remount{
+                     .target = made->target, .flags = made->flags, .data = {}, .bind = true}});
+            made->flags &= ~static_cast<unsigned long>(MS_RDONLY);
+        }
+    }
+    draft.add_all(std::move(later));
+}
+
 void plan_hooks(Draft& draft) {
     const spec::Hooks& hooks = draft.config().hooks;
     draft.plan.hooks = hooks;
@@ -200,6 +218,7 @@ Result<> plan_walls(Draft& draft) {
         }
         return clean_destination(path);
     };
+    plan_read_only(draft);
     for (const std::string& path : linux_config.readonly_paths) {
         draft.add(fmt::format("make {} read-only", printable(path)),
                   step::ReadonlyPath{.path = KNARR_TRY(checked(path, "linux.readonlyPaths"))});

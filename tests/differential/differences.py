@@ -1,0 +1,54 @@
+"""Where knarr's containers differ from those of both peers on purpose, with the reason."""
+
+import dataclasses
+import re
+
+
+@dataclasses.dataclass(frozen=True)
+class Reason:
+    key: str  # regular expressions that match as a whole
+    ours: str
+    theirs: str  # of every peer
+    text: str
+
+    def explains(self, key, mine, theirs):
+        return (re.fullmatch(self.key, key) and re.fullmatch(self.ours, mine, re.DOTALL)
+                and all(re.fullmatch(self.theirs, value, re.DOTALL) for value in theirs.values()))
+
+
+DIRECTORIES = r"(data/hidden|proc/acpi|sys/firmware|proc/scsi)( \(2\))?"
+FILES = r"(proc/\w+|data/secret)( \(2\))?"
+
+REASONS = [
+    Reason(rf"mount /{DIRECTORIES}: flags", r"nodev,noexec,nosuid,relatime,ro", r".*",
+           "a masked directory is covered by a mount from which nothing can be executed"),
+    Reason(rf"mount /{DIRECTORIES}: options", r"mode=755,nr_inodes=1,ro,size=4k", r".*",
+           "a masked directory costs one inode and one page"),
+    Reason(r"stat:/data/hidden'?", r"d 0755 .*", r"d (1777|0555) .*",
+           "the mode of a masked directory, which is read-only anyway"),
+    Reason(rf"mount /{FILES}: (flags|options|root|source)", r".*",
+           r".*null.*|.*relatime,ro|nosuid,rw|.*size=65536k|tmpfs",
+           "a masked file is covered by the host's null device, verified, not by the container's"),
+    Reason(r"mount /(proc/\w+|data/fixed): flags", r"nodev.*ro", r"relatime,ro",
+           "a read-only path keeps the restrictions of the mount that it lies on"),
+    Reason(r"mount /sys/fs/cgroup: flags", r"nodev,noexec,nosuid,relatime,ro", r".*,rw",
+           "a cgroup mount with the option ro is read-only as a whole"),
+    Reason(r"mount /sys/fs/cgroup(/[^:]*)?: (source|options)", r"cgroup|tmpfs|mode=755,rw", r".*",
+           "names of the cgroup mounts' sources, and the mode of the tmpfs around them"),
+    Reason(r"(cgroup:.*|mount /sys/fs/cgroup/.*: root)", r".*/knarr-ID", r".*/ID",
+           "without cgroupsPath the cgroup is called knarr-ID"),
+    Reason(r"stat:/dev/core", r"absent", r"l 0777 0:0 11 -> /proc/kcore",
+           "no link /dev/core: what it leads to is masked"),
+    Reason(r"dumpable", r"1", r"0",
+           "the trampoline has the capabilities already, so the last exec raises none"),
+    Reason(r"can-write:/dev/stdin", r"EACCES", r"ok",
+           "stdin is a file of the caller here, which keeps its owner; pipes are the user's"),
+    Reason(r"fd\.0", r"BUNDLE/stdin", r"pipe", "runc relays stdin in a user namespace"),
+    Reason(r"mount /sys: options", r"ro", r"rw", "crun remounts sysfs; the kernel mounts it read-only for us"),
+    # Debian 12's crun 1.8.1 and runc 1.1.5 are older than these; tools/peers has newer ones.
+    Reason(r"outcome", r"ran", r"refused", "the peers' age: time namespaces"),
+    Reason(r"clock\.\w+_hours", r"\d\d+", r"0", "the peers' age: timeOffsets"),
+    Reason(r"domainname", r"example\.org", r"\(none\)", "the peers' age: domainname"),
+    Reason(r"mount /\S+/below: \w+", r"absent", r".*", "crun 1.8.1 binds what lies below too"),
+    Reason(r"mount points", r".*", r".*/below( .*)?", "crun 1.8.1 binds what lies below too"),
+]
