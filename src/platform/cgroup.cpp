@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <map>
 #include <string_view>
 
 #include <fcntl.h>
@@ -12,6 +11,7 @@
 #include "core/rollback.h"
 #include "core/text.h"
 #include "platform/cgroup_devices.h"
+#include "platform/cgroup_write.h"
 #include "platform/file.h"
 
 namespace knarr::sys {
@@ -19,8 +19,6 @@ namespace knarr::sys {
 namespace {
 
 constexpr std::size_t kMaxCgroupFileBytes = 1U << 20U;
-
-using Reasons = std::map<std::string, std::string, std::less<>>;  // controller -> why it is missing
 
 bool is_v2(const CgroupDir& dir) {
     return dir.controllers.empty();
@@ -203,39 +201,6 @@ Result<bool> make_directory(const CgroupDir& dir,
     return made;
 }
 
-std::unexpected<Error> write_failed(Error error,
-                                    const CgroupDir& dir,
-                                    const CgroupWrite& write,
-                                    const Reasons& reasons) {
-    const std::string asked = write.property.empty() ? write.file : write.property;
-    if (error.sys_errno == ENOENT || (error.sys_errno == EACCES && geteuid() == 0)) {
-        // Opening a file that is not there for writing in a cgroup gives EACCES to root too.
-        const std::string controller = write.file.substr(0, write.file.find('.'));
-        const auto known = reasons.find(controller);
-        const std::string reason =
-            known != reasons.end()
-                ? known->second
-                : fmt::format(
-                      "cgroup {} has no file {}: this kernel or this cgroup lacks the {} "
-                      "controller or that part of it",
-                      place_of(dir),
-                      write.file,
-                      controller);
-        return fail(Errc::unsupported, "{}: {}", asked, reason);
-    }
-    if (error.sys_errno == EINVAL || error.sys_errno == ERANGE) {
-        return fail(Error{.code = Errc::invalid_config,
-                          .sys_errno = error.sys_errno,
-                          .message = fmt::format("{}: the kernel refuses \"{}\" for {}/{}",
-                                                 asked,
-                                                 printable(write.text, 128),
-                                                 place_of(dir),
-                                                 write.file),
-                          .hint = {}});
-    }
-    return fail(std::move(error).within(fmt::format("{}: cgroup {}", asked, place_of(dir))));
-}
-
 Result<> write_all_texts(const CgroupDir& dir, const Reasons& reasons) {
     if (dir.writes.empty()) {
         return {};
@@ -277,6 +242,46 @@ Result<> write_all_texts(const CgroupDir& dir, const Reasons& reasons) {
 }
 
 }  // namespace
+
+void enable_above(const CgroupDir& dir, const std::vector<std::string>& wanted, Reasons& reasons) {
+    const std::vector<std::string> levels = levels_of(dir);
+    for (std::size_t i = 1; i < levels.size(); ++i) {
+        enable_controllers(levels[i - 1], wanted, reasons);
+    }
+}
+
+std::unexpected<Error> write_failed(Error error,
+                                    const CgroupDir& dir,
+                                    const CgroupWrite& write,
+                                    const Reasons& reasons) {
+    const std::string asked = write.property.empty() ? write.file : write.property;
+    if (error.sys_errno == ENOENT || (error.sys_errno == EACCES && geteuid() == 0)) {
+        // Opening a file that is not there for writing in a cgroup gives EACCES to root too.
+        const std::string controller = write.file.substr(0, write.file.find('.'));
+        const auto known = reasons.find(controller);
+        const std::string reason =
+            known != reasons.end()
+                ? known->second
+                : fmt::format(
+                      "cgroup {} has no file {}: this kernel or this cgroup lacks the {} "
+                      "controller or that part of it",
+                      place_of(dir),
+                      write.file,
+                      controller);
+        return fail(Errc::unsupported, "{}: {}", asked, reason);
+    }
+    if (error.sys_errno == EINVAL || error.sys_errno == ERANGE) {
+        return fail(Error{.code = Errc::invalid_config,
+                          .sys_errno = error.sys_errno,
+                          .message = fmt::format("{}: the kernel refuses \"{}\" for {}/{}",
+                                                 asked,
+                                                 printable(write.text, 128),
+                                                 place_of(dir),
+                                                 write.file),
+                          .hint = {}});
+    }
+    return fail(std::move(error).within(fmt::format("{}: cgroup {}", asked, place_of(dir))));
+}
 
 Result<> make_cgroup(const CgroupPlan& plan) {
     Rollback undo;

@@ -13,6 +13,8 @@
 //                                         jailed copy of ourselves for hostile input
 //   trampoline.h                          the last exec, so that knarr's file is never in reach
 //   cgroup.h cgroup_devices.h             cgroup directories and texts; v2 device programs
+//   cgroup_freeze.h cgroup_files.h        a cgroup that stands still; its files, read and changed
+//   cgroup_stats.h oom_watch.h            what it has used; when it runs out of memory
 //   seccomp.h, seccomp_tree.h, seccomp_bpf.h, syscall_table.h
 //                                         the seccomp filter: policy -> tree -> BPF; call numbers
 //   capability.h                          names and sets of capabilities

@@ -6,7 +6,9 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 #include "platform/file.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
+#include "platform/spawn.h"
 
 namespace knarr::sys {
 
@@ -30,9 +33,18 @@ constexpr std::size_t kMaxErrorOutput = 4096;
                          const Fd& report,
                          char* const* argv,
                          char* const* envp) {
-    setpgid(0, 0);
+    if (!program.keep_stdio) {
+        setpgid(0, 0);  // one that has our terminal stays in its foreground
+    }
     unblock_signals();
-    const bool ready = replace_fd(input, 0) && replace_fd(output, 1) && replace_fd(errors, 2) &&
+    const char* own = program.mount_point.c_str();
+    const bool mounted =
+        program.mount_point.empty() ||
+        (unshare(CLONE_NEWNS) == 0 && mount("", "/", nullptr, MS_SLAVE | MS_REC, nullptr) == 0 &&
+         mount(own, own, nullptr, MS_BIND | MS_REC, nullptr) == 0);
+    const bool ready = mounted &&
+                       (program.keep_stdio ||
+                        (replace_fd(input, 0) && replace_fd(output, 1) && replace_fd(errors, 2))) &&
                        close_on_exec_from(3);
     if (ready) {
         execve(program.path.c_str(), argv, envp);
@@ -43,22 +55,44 @@ constexpr std::size_t kMaxErrorOutput = 4096;
     _exit(127);
 }
 
-/// The parent's side: feeds stdin and collects stderr until the process has ended.
+/// One of its outputs, and how much of it is kept.
+struct Sink {
+    Fd from;
+    std::size_t max = 0;
+    std::string text = {};
+
+    void drain() {
+        std::array<char, 4096> buffer;
+        ssize_t got = 0;
+        while ((got = read(from.get(), buffer.data(), buffer.size())) > 0) {
+            const auto room = max - std::min(max, text.size());
+            text.append(buffer.data(), std::min(static_cast<std::size_t>(got), room));
+        }
+        if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
+            from.reset();
+        }
+    }
+};
+
+/// The parent's side: feeds stdin and collects what comes until the process has ended.
 class Feeder {
 public:
-    Feeder(const Program& program, Fd input, Fd errors, const Fd& pidfd)
+    Feeder(const Program& program, Fd input, Sink& output, Sink& errors, const Fd& pidfd)
         : left_(program.input),
           input_(std::move(input)),
-          errors_(std::move(errors)),
+          output_(output),
+          errors_(errors),
           pidfd_(pidfd),
           deadline_(std::chrono::steady_clock::now() + program.timeout) {}
 
     /// True when the process ended before the deadline.
-    bool run(std::string& error_output) {
+    bool run() {
         while (true) {
-            std::array<pollfd, 3> polled{{{.fd = pidfd_.get(), .events = POLLIN, .revents = 0},
-                                          {.fd = errors_.get(), .events = POLLIN, .revents = 0},
-                                          {.fd = input_.get(), .events = POLLOUT, .revents = 0}}};
+            std::array<pollfd, 4> polled{
+                {{.fd = pidfd_.get(), .events = POLLIN, .revents = 0},
+                 {.fd = errors_.from.get(), .events = POLLIN, .revents = 0},
+                 {.fd = input_.get(), .events = POLLOUT, .revents = 0},
+                 {.fd = output_.from.get(), .events = POLLIN, .revents = 0}}};
             const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
                 deadline_ - std::chrono::steady_clock::now());
             if (left.count() <= 0) {
@@ -69,13 +103,17 @@ public:
                 return false;
             }
             if (polled[1].revents != 0) {
-                drain(error_output);
+                errors_.drain();
+            }
+            if (polled[3].revents != 0) {
+                output_.drain();
             }
             if (polled[2].revents != 0) {
                 feed();
             }
             if (polled[0].revents != 0) {
-                drain(error_output);
+                errors_.drain();
+                output_.drain();
                 return true;
             }
         }
@@ -91,20 +129,11 @@ private:
             input_.reset();  // a hook that does not read its stdin is no failure
         }
     }
-    void drain(std::string& error_output) {
-        std::array<char, 4096> buffer;
-        ssize_t got = 0;
-        while ((got = read(errors_.get(), buffer.data(), buffer.size())) > 0) {
-            const auto room = kMaxErrorOutput - std::min(kMaxErrorOutput, error_output.size());
-            error_output.append(buffer.data(), std::min(static_cast<std::size_t>(got), room));
-        }
-        if (got == 0 || (errno != EAGAIN && errno != EINTR)) {
-            errors_.reset();
-        }
-    }
 
     std::string_view left_;
-    Fd input_, errors_;
+    Fd input_;
+    Sink& output_;
+    Sink& errors_;
     const Fd& pidfd_;
     std::chrono::steady_clock::time_point deadline_;
 };
@@ -121,7 +150,13 @@ Result<Ended> run_program(const Program& program) {
     Fd input_end(ends[1]);
     Pipe errors = KNARR_TRY(make_pipe());
     Pipe report = KNARR_TRY(make_pipe());
-    const Fd null = KNARR_TRY(open_path("/dev/null", O_WRONLY));
+    Pipe output;
+    if (program.max_output > 0) {
+        output = KNARR_TRY(make_pipe());
+        fcntl(output.read.get(), F_SETFL, O_NONBLOCK);
+    } else {
+        output.write = KNARR_TRY(open_path("/dev/null", O_WRONLY));
+    }
     fcntl(input.get(), F_SETFL, O_NONBLOCK);
     fcntl(errors.read.get(), F_SETFL, O_NONBLOCK);
     const std::vector<char*> argv = exec_pointers(program.args);
@@ -131,13 +166,14 @@ Result<Ended> run_program(const Program& program) {
     if (clone.in_child()) {
         become(program,
                input_end,
-               program.output != nullptr ? *program.output : null,
+               program.output != nullptr ? *program.output : output.write,
                program.errors != nullptr ? *program.errors : errors.write,
                report.write,
                argv.data(),
                envp.data());
     }
     input_end.reset();
+    output.write.reset();
     errors.write.reset();
     report.write.reset();
     int exec_errno = 0;
@@ -149,14 +185,37 @@ Result<Ended> run_program(const Program& program) {
     }
 
     Ended ended;
-    ended.timed_out = !Feeder(program, std::move(input), std::move(errors.read), clone.pidfd)
-                           .run(ended.error_output);
+    Sink out{.from = std::move(output.read), .max = program.max_output};
+    Sink err{.from = std::move(errors.read), .max = kMaxErrorOutput};
+    ended.timed_out = !Feeder(program, std::move(input), out, err, clone.pidfd).run();
+    ended.output = std::move(out.text);
+    ended.error_output = std::move(err.text);
     if (ended.timed_out) {
-        kill(-clone.pid, SIGKILL);
+        kill(program.keep_stdio ? clone.pid : -clone.pid, SIGKILL);
     }
     const ExitStatus status = KNARR_TRY(reap(clone.pidfd), "wait for {}", printable(program.path));
     (status.signaled ? ended.signal : ended.exit_code) = status.value;
     return ended;
+}
+
+std::optional<std::string> find_program(const std::string& name) {
+    const std::string path_variable = environment("PATH");
+    for (const std::string_view dir : split(path_variable, ':')) {
+        // An empty entry is the current directory, where programs of others may lie.
+        const std::string path = fmt::format("{}/{}", dir, name);
+        if (!dir.empty() && access(path.c_str(), X_OK) == 0) {
+            return path;
+        }
+    }
+    return std::nullopt;
+}
+
+std::vector<std::string> whole_environment() {
+    std::vector<std::string> out;
+    for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+        out.emplace_back(*entry);
+    }
+    return out;
 }
 
 }  // namespace knarr::sys

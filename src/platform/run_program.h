@@ -1,7 +1,8 @@
 #pragma once
-// Runs a program of the operator to its end: a hook.
+// Runs a program of the operator to its end: a hook, ps, criu.
 
 #include <chrono>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,20 +16,30 @@ struct Program {
     std::vector<std::string> env;   // the whole environment
     std::string input;              // its stdin
     std::chrono::seconds timeout{0};
-    const Fd* output = nullptr;  // its stdout; null: dropped
+    const Fd* output = nullptr;  // its stdout; null: dropped, or kept as max_output says
     const Fd* errors = nullptr;  // its stderr; null: kept for the message
+    std::size_t max_output = 0;  // of its stdout that is kept; 0: none
+    bool keep_stdio = false;     // it gets our stdin, stdout and stderr, and nothing is kept
+    /// A directory that is a mount point for the program alone, in a mount namespace of its own.
+    std::string mount_point = {};
 };
 
 struct Ended {
     int exit_code = 0;
     int signal = 0;  // that ended it, 0: none
     bool timed_out = false;
+    std::string output;        // the beginning of its stdout, where asked for
     std::string error_output;  // the first KiBs of its stderr
 };
 
-/// Runs the program with `input` on stdin, and stdout and stderr where it says; at the timeout its
+/// Runs the program with `input` on stdin, stdout and stderr where it says; at the timeout its
 /// process group is killed. No descriptor but 0 to 2 is passed on. Errors: those of execve, with
 /// the path.
 Result<Ended> run_program(const Program& program);
+
+/// A program of that name in a directory of our PATH that may be executed.
+std::optional<std::string> find_program(const std::string& name);
+/// Our own environment, for a program of the operator's.
+std::vector<std::string> whole_environment();
 
 }  // namespace knarr::sys

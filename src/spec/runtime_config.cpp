@@ -1,5 +1,6 @@
 #include "spec/runtime_config.h"
 
+#include "spec/resources.h"
 #include "spec/runtime_linux_fields.h"
 
 namespace knarr::spec {
@@ -112,13 +113,24 @@ Result<RuntimeConfig> decode_runtime_config(std::string_view json) {
     return config;
 }
 
-Result<Process> decode_process(std::string_view json, std::string_view name) {
+namespace {
+template <typename T>
+Result<T> decode_part(std::string_view json, std::string_view name) {
     const JsonSource source{
         .name = name, .failure = Errc::invalid_config, .max_bytes = limits::kMaxBundleConfigBytes};
     const JsonDocument document = KNARR_TRY(JsonDocument::parse(json, source));
-    Process process;
-    KNARR_TRY(read_json(document.root(), process));
-    return process;
+    T part;
+    KNARR_TRY(read_json(document.root(), part));
+    return part;
+}
+}  // namespace
+
+Result<Process> decode_process(std::string_view json, std::string_view name) {
+    return decode_part<Process>(json, name);
+}
+
+Result<Resources> decode_resources(std::string_view json, std::string_view name) {
+    return decode_part<Resources>(json, name);
 }
 
 std::string encode_runtime_config(const RuntimeConfig& config) {

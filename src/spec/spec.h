@@ -2,6 +2,7 @@
 // spec: bytes <-> values. The only room that knows JSON; no kernel, no files, no policy.
 //
 //   runtime_config.h  config.json of a bundle (runtime-spec 1.3), whole, both directions
+//   resources.h       its linux.resources alone
 //   image.h           manifests, indexes, image configs (OCI 1.1 and Docker schema 2), digests
 //   oci_layout.h      images as files: oci-layout, docker-archive
 //   registry.h        tokens, error bodies, credentials files
