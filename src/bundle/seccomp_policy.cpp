@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "bundle/seccomp_names.h"
 #include "core/text.h"
 
 namespace knarr::bundle {
@@ -181,6 +182,20 @@ Result<SeccompConversion> seccomp_policy(const spec::Seccomp& seccomp) {
                       i));
     }
     return out;
+}
+
+SeccompNames seccomp_names() {
+    const auto names = [](const auto& table) {
+        std::vector<std::string_view> out;
+        for (const auto& [name, value] : table) {
+            out.push_back(name);
+        }
+        return out;
+    };
+    return {.actions = names(kActions),
+            .operators = names(kOps),
+            .architectures = names(kArches),
+            .flags = {kFlags.begin(), kFlags.end()}};
 }
 
 }  // namespace knarr::bundle

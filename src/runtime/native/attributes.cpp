@@ -10,6 +10,7 @@
 #include <sys/resource.h>
 
 #include "core/text.h"
+#include "runtime/native/feature_names.h"
 #include "runtime/native/identity.h"
 
 namespace knarr::runtime::native {
@@ -261,6 +262,18 @@ Result<std::vector<Step>> plan_process_attributes(const spec::RuntimeConfig& con
         steps.push_back(KNARR_TRY(rlimit_step(process.rlimits)));
     }
     return steps;
+}
+
+std::vector<std::string_view> memory_policy_modes() {
+    std::vector<std::string_view> out;
+    std::ranges::transform(kMemoryModes, std::back_inserter(out), &Named::name);
+    return out;
+}
+
+std::vector<std::string_view> memory_policy_flags() {
+    std::vector<std::string_view> out;
+    std::ranges::transform(kMemoryFlags, std::back_inserter(out), &Named::name);
+    return out;
 }
 
 }  // namespace knarr::runtime::native

@@ -96,29 +96,6 @@ Result<> write_devices(const std::vector<spec::DeviceRule>& config,
     return {};
 }
 
-Result<> write_resources(const spec::Resources& resources,
-                         CgroupWriter& writer,
-                         std::vector<std::string>& warnings) {
-    if (resources.memory) {
-        KNARR_TRY(write_memory(*resources.memory, writer, warnings));
-    }
-    if (resources.cpu) {
-        KNARR_TRY(write_cpu(*resources.cpu, writer));
-    }
-    if (resources.pids_limit) {
-        KNARR_TRY(write_pids(*resources.pids_limit, writer));
-    }
-    if (resources.block_io) {
-        KNARR_TRY(write_block_io(*resources.block_io, writer));
-    }
-    KNARR_TRY(write_hugepages(resources.hugepage_limits, writer));
-    if (resources.network) {
-        KNARR_TRY(write_network(*resources.network, writer));
-    }
-    KNARR_TRY(write_rdma(resources.rdma, writer));
-    return write_unified(resources.unified, writer);
-}
-
 }  // namespace
 
 Result<> CgroupWriter::add(const char* controller, sys::CgroupWrite write) {
@@ -147,6 +124,29 @@ Result<> CgroupWriter::add(const char* controller, sys::CgroupWrite write) {
                                      write.property,
                                      controller),
               .hint = "mount the hierarchy, or leave the property out"});
+}
+
+Result<> write_resources(const spec::Resources& resources,
+                         CgroupWriter& writer,
+                         std::vector<std::string>& warnings) {
+    if (resources.memory) {
+        KNARR_TRY(write_memory(*resources.memory, writer, warnings));
+    }
+    if (resources.cpu) {
+        KNARR_TRY(write_cpu(*resources.cpu, writer));
+    }
+    if (resources.pids_limit) {
+        KNARR_TRY(write_pids(*resources.pids_limit, writer));
+    }
+    if (resources.block_io) {
+        KNARR_TRY(write_block_io(*resources.block_io, writer));
+    }
+    KNARR_TRY(write_hugepages(resources.hugepage_limits, writer));
+    if (resources.network) {
+        KNARR_TRY(write_network(*resources.network, writer));
+    }
+    KNARR_TRY(write_rdma(resources.rdma, writer));
+    return write_unified(resources.unified, writer);
 }
 
 Result<sys::CgroupPlan> plan_cgroup(const spec::RuntimeConfig& config,

@@ -32,7 +32,11 @@ Result<sys::CgroupPlan> plan_cgroup(const spec::RuntimeConfig& config,
                                     const std::string& id,
                                     std::vector<std::string>& warnings);
 
-// The parts of linux.resources (limits_memory_cpu.cpp, limits_rest.cpp).
+/// linux.resources without the device rules. Errors: as plan_cgroup.
+Result<> write_resources(const spec::Resources& resources,
+                         CgroupWriter& writer,
+                         std::vector<std::string>& warnings);
+// The parts of it (limits_memory_cpu.cpp, limits_rest.cpp).
 Result<> write_memory(const spec::MemoryLimits& memory,
                       CgroupWriter& writer,
                       std::vector<std::string>& warnings);

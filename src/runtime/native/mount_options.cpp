@@ -5,6 +5,7 @@
 #include <linux/mount.h>
 #include <sys/mount.h>
 
+#include "runtime/native/feature_names.h"
 #include "runtime/native/mounts.h"
 
 // <sys/mount.h> of older C libraries lacks these; the values are the kernel's.
@@ -79,6 +80,10 @@ constexpr std::array kPropagations = {
     Propagation{"runbindable", MS_UNBINDABLE | MS_REC},
 };
 
+// What parse_mount_options() takes besides flags and propagations.
+constexpr std::array<std::string_view, 7> kWords = {
+    "bind", "defaults", "idmap", "rbind", "remount", "ridmap", "tmpcopyup"};
+
 constexpr unsigned long kAtimeFlags = MS_NOATIME | MS_RELATIME | MS_STRICTATIME;
 
 bool is_atime(const Flag& flag) {
@@ -103,6 +108,11 @@ const Flag* find_flag(std::string_view name) {
     return found == kFlags.end() ? nullptr : &*found;
 }
 
+/// Whether there is an "r" form of it, for a mount and all below it.
+bool has_recursive_form(const Flag& flag) {
+    return flag.attr != 0 || is_atime(flag);
+}
+
 /// True when `option` was a flag, alone ("nosuid") or recursive ("rnosuid").
 bool apply_flag(const std::string& option, MountOptions& out) {
     if (const Flag* flag = find_flag(option)) {
@@ -110,7 +120,7 @@ bool apply_flag(const std::string& option, MountOptions& out) {
             out.flags &= ~kAtimeFlags;
         }
         out.flags = flag->clears ? out.flags & ~flag->flag : out.flags | flag->flag;
-        if (flag->attr != 0 || is_atime(*flag)) {
+        if (has_recursive_form(*flag)) {
             apply_attribute(*flag, out.set, out.clear);
         } else {
             out.only_super.push_back(option);
@@ -119,7 +129,7 @@ bool apply_flag(const std::string& option, MountOptions& out) {
     }
     if (option.starts_with('r')) {
         const Flag* flag = find_flag(std::string_view(option).substr(1));
-        if (flag != nullptr && (flag->attr != 0 || is_atime(*flag))) {
+        if (flag != nullptr && has_recursive_form(*flag)) {
             apply_attribute(*flag, out.rec_set, out.rec_clear);
             return true;
         }
@@ -158,6 +168,29 @@ Result<MountOptions> parse_mount_options(const std::vector<std::string>& options
             out.data += (out.data.empty() ? "" : ",") + option;
         }
     }
+    return out;
+}
+
+std::vector<std::string_view> mount_option_names() {
+    // The recursive forms are spelled out nowhere else; they have to live somewhere.
+    static const std::vector<std::string> kRecursive = [] {
+        std::vector<std::string> out;
+        for (const Flag& flag : kFlags) {
+            if (has_recursive_form(flag)) {
+                out.push_back("r" + std::string(flag.name));
+            }
+        }
+        return out;
+    }();
+    std::vector<std::string_view> out(kWords.begin(), kWords.end());
+    out.insert(out.end(), kRecursive.begin(), kRecursive.end());
+    for (const Flag& flag : kFlags) {
+        out.push_back(flag.name);
+    }
+    for (const Propagation& one : kPropagations) {
+        out.push_back(one.name);
+    }
+    std::ranges::sort(out);
     return out;
 }
 

@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 
 #include "core/text.h"
+#include "runtime/native/feature_names.h"
 #include "runtime/native/id_maps.h"
 
 namespace knarr::runtime::native {
@@ -197,6 +198,15 @@ Result<std::vector<Step>> plan_sysctls(const spec::Linux& config, const Namespac
                          .operation = step::Sysctl{.path = path, .value = value}});
     }
     return steps;
+}
+
+std::vector<std::string_view> namespace_names() {
+    std::vector<std::string_view> out;
+    for (const Row& row : kRows) {
+        out.emplace_back(row.name);
+    }
+    std::ranges::sort(out);
+    return out;
 }
 
 }  // namespace knarr::runtime::native
