@@ -11,6 +11,7 @@
 // create, run and exec clone the calling process without exec: call them from a single-threaded
 // program, or start the `knarr` program instead.
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -18,11 +19,14 @@
 #include <string_view>
 #include <vector>
 
+#include "knarr/checkpoint.h"
 #include "knarr/container.h"
 #include "knarr/exec.h"
 #include "knarr/image.h"
 #include "knarr/result.h"
 #include "knarr/run.h"
+#include "knarr/stats.h"
+#include "knarr/update.h"
 
 namespace knarr {
 
@@ -75,12 +79,45 @@ public:
     /// Sends signal `number` (0 to 64). A process that dies meanwhile is success.
     /// Errors: wrong_state when the container is stopped.
     Result<> kill(std::string_view id, int number, KillTarget target = KillTarget::init);
+    /// Freezes all processes of a running container until resume(); they can still be killed. A
+    /// failure leaves it running.
+    /// Errors: wrong_state; unsupported when it has no cgroup or that no freezer; timed_out.
+    Result<> pause(std::string_view id);
+    /// Lets a paused container go on, whoever paused it.
+    /// Errors: as pause; wrong_state also when a cgroup above it is frozen.
+    Result<> resume(std::string_view id);
+    /// Changes the limits of a created, running or paused container, all of them or none.
+    /// Errors: wrong_state; invalid_config, when they contradict each other or those in force;
+    /// unsupported names the controller or file that this host lacks.
+    Result<> update(std::string_view id, const UpdateRequest& request);
+    /// The pids of all processes in the container's cgroup, in the caller's pid namespace; none
+    /// when it is stopped. Errors: unsupported when it has no cgroup.
+    Result<std::vector<int>> processes(std::string_view id) const;
+    /// What ps(1) says about them, called with `options` ("-ef" when empty), and its heading.
+    /// Errors: unsupported when there is no ps; invalid_argument for options without a PID column.
+    Result<std::string> process_table(std::string_view id,
+                                      const std::vector<std::string>& options) const;
+    /// What the container uses now. Errors: wrong_state when it is stopped.
+    Result<Statistics> statistics(std::string_view id) const;
+    /// Tells the statistics every `interval`, and each time that the container runs out of memory,
+    /// until it ends or `tell` fails. Errors: as statistics; that of `tell`.
+    Result<> watch(std::string_view id,
+                   std::chrono::milliseconds interval,
+                   const std::function<Result<>(const ContainerEvent&)>& tell) const;
     /// Runs a further process in a created or running container, with the container's namespaces,
     /// cgroup, filter and limits; it inherits stdin, stdout and stderr. Its exit code as of run();
     /// 0 at once when detached. Its signals are forwarded meanwhile.
     /// Errors: not_found; wrong_state when stopped or paused; invalid_argument for an unknown user;
     /// exec_not_found, exec_failed; timed_out.
     Result<int> exec(std::string_view id, const ExecRequest& request);
+    /// Writes the processes of a running or paused container into files, by the program criu, and
+    /// removes the container unless it is to run on. One that fails leaves it as it was.
+    /// Errors: wrong_state; unsupported without criu, or with what its log says.
+    Result<> checkpoint(std::string_view id, const CheckpointRequest& request);
+    /// Makes a container of a bundle and of such files. Its exit code as of run(), 0 at once when
+    /// detached. Only the bundle says what of the host it gets to see.
+    /// Errors: as create; unsupported as of checkpoint.
+    Result<int> restore(const RestoreRequest& request);
     /// Waits until the container has ended; its exit code where this process started it or the
     /// record has it.
     Result<std::optional<int>> wait(std::string_view id);

@@ -6,7 +6,7 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array<std::string_view, 2> kAliases{"ls", "ps"};
+constexpr std::array<std::string_view, 1> kAliases{"ls"};
 constexpr std::array kOptions{
     Option{.name = "format",
            .letter = 'f',

@@ -58,8 +58,9 @@ struct Verb {
 /// All verbs, in the order that help shows.
 std::span<const Verb* const> all_verbs();
 
-extern const Verb kCreate, kStart, kState, kKill, kDelete, kRun, kExec, kList, kPlan, kPull,
-    kImages, kRmi, kImage, kContainer, kInfo, kVersion, kHelp;
+extern const Verb kCreate, kStart, kState, kKill, kDelete, kPause, kResume, kUpdate, kPs, kEvents,
+    kFeatures, kSpec, kCheckpoint, kRestore, kRun, kExec, kList, kPlan, kPull, kImages, kRmi,
+    kImage, kContainer, kInfo, kVersion, kHelp;
 
 /// Exactly one positional, called `what` in the error.
 Result<std::string_view> one_argument(const Parsed& args, std::string_view what);

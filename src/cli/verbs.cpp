@@ -8,25 +8,26 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array kVerbs{&kRun,
-                            &kExec,
-                            &kPlan,
-                            &kCreate,
-                            &kStart,
-                            &kState,
-                            &kKill,
-                            &kDelete,
-                            &kList,
-                            &kPull,
-                            &kImages,
-                            &kRmi,
-                            &kImage,
-                            &kContainer,
-                            &kInfo,
-                            &kVersion,
-                            &kHelp};
-constexpr std::array kContainerVerbs{
-    &kRun, &kExec, &kCreate, &kStart, &kState, &kKill, &kDelete, &kList};
+constexpr std::array kVerbs{&kRun,     &kExec,       &kPlan,      &kCreate, &kStart,    &kState,
+                            &kKill,    &kDelete,     &kPause,     &kResume, &kUpdate,   &kPs,
+                            &kEvents,  &kCheckpoint, &kRestore,   &kList,   &kPull,     &kImages,
+                            &kRmi,     &kImage,      &kContainer, &kSpec,   &kFeatures, &kInfo,
+                            &kVersion, &kHelp};
+constexpr std::array kContainerVerbs{&kRun,
+                                     &kExec,
+                                     &kCreate,
+                                     &kStart,
+                                     &kState,
+                                     &kKill,
+                                     &kDelete,
+                                     &kPause,
+                                     &kResume,
+                                     &kUpdate,
+                                     &kPs,
+                                     &kEvents,
+                                     &kCheckpoint,
+                                     &kRestore,
+                                     &kList};
 
 Result<int> run_help(Context&, const Parsed& args) {
     if (args.positionals.empty()) {

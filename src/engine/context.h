@@ -9,6 +9,9 @@
 //   handed_over.h     inherited descriptors, pid files, pidfds
 //   notify.h          sd_notify; hook_output.h: where hooks write to
 //   operate.h         start, kill, state, list, wait          destroy.h   delete, and undo
+//   pause.h           pause, resume                  processes.h   ps
+//   checkpoint.h      checkpoint, restore: criu.h    features.h    what config.json may ask for
+//   update.h          new limits                     statistics.h  what it uses, as events
 //   states.h          which verb is legal in which state, as one table
 //   record.h          ROOT/ID/state.json                      state_dir.h ROOT/ID/ and its locks
 //   live.h            the record against the kernel: what a container's state really is

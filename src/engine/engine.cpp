@@ -1,11 +1,16 @@
 #include "knarr/engine.h"
 
+#include "engine/checkpoint.h"
 #include "engine/destroy.h"
 #include "engine/exec.h"
 #include "engine/new_container.h"
 #include "engine/operate.h"
+#include "engine/pause.h"
+#include "engine/processes.h"
 #include "engine/resolve.h"
 #include "engine/state_dir.h"
+#include "engine/statistics.h"
+#include "engine/update.h"
 
 namespace knarr {
 
@@ -64,10 +69,59 @@ Result<> Engine::kill(std::string_view id, int number, KillTarget target) {
     return engine::kill_container(context, checked, number, target);
 }
 
+Result<> Engine::pause(std::string_view id) {
+    const engine::Context context = context_of(*root_, options_);
+    return engine::pause_container(context, KNARR_TRY(engine::resolve_id(context, id)));
+}
+
+Result<> Engine::resume(std::string_view id) {
+    const engine::Context context = context_of(*root_, options_);
+    return engine::resume_container(context, KNARR_TRY(engine::resolve_id(context, id)));
+}
+
+Result<> Engine::update(std::string_view id, const UpdateRequest& request) {
+    const engine::Context context = context_of(*root_, options_);
+    return engine::update_container(context, KNARR_TRY(engine::resolve_id(context, id)), request);
+}
+
+Result<std::vector<int>> Engine::processes(std::string_view id) const {
+    const engine::Context context = context_of(*root_, options_);
+    return engine::processes_of(context, KNARR_TRY(engine::resolve_id(context, id)));
+}
+
+Result<std::string> Engine::process_table(std::string_view id,
+                                          const std::vector<std::string>& options) const {
+    const engine::Context context = context_of(*root_, options_);
+    return engine::process_table(context, KNARR_TRY(engine::resolve_id(context, id)), options);
+}
+
+Result<Statistics> Engine::statistics(std::string_view id) const {
+    const engine::Context context = context_of(*root_, options_);
+    return engine::statistics_of(context, KNARR_TRY(engine::resolve_id(context, id)));
+}
+
+Result<> Engine::watch(std::string_view id,
+                       std::chrono::milliseconds interval,
+                       const std::function<Result<>(const ContainerEvent&)>& tell) const {
+    const engine::Context context = context_of(*root_, options_);
+    return engine::watch_container(
+        context, KNARR_TRY(engine::resolve_id(context, id)), interval, tell);
+}
+
 Result<int> Engine::exec(std::string_view id, const ExecRequest& request) {
     const engine::Context context = context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
     return engine::exec_in_container(context, checked, request);
+}
+
+Result<> Engine::checkpoint(std::string_view id, const CheckpointRequest& request) {
+    const engine::Context context = context_of(*root_, options_);
+    return engine::checkpoint_container(
+        context, KNARR_TRY(engine::resolve_id(context, id)), request);
+}
+
+Result<int> Engine::restore(const RestoreRequest& request) {
+    return engine::restore_container(context_of(*root_, options_), request);
 }
 
 Result<std::optional<int>> Engine::wait(std::string_view id) {

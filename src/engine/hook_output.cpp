@@ -29,4 +29,13 @@ Result<runtime::HookOutput> open_hook_output(
     return runtime::HookOutput{.out = std::move(out), .err = std::move(err)};
 }
 
+Result<> run_poststart(const Record& record) {
+    if (record.poststart.empty()) {
+        return {};
+    }
+    const runtime::HookOutput output = KNARR_TRY(open_hook_output(record.annotations));
+    return runtime::run_hooks(
+        record.poststart, "poststart", hook_state(record, "running", record.pid), output);
+}
+
 }  // namespace knarr::engine

@@ -1,28 +1,9 @@
 #include "engine/live.h"
 
-#include "platform/file.h"
+#include "platform/cgroup_freeze.h"
 #include "platform/pidfd.h"
 
 namespace knarr::engine {
-
-bool is_frozen(const sys::CgroupPlan& cgroup) {
-    for (const sys::CgroupDir& dir : cgroup.dirs) {
-        // The hybrid layout has a v2 directory without controllers, which can freeze too.
-        const bool v1_freezer = dir.controllers == "freezer";
-        if (!v1_freezer && !cgroup.v2 && !dir.controllers.empty()) {
-            continue;
-        }
-        const std::string path =
-            dir.mount_point + dir.path + (v1_freezer ? "/freezer.state" : "/cgroup.events");
-        const auto text = sys::read_file(path, 4096);
-        // v1: THAWED, FREEZING or FROZEN; v2: lines of "populated N" and "frozen N".
-        if (text && (text->starts_with("FRO") || text->starts_with("FREEZ") ||
-                     text->find("frozen 1") != std::string::npos)) {
-            return true;
-        }
-    }
-    return false;
-}
 
 Result<Live> live_state(const Record& record, Worker worker) {
     using enum ContainerState;
@@ -37,8 +18,48 @@ Result<Live> live_state(const Record& record, Worker worker) {
     if (!process) {
         return Live{};
     }
-    const bool frozen = record.status == running && record.cgroup && is_frozen(*record.cgroup);
+    const bool frozen = record.status == running && record.cgroup && sys::is_frozen(*record.cgroup);
     return Live{.state = frozen ? paused : record.status, .process = std::move(*process)};
+}
+
+std::string path_of(const Context& context, const std::string& id) {
+    return context.root.path() + "/" + id;
+}
+
+Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) {
+    const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
+    auto record = KNARR_TRY(load_record(dir, path_of(context, id.text())));
+    if (!record) {
+        if (KNARR_TRY(context.root.is_locked(dir))) {
+            return std::nullopt;
+        }
+        record = Record{};  // killed before its record was written: all that is left is the ID
+        record->id = id.text();
+    }
+    Worker worker = Worker::none;
+    if (record->status == ContainerState::creating && KNARR_TRY(context.root.is_locked(dir))) {
+        worker = Worker::other;
+    }
+    Live live = KNARR_TRY(live_state(*record, worker));
+    return Seen{.record = std::move(*record), .live = std::move(live)};
+}
+
+Result<Seen> look_at(const Context& context, const ContainerId& id) {
+    auto seen = KNARR_TRY(look(context, id));
+    if (!seen) {
+        return fail(Errc::not_found, "container {} does not exist", id.text());
+    }
+    return std::move(*seen);
+}
+
+Result<Held> hold(const Context& context, const ContainerId& id) {
+    LockedDir dir = KNARR_TRY(context.root.lock(id));
+    auto record = KNARR_TRY(load_record(dir.fd(), path_of(context, id.text())));
+    if (!record) {
+        return fail(Errc::not_found, "container {} does not exist", id.text());
+    }
+    Live live = KNARR_TRY(live_state(*record, Worker::none));
+    return Held{.dir = std::move(dir), .record = std::move(*record), .live = std::move(live)};
 }
 
 ContainerInfo describe(const Record& record, const Live& live) {

@@ -3,6 +3,7 @@
 
 #include <optional>
 
+#include "engine/context.h"
 #include "engine/record.h"
 #include "platform/fd.h"
 
@@ -19,8 +20,27 @@ enum class Worker : std::uint8_t { none, other };
 /// `creating` without a worker is the leftover of a killed create: stopped.
 Result<Live> live_state(const Record& record, Worker worker);
 
-/// Whether the container's cgroup is frozen. Without a freezer it is not.
-bool is_frozen(const sys::CgroupPlan& cgroup);
+/// A container as it was found, without a lock: it may move on at once.
+struct Seen {
+    Record record;
+    Live live;
+};
+/// Nothing when it is just being made or removed. Errors: not_found, corrupt.
+Result<std::optional<Seen>> look(const Context& context, const ContainerId& id);
+/// The same; a container that is just being made or removed is not_found, too.
+Result<Seen> look_at(const Context& context, const ContainerId& id);
+
+/// The same for whoever works on the container: nobody else does while `dir` lives.
+struct Held {
+    LockedDir dir;
+    Record record;
+    Live live;
+};
+/// Errors: as StateRoot::lock; not_found.
+Result<Held> hold(const Context& context, const ContainerId& id);
+
+/// Where the container's directory is, for messages.
+std::string path_of(const Context& context, const std::string& id);
 
 /// A record as callers see it.
 ContainerInfo describe(const Record& record, const Live& live);

@@ -40,9 +40,11 @@ Result<ConsoleWay> console_way(const NewContainer& wanted, Stay stay) {
                      wanted.id.text());
 }
 
-Result<runtime::LaunchPlan> make_plan(const Context& context,
-                                      const NewContainer& wanted,
-                                      ConsoleWay way) {
+}  // namespace
+
+Result<runtime::LaunchPlan> plan_container(const Context& context,
+                                           const NewContainer& wanted,
+                                           ConsoleWay way) {
     std::optional<bundle::Bundle> changed;
     if (!wanted.service.notify_socket.empty() && wanted.bundle.config.process) {
         changed = wanted.bundle;
@@ -67,12 +69,16 @@ Result<runtime::LaunchPlan> make_plan(const Context& context,
     return plan;
 }
 
+namespace {
+
 std::string rootfs_path(const bundle::RootFs& rootfs) {
     if (const auto* dir = std::get_if<bundle::DirRoot>(&rootfs)) {
         return dir->path;
     }
     return std::get<bundle::OverlayRoot>(rootfs).merged;
 }
+
+}  // namespace
 
 Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) {
     Record record{
@@ -107,7 +113,6 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
     return record;
 }
 
-/// Takes the ID, and with it the place of a create that was killed.
 Result<LockedDir> take_id(const Context& context, const ContainerId& id) {
     return context.root.make(id, [&](const LockedDir& found) -> Result<bool> {
         const auto record = load_record(found.fd(), context.root.path() + "/" + id.text());
@@ -120,6 +125,8 @@ Result<LockedDir> take_id(const Context& context, const ContainerId& id) {
         return true;
     });
 }
+
+namespace {
 
 /// A container up to its gate, with what is needed to go on or to undo it.
 struct Standing {
@@ -202,7 +209,7 @@ Result<Standing> stand(const Context& context,
                        ConsoleWay way,
                        Gate gate) {
     KNARR_TRY(check_handed_over(context, wanted));
-    const runtime::LaunchPlan plan = KNARR_TRY(make_plan(context, wanted, way));
+    const runtime::LaunchPlan plan = KNARR_TRY(plan_container(context, wanted, way));
     for (const std::string& warning : plan.warnings) {
         context.warn(warning);
     }
@@ -251,16 +258,11 @@ Result<> go(Standing& standing) {
     KNARR_TRY(fault_point("run.gate"));
     standing.record.status = ContainerState::running;
     KNARR_TRY(save_record(standing.dir, standing.record));
-    if (!standing.record.poststart.empty()) {
-        const auto output = KNARR_TRY(open_hook_output(standing.record.annotations));
-        const std::string state = hook_state(standing.record, "running", standing.record.pid);
-        KNARR_TRY(runtime::run_hooks(standing.record.poststart, "poststart", state, output));
-    }
-    return {};
+    return run_poststart(standing.record);
 }
 
-/// The container has ended in our hands: remove it, or keep it with its exit code. Somebody may
-/// have removed it already.
+}  // namespace
+
 Result<> conclude(const Context& context, const NewContainer& wanted, Record record, int code) {
     Result<LockedDir> dir = context.root.lock(wanted.id);
     if (!dir) {
@@ -287,8 +289,6 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
     record.exit_code = code;
     return save_record(*dir, record);
 }
-
-}  // namespace
 
 Result<NewContainer> read_request(const BundleRequest& request) {
     ContainerId id = KNARR_TRY(ContainerId::parse(request.id));

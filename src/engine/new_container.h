@@ -11,8 +11,11 @@
 #include <string>
 
 #include "bundle/bundle.h"
+#include "engine/console.h"
 #include "engine/context.h"
+#include "engine/record.h"
 #include "knarr/container.h"
+#include "runtime/launch/plan.h"
 
 namespace knarr::engine {
 
@@ -41,5 +44,19 @@ Result<NewContainer> read_request(const BundleRequest& request);
 Result<> create_container(const Context& context, NewContainer wanted);
 /// create and start in one. Errors: see Engine::run.
 Result<int> run_container(const Context& context, NewContainer wanted, RunMode mode);
+
+// What restore (checkpoint.h) shares: the same container, made by CRIU instead of a launch.
+
+/// The plan of the bundle on this host.
+Result<runtime::LaunchPlan> plan_container(const Context& context,
+                                           const NewContainer& wanted,
+                                           ConsoleWay way);
+/// The container's record before anything of it exists.
+Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan);
+/// Takes the ID, and with it the place of a create that was killed.
+Result<LockedDir> take_id(const Context& context, const ContainerId& id);
+/// The container has ended in our hands: remove it, or keep it with its exit code. Somebody may
+/// have removed it already.
+Result<> conclude(const Context& context, const NewContainer& wanted, Record record, int code);
 
 }  // namespace knarr::engine

@@ -19,42 +19,6 @@ namespace knarr::engine {
 
 namespace {
 
-std::string path_of(const Context& context, const std::string& id) {
-    return context.root.path() + "/" + id;
-}
-
-struct Seen {
-    Record record;
-    Live live;
-};
-
-/// A container to look at without working on it; nothing when it is just being made or removed.
-Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) {
-    const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
-    auto record = KNARR_TRY(load_record(dir, path_of(context, id.text())));
-    if (!record) {
-        if (KNARR_TRY(context.root.is_locked(dir))) {
-            return std::nullopt;
-        }
-        record = Record{};  // killed before its record was written: all that is left is the ID
-        record->id = id.text();
-    }
-    Worker worker = Worker::none;
-    if (record->status == ContainerState::creating && KNARR_TRY(context.root.is_locked(dir))) {
-        worker = Worker::other;
-    }
-    Live live = KNARR_TRY(live_state(*record, worker));
-    return Seen{.record = std::move(*record), .live = std::move(live)};
-}
-
-Result<Seen> look_at(const Context& context, const ContainerId& id) {
-    auto seen = KNARR_TRY(look(context, id));
-    if (!seen) {
-        return fail(Errc::not_found, "container {} does not exist", id.text());
-    }
-    return std::move(*seen);
-}
-
 Result<> send(const sys::Fd& process, int signal) {
     const Result<> sent = sys::pidfd_send_signal(process, signal);
     // ESRCH: it died meanwhile, which is what a signal may do.
@@ -106,12 +70,6 @@ Result<> kill_everything(const Seen& seen, int signal) {
     }
     // Nobody is left to be signalled: containerd asks for that of stopped containers, too.
     return {};
-}
-
-Result<> run_poststart(const Record& record) {
-    const auto output = KNARR_TRY(open_hook_output(record.annotations));
-    return runtime::run_hooks(
-        record.poststart, "poststart", hook_state(record, "running", record.pid), output);
 }
 
 }  // namespace

@@ -5,8 +5,8 @@
 namespace knarr::engine {
 
 namespace {
-constexpr std::array<std::string_view, 7> kVerbs{
-    "start", "kill", "delete", "delete --force", "pause", "resume", "exec"};
+constexpr std::array<std::string_view, 9> kVerbs{
+    "start", "kill", "delete", "delete --force", "pause", "resume", "exec", "update", "checkpoint"};
 
 std::string_view advice(ContainerState from, Verb verb) {
     if (verb == Verb::remove &&

@@ -10,7 +10,17 @@
 namespace knarr::engine {
 
 /// What is asked of a container that exists.
-enum class Verb : std::uint8_t { start, kill, remove, force_remove, pause, resume, exec };
+enum class Verb : std::uint8_t {
+    start,
+    kill,
+    remove,
+    force_remove,
+    pause,
+    resume,
+    exec,
+    update,
+    checkpoint
+};
 std::string_view name_of(Verb verb);
 
 /// "gone" is the absence of the container, not one of its states.
@@ -41,6 +51,12 @@ inline constexpr std::array kSteps = {
     Step{ContainerState::paused, Verb::resume, After::running},
     Step{ContainerState::created, Verb::exec, After::created},
     Step{ContainerState::running, Verb::exec, After::running},
+    Step{ContainerState::created, Verb::update, After::created},
+    Step{ContainerState::running, Verb::update, After::running},
+    Step{ContainerState::paused, Verb::update, After::paused},
+    // What becomes of it, the options of the checkpoint say.
+    Step{ContainerState::running, Verb::checkpoint, After::gone},
+    Step{ContainerState::paused, Verb::checkpoint, After::gone},
 };
 
 /// What the state becomes. Errors: wrong_state, naming the current and the expected states.

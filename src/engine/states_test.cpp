@@ -54,7 +54,12 @@ INSTANTIATE_TEST_SUITE_P(States,
                                          Allowed{{running, Verb::pause}, After::paused},
                                          Allowed{{paused, Verb::resume}, After::running},
                                          Allowed{{created, Verb::exec}, After::created},
-                                         Allowed{{running, Verb::exec}, After::running}),
+                                         Allowed{{running, Verb::exec}, After::running},
+                                         Allowed{{created, Verb::update}, After::created},
+                                         Allowed{{running, Verb::update}, After::running},
+                                         Allowed{{paused, Verb::update}, After::paused},
+                                         Allowed{{running, Verb::checkpoint}, After::gone},
+                                         Allowed{{paused, Verb::checkpoint}, After::gone}),
                          allowed_name);
 
 class RefusedMove : public testing::TestWithParam<Move> {};
@@ -89,11 +94,16 @@ INSTANTIATE_TEST_SUITE_P(States,
                                          Move{stopped, Verb::resume},
                                          Move{creating, Verb::exec},
                                          Move{paused, Verb::exec},
-                                         Move{stopped, Verb::exec}),
+                                         Move{stopped, Verb::exec},
+                                         Move{creating, Verb::update},
+                                         Move{stopped, Verb::update},
+                                         Move{creating, Verb::checkpoint},
+                                         Move{created, Verb::checkpoint},
+                                         Move{stopped, Verb::checkpoint}),
                          move_name);
 
 TEST(States, EveryPairIsEitherAllowedOrRefusedAbove) {
-    EXPECT_EQ(kSteps.size() + 20, 5U * 7U);
+    EXPECT_EQ(kSteps.size() + 25, 5U * 9U);
 }
 
 }  // namespace

@@ -17,8 +17,9 @@ def knarr(knarr_path, scratch):
     return run
 
 
-VERBS = ["run", "exec", "plan", "create", "start", "state", "kill", "delete", "list", "pull", "images",
-         "rmi", "image", "container", "info", "version", "help"]
+VERBS = ["run", "exec", "plan", "create", "start", "state", "kill", "delete", "pause", "resume",
+         "update", "ps", "events", "checkpoint", "restore", "list", "pull", "images", "rmi", "image",
+         "container", "spec", "features", "info", "version", "help"]
 
 
 def test_version_has_the_lines_that_runcs_callers_read(knarr):
@@ -150,7 +151,7 @@ def test_info_gives_a_reason_for_what_is_missing(knarr):
     assert info["cgroup"]["layout"] in ("none", "v1", "hybrid", "v2")
 
 
-@pytest.mark.parametrize("alias, verb", [("rm", "delete"), ("ls", "list"), ("ps", "list")])
+@pytest.mark.parametrize("alias, verb", [("rm", "delete"), ("ls", "list"), ("unpause", "resume")])
 def test_aliases_are_the_verbs(knarr, alias, verb):
     assert knarr(alias, "--help").stdout == knarr(verb, "--help").stdout
 

@@ -487,3 +487,33 @@ def test_a_place_for_hooks_output_that_is_none_is_refused(host):
     message = host.refused("run", "-b", bundle.directory, host.new_id())
     assert "run.oci.hooks.stderr" in message and "/no/where" in message
     host.assert_clean()
+
+
+def test_delete_regex_removes_what_it_matches_and_nothing_else(host):
+    ids = [host.new_id() for _ in range(3)]
+    names = [ids[0] + "-web", ids[1] + "-web", ids[2] + "-db"]
+    for name in names:
+        host.ok("create", "-b", host.bundle("wait-signal").directory, name)
+    host.ok("start", names[1])
+    assert "running" in host.refused("delete", "--regex", f"^{host.token}.*-web$")
+    assert [one["id"] for one in json.loads(host.ok("list", "--json").stdout)] == sorted(names[1:])
+    host.ok("delete", "--regex", "--force", "[-]web$")
+    assert host.ok("list", "-q").stdout.split() == [names[2]]
+    host.ok("delete", "--regex", "no-such-thing")
+    done = host.knarr("delete", "--regex", "(")
+    assert done.returncode == 2 and "regular expression" in done.stderr
+    assert host.ok("list", "-q").stdout.split() == [names[2]]
+
+
+def test_options_stand_before_and_after_the_id(host):
+    directory = host.bundle("wait-signal").directory
+    for words in (("-b", directory, host.new_id()), (host.new_id(), "-b", directory)):
+        host.ok("create", *words)
+    first, second = host.ok("list", "-q").stdout.split()
+    host.ok("start", first)
+    host.ok("kill", first, "--signal", "KILL")
+    host.ok("delete", first, "--force")
+    host.ok("delete", "--force", second)
+    host.ok("delete", host.new_id(), "--force")
+    assert host.knarr("delete", host.new_id()).returncode == 1
+    assert host.knarr("start", host.new_id()).returncode == 1

@@ -1,0 +1,47 @@
+#include "cli/containers.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::array<std::string_view, 1> kResumeAliases{"unpause"};
+
+Result<int> run_pause(Context& context, const Parsed& args) {
+    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
+    Engine engine = KNARR_TRY(open_engine(context));
+    KNARR_TRY(engine.pause(id));
+    return 0;
+}
+
+Result<int> run_resume(Context& context, const Parsed& args) {
+    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
+    Engine engine = KNARR_TRY(open_engine(context));
+    KNARR_TRY(engine.resume(id));
+    return 0;
+}
+
+}  // namespace
+
+constexpr Verb kPause{
+    .name = "pause",
+    .synopsis = "ID",
+    .summary = "let all processes of a container stand still",
+    .about =
+        "Freezes every process of a running container and returns when they stand still. They get\n"
+        "no CPU time until `resume`; `kill ID KILL` and `delete --force` end them all the same.\n"
+        "Needs a cgroup of its own with a freezer. When it fails, the container runs on.",
+    .example = "knarr pause web",
+    .run = run_pause,
+};
+
+constexpr Verb kResume{
+    .name = "resume",
+    .aliases = kResumeAliases,
+    .synopsis = "ID",
+    .summary = "let a paused container go on",
+    .about = "Lets the processes of a paused container go on, whoever paused it.",
+    .example = "knarr resume web",
+    .run = run_resume,
+};
+
+}  // namespace knarr::cli

@@ -1,0 +1,69 @@
+#include "cli/containers.h"
+#include "core/text.h"
+#include "spec/json_writer.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::array kOptions{
+    Option{.name = "format",
+           .letter = 'f',
+           .value = "FORMAT",
+           .help = "table, or json: the pids alone",
+           .fallback = "table"},
+    Option{.name = "json", .help = "the same as --format json"},
+    Option{.name = "quiet", .letter = 'q', .help = "without ID: print containers' IDs only"},
+    Option{.name = "all", .letter = 'a', .help = "no effect: all is always shown"},
+};
+
+Result<int> run_ps(Context& context, const Parsed& args) {
+    if (args.positionals.empty()) {
+        return kList.run(context, args);
+    }
+    const std::string_view id = args.positionals.front();
+    ListFormat format = KNARR_TRY(list_format(args));
+    std::vector<std::string> options;
+    for (auto at = args.positionals.begin() + 1; at != args.positionals.end(); ++at) {
+        // ps has a --format of its own, but none of its columns is called json.
+        if (*at == "--json" || *at == "--format=json") {
+            format = ListFormat::json;
+        } else if (*at == "--format" && at + 1 != args.positionals.end() && at[1] == "json") {
+            format = ListFormat::json;
+            ++at;
+        } else {
+            options.emplace_back(*at);
+        }
+    }
+    const Engine engine = KNARR_TRY(open_engine(context));
+    if (format == ListFormat::json) {
+        spec::JsonWriter json;
+        const std::vector<int> pids = KNARR_TRY(engine.processes(id));
+        json.value(pids);
+        KNARR_TRY(print(std::move(json).text() + "\n"));
+        return 0;
+    }
+    const std::string table = KNARR_TRY(engine.process_table(id, options));
+    KNARR_TRY(print(table));
+    return 0;
+}
+
+}  // namespace
+
+constexpr Verb kPs{
+    .name = "ps",
+    .synopsis =
+        "[options] ID [OPTIONS OF ps]\n"
+        "[options]",
+    .summary = "show the processes of a container; without ID, list containers",
+    .about =
+        "Shows what the host's ps(1) says about the processes in the container's cgroup. What\n"
+        "follows ID are its options, -ef where there are none; its table must have a column PID.\n"
+        "Without ID it is `list`.",
+    .example = "knarr ps web -o pid,comm",
+    .options = kOptions,
+    .rules = {.options_until = 1},
+    .run = run_ps,
+};
+
+}  // namespace knarr::cli

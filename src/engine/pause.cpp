@@ -1,0 +1,40 @@
+#include "engine/pause.h"
+
+#include "engine/live.h"
+#include "engine/states.h"
+#include "platform/cgroup_freeze.h"
+
+namespace knarr::engine {
+
+namespace {
+
+Result<> move(const Context& context, const ContainerId& id, Verb verb) {
+    const Held held = KNARR_TRY(hold(context, id));
+    KNARR_TRY(next_state(id.text(), held.live.state, verb));
+    if (!held.record.cgroup) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = fmt::format("container {} cannot be paused: it has no cgroup "
+                                                 "of its own, and only a cgroup can be frozen",
+                                                 id.text()),
+                          .hint = "knarr kill ID STOP stops the first process; as an ordinary "
+                                  "user, have a cgroup delegated (systemd-run --user --scope -p "
+                                  "Delegate=yes knarr ...)"});
+    }
+    KNARR_TRY(verb == Verb::pause ? sys::freeze_cgroup(*held.record.cgroup)
+                                  : sys::thaw_cgroup(*held.record.cgroup),
+              "container {}",
+              id.text());
+    return {};
+}
+
+}  // namespace
+
+Result<> pause_container(const Context& context, const ContainerId& id) {
+    return move(context, id, Verb::pause);
+}
+
+Result<> resume_container(const Context& context, const ContainerId& id) {
+    return move(context, id, Verb::resume);
+}
+
+}  // namespace knarr::engine

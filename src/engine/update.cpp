@@ -1,0 +1,77 @@
+#include "engine/update.h"
+
+#include "engine/live.h"
+#include "engine/states.h"
+#include "platform/cgroup_files.h"
+#include "platform/host_facts.h"
+#include "runtime/native/update_plan.h"
+#include "spec/resources.h"
+
+namespace knarr::engine {
+
+namespace {
+
+Result<spec::Resources> resources_of(const UpdateRequest& request) {
+    if (!request.resources_json.empty()) {
+        return spec::decode_resources(request.resources_json, "resources");
+    }
+    spec::Resources out;
+    if (request.memory || request.memory_reservation || request.memory_swap ||
+        request.kernel_memory_tcp) {
+        out.memory.emplace();
+        out.memory->limit = request.memory;
+        out.memory->reservation = request.memory_reservation;
+        out.memory->swap = request.memory_swap;
+        out.memory->kernel_tcp = request.kernel_memory_tcp;
+    }
+    spec::CpuLimits& cpu = out.cpu.emplace();
+    cpu.shares = request.cpu_shares;
+    cpu.quota = request.cpu_quota;
+    cpu.burst = request.cpu_burst;
+    cpu.period = request.cpu_period;
+    cpu.realtime_runtime = request.cpu_rt_runtime;
+    cpu.realtime_period = request.cpu_rt_period;
+    cpu.cpus = request.cpuset_cpus;
+    cpu.mems = request.cpuset_mems;
+    cpu.idle = request.cpu_idle;
+    out.pids_limit = request.pids_limit;
+    if (request.blkio_weight) {
+        out.block_io.emplace().weight = request.blkio_weight;
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<> update_container(const Context& context,
+                          const ContainerId& id,
+                          const UpdateRequest& request) {
+    spec::Resources wanted = KNARR_TRY(resources_of(request));
+    const Held held = KNARR_TRY(hold(context, id));
+    KNARR_TRY(next_state(id.text(), held.live.state, Verb::update));
+    if (!held.record.cgroup) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = fmt::format("container {} has no cgroup of its own, and with "
+                                                 "it no limits",
+                                                 id.text()),
+                          .hint = "as an ordinary user, have a cgroup delegated (systemd-run "
+                                  "--user --scope -p Delegate=yes knarr ...)"});
+    }
+    const sys::CgroupFiles files(*held.record.cgroup);
+    const runtime::native::LimitsInForce now = runtime::native::limits_in_force(
+        [&](const char* controller, const char* file) { return files.read(controller, file); },
+        files.v2());
+    const sys::HostFacts host = KNARR_TRY(sys::probe_host());
+    std::vector<std::string> warnings;
+    const sys::CgroupPlan plan = KNARR_TRY(
+        runtime::native::plan_update(std::move(wanted), now, host, *held.record.cgroup, warnings),
+        "container {}",
+        id.text());
+    for (const std::string& warning : warnings) {
+        context.warn(warning);
+    }
+    KNARR_TRY(sys::update_cgroup(plan), "container {}", id.text());
+    return {};
+}
+
+}  // namespace knarr::engine
