@@ -1,6 +1,7 @@
 #include "platform/cgroup.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string_view>
 
@@ -13,6 +14,7 @@
 #include "platform/cgroup_devices.h"
 #include "platform/cgroup_write.h"
 #include "platform/file.h"
+#include "platform/xattr.h"
 
 namespace knarr::sys {
 
@@ -108,6 +110,36 @@ std::string why_not_enabled(int error, std::string_view controller, const std::s
     }
 }
 
+/// Whether we may manage what is below the cgroup. Of its units systemd says so by an attribute,
+/// except a user's manager (252), whose units are all the user's own.
+bool may_manage(const Fd& dir, const std::string& place) {
+    if (!place.ends_with(".service") && !place.ends_with(".scope")) {
+        return !place.ends_with(".slice");
+    }
+    if (geteuid() != 0) {
+        return true;
+    }
+    return std::ranges::any_of(std::array{"user.delegate", "trusted.delegate"}, [&](auto name) {
+        const Result<std::optional<std::string>> value = get_xattr(dir, name);
+        return value && *value == "1";
+    });
+}
+
+/// Where nobody but this process is in the way: goes into a cgroup of its own below, which stays
+/// until the one who made `place` removes it. True when the way is free now.
+bool step_aside(const Fd& dir, const std::string& place) {
+    const Result<std::string> procs = read_file_at(dir, "cgroup.procs", kMaxCgroupFileBytes);
+    if (!procs || trimmed(*procs) != fmt::format("{}", getpid()) || !may_manage(dir, place)) {
+        return false;
+    }
+    const std::string aside = place + "/knarr-caller";
+    if (mkdir(aside.c_str(), 0755) != 0 && errno != EEXIST) {
+        return false;
+    }
+    const Result<Fd> inner = open_path(aside, O_RDONLY | O_DIRECTORY);
+    return inner && write_file_at(*inner, "cgroup.procs", "0").has_value();
+}
+
 /// Enables the wanted controllers for the children of `place`; what fails goes into `reasons`.
 void enable_controllers(const std::string& place,
                         const std::vector<std::string>& wanted,
@@ -136,7 +168,11 @@ void enable_controllers(const std::string& place,
     if (missing.empty()) {
         return;
     }
-    const Result<> together = write_file_at(*dir, "cgroup.subtree_control", all);
+    const auto enable_all = [&] { return write_file_at(*dir, "cgroup.subtree_control", all); };
+    Result<> together = enable_all();
+    if (!together && together.error().sys_errno == EBUSY && step_aside(*dir, place)) {
+        together = enable_all();
+    }
     if (together) {
         return;
     }

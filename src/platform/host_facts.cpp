@@ -270,7 +270,10 @@ void probe_delegation(HostFacts& facts) {
         const std::string own = one.mount_point + (one.own_path == "/" ? "" : one.own_path);
         one.own_delegated = is_delegated(own);
         if (one.v2 && one.own_path != "/") {
-            one.parent_delegated = is_delegated(own.substr(0, own.rfind('/')));
+            // Never in a slice, whoever owns it: systemd keeps what is in there to itself, and
+            // takes back controllers that others have enabled (systemd CGROUP_DELEGATION.md).
+            const std::string above = own.substr(0, own.rfind('/'));
+            one.parent_delegated = !above.ends_with(".slice") && is_delegated(above);
         }
     }
 }

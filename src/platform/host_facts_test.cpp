@@ -45,6 +45,8 @@ public:
         return facts.value_or(HostFacts{});
     }
 
+    const std::string& root() const { return root_; }
+
 private:
     std::string root_;
 };
@@ -99,6 +101,23 @@ TEST(HostFacts, V2ControllersAreThoseOfItsRoot) {
     ASSERT_NE(facts.hierarchy_of("pids"), nullptr);
     EXPECT_EQ(facts.hierarchy_of("pids")->own_path, "/user.slice/s-1.scope");
     EXPECT_EQ(facts.hierarchy_of("rdma"), nullptr);
+}
+
+TEST(HostFacts, NothingIsMadeInASliceOfSystemd) {
+    for (const auto& [above, delegated] : {std::pair{"app.slice", false}, {"byhand", true}}) {
+        FakeHost host;
+        host.file("proc/self/cgroup", fmt::format("0::/{}/own\n", above));
+        host.file("proc/self/mountinfo",
+                  fmt::format("31 22 0:29 / {}/cg rw - cgroup2 cgroup2 rw\n", host.root()));
+        host.file("proc/self/uid_map", "0 1000 1\n");
+        host.file("cg/cgroup.controllers", "pids\n");
+        host.file(fmt::format("cg/{}/cgroup.procs", above), "");
+
+        const HostFacts facts = host.probe();
+
+        ASSERT_EQ(facts.cgroups.size(), 1U);
+        EXPECT_EQ(facts.cgroups[0].parent_delegated, delegated) << above;
+    }
 }
 
 TEST(HostFacts, InsideAContainerTheOwnPathIsBelowTheMountedCgroup) {

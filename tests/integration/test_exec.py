@@ -341,19 +341,30 @@ def test_a_container_that_is_not_there_or_stopped_is_refused(host, box):
     assert done.returncode == CANNOT_EXEC and "is stopped, not created or running" in done.stderr
 
 
-def freezer_of(host, container):
+def own_cgroup(host, container, controller):
+    """The directory of the container's cgroup in v2, else in the v1 hierarchy of a controller."""
     with open(f"/proc/{host.state(container)['pid']}/cgroup", encoding="utf-8") as lines:
-        for line in lines:
-            if ":freezer:" in line:
-                return f"/sys/fs/cgroup/freezer{line.strip().split(':', 2)[2]}/freezer.state"
-    pytest.skip("no v1 freezer on this host")
+        found = {name: path for _, name, path in (line.rstrip().split(":", 2) for line in lines)}
+    if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+        return f"/sys/fs/cgroup{found['']}"
+    if controller not in found:
+        pytest.skip(f"no cgroup controller {controller} on this host")
+    return f"/sys/fs/cgroup/{controller}{found[controller]}"
+
+
+def freezer_of(host, container):
+    """The file that freezes the container, and what is written to freeze and to thaw."""
+    place = own_cgroup(host, container, "freezer")
+    v2 = f"{place}/cgroup.freeze"
+    return (v2, "1", "0") if os.path.exists(v2) else (f"{place}/freezer.state", "FROZEN", "THAWED")
 
 
 def test_a_paused_container_is_refused_or_waited_for(host, box):
-    state = freezer_of(host, box.id)
+    state, frozen, thawed = freezer_of(host, box.id)
     with open(state, "w", encoding="utf-8") as file:
-        file.write("FROZEN")
+        file.write(frozen)
     try:
+        wait_until(lambda: host.status(box.id) == "paused", "it is not paused")
         done = box.exec(["/witness"])
         assert done.returncode == CANNOT_EXEC and "is paused" in done.stderr
         run = host.start_process("exec", "--ignore-paused", box.id, "/witness", "out", "thawed",
@@ -362,22 +373,20 @@ def test_a_paused_container_is_refused_or_waited_for(host, box):
             run.wait(0.3)
     finally:
         with open(state, "w", encoding="utf-8") as file:
-            file.write("THAWED")
+            file.write(thawed)
     assert run.communicate(timeout=20)[0] == b"thawed\n"
 
 
 def test_a_sub_cgroup_is_joined(host, box):
-    memory = None
-    with open(f"/proc/{host.state(box.id)['pid']}/cgroup", encoding="utf-8") as lines:
-        for line in lines:
-            if ":memory:" in line:
-                memory = line.strip().split(":", 2)[2]
-    if memory is None:
-        pytest.skip("no v1 memory controller on this host")
-    os.mkdir(f"/sys/fs/cgroup/memory{memory}/inner")
-    done = box.exec("--cgroup", "memory:inner", ["/witness", "cgroup"])
-    assert f":memory:{memory}/inner\n" in done.stdout
-    assert done.stdout.count("/inner\n") == 1
+    place = own_cgroup(host, box.id, "memory")
+    os.mkdir(f"{place}/inner")
+    v2 = os.path.exists(f"{place}/cgroup.freeze")
+    done = box.exec("--cgroup", "inner" if v2 else "memory:inner", ["/witness", "cgroup"])
+    assert done.returncode == 0, done.stderr
+    joined = [line for line in done.stdout.splitlines() if line.endswith("/inner")]
+    top = "/sys/fs/cgroup" if v2 else "/sys/fs/cgroup/memory"
+    assert len(joined) == 1
+    assert joined[0].endswith(f":{'' if v2 else 'memory'}:{place.removeprefix(top)}/inner")
 
 
 def test_a_user_namespace_is_entered(host):

@@ -1,6 +1,7 @@
 """What each run puts on top of the image: the first program, units, and the project's files."""
 
 import io
+import json
 import os
 import pathlib
 import shutil
@@ -110,7 +111,7 @@ def place(source, target):
         shutil.copy2(source, target)
 
 
-def write_project_disk(project, work, part):
+def write_project_disk(project, work, part, chosen):
     """An ext4 image with the tests, the built programs and the settings, in work/project."""
     stage = work / "stage"
     tracked = subprocess.run(["git", "-C", project, "ls-files", "-z", "--cached", "--others",
@@ -132,6 +133,7 @@ def write_project_disk(project, work, part):
         for folder in image.cache_dir().glob("runtime-tools-*"):
             for path in folder.iterdir():
                 place(path, stage / "cache/knarr" / folder.name / path.name)
+    (stage / "chosen.json").write_text(json.dumps(chosen))
     write_settings(stage / "settings")
     subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0",
                     "-E", "root_owner=0:0", "-d", stage, work / "project", "2G"],

@@ -31,10 +31,10 @@ TESTS = f"{PROJECT}/tests/integration"
 
 SMOKE = [
     unit("platform_tests", 60, "--gtest_filter=*group*"),
-    pytest("root", 240, f"{TESTS}/test_cgroup_v2.py", f"{TESTS}/test_oci_lifecycle.py", "-k",
+    pytest("root", 300, f"{TESTS}/test_cgroup_v2.py", f"{TESTS}/test_oci_lifecycle.py", "-k",
            "v2 or create_stops or state_is or force or exit_status"),
-    pytest("rootless", 180, f"{TESTS}/test_rootless.py", "-k",
-           "user_runs or verbs or spec_rootless"),
+    pytest("rootless", 300, f"{TESTS}/test_rootless_cgroups.py",
+           f"{TESTS}/test_rootless.py", "-k", "rootless_cgroups or user_runs or verbs or spec_rootless"),
 ]
 
 FULL = [
