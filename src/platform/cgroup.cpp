@@ -200,12 +200,26 @@ Result<> refuse_occupied(const std::string& place) {
     const auto pids = split(trimmed(procs), '\n');
     return std::unexpected(
         Error{.code = Errc::already_exists,
-              .message = fmt::format("cgroup {} is in use by {} process{} (first: {})",
+              // Begins as runc's does, which its callers look for.
+              .message = fmt::format("container's cgroup is not empty: {} is in use by {} "
+                                     "process{} (first: {})",
                                      place,
                                      pids.size(),
                                      pids.size() == 1 ? "" : "es",
                                      pids.front()),
               .hint = "choose another linux.cgroupsPath, or end what runs in it"});
+}
+
+Result<> refuse_parent(const std::string& place) {
+    // A cgroup directory has two links and one for each below it.
+    const Fd dir = KNARR_TRY(open_path(place, O_PATH | O_DIRECTORY), "use cgroup {}", place);
+    if (KNARR_TRY(stat_of(dir)).st_nlink <= 2) {
+        return {};
+    }
+    return std::unexpected(
+        Error{.code = Errc::already_exists,
+              .message = fmt::format("cgroup {} is there and has others below it", place),
+              .hint = "choose another ID, or say which one is meant with linux.cgroupsPath"});
 }
 
 /// Makes the directory and those above it. True when the last one is new.
@@ -330,6 +344,9 @@ Result<> make_cgroup(const CgroupPlan& plan) {
             undo.on_failure([place] { rmdir(place.c_str()); });
         } else {
             KNARR_TRY(refuse_occupied(place));
+            if (plan.named_by_id) {
+                KNARR_TRY(refuse_parent(place));
+            }
         }
         KNARR_TRY(write_all_texts(dir, reasons));
         if (is_v2(dir) && plan.v2 && !plan.device_rules.empty()) {

@@ -52,12 +52,14 @@ struct CgroupPlan {
                                                  // that cannot be is an error of the first write
                                                  // that needs it
     std::vector<CgroupDeviceRule> device_rules;  // v2 only, in order, last match wins, default deny
+    bool named_by_id = false;  // nobody named it: one with others below is not ours
 };
 
 /// Makes every directory (parents too, which stay), copies v1 cpusets down where they are empty,
 /// writes every text. On failure the directories made here are removed again.
 /// Errors: unsupported names the missing controller or file and the property that asked;
-/// already_exists when a directory of the plan holds processes; denied when not delegated.
+/// already_exists when a directory of the plan holds processes, or holds cgroups and is
+/// `named_by_id` ("system.slice" is an ID too); denied when not delegated.
 Result<> make_cgroup(const CgroupPlan& plan);
 /// Moves a process (as this pid namespace sees it) into every directory. The kernel takes a lock
 /// that may wait for an RCU grace period, 10 ms and more after an idle spell: a launch goes in by

@@ -217,6 +217,26 @@ TEST_F(Cgroup, OneThatHoldsProcessesIsRefused) {
         << again.error().message;
 }
 
+TEST_F(Cgroup, OneWithOthersBelowIsTakenOnlyWhenItWasAskedFor) {
+    ASSERT_TRUE(make_cgroup(plan_));
+    plan_.named_by_id = true;
+    ASSERT_TRUE(make_cgroup(plan_)) << "an empty one may be a leftover";
+    CgroupPlan below = plan_;
+    for (CgroupDir& dir : below.dirs) {
+        dir.path += "/below";
+    }
+    ASSERT_TRUE(make_cgroup(below));
+
+    const Result<> made = make_cgroup(plan_);
+
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, Errc::already_exists);
+    EXPECT_NE(made.error().message.find("has others below it"), std::string::npos);
+    plan_.named_by_id = false;
+    EXPECT_TRUE(make_cgroup(plan_));
+    EXPECT_TRUE(remove_cgroup(below));
+}
+
 TEST_F(Cgroup, AFileThatIsNotThereNamesThePropertyAndLeavesNothing) {
     CgroupDir& last = plan_.dirs.back();
     last.writes.push_back({.file = "rdma.max", .text = "x", .property = "linux.resources.rdma"});

@@ -25,7 +25,7 @@ std::string joined(const std::vector<std::string>& parts) {
 /// linux.cgroupsPath checked; it may be relative still.
 Result<std::string> checked_path(const std::string& path, const std::string& id) {
     if (path.empty()) {
-        return "/knarr-" + id;  // no parent of our own: nothing is left when it is removed
+        return "/" + id;  // as runc; no parent of our own: nothing is left when it is removed
     }
     const auto parts = split(path, '/');
     if (std::ranges::find(parts, "..") != parts.end() ||
@@ -159,7 +159,8 @@ Result<sys::CgroupPlan> plan_cgroup(const spec::RuntimeConfig& config,
     sys::CgroupPlan plan{.dirs = {},
                          .v2 = host.cgroup_layout == sys::CgroupLayout::v2,
                          .enable = {},
-                         .device_rules = {}};
+                         .device_rules = {},
+                         .named_by_id = linux_config.cgroups_path.empty()};
     for (const sys::CgroupHierarchy& one : host.cgroups) {
         if (plan.v2 && !one.v2) {
             continue;

@@ -279,7 +279,7 @@ std::string path_of(const std::string& asked, const sys::HostFacts& host) {
 TEST(CgroupPath, AbsoluteRelativeAndDefault) {
     sys::HostFacts host = v1_host();
     host.cgroups.front().own_path = "/user/a";
-    EXPECT_EQ(path_of("", host), "/knarr-web");
+    EXPECT_EQ(path_of("", host), "/web");
     EXPECT_EQ(path_of("/pod//x/", host), "/pod/x");
     EXPECT_EQ(path_of("pod/./x", host), "/user/a/pod/x");
     host.cgroups.front().own_path = "/";

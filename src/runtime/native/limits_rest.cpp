@@ -221,7 +221,10 @@ Result<> write_unified(const std::map<std::string, std::string>& files, CgroupWr
         const std::string property =
             fmt::format("linux.resources.unified[\"{}\"]", printable(file));
         if (!writer.v2()) {
-            return fail(Errc::unsupported, "{}: this host's cgroups are not v2", property);
+            // runc's words first: its tests and callers know them.
+            return fail(Errc::unsupported,
+                        "invalid configuration: {}: this host's cgroups are not v2",
+                        property);
         }
         const std::size_t dot = file.find('.');
         if (dot == std::string::npos || dot == 0 || file.find('/') != std::string::npos) {

@@ -345,8 +345,8 @@ TEST(CgroupMount, WithoutANamespaceTheContainersOwnCgroupsAreBound) {
     EXPECT_EQ(cgroup_steps(must_plan(bundle, small(v1_host(), {"memory", "devices"}))),
               (std::vector<std::string>{
                   "tmpfs /sys/fs/cgroup mode=755",
-                  "bind /sys/fs/cgroup/memory/knarr-web /sys/fs/cgroup/memory",
-                  "bind /sys/fs/cgroup/devices/knarr-web /sys/fs/cgroup/devices",
+                  "bind /sys/fs/cgroup/memory/web /sys/fs/cgroup/memory",
+                  "bind /sys/fs/cgroup/devices/web /sys/fs/cgroup/devices",
               }));
 }
 
@@ -356,7 +356,7 @@ TEST(CgroupMount, OnV2ItIsOneMountOrOneBind) {
               std::vector<std::string>{"cgroup2 /sys/fs/cgroup  ro"});
     bundle.config.linux_->namespaces.pop_back();
     EXPECT_EQ(cgroup_steps(must_plan(bundle, v2_host())),
-              std::vector<std::string>{"bind /sys/fs/cgroup/knarr-web /sys/fs/cgroup ro"});
+              std::vector<std::string>{"bind /sys/fs/cgroup/web /sys/fs/cgroup ro"});
 }
 
 TEST(CgroupMount, ARootlessContainerWithoutANamespaceNeverGetsItWritable) {
@@ -368,9 +368,8 @@ TEST(CgroupMount, ARootlessContainerWithoutANamespaceNeverGetsItWritable) {
     host.uid_map = host.gid_map = {{.inside = 0, .outside = 100000, .size = 65536}};
     host.cgroups.front().own_delegated = true;
     const LaunchPlan plan = must_plan(bundle, host);
-    EXPECT_EQ(
-        cgroup_steps(plan),
-        std::vector<std::string>{"bind /sys/fs/cgroup/user.slice/knarr-web /sys/fs/cgroup ro"});
+    EXPECT_EQ(cgroup_steps(plan),
+              std::vector<std::string>{"bind /sys/fs/cgroup/user.slice/web /sys/fs/cgroup ro"});
     EXPECT_EQ(plan.warnings.size(), 1U);
 }
 
