@@ -11,6 +11,7 @@
 #include "engine/live.h"
 #include "engine/states.h"
 #include "platform/file.h"
+#include "platform/mounts_below.h"
 #include "platform/pidfd.h"
 #include "runtime/launch/launch.h"
 
@@ -67,6 +68,9 @@ Result<> remove_data_dir(const std::string& path) {
 Result<> remove_traces(const Context& context, const Record& record, bool hooks) {
     KNARR_TRY(end_processes(record));
     KNARR_TRY(fault_point("delete.killed"));
+    if (record.mounts_on_host) {
+        KNARR_TRY(sys::unmount_below(record.rootfs));
+    }
     if (record.cgroup) {
         Result<> removed = sys::remove_cgroup(*record.cgroup);
         if (!removed && record.pid > 0) {

@@ -21,6 +21,7 @@
 #include "engine/record.h"
 #include "platform/cgroup.h"
 #include "platform/file.h"
+#include "platform/mounts_below.h"
 #include "platform/pidfd.h"
 #include "platform/signal.h"
 #include "platform/task.h"
@@ -98,6 +99,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .image = wanted.image,
         .data_dir = wanted.data_dir,
         .auto_remove = wanted.auto_remove,
+        .mounts_on_host = plan.mounts_on_host,
         .no_new_keyring = wanted.no_new_keyring,
         .exit_code = {},
     };
@@ -153,6 +155,10 @@ Result<runtime::Launched> launch(const LockedDir& dir,
                                  const runtime::LaunchPlan& plan,
                                  runtime::LaunchIo io,
                                  Gate gate) {
+    if (record.mounts_on_host) {
+        // From the record on, whatever is mounted below is the container's and goes with it.
+        KNARR_TRY(sys::refuse_mounts_below(record.rootfs));
+    }
     KNARR_TRY(save_record(dir, record));
     trace().mark("journal the container");
     KNARR_TRY(fault_point("create.recorded"));

@@ -137,6 +137,7 @@ std::string encode_record(const Record& record) {
     json.member("image", record.image);
     json.member("dataDir", record.data_dir);
     json.member("autoRemove", record.auto_remove);
+    json.member("mountsOnHost", record.mounts_on_host);
     json.member("noNewKeyring", record.no_new_keyring);
     json.member("exitCode", record.exit_code);
     json.end_object();
@@ -173,6 +174,7 @@ Result<Record> decode_record(std::string_view text) {
     KNARR_TRY(root.optional("image", record.image));
     KNARR_TRY(root.optional("dataDir", record.data_dir));
     KNARR_TRY(root.optional("autoRemove", record.auto_remove));
+    KNARR_TRY(root.optional("mountsOnHost", record.mounts_on_host));
     KNARR_TRY(root.optional("noNewKeyring", record.no_new_keyring));
     KNARR_TRY(root.optional("exitCode", record.exit_code));
     return record;

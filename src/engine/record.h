@@ -37,6 +37,7 @@ struct Record {
     std::vector<spec::Hook> poststart, poststop;  // edits of config.json after create do not matter
     std::string image, data_dir;                  // when made from an image; data_dir goes with it
     bool auto_remove = false;
+    bool mounts_on_host = false;  // all mounts below `rootfs` are the container's, made on the host
     bool no_new_keyring = false;  // its processes keep their callers' session keyrings
     std::optional<int> exit_code;
 };

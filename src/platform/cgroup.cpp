@@ -412,11 +412,12 @@ Result<std::vector<Fd>> open_entries(const CgroupPlan& entered) {
         Result<Fd> tasks = open_path(place_of(dir) + "/tasks", O_WRONLY);
         if (!tasks && tasks.error().sys_errno == ENOENT) {
             // runc's words, which its tests and callers look for.
-            return fail(Error{.code = Errc::invalid_argument,
-                              .message = fmt::format("adding pid to cgroup {}/cgroup.procs: no such "
-                                                     "file or directory",
-                                                     place_of(dir)),
-                              .hint = "make that cgroup first"});
+            return fail(
+                Error{.code = Errc::invalid_argument,
+                      .message = fmt::format("adding pid to cgroup {}/cgroup.procs: no such "
+                                             "file or directory",
+                                             place_of(dir)),
+                      .hint = "make that cgroup first"});
         }
         out.push_back(KNARR_TRY(std::move(tasks), "join cgroup"));
     }

@@ -373,6 +373,45 @@ def test_a_container_without_a_process_is_created_but_not_started(host):
     host.assert_clean()
 
 
+def mounts_below(bundle):
+    lines = pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+    return [line.split()[4] for line in lines if f" {bundle.rootfs}/" in line]
+
+
+def without_mount_namespace(host, *args):
+    bundle = host.bundle(*args)
+    bundle.share("mount", "network", "ipc", "uts")
+    del bundle.config["hostname"]
+    source = host.directory / "source"
+    (source / "inner").mkdir(parents=True)
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", source / "inner"], check=True)
+    bundle.config["mounts"].append({"destination": "/tmp", "source": str(source), "type": "bind",
+                                    "options": ["rbind"]})
+    bundle.save()
+    return bundle, source / "inner"
+
+
+def test_without_a_mount_namespace_its_mounts_go_when_it_is_deleted(host):
+    bundle, inner = without_mount_namespace(host, "sleep", "1000")
+    try:
+        container = host.new_id()
+        warned = host.ok("run", "-d", "-b", bundle.directory, container).stderr
+        assert "has no mount namespace" in warned
+        assert {f"{bundle.rootfs}/proc", f"{bundle.rootfs}/dev", f"{bundle.rootfs}/tmp",
+                f"{bundle.rootfs}/tmp/inner"} <= set(mounts_below(bundle))
+        # They could not be told from another's.
+        assert "is mounted below" in host.refused("create", "-b", bundle.directory, host.new_id())
+        host.ok("delete", "--force", container)
+        assert mounts_below(bundle) == []
+        assert os.path.ismount(inner), "the source's own mounts stay"
+        bundle.config["mounts"].append({"destination": "/x", "type": "nonesuch", "source": "x"})
+        bundle.save()
+        host.refused("create", "-b", bundle.directory, host.new_id())
+        assert mounts_below(bundle) == []
+    finally:
+        subprocess.run(["umount", inner], check=True)
+
+
 def test_a_working_directory_that_only_the_runtime_may_enter_will_do(host):
     bundle = host.bundle("exit", "0")
     (bundle.rootfs / "closed").mkdir(mode=0o700)

@@ -265,6 +265,7 @@ struct LaunchPlan {
     Identity identity;
     Program program;
     spec::Hooks hooks;
+    bool mounts_on_host = false;  // no mount namespace: what is mounted below the root stays there
     std::vector<std::string> warnings;  // what could not be honoured but does not refuse the launch
 
     /// Is the child in another user namespace than its parent?

@@ -74,16 +74,22 @@ Result<> check_process(const spec::Process& process, const PlanOptions& options)
     return {};
 }
 
-/// Everything that a container without a mount namespace cannot have: it would change the host.
-Result<> check_mount_namespace(const Draft& draft) {
+/// What a container without a mount namespace cannot have: it would change mounts of the host's.
+/// New mounts below its root are made there, as runc and crun do, and go when it is deleted.
+Result<> check_mount_namespace(Draft& draft) {
     if (draft.namespaces.is_own(CLONE_NEWNS)) {
         return {};
     }
     const spec::Linux& linux_config = draft.linux_config;
-    const char* property = !draft.config().mounts.empty()             ? "mounts"
-                           : !linux_config.masked_paths.empty()       ? "linux.maskedPaths"
-                           : !linux_config.readonly_paths.empty()     ? "linux.readonlyPaths"
-                           : !linux_config.rootfs_propagation.empty() ? "linux.rootfsPropagation"
+    draft.plan.mounts_on_host = !draft.config().mounts.empty() ||
+                                !linux_config.masked_paths.empty() ||
+                                !linux_config.readonly_paths.empty();
+    if (draft.plan.mounts_on_host) {
+        draft.plan.warnings.emplace_back(
+            "mounts: linux.namespaces has no mount namespace, so they are made on the host and "
+            "stay until the container is deleted");
+    }
+    const char* property = !linux_config.rootfs_propagation.empty() ? "linux.rootfsPropagation"
                            : draft.config().root && draft.config().root->readonly ? "root.readonly"
                            : std::holds_alternative<bundle::OverlayRoot>(draft.bundle.rootfs)
                                ? "an image's root file system"
@@ -93,7 +99,7 @@ Result<> check_mount_namespace(const Draft& draft) {
     }
     return fail(Error{.code = Errc::unsupported,
                       .message = fmt::format("{}: needs a mount namespace of the container's own: "
-                                             "its mounts would be made on the host and stay there",
+                                             "else it would change the host's mounts",
                                              property),
                       .hint = "add {\"type\": \"mount\"} to linux.namespaces"});
 }

@@ -159,6 +159,17 @@ TEST(Plan, TheWayOfTheRootFollowsNamespaceAndOption) {
     EXPECT_EQ(way({.id = "web"}), Way::chroot);
 }
 
+TEST(Plan, WithoutAMountNamespaceItsMountsAreTheHosts) {
+    bundle::Bundle bundle = usual_bundle();
+    EXPECT_FALSE(must_plan(bundle, v1_host()).mounts_on_host);
+    std::erase_if(bundle.config.linux_->namespaces, [](const spec::Namespace& one) {
+        return one.type == spec::NamespaceType::mount;
+    });
+    const LaunchPlan plan = must_plan(bundle, v1_host());
+    EXPECT_TRUE(plan.mounts_on_host);
+    EXPECT_FALSE(plan.warnings.empty());
+}
+
 TEST(Plan, WithoutAProcessThereIsNothingToRunButAPlan) {
     bundle::Bundle bundle = usual_bundle();
     bundle.config.process.reset();
@@ -230,9 +241,10 @@ TEST(Plan, RefusedOnesNameThePropertyAndTheFix) {
          "linux.readonlyPaths: \"\" is not an absolute path"},
         {[](auto& b) {
              b.config.linux_->namespaces.erase(b.config.linux_->namespaces.begin() + 4);
+             b.config.root->readonly = true;
          },
          Errc::unsupported,
-         "mounts: needs a mount namespace of the container's own"},
+         "root.readonly: needs a mount namespace of the container's own"},
     };
     for (const Case& one : cases) {
         bundle::Bundle bundle = usual_bundle();
