@@ -35,8 +35,6 @@ REASONS = [
            "a cgroup mount with the option ro is read-only as a whole"),
     Reason(r"mount /sys/fs/cgroup(/[^:]*)?: (source|options)", r"cgroup|tmpfs|mode=755,rw", r".*",
            "names of the cgroup mounts' sources, and the mode of the tmpfs around them"),
-    Reason(r"(cgroup:.*|mount /sys/fs/cgroup/.*: root)", r".*/knarr-ID", r".*/ID",
-           "without cgroupsPath the cgroup is called knarr-ID"),
     Reason(r"stat:/dev/core", r"absent", r"l 0777 0:0 11 -> /proc/kcore",
            "no link /dev/core: what it leads to is masked"),
     Reason(r"dumpable", r"1", r"0",

@@ -160,7 +160,7 @@ def test_a_restore_takes_the_mounts_of_the_callers_bundle(host, criu):
     assert after(words, "--lsm-profile") == ["apparmor:x"]
     for flag in ("--restore-detached", "--restore-sibling", "--tcp-established"):
         assert flag in words
-    assert any(one.endswith(f"/knarr-{container}") for one in after(words, "--cgroup-root"))
+    assert any(one.endswith(f"/{container}") for one in after(words, "--cgroup-root"))
     state = host.state(container)
     assert state["status"] == "running" and alive(state["pid"])
     assert int(pid_file.read_text()) == state["pid"]

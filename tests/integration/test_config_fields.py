@@ -127,6 +127,7 @@ def test_home_comes_of_the_containers_passwd_where_none_is_given(host, passwd, h
 
 def test_a_passwd_that_is_a_trap_gives_no_home(host):
     bundle = host.bundle("env")
+    bundle.config["process"]["user"] = {"uid": 1000, "gid": 1000}
     (bundle.rootfs / "etc").mkdir()
     os.mkfifo(bundle.rootfs / "etc/passwd")
     assert "env:HOME=/" in run(host, bundle).splitlines()
@@ -250,7 +251,7 @@ def test_the_six_points_in_their_order_with_state_args_and_environment(host):
     assert [line.split()[:3] for line in lines] == [
         [point, number, number] for point in busybox_free for number in ("first", "second")]
     statuses = [json.loads(line.split(" ", 4)[4])["status"] for line in lines]
-    assert statuses == ["creating"] * 6 + ["running"] * 2 + ["stopped"] * 2
+    assert statuses == ["created"] * 2 + ["creating"] * 4 + ["running"] * 2 + ["stopped"] * 2
 
 
 @pytest.mark.parametrize("point", ["prestart", "createRuntime", "createContainer", "startContainer", "poststart"])

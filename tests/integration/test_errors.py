@@ -98,11 +98,6 @@ def cwd_is_a_file(bundle):
     bundle.config["process"]["cwd"] = "/witness"
 
 
-def cwd_is_closed(bundle):
-    (bundle.rootfs / "closed").mkdir(mode=0o700)
-    bundle.config["process"].update(cwd="/closed", user={"uid": 1000, "gid": 1000})
-
-
 def missing_rootfs(bundle):
     bundle.config["root"]["path"] = "nowhere"
 
@@ -210,8 +205,6 @@ CASES = {
                ["without noexec"]),
     "cwd is a file": (cwd_is_a_file, "create", None, ["working directory", "/witness", "ot a directory"],
                       ["process.cwd"]),
-    "cwd is closed": (cwd_is_closed, "run", None, ["working directory", "/closed", "user 1000"],
-                      ["chmod a+x /closed"]),
     "no root file system": (missing_rootfs, "run", None, ["nowhere", "root"], ["root.path"]),
     "no source": (missing_source, "run", None, ["/v", "/no/volume", "o such file or directory"],
                   ["source", "host"]),

@@ -54,16 +54,25 @@ def test_cpu_of_a_busy_loop_under_half_a_quota(host):
     container = start(host, shell="while :; do :; done",
                       resources={"cpu": {"quota": 50000, "period": 100000}})
     counted(stats(host, container), "cpu")
-    first, began = stats(host, container)["cpu"], time.monotonic()
+    began = time.monotonic()
+    first = stats(host, container)["cpu"]
+    had_first = time.monotonic()
     # The quota is used up once a period; forty of them make the edges small.
     wait_until(lambda: stats(host, container)["cpu"]["throttling"]["periods"] >=
                first["throttling"]["periods"] + 40, "no periods are counted")
-    last, passed = stats(host, container)["cpu"], time.monotonic() - began
-    share = (last["usage"]["total"] - first["usage"]["total"]) / 1e9 / passed
-    throttled = last["throttling"]["throttledPeriods"] - first["throttling"]["throttledPeriods"]
-    if throttled < 20:
-        pytest.skip("this machine is too busy to give the loop its quota")
-    assert share == pytest.approx(0.5, abs=0.05)
+    wanted_last = time.monotonic()
+    last = stats(host, container)["cpu"]
+    ended = time.monotonic()
+    used = (last["usage"]["total"] - first["usage"]["total"]) / 1e9
+    periods, throttled = (last["throttling"][name] - first["throttling"][name]
+                          for name in ("periods", "throttledPeriods"))
+    # A busy machine makes the two readings take long: their moments are known within bounds only.
+    assert used <= 0.55 * (ended - began)
+    assert used >= 0.9 * 0.05 * (throttled - 2), "a throttled period has used up the quota"
+    if throttled < 0.9 * periods:
+        pytest.skip(f"this busy machine gave the loop its quota in {throttled} of {periods} periods "
+                    f"only (load {os.getloadavg()[0]:.1f}, {os.cpu_count()} CPUs)")
+    assert used >= 0.45 * (wanted_last - had_first)
     assert last["throttling"]["throttledTime"] > first["throttling"]["throttledTime"]
     if not V2:
         assert sum(last["usage"]["percpu"]) == pytest.approx(last["usage"]["total"], rel=0.05)
