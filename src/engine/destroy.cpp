@@ -12,6 +12,7 @@
 #include "engine/states.h"
 #include "platform/file.h"
 #include "platform/mounts_below.h"
+#include "platform/patience.h"
 #include "platform/pidfd.h"
 #include "runtime/launch/launch.h"
 
@@ -52,6 +53,17 @@ Result<> end_processes(const Record& record) {
     return {};
 }
 
+/// Without a pid recorded nobody can be killed, and need not be: what is inside lost its parent and
+/// ends by itself, as soon as the machine's load lets it. Whoever stays was there first.
+Result<> await_empty(const sys::CgroupPlan& cgroup) {
+    sys::Patience patience{std::chrono::seconds(limits::kKillWaitSeconds)};
+    bool waits = true;
+    while (waits) {
+        waits = !KNARR_TRY(sys::cgroup_pids(cgroup)).empty() && patience.rest();
+    }
+    return {};
+}
+
 Result<> remove_data_dir(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     if (path.empty() || slash == std::string::npos || slash + 1 == path.size()) {
@@ -72,6 +84,9 @@ Result<> remove_traces(const Context& context, const Record& record, bool hooks)
         KNARR_TRY(sys::unmount_below(record.rootfs));
     }
     if (record.cgroup) {
+        if (record.pid == 0) {
+            KNARR_TRY(await_empty(*record.cgroup));
+        }
         Result<> removed = sys::remove_cgroup(*record.cgroup);
         if (!removed && record.pid > 0) {
             return removed;

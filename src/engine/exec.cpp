@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <csignal>
 
+#include "core/fault.h"
 #include "core/text.h"
 #include "engine/attend.h"
 #include "engine/console.h"
@@ -98,12 +99,14 @@ Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
                                      const ExecRequest& request,
                                      Console& console,
                                      PidfdReceivers& receivers) {
+    KNARR_TRY(fault_point("exec.launched"));
     KNARR_TRY(receivers.send(launched.pidfd));
     if (!request.pid_file.empty()) {
         KNARR_TRY(write_pid_file(request.pid_file, launched.pid));
     }
     std::optional<Relay> relay = KNARR_TRY(console.start_relay(launched.gate));
     KNARR_TRY(runtime::open_gate(launched.gate));
+    KNARR_TRY(fault_point("exec.gate"));
     return relay;
 }
 

@@ -102,6 +102,7 @@ Result<> start_container(const Context& context,
     KNARR_TRY(fault_point("start.gate"), "container {}", id.text());
     record->status = ContainerState::running;
     KNARR_TRY(save_record(dir, *record), "container {}", id.text());
+    KNARR_TRY(fault_point("start.recorded"), "container {}", id.text());
     KNARR_TRY(sys::unlink_at(dir.fd(), kGateSocket), "container {}", id.text());
     if (!record->poststart.empty()) {
         Result<> ran = run_poststart(*record);

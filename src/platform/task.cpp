@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
 
 #include <fcntl.h>
@@ -126,6 +127,13 @@ Result<> set_rlimit(int resource, std::uint64_t soft, std::uint64_t hard) {
     const rlimit64 limit{.rlim_cur = soft, .rlim_max = hard};
     if (syscall(SYS_prlimit64, 0, resource, &limit, nullptr) != 0) {
         return fail(explain_rlimit(errno, resource, soft, hard));
+    }
+    return {};
+}
+
+Result<> set_die_with_parent(bool dies) {
+    if (prctl(PR_SET_PDEATHSIG, dies ? SIGKILL : 0, 0, 0, 0) != 0) {
+        return fail_errno(errno, "prctl PR_SET_PDEATHSIG");
     }
     return {};
 }

@@ -45,6 +45,9 @@ Result<> set_user(uid_t uid);
 /// Returns the mask before.
 mode_t set_umask(mode_t mask);
 Result<> set_no_new_privs();
+/// Whether the end of the parent's thread that made this process is a SIGKILL for it. A change of
+/// credentials switches that off.
+Result<> set_die_with_parent(bool dies);
 
 Result<> change_dir(const std::string& path);
 /// The working directory as the kernel names it. Errors: denied when it lies outside the root

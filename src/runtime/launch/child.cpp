@@ -116,6 +116,9 @@ Result<> run_steps(Child& child) {
 }
 
 Result<> start(Child& child) {
+    // While the record does not name us, whoever cleans up after a killed parent cannot end us. To
+    // one that was killed before this line the next message is the end of the socket.
+    KNARR_TRY(sys::set_die_with_parent(true));
     if (child.plan.join) {
         child.root = KNARR_TRY(sys::open_path("/", O_PATH | O_DIRECTORY));
     }
@@ -125,6 +128,7 @@ Result<> start(Child& child) {
     if (child.plan.own_user_namespace()) {
         KNARR_TRY(run_steps_before_root(child));
         KNARR_TRY(sys::become_namespace_root(child.proc));
+        KNARR_TRY(sys::set_die_with_parent(true));
     }
     if (const int late = namespaces_of_child(child.plan); late != 0) {
         KNARR_TRY(sys::unshare_namespaces(late), "new network or ipc namespace");
@@ -138,6 +142,8 @@ Result<> start(Child& child) {
         }
     }
     KNARR_TRY(run_steps(child));
+    // From here on it listens, and a parent that has recorded it may end before it reads so.
+    KNARR_TRY(sys::set_die_with_parent(false));
     if (child.plan.join) {
         return {};  // there is nothing to record: the gate is all that is waited for
     }

@@ -21,6 +21,7 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "core/fault.h"
 #include "core/text.h"
 #include "platform/file.h"
 #include "platform/mount.h"
@@ -144,7 +145,7 @@ private:
             return fail(std::move(hello->error));
         }
         child_ = sys::Clone{.pid = hello->pid, .pidfd = std::move(hello->fd)};
-        return {};
+        return fault_point("exec.cloned");
     }
 
     /// What is done to the child from outside while it walks through its steps.
