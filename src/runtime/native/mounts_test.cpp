@@ -368,8 +368,9 @@ TEST(CgroupMount, ARootlessContainerWithoutANamespaceNeverGetsItWritable) {
     host.uid_map = host.gid_map = {{.inside = 0, .outside = 100000, .size = 65536}};
     host.cgroups.front().own_delegated = true;
     const LaunchPlan plan = must_plan(bundle, host);
-    EXPECT_EQ(cgroup_steps(plan),
-              std::vector<std::string>{"bind /sys/fs/cgroup/user.slice/web /sys/fs/cgroup ro"});
+    EXPECT_EQ(
+        cgroup_steps(plan),
+        std::vector<std::string>{"bind /sys/fs/cgroup/user.slice/knarr-web /sys/fs/cgroup ro"});
     EXPECT_EQ(plan.warnings.size(), 1U);
 }
 

@@ -24,14 +24,14 @@ using testing_config::v2_host;
 TEST(Plan, AnUsualConfigurationGivesThisText) {
     constexpr const char* kGolden = R"(container web
 new namespaces: pid,network,mount,ipc,uts
-cgroup /sys/fs/cgroup/systemd/knarr-web
-cgroup /sys/fs/cgroup/memory/knarr-web
+cgroup /sys/fs/cgroup/systemd/web
+cgroup /sys/fs/cgroup/memory/web
   memory.limit_in_bytes = 67108864
-cgroup /sys/fs/cgroup/cpu,cpuacct/knarr-web
-cgroup /sys/fs/cgroup/cpuset/knarr-web
-cgroup /sys/fs/cgroup/pids/knarr-web
+cgroup /sys/fs/cgroup/cpu,cpuacct/web
+cgroup /sys/fs/cgroup/cpuset/web
+cgroup /sys/fs/cgroup/pids/web
   pids.max = 100
-cgroup /sys/fs/cgroup/devices/knarr-web
+cgroup /sys/fs/cgroup/devices/web
   devices.deny = a
   devices.allow = c *:* m
   devices.allow = b *:* m
@@ -43,10 +43,11 @@ cgroup /sys/fs/cgroup/devices/knarr-web
   devices.allow = c 5:0 rwm
   devices.allow = c 136:* rwm
   devices.allow = c 5:2 rwm
-cgroup /sys/fs/cgroup/blkio/knarr-web
-cgroup /sys/fs/cgroup/freezer/knarr-web
-cgroup /sys/fs/cgroup/hugetlb/knarr-web
-cgroup /sys/fs/cgroup/net_cls,net_prio/knarr-web
+  devices.allow = c 10:200 rwm
+cgroup /sys/fs/cgroup/blkio/web
+cgroup /sys/fs/cgroup/freezer/web
+cgroup /sys/fs/cgroup/hugetlb/web
+cgroup /sys/fs/cgroup/net_cls,net_prio/web
 steps:
    1 propagate flags=slave,recursive
    2 mount_root path=/bundles/web/rootfs
