@@ -45,8 +45,9 @@ def test_containers_of_a_pod_speak_over_loopback(podman, pod):
 
 def test_a_pod_is_paused_stopped_started_and_removed_as_one(podman):
     needs_verb(podman.knarr, "pause")
-    infra = podman.ok("pod", "create", "--name=whole", "--network=none")
+    podman.ok("pod", "create", "--name=whole", "--network=none")
     container = podman.ok("run", "--detach", "--pod=whole", "--name=member", IMAGE, "sleep", "1000")
+    infra = podman.ok("pod", "inspect", "--format={{.InfraContainerID}}", "whole")
     podman.ok("pod", "pause", "whole")
     assert podman.ok("inspect", "--format={{.State.Status}}", "member") == "paused"
     podman.ok("pod", "unpause", "whole")
@@ -55,7 +56,7 @@ def test_a_pod_is_paused_stopped_started_and_removed_as_one(podman):
     assert podman.ok("exec", "member", "echo", "alive") == "alive"
     assert "sleep" in podman.ok("pod", "top", "whole", "args")
     podman.ok("pod", "rm", "--force", "--time=0", "whole")
-    for one in (infra, container):
+    for one in (infra, container):  # the cgroup above them, the pod's, is podman's
         assert leftovers(podman, one) == {"cgroups": [], "mounts": [], "states": []}
 
 
