@@ -12,6 +12,7 @@
 #include "core/rollback.h"
 #include "core/text.h"
 #include "platform/cgroup_devices.h"
+#include "platform/cgroup_freeze.h"
 #include "platform/cgroup_write.h"
 #include "platform/file.h"
 #include "platform/xattr.h"
@@ -210,6 +211,19 @@ Result<> refuse_occupied(const std::string& place) {
               .hint = "choose another linux.cgroupsPath, or end what runs in it"});
 }
 
+/// What is born in a frozen cgroup, or moved into it, would never get to its program.
+Result<> refuse_frozen(const CgroupPlan& plan) {
+    if (!is_frozen(plan)) {
+        return {};
+    }
+    return fail(Error{.code = Errc::wrong_state,
+                      // Begins as runc's does.
+                      .message = fmt::format("container's cgroup unexpectedly frozen: {}, or one "
+                                             "above it",
+                                             plan.dirs.front().path),
+                      .hint = "thaw it, or choose another linux.cgroupsPath"});
+}
+
 Result<> refuse_parent(const std::string& place) {
     // A cgroup directory has two links and one for each below it.
     const Fd dir = KNARR_TRY(open_path(place, O_PATH | O_DIRECTORY), "use cgroup {}", place);
@@ -356,6 +370,7 @@ Result<> make_cgroup(const CgroupPlan& plan) {
                       place);
         }
     }
+    KNARR_TRY(refuse_frozen(plan));
     undo.commit();
     return {};
 }

@@ -59,7 +59,7 @@ struct CgroupPlan {
 /// writes every text. On failure the directories made here are removed again.
 /// Errors: unsupported names the missing controller or file and the property that asked;
 /// already_exists when a directory of the plan holds processes, or holds cgroups and is
-/// `named_by_id` ("system.slice" is an ID too); denied when not delegated.
+/// `named_by_id` ("system.slice" is an ID too); wrong_state: it is frozen; denied: not delegated.
 Result<> make_cgroup(const CgroupPlan& plan);
 /// Moves a process (as this pid namespace sees it) into every directory. The kernel takes a lock
 /// that may wait for an RCU grace period, 10 ms and more after an idle spell: a launch goes in by

@@ -203,6 +203,32 @@ TEST_F(Cgroup, AFrozenProcessIsThawedToDie) {
     EXPECT_EQ(child.wait(), -SIGKILL);
 }
 
+TEST_F(Cgroup, OneThatIsFrozenIsRefused) {
+    CgroupDir* freezer = plan_.v2 ? &plan_.dirs.front() : dir_of("freezer");
+    if (freezer == nullptr) {
+        GTEST_SKIP() << "no freezer";
+    }
+    ASSERT_TRUE(make_cgroup(plan_));
+    const std::string state = place(*freezer) + (plan_.v2 ? "/cgroup.freeze" : "/freezer.state");
+    ASSERT_TRUE(write_file_at(Fd(), state, plan_.v2 ? "1" : "FROZEN"));
+    CgroupPlan below = plan_;
+    for (CgroupDir& dir : below.dirs) {
+        dir.path += "/below";
+    }
+
+    for (const CgroupPlan& plan : {plan_, below}) {
+        const Result<> made = make_cgroup(plan);
+
+        ASSERT_FALSE(made);
+        EXPECT_EQ(made.error().code, Errc::wrong_state);
+        EXPECT_TRUE(made.error().message.starts_with("container's cgroup unexpectedly frozen"))
+            << made.error().message;
+    }
+    EXPECT_FALSE(exists(place(*freezer) + "/below"));
+    ASSERT_TRUE(write_file_at(Fd(), state, plan_.v2 ? "0" : "THAWED"));
+    EXPECT_TRUE(make_cgroup(plan_));
+}
+
 TEST_F(Cgroup, OneThatHoldsProcessesIsRefused) {
     ASSERT_TRUE(make_cgroup(plan_));
     ASSERT_TRUE(make_cgroup(plan_)) << "an empty one that is there is taken";
