@@ -27,9 +27,15 @@ Result<int> run_spec(Context&, const Parsed& args) {
     const std::string path(args.get("bundle", "."));
     const sys::Fd dir = KNARR_TRY(sys::open_path(path, O_RDONLY | O_DIRECTORY), "bundle {}", path);
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
-    const spec::RuntimeConfig config = args.flag("rootless")
-                                           ? bundle::rootless_template_config(host.uid, host.gid)
-                                           : bundle::template_config();
+    spec::RuntimeConfig config = args.flag("rootless")
+                                     ? bundle::rootless_template_config(host.uid, host.gid)
+                                     : bundle::template_config();
+    if (host.cgroup_layout != sys::CgroupLayout::v2) {
+        // As in runc's: on v1, programs know their cgroups by the host's paths.
+        std::erase_if(config.linux_->namespaces, [](const spec::Namespace& one) {
+            return one.type == spec::NamespaceType::cgroup;
+        });
+    }
     Result<sys::Fd> file = sys::open_at(dir, kFile, O_WRONLY | O_CREAT | O_EXCL, 0644);
     if (!file && file.error().sys_errno == EEXIST) {
         return fail(Error{.code = Errc::already_exists,

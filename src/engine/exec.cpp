@@ -34,12 +34,16 @@ Result<> check_state(const Record& record, ContainerState state, const ExecReque
     if (state == ContainerState::paused && request.ignore_paused) {
         return {};
     }
-    Result<After> allowed = next_state(record.id, state, Verb::exec);
-    if (!allowed && state == ContainerState::paused) {
-        return fail(std::move(allowed).error().advise(
-            "resume it first (knarr resume), or give --ignore-paused to let the program wait"));
+    if (state == ContainerState::paused) {
+        return fail(Error{.code = Errc::wrong_state,
+                          // runc's words, which its callers look for.
+                          .message = "cannot exec in a paused container",
+                          .hint =
+                              "resume it first (knarr resume), or give --ignore-paused to let the "
+                              "program wait"});
     }
-    return allowed ? Result<>{} : fail(std::move(allowed).error());
+    const Result<After> allowed = next_state(record.id, state, Verb::exec);
+    return allowed ? Result<>{} : fail(allowed.error());
 }
 
 Result<Target> find_target(const Context& context,

@@ -244,7 +244,38 @@ Result<> pivot_to(const Fd& root) {
     return {};
 }
 
+namespace {
+
+/// What is moved away from stays mounted below. A user namespace may mount procfs and sysfs only
+/// where one shows in full already (kernel fs/namespace.c, mount_too_revealing): the host's would
+/// let a program get round the container's masked paths.
+Result<> hide_kernel_mounts(const Fd& root) {
+    const std::string ours = KNARR_TRY(read_link_at(Fd(), fd_path(root)));
+    const std::string table = KNARR_TRY(read_file("/proc/self/mountinfo", kMaxMountinfoBytes));
+    std::vector<std::string> places;
+    for (const std::string_view line : split(table, '\n')) {
+        auto found = parse_mount_line(line);
+        if (found && found->root == "/" && (found->fstype == "proc" || found->fstype == "sysfs") &&
+            !is_below(found->mount_point, ours)) {
+            places.push_back(std::move(found->mount_point));
+        }
+    }
+    for (auto place = places.rbegin(); place != places.rend(); ++place) {
+        if (umount2(place->c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0 || errno == ENOENT) {
+            continue;
+        }
+        // Locked: somebody with more privileges mounted it. It is covered then.
+        if (mount("tmpfs", place->c_str(), "tmpfs", MS_RDONLY, nullptr) != 0) {
+            return fail_errno(errno, "hide the host's {}", printable(*place));
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<> move_to_root(const Fd& root) {
+    KNARR_TRY(hide_kernel_mounts(root), "leave the host's procfs and sysfs behind");
     if (fchdir(root.get()) != 0) {
         return fail_errno(errno, "fchdir to the root file system");
     }

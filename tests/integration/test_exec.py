@@ -366,7 +366,7 @@ def test_a_paused_container_is_refused_or_waited_for(host, box):
     try:
         wait_until(lambda: host.status(box.id) == "paused", "it is not paused")
         done = box.exec(["/witness"])
-        assert done.returncode == CANNOT_EXEC and "is paused" in done.stderr
+        assert done.returncode == CANNOT_EXEC and "paused container" in done.stderr
         run = host.start_process("exec", "--ignore-paused", box.id, "/witness", "out", "thawed",
                                  stdout=subprocess.PIPE)
         with pytest.raises(subprocess.TimeoutExpired):

@@ -87,7 +87,7 @@ def test_pause_and_resume_want_the_right_state(host, running):
 def test_what_a_paused_container_refuses(host, running):
     host.ok("pause", running)
     message = host.refused("exec", running, "/witness", "exit", "0")
-    assert "is paused" in message and "knarr resume" in message
+    assert "paused container" in message and "knarr resume" in message
     assert "is paused" in host.refused("start", running)
     assert "is paused" in host.refused("delete", running)
     assert host.status(running) == "paused"

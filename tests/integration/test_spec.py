@@ -62,7 +62,7 @@ def test_it_has_the_parts_that_runcs_has(host):
         assert set(theirs) <= set(ours)
         assert {m["destination"] for m in theirs["mounts"]} == \
             {m["destination"] for m in ours["mounts"]}
-        assert {n["type"] for n in theirs["linux"]["namespaces"]} <= \
+        assert {n["type"] for n in theirs["linux"]["namespaces"]} == \
             {n["type"] for n in ours["linux"]["namespaces"]}
         assert set(theirs["linux"]["maskedPaths"]) <= set(ours["linux"]["maskedPaths"])
         assert theirs["process"]["capabilities"]["bounding"] == \

@@ -210,7 +210,9 @@ Result<> apply(Child& child, std::size_t index, const Operation& operation) {
                                                   .recursive = (s.flags & MS_REC) != 0});
             },
             [&](const step::AwaitRuntimeHooks&) { return await_runtime_hooks(child); },
-            [&](const step::CreateContainerHooks&) {
+            [&](const step::CreateContainerHooks&) -> Result<> {
+                // Where runc runs them, and its users' hooks name files.
+                KNARR_TRY(sys::change_dir(sys::fd_path(child.root)), "root file system");
                 return hooks_in_child(
                     child, child.plan.hooks.create_container, "createContainer", "creating");
             },

@@ -35,10 +35,13 @@ Result<sys::Fd> open_kernel_fs_target(const sys::Fd& root, const std::string& ta
                       O_PATH | O_DIRECTORY,
                       RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS);
     if (!fd && fd.error().sys_errno == ELOOP) {
-        return fail(Errc::denied,
-                    "{} is or passes a symbolic link in the image: procfs and sysfs are never "
-                    "mounted through one",
-                    printable(target));
+        return fail(
+            Error{.code = Errc::denied,
+                  // Ends in runc's words.
+                  .message = fmt::format("{} is or passes a symbolic link in the image: procfs and "
+                                         "sysfs must be mounted on ordinary directory",
+                                         printable(target)),
+                  .hint = "make it a directory in the root file system"});
     }
     return fd;
 }
