@@ -114,13 +114,12 @@ def is_cgroup_v2():
     return pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists()
 
 
-def inside(command, timeout, env=None):
+def inside(command, timeout):
     """(status, output) of a command of this folder in namespaces of its own; 124 after the timeout."""
     try:
         done = subprocess.run(
             ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", HERE / "inside", *command],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout,
-            env={**os.environ, **(env or {})})
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=timeout)
         return done.returncode, done.stdout.decode(errors="replace")
     except subprocess.TimeoutExpired as ended:
         return 124, (ended.stdout or b"").decode(errors="replace")
