@@ -55,11 +55,12 @@ Result<Target> find_target(const Context& context,
     if (!record) {
         return fail(Errc::not_found, "container {} does not exist", id.text());
     }
-    const Worker worker =
-        record->status == ContainerState::creating && KNARR_TRY(context.root.is_locked(dir))
-            ? Worker::other
-            : Worker::none;
-    Live live = KNARR_TRY(live_state(*record, worker));
+    if (record->status == ContainerState::creating && KNARR_TRY(context.root.is_locked(dir))) {
+        // A `run` writes down that its program runs when it has been running for a moment, and may
+        // have said so: its next word is waited for.
+        record = KNARR_TRY(hold(context, id)).record;
+    }
+    Live live = KNARR_TRY(live_state(*record, Worker::none));
     KNARR_TRY(check_state(*record, live.state, request));
     Result<KeptConfig> kept = load_kept_config(dir);
     if (!kept) {

@@ -1,5 +1,6 @@
 #include "engine/state_dir.h"
 
+#include <cerrno>
 #include <chrono>
 #include <optional>
 
@@ -183,7 +184,13 @@ Result<> StateRoot::remove(LockedDir dir) const {
         KNARR_TRY(sys::FileLock::acquire(dir_, kRootLock, sys::FileLock::Kind::exclusive),
                   "state directory {}",
                   path_);
-    KNARR_TRY(sys::remove_tree_at(dir_, dir.id()), "container {}", dir.id());
+    // Whoever waits for the lock makes its file anew when we have just removed it.
+    sys::Patience patience{std::chrono::seconds(1)};
+    Result<> gone = sys::remove_tree_at(dir_, dir.id());
+    while (!gone && gone.error().sys_errno == ENOTEMPTY && patience.rest()) {
+        gone = sys::remove_tree_at(dir_, dir.id());
+    }
+    KNARR_TRY(std::move(gone), "container {}", dir.id());
     return {};
 }
 

@@ -1,5 +1,6 @@
 """exec: a further program in a running container. Spelling and statuses are runc's."""
 
+import fcntl
 import json
 import os
 import shlex
@@ -437,3 +438,28 @@ def test_execs_that_race_with_the_end_of_the_container_never_hang(host):
 def test_the_environment_of_the_caller_does_not_come_in(box):
     seen = box.see(["env"])
     assert set(seen) == {"env:PATH", f"env:{TOKEN_VARIABLE}", "env:HOME"}
+
+
+def test_while_a_run_says_that_its_program_runs_exec_waits(host, box):
+    """The program's own first output may be what exec was started for."""
+    place = host.root / box.id
+    record = (place / "state.json").read_text()
+    assert '"running"' in record
+    with (place / "lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (place / "state.json").write_text(record.replace('"running"', '"creating"'))
+        process = host.start_process("exec", box.id, "/witness", "exit", "5")
+        # It has looked by then, and an exec that does not wait has ended.
+        wait_until(lambda: process.poll() is not None or opened(process.pid, place) == 2,
+                   "exec does not go for the lock")
+        assert process.poll() is None
+        (place / "state.json").write_text(record)
+    assert process.wait(20) == 5
+
+
+def opened(pid, path):
+    try:
+        links = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    except OSError:
+        return 0  # it closed one meanwhile
+    return links.count(str(path))
