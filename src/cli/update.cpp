@@ -139,6 +139,7 @@ Result<UpdateRequest> request_of(Context& context, const Parsed& args) {
 Result<int> run_update(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     const UpdateRequest request = KNARR_TRY(request_of(context, args));
+    context.failure_status = kRuncFailure;
     Engine engine = KNARR_TRY(open_engine(context));
     KNARR_TRY(engine.update(id, request));
     return 0;

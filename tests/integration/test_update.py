@@ -106,6 +106,7 @@ def test_a_limit_that_contradicts_the_one_in_force_is_refused_with_the_fix(host,
     message = host.refused("update", "--memory", "200m", "--pids-limit", "7", running)
     assert "134217728" in message and "--memory-swap" in message
     message = host.refused("update", "--memory-swap", "32m", running)
+    assert host.knarr("update", "--memory-swap", "32m", running).returncode == 1, "runc's status"
     assert "67108864" in message and "--memory" in message
     assert limits(host) == before
 
