@@ -215,7 +215,6 @@ def lane_suites(tally):
         peers = "knarr,runc,crun,newest-runc,newest-crun"
         conformance(tally, "runtime-tools", ["tests/conformance/run", "--runtimes", f"{peers},false"])
         conformance(tally, "bats-bookworm", ["tests/conformance/bats", "--runtimes", "knarr,runc,newest-runc"])
-        conformance(tally, "bats-sid", ["tests/conformance/bats", "--suite", "sid", "--runtimes", "knarr,newest-runc"])
 
 
 def lane_v2(tally, part="full"):
