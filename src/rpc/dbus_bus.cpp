@@ -70,6 +70,10 @@ Result<Bus> Bus::connect(const Endpoint& endpoint, Identity who, Deadline deadli
         bus.handshake_calls_ = bus.serial_;
     }
     KNARR_TRY(sys::send_bytes(bus.socket_, out), "{}", endpoint.path);
+    if (endpoint.direct) {
+        // A call that systemd reads together with the handshake lies there until more comes.
+        KNARR_TRY(bus.finish_handshake(deadline));
+    }
     return bus;
 }
 

@@ -323,6 +323,13 @@ TEST(Systemd, ARefusedHandshakeIsDenied) {
     EXPECT_EQ(started.error().code, Errc::denied);
 }
 
+TEST(Systemd, NothingIsAskedBeforeTheHandshakeIsAnswered) {
+    FakeSystemd server([](Peer& peer) { peer.handshake("REJECTED EXTERNAL\r\n"); });
+    const auto connected = server.connect();  // a call of ours need not follow to see it
+    ASSERT_FALSE(connected);
+    EXPECT_EQ(connected.error().code, Errc::denied);
+}
+
 TEST(Systemd, ASilentServerCostsABoundedTime) {
     FakeSystemd silent([](Peer&) {});
     const Result<> handshake = start(silent, kImpatience);
