@@ -43,6 +43,26 @@ Result<> become_mapped(const Fd& proc, const char* map, Change change) {
     return first ? change(static_cast<std::uint32_t>(*first)) : std::move(done);
 }
 
+/// The pid by which /proc knows a process. It is another than clone's answer where we are in a pid
+/// namespace that is newer than the /proc we see, as a container's first process is.
+/// Source: pidfd_open(2), "Pid" in fdinfo: of the pid namespace of that procfs.
+Result<pid_t> pid_in_proc(const Fd& pidfd) {
+    const std::string info =
+        KNARR_TRY(read_file(fmt::format("/proc/self/fdinfo/{}", pidfd.get()), kMaxMapBytes));
+    constexpr std::string_view kKey = "Pid:";
+    for (const std::string_view line : split(info, '\n')) {
+        if (line.starts_with(kKey)) {
+            const auto pid = parse_number(
+                line.substr(std::min(line.find_first_not_of(" \t", kKey.size()), line.size())),
+                INT32_MAX);
+            if (pid && *pid > 0) {
+                return static_cast<pid_t>(*pid);
+            }
+        }
+    }
+    return fail(Errc::unsupported, "/proc does not show the processes of this pid namespace");
+}
+
 }  // namespace
 
 Result<> write_uid_map(pid_t pid, const std::string& lines) {
@@ -66,14 +86,14 @@ Result<Fd> make_user_namespace(const std::string& uid_lines, const std::string& 
         }
         _exit(0);
     }
-    Result<> written = write_gid_map(clone.pid, gid_lines, false);
-    if (written) {
-        written = write_uid_map(clone.pid, uid_lines);
-    }
-    Result<Fd> fd = open_path(fmt::format("/proc/{}/ns/user", clone.pid), O_RDONLY);
+    Result<Fd> made = [&]() -> Result<Fd> {
+        const pid_t pid = KNARR_TRY(pid_in_proc(clone.pidfd));
+        KNARR_TRY(write_gid_map(pid, gid_lines, false));
+        KNARR_TRY(write_uid_map(pid, uid_lines));
+        return open_path(fmt::format("/proc/{}/ns/user", pid), O_RDONLY);
+    }();
     kill_and_reap(clone.pidfd);
-    KNARR_TRY(std::move(written));
-    return fd;
+    return made;
 }
 
 Result<> become_namespace_root(const Fd& proc) {
