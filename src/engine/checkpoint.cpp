@@ -16,6 +16,7 @@
 #include "engine/kept_config.h"
 #include "engine/live.h"
 #include "engine/new_container.h"
+#include "engine/seccomp_agent.h"
 #include "engine/states.h"
 #include "platform/cgroup.h"
 #include "platform/cgroup_freeze.h"
@@ -186,6 +187,7 @@ Result<sys::Fd> restore_processes(const Context& context,
     const std::string criu = KNARR_TRY(find_criu());
     KNARR_TRY(save_record(dir, record));
     KNARR_TRY(keep_config(dir, wanted.bundle.config, plan.identity.seccomp));
+    KNARR_TRY(keep_seccomp_agent(dir, plan.identity));
     if (plan.cgroup) {
         if (Result<> made = sys::make_cgroup(*plan.cgroup); !made) {
             record.cgroup.reset();  // what we did not make is not ours to remove

@@ -11,6 +11,7 @@
 #include "engine/handed_over.h"
 #include "engine/kept_config.h"
 #include "engine/live.h"
+#include "engine/seccomp_agent.h"
 #include "engine/states.h"
 #include "platform/host_facts.h"
 #include "platform/pidfd.h"
@@ -25,6 +26,7 @@ namespace {
 /// The container that is entered. No lock is held: execs run side by side, and what they enter is
 /// held by a descriptor of its first process.
 struct Target {
+    sys::Fd dir;
     Record record;
     KeptConfig kept;
     sys::Fd process;
@@ -49,7 +51,7 @@ Result<> check_state(const Record& record, ContainerState state, const ExecReque
 Result<Target> find_target(const Context& context,
                            const ContainerId& id,
                            const ExecRequest& request) {
-    const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
+    sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
     const std::string path = context.root.path() + "/" + id.text();
     auto record = KNARR_TRY(load_record(dir, path));
     if (!record) {
@@ -68,8 +70,10 @@ Result<Target> find_target(const Context& context,
             "its configuration for further processes is not there: create the container again"));
     }
     kept->config.annotations = record->annotations;
-    return Target{
-        .record = std::move(*record), .kept = std::move(*kept), .process = std::move(live.process)};
+    return Target{.dir = std::move(dir),
+                  .record = std::move(*record),
+                  .kept = std::move(*kept),
+                  .process = std::move(live.process)};
 }
 
 /// What runs in the end becomes the process of `target`.
@@ -102,6 +106,7 @@ Result<runtime::LaunchPlan> make_plan(Target& target, const ExecRequest& request
 
 Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
                                      const ExecRequest& request,
+                                     const Target& target,
                                      Console& console,
                                      PidfdReceivers& receivers) {
     KNARR_TRY(fault_point("exec.launched"));
@@ -110,7 +115,9 @@ Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
         KNARR_TRY(write_pid_file(request.pid_file, launched.pid));
     }
     std::optional<Relay> relay = KNARR_TRY(console.start_relay(launched.gate));
-    KNARR_TRY(runtime::open_gate(launched.gate));
+    const runtime::ListenerAgent agent =
+        KNARR_TRY(seccomp_agent(target.dir, target.record, "running", launched.pid));
+    KNARR_TRY(runtime::open_gate(launched.gate, agent));
     KNARR_TRY(fault_point("exec.gate"));
     return relay;
 }
@@ -118,9 +125,10 @@ Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
 /// Lets the program run; a process that must not go on is killed here.
 Result<std::optional<Relay>> go(const runtime::Launched& launched,
                                 const ExecRequest& request,
+                                const Target& target,
                                 Console& console,
                                 PidfdReceivers& receivers) {
-    Result<std::optional<Relay>> relay = let_run(launched, request, console, receivers);
+    Result<std::optional<Relay>> relay = let_run(launched, request, target, console, receivers);
     if (!relay) {
         sys::kill_and_reap(launched.pidfd);
     }
@@ -158,7 +166,8 @@ Result<int> exec(const Context& context, const ContainerId& id, const ExecReques
         signals.emplace(KNARR_TRY(sys::SignalFd::open()));
     }
     const runtime::Launched launched = KNARR_TRY(runtime::launch_into(plan, std::move(io)));
-    std::optional<Relay> relay = KNARR_TRY(go(launched, request, console, receivers), "exec");
+    std::optional<Relay> relay =
+        KNARR_TRY(go(launched, request, target, console, receivers), "exec");
     if (request.detach) {
         return 0;
     }

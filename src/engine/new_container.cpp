@@ -19,6 +19,7 @@
 #include "engine/kept_config.h"
 #include "engine/notify.h"
 #include "engine/record.h"
+#include "engine/seccomp_agent.h"
 #include "platform/cgroup.h"
 #include "platform/file.h"
 #include "platform/mounts_below.h"
@@ -177,7 +178,10 @@ Result<runtime::Launched> launch(const LockedDir& dir,
     const runtime::LaunchEvents events{
         .state_json = [&](std::string_view status,
                           pid_t pid) { return hook_state(record, status, pid); },
-        .meanwhile = [&] { return keep_config(dir, wanted.bundle.config, plan.identity.seccomp); },
+        .meanwhile = [&]() -> Result<> {
+            KNARR_TRY(keep_seccomp_agent(dir, plan.identity));
+            return keep_config(dir, wanted.bundle.config, plan.identity.seccomp);
+        },
         .on_created = [&](pid_t pid) -> Result<> {
             const auto stat = KNARR_TRY(sys::process_stat(pid));
             record.pid = pid;
@@ -259,7 +263,10 @@ Result<Standing> stand(const Context& context,
 
 /// From the gate to the running program with its poststart hooks.
 Result<> go(Standing& standing) {
-    KNARR_TRY(runtime::open_gate(standing.launched.gate));
+    const Record& record = standing.record;
+    const runtime::ListenerAgent agent =
+        KNARR_TRY(seccomp_agent(standing.dir.fd(), record, "created", record.pid));
+    KNARR_TRY(runtime::open_gate(standing.launched.gate, agent));
     trace().mark("open the gate: the program runs");
     KNARR_TRY(fault_point("run.gate"));
     standing.record.status = ContainerState::running;

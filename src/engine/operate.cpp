@@ -10,6 +10,7 @@
 #include "engine/live.h"
 #include "engine/notify.h"
 #include "engine/record.h"
+#include "engine/seccomp_agent.h"
 #include "engine/states.h"
 #include "platform/file.h"
 #include "platform/pidfd.h"
@@ -85,7 +86,9 @@ Result<> start_container(const Context& context,
     const Live live = KNARR_TRY(live_state(*record, Worker::none));
     KNARR_TRY(next_state(id.text(), live.state, Verb::start));
     std::optional<NotifyProxy> notify = listen_for_readiness(context, dir, service);
-    Result<> opened = runtime::open_gate_at(dir.fd(), kGateSocket);
+    const runtime::ListenerAgent agent =
+        KNARR_TRY(seccomp_agent(dir.fd(), *record, "created", record->pid));
+    Result<> opened = runtime::open_gate_at(dir.fd(), kGateSocket, agent);
     // A program that is not there is ENOENT too, but has its own code.
     const bool nobody_waits =
         !opened &&

@@ -17,6 +17,7 @@ namespace knarr::sys {
 
 namespace {
 
+constexpr std::uint32_t kWaitKillableRecv = 1U << 5;  // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 constexpr std::uint32_t kX32Bit = 0x40000000;
 constexpr std::uint16_t kMaxErrno = 4094;  // what libseccomp accepts
 
@@ -143,8 +144,9 @@ public:
                         writer.size(),
                         BPF_MAXINSNS);
         }
-        return SeccompProgram{
-            .code = writer.finish(), .flags = policy_.flags, .needs_listener = notifies_};
+        // How to wait for a listener says nothing where there is none, and the kernel refuses it.
+        const std::uint32_t flags = notifies_ ? policy_.flags : policy_.flags & ~kWaitKillableRecv;
+        return SeccompProgram{.code = writer.finish(), .flags = flags, .needs_listener = notifies_};
     }
 
 private:

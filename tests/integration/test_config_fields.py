@@ -226,6 +226,43 @@ def test_what_the_host_lacks_is_refused_by_name(host, part, name, value):
     assert f"{part}.{name}" in message and "host" in message
 
 
+# Annotations
+
+@pytest.mark.parametrize("name, value, words", [
+    ("run.oci.handler", "krun", ["krun", "not built"]), ("run.oci.handler", "wasm", ["wasm", "not built"]),
+    ("run.oci.handler", "other", ["there is no handler"]),
+    ("run.oci.seccomp_bpf_data", "AAAA", ["linux.seccomp"]),
+    ("run.oci.delegate-cgroup", "sub", ["cgroup"]),
+    ("run.oci.mount_context_type", "nonsense", ["fscontext"]),
+    ("run.oci.systemd.force_cgroup_v1", "relative", ["absolute"]),
+    ("run.oci.timens_offset", "monotonic soon", ["SECONDS"])])
+def test_annotations_that_cannot_be_honoured_are_refused(host, name, value, words):
+    bundle = host.bundle("exit", "0")
+    bundle.config["annotations"] = {name: value}
+    bundle.save()
+    message = host.refused("run", "-b", bundle.directory, host.new_id())
+    assert name in message and all(word in message for word in words), message
+
+
+def test_unknown_calls_are_an_error_where_an_annotation_says_so(host):
+    bundle = host.bundle("exit", "0")
+    bundle.config["linux"]["seccomp"] = {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
+        {"names": ["no_such_call"], "action": "SCMP_ACT_ERRNO"}]}
+    run(host, bundle)
+    bundle.config["annotations"] = {"run.oci.seccomp_fail_unknown_syscall": "1"}
+    bundle.save()
+    assert "no_such_call" in host.refused("run", "-b", bundle.directory, host.new_id())
+
+
+def test_the_offset_of_an_annotation_and_unknown_annotations(host):
+    bundle = host.bundle("clocks")
+    bundle.config["linux"]["namespaces"].append({"type": "time"})
+    bundle.config["annotations"] = {"run.oci.timens_offset": "monotonic 3600000 0",
+                                    "run.oci.of_the_future": "x", "org.example": ""}
+    report = run(host, bundle)
+    assert int(report.split("clock.monotonic_hours=")[1].split()[0]) >= 1000
+
+
 def test_groups_are_kept_where_an_annotation_says_so(host):
     bundle = host.bundle("ids")
     bundle.config["annotations"] = {"run.oci.keep_original_groups": "1"}

@@ -18,6 +18,7 @@
 #include "platform/user_namespace.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/find_program.h"
+#include "runtime/launch/listener.h"
 
 namespace knarr::runtime {
 
@@ -83,17 +84,28 @@ Result<> set_capabilities(const Identity& identity) {
     return sys::set_ambient(identity.cap_ambient);
 }
 
-/// Without no_new_privs a filter needs CAP_SYS_ADMIN: it is loaded before the capabilities go. Any
-/// other is the trampoline's last act, so that it need not allow what happens until then.
-bool load_early(const Identity& identity) {
+/// Without no_new_privs a filter needs CAP_SYS_ADMIN: it is loaded before the capabilities go.
+bool needs_privilege(const Identity& identity) {
     return identity.seccomp && !identity.no_new_privs;
+}
+
+/// Loaded here, and not as the trampoline's last act, which leaves the filter nothing to forbid but
+/// the execve: one that needs privileges, and one with a listener, which the trampoline cannot hand
+/// over.
+bool load_early(const Identity& identity) {
+    return needs_privilege(identity) || (identity.seccomp && identity.seccomp->needs_listener);
 }
 
 /// Raises what loading needs, loads, and leaves the rest to set_capabilities: from here to the
 /// execve only capset, prctl and execveat are called, as with runc.
-Result<> load_filter_early(const Identity& identity) {
-    const sys::CapSets own = KNARR_TRY(sys::thread_caps());
-    KNARR_TRY(sys::set_thread_caps(own.permitted, own.permitted, own.inheritable));
+Result<> load_filter_early(const Identity& identity, const sys::Fd& report) {
+    if (needs_privilege(identity)) {
+        const sys::CapSets own = KNARR_TRY(sys::thread_caps());
+        KNARR_TRY(sys::set_thread_caps(own.permitted, own.permitted, own.inheritable));
+    }
+    if (identity.seccomp->needs_listener) {
+        return load_listened_filter(*identity.seccomp, report);
+    }
     KNARR_TRY(sys::load_seccomp(*identity.seccomp));
     return {};
 }
@@ -153,7 +165,8 @@ Result<> become_program(Child& child, const sys::Fd& report) {
         KNARR_TRY(sys::set_no_new_privs());
     }
     const bool early = load_early(identity);
-    KNARR_TRY(early ? lower_effective(identity) : set_capabilities(identity));
+    const bool keep_privileges = needs_privilege(identity);
+    KNARR_TRY(keep_privileges ? lower_effective(identity) : set_capabilities(identity));
     trace().mark("take the user and the capabilities", TraceSide::child);
     if (!inside) {
         KNARR_TRY(enter_cwd(program));
@@ -166,7 +179,9 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     const std::vector<char*> argv = sys::exec_pointers(program.args);
     const std::vector<char*> envp = sys::exec_pointers(env);
     if (early) {
-        KNARR_TRY(load_filter_early(identity), "seccomp");
+        KNARR_TRY(load_filter_early(identity, report), "seccomp");
+    }
+    if (keep_privileges) {
         KNARR_TRY(set_capabilities(identity));
     }
     trace().mark("hand over to the program", TraceSide::child);

@@ -18,6 +18,7 @@
 #include "runtime/launch/child.h"
 #include "runtime/launch/find_program.h"
 #include "runtime/launch/id_maps.h"
+#include "runtime/launch/listener.h"
 #include "runtime/launch/protocol.h"
 
 namespace knarr::runtime {
@@ -317,7 +318,7 @@ Result<Launched> launch(const LaunchPlan& plan, LaunchIo io, const LaunchEvents&
     return Launcher(plan, std::move(io), events).run();
 }
 
-Result<> open_gate(const sys::Fd& gate) {
+Result<> open_gate(const sys::Fd& gate, const ListenerAgent& agent) {
     KNARR_TRY(send(gate, Message::go), "open the gate");
     std::optional<Error> suspect;
     while (true) {
@@ -326,6 +327,9 @@ Result<> open_gate(const sys::Fd& gate) {
             return {};  // closed by a successful execve
         }
         switch (packet->message) {
+            case Message::listener:
+                KNARR_TRY(serve_listener(gate, packet->fd, agent));
+                break;
             case Message::suspect:
                 suspect = std::move(packet->error);
                 break;
@@ -337,9 +341,11 @@ Result<> open_gate(const sys::Fd& gate) {
     }
 }
 
-Result<> open_gate_at(const sys::Fd& state_dir, const std::string& socket_name) {
+Result<> open_gate_at(const sys::Fd& state_dir,
+                      const std::string& socket_name,
+                      const ListenerAgent& agent) {
     const sys::Fd gate = KNARR_TRY(sys::connect_at(state_dir, socket_name));
-    return open_gate(gate);
+    return open_gate(gate, agent);
 }
 
 Result<sys::Fd> listen_gate(const sys::Fd& state_dir, const std::string& socket_name) {

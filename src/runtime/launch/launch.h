@@ -25,6 +25,8 @@
 //   ........................................... the gate .......................................
 //   open_gate, or `knarr start`       go ->    hooks startContainer, capabilities, user, seccomp,
 //                                              trampoline, execve
+//                                   <- listener (only with SCMP_ACT_NOTIFY: from a second thread)
+//   give it to the agent          listened ->
 //                        <- failed, or EOF     the socket closes on a successful execve
 //
 // A child that finds the socket closed while it still uses it ends itself: a parent killed before
@@ -88,12 +90,22 @@ Result<Launched> launch(const LaunchPlan& plan, LaunchIo io, const LaunchEvents&
 /// Errors: wrong_state when the container has ended.
 Result<Launched> launch_into(const LaunchPlan& plan, LaunchIo io);
 
-/// Opens the gate: the child runs its startContainer hooks and executes the program.
+/// Who decides the calls that a seccomp filter asks about. Source: runtime-spec config-linux.md
+/// "Seccomp", listenerPath; "The Container Process State".
+struct ListenerAgent {
+    std::string path;        // a socket of the host; empty: the filter asks nobody
+    std::string state_json;  // the container process state
+};
+
+/// Opens the gate: the child runs its startContainer hooks and executes the program. The agent gets
+/// the filter's listener before that; where it cannot, nothing runs.
 /// Errors: exec_not_found, exec_failed (the message says which file, which interpreter, which
 /// architecture), hook_failed, denied.
-Result<> open_gate(const sys::Fd& gate);
+Result<> open_gate(const sys::Fd& gate, const ListenerAgent& agent = {});
 /// The same from another process, by the gate's socket in the state directory (`knarr start`).
-Result<> open_gate_at(const sys::Fd& state_dir, const std::string& socket_name);
+Result<> open_gate_at(const sys::Fd& state_dir,
+                      const std::string& socket_name,
+                      const ListenerAgent& agent = {});
 /// Makes the listening socket `socket_name` (0600) in `state_dir` for LaunchIo::gate_listener.
 Result<sys::Fd> listen_gate(const sys::Fd& state_dir, const std::string& socket_name);
 

@@ -94,6 +94,10 @@ Result<std::vector<sys::Fd>> receive_entries(const sys::Fd& socket) {
     }
 }
 
+Result<> send_listener(const sys::Fd& socket, const sys::Fd& listener) {
+    return sys::send_packet(socket, header(Message::listener, Errc::internal, 0), &listener);
+}
+
 Result<> send_child(const sys::Fd& socket, pid_t pid, const sys::Fd& pidfd) {
     return sys::send_packet(socket, header(Message::child, Errc::internal, pid), &pidfd);
 }

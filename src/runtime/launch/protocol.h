@@ -21,11 +21,13 @@ enum class Message : std::uint8_t {
     hooks,     ///< prestart and createRuntime ran
     recorded,  ///< the container is on disk: the child may outlive the parent
     go,        ///< the gate is open
+    listened,  ///< the agent has the filter's listener
     // middle process to parent
     child,  ///< carries the pid and, as a descriptor, the pidfd
     // child to parent
     await_hooks,  ///< the child waits for `hooks`
     ready,        ///< every step is done
+    listener,     ///< carries the listener of the filter that is loaded
     suspect,      ///< the program's path, or why it may not be executable: for if it is not
     failed,       ///< carries an Error
     exec_errno,   ///< from the trampoline: 4 bytes of errno alone, no message byte
@@ -41,6 +43,8 @@ struct Packet {
 Result<> send(const sys::Fd& socket, Message message);
 /// `entries` as often as needed and `joined`.
 Result<> send_entries(const sys::Fd& socket, std::span<const sys::Fd> tasks);
+/// `listener`, with the filter's listener.
+Result<> send_listener(const sys::Fd& socket, const sys::Fd& listener);
 Result<> send_child(const sys::Fd& socket, pid_t pid, const sys::Fd& pidfd);
 Result<> send_error(const sys::Fd& socket, Message message, const Error& error);
 

@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 
 #include "core/text.h"
+#include "runtime/native/annotations.h"
 #include "runtime/native/identity.h"
 #include "runtime/native/namespaces.h"
 
@@ -12,8 +13,7 @@ namespace knarr::runtime::native {
 
 namespace {
 
-constexpr const char* kKeepGroups = "run.oci.keep_original_groups";  // crun's
-constexpr std::uint64_t kMaxCpus = 8192;                             // the kernel's NR_CPUS
+constexpr std::uint64_t kMaxCpus = 8192;  // the kernel's NR_CPUS
 
 /// "0-3,7" as bits; checked by the decoder for its form.
 Result<std::vector<std::uint64_t>> parse_cpus(const std::string& list, const char* property) {
@@ -166,8 +166,7 @@ Result<LaunchPlan> plan_exec(ExecInput input, const sys::HostFacts& host) {
     place_attributes(
         KNARR_TRY(plan_process_attributes(config)), namespaces.is_own(CLONE_NEWUSER), plan);
 
-    const auto keep = config.annotations.find(kKeepGroups);
-    const bool asked = keep != config.annotations.end() && keep->second == "1";
+    const bool asked = is_annotated(config, kKeepGroups);
     const bool denied = namespaces.id_maps && namespaces.id_maps->deny_setgroups;
     plan.identity = KNARR_TRY(plan_identity(config, host, asked || denied, plan.warnings));
     plan.identity.seccomp = std::move(input.seccomp);

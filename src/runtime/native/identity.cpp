@@ -5,6 +5,7 @@
 #include "bundle/seccomp_policy.h"
 #include "core/text.h"
 #include "platform/capability.h"
+#include "runtime/native/annotations.h"
 
 namespace knarr::runtime::native {
 
@@ -143,9 +144,20 @@ Result<> check_id(const char* property, std::uint32_t id) {
 }
 
 Result<> plan_seccomp(const spec::Seccomp& seccomp,
+                      bool all_known,
                       Identity& out,
                       std::vector<std::string>& warnings) {
     bundle::SeccompConversion converted = KNARR_TRY(bundle::seccomp_policy(seccomp));
+    if (!converted.unknown_syscalls.empty() && all_known) {
+        return fail(Error{.code = Errc::invalid_config,
+                          .message = printable(
+                              fmt::format("linux.seccomp.syscalls: not known as system calls: {}",
+                                          fmt::join(converted.unknown_syscalls, " ")),
+                              1024),
+                          .hint = fmt::format("the annotation {} makes this an error: correct the "
+                                              "names or leave it out",
+                                              kFailUnknownSyscall)});
+    }
     if (!converted.unknown_syscalls.empty()) {
         // One line: profiles of newer engines name a dozen calls that this build does not know.
         warnings.push_back(printable(fmt::format("linux.seccomp: not known as system calls: {}",
@@ -155,8 +167,8 @@ Result<> plan_seccomp(const spec::Seccomp& seccomp,
     sys::SeccompProgram program =
         KNARR_TRY(sys::compile_seccomp(converted.policy), "linux.seccomp");
     if (program.needs_listener) {
-        return fail(Errc::unsupported,
-                    "linux.seccomp: SCMP_ACT_NOTIFY: this build does not hand listeners over");
+        out.seccomp_listener_path = seccomp.listener_path;
+        out.seccomp_listener_metadata = seccomp.listener_metadata;
     }
     out.seccomp = std::move(program);
     return {};
@@ -193,7 +205,8 @@ Result<Identity> plan_identity(const spec::RuntimeConfig& config,
     out.no_new_privs = process.no_new_privileges;
     KNARR_TRY(plan_labels(process, host, out));
     if (config.linux_ && config.linux_->seccomp) {
-        KNARR_TRY(plan_seccomp(*config.linux_->seccomp, out, warnings));
+        KNARR_TRY(plan_seccomp(
+            *config.linux_->seccomp, is_annotated(config, kFailUnknownSyscall), out, warnings));
     }
     if (config.linux_ && !config.linux_->mount_label.empty() && !host.selinux) {
         return fail(

@@ -101,7 +101,14 @@ TEST(Identity, SeccompBecomesAFilterAndUnknownCallsAreWarnedAbout) {
 
     seccomp.syscalls[0].action = "SCMP_ACT_NOTIFY";
     seccomp.listener_path = "/run/agent.sock";
-    EXPECT_EQ(must_fail(bundle, v1_host()).code, Errc::unsupported);
+    const Identity notified = must_plan(bundle, v1_host()).identity;
+    EXPECT_TRUE(notified.seccomp->needs_listener);
+    EXPECT_EQ(notified.seccomp_listener_path, "/run/agent.sock");
+
+    bundle.config.annotations["run.oci.seccomp_fail_unknown_syscall"] = "1";
+    const Error error = must_fail(bundle, v1_host());
+    EXPECT_EQ(error.code, Errc::invalid_config);
+    EXPECT_NE(error.message.find("no_such_call"), std::string::npos);
 }
 
 TEST(Identity, LabelsNeedTheirSecurityModule) {

@@ -8,6 +8,7 @@
 #include <sys/mount.h>
 
 #include "core/text.h"
+#include "runtime/native/annotations.h"
 #include "runtime/native/id_maps.h"
 
 namespace knarr::runtime::native {
@@ -153,7 +154,8 @@ Result<Step> filesystem_step(const spec::Mount& mount,
                        .copy_up = options.copy_up};
     const std::string& label = context.config.linux_ ? context.config.linux_->mount_label : "";
     if (!label.empty() && (mount.type == "tmpfs" || mount.type == "devpts")) {
-        made.data += fmt::format("{}context=\"{}\"", made.data.empty() ? "" : ",", label);
+        made.data += fmt::format(
+            "{}{}=\"{}\"", made.data.empty() ? "" : ",", label_option(context.config), label);
     }
     return Step{.name = fmt::format("mount {} on {}", printable(mount.type), printable(target)),
                 .operation = std::move(made)};
@@ -246,6 +248,13 @@ Result<std::vector<Step>> one_mount(const spec::Mount& mount,
         out.own_dev |= target == "/dev";
     } else if (const Borrowed* borrowed = find_borrowed(mount.type, context)) {
         steps.push_back(borrow_step(*borrowed, options, target, out.warnings));
+    } else if (target == systemd_v1_place(context.config, context.host)) {
+        steps.push_back({.name = fmt::format("mount the v1 hierarchy of systemd on {}", target),
+                         .operation = step::MountFs{.fstype = "cgroup",
+                                                    .source = "cgroup",
+                                                    .target = target,
+                                                    .flags = options.flags,
+                                                    .data = "none,name=systemd,xattr"}});
     } else if (mount.type == "cgroup") {
         return plan_cgroup_mount(context, target, options, out.warnings);
     } else {

@@ -322,6 +322,30 @@ TEST(Mounts, ATmpfsBecomesReadOnlyWhenAllIsMadeInIt) {
         last_of([](const Operation& o) { return std::holds_alternative<step::MakeDevice>(o); }));
 }
 
+TEST(CgroupMount, AnAnnotationPutsSystemdsV1HierarchyInItsPlaceOnV2) {
+    bundle::Bundle bundle = usual_bundle();
+    bundle.config.annotations["run.oci.systemd.force_cgroup_v1"] = "/sys/fs/cgroup";
+    const auto made = all_of<step::MountFs>(must_plan(bundle, v2_host()).steps);
+    const auto found = std::ranges::find(made, "/sys/fs/cgroup", &step::MountFs::target);
+    ASSERT_NE(found, made.end());
+    EXPECT_EQ(found->fstype, "cgroup");
+    EXPECT_EQ(found->data, "none,name=systemd,xattr");
+    for (const auto& one : all_of<step::MountFs>(must_plan(bundle, v1_host()).steps)) {
+        EXPECT_NE(one.data, "none,name=systemd,xattr") << "v1 hosts mount it anyway";
+    }
+}
+
+TEST(Mounts, AnAnnotationNamesTheKindOfLabel) {
+    bundle::Bundle bundle = usual_bundle();
+    bundle.config.linux_->mount_label = "a:b";
+    bundle.config.annotations["run.oci.mount_context_type"] = "rootcontext";
+    sys::HostFacts host = v1_host();
+    host.selinux = true;
+    const auto made = all_of<step::MountFs>(must_plan(bundle, host).steps);
+    EXPECT_TRUE(std::ranges::any_of(
+        made, [](const step::MountFs& one) { return one.data.ends_with(",rootcontext=\"a:b\""); }));
+}
+
 TEST(CgroupMount, WithANamespaceEveryV1HierarchyIsMounted) {
     EXPECT_EQ(cgroup_steps(must_plan(without_limits(),
                                      small(hybrid_host(), {"systemd", "cpu,cpuacct", "devices"}))),

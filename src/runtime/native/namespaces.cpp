@@ -6,6 +6,7 @@
 #include <linux/sched.h>
 
 #include "core/text.h"
+#include "runtime/native/annotations.h"
 #include "runtime/native/feature_names.h"
 #include "runtime/native/id_maps.h"
 
@@ -125,6 +126,9 @@ Result<Namespaces> plan_namespaces(const spec::RuntimeConfig& config, const sys:
     }
     KNARR_TRY(plan_users(linux_config, host, out));
     KNARR_TRY(plan_time_offsets(linux_config, out));
+    if (out.time_offsets.empty() && out.is_new(CLONE_NEWTIME)) {
+        out.time_offsets = time_offset_line(config);
+    }
     if (!out.is_own(CLONE_NEWUTS) && (!config.hostname.empty() || !config.domainname.empty())) {
         return fail(Errc::invalid_config,
                     "{}: given without a UTS namespace, so that it would change the host's; add "

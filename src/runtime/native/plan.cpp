@@ -6,6 +6,7 @@
 #include <sys/mount.h>
 
 #include "core/text.h"
+#include "runtime/native/annotations.h"
 #include "runtime/native/cgroup_plan.h"
 #include "runtime/native/devices.h"
 #include "runtime/native/id_maps.h"
@@ -17,8 +18,6 @@
 namespace knarr::runtime::native {
 
 namespace {
-
-constexpr const char* kKeepGroups = "run.oci.keep_original_groups";  // crun's
 
 /// What the parts of the plan share while it is made.
 struct Draft {
@@ -269,8 +268,7 @@ Result<> plan_process(Draft& draft) {
         draft.add("bring up lo", step::LoopbackUp{});
     }
     draft.add_all(KNARR_TRY(plan_process_attributes(draft.config())));
-    const auto keep = draft.config().annotations.find(kKeepGroups);
-    const bool asked = keep != draft.config().annotations.end() && keep->second == "1";
+    const bool asked = is_annotated(draft.config(), kKeepGroups);
     const bool denied = draft.namespaces.id_maps && draft.namespaces.id_maps->deny_setgroups;
     const IdMaps* maps = draft.namespaces.id_maps ? &*draft.namespaces.id_maps : nullptr;
     if (!draft.namespaces.is_joined(CLONE_NEWUSER)) {
@@ -323,6 +321,7 @@ Result<LaunchPlan> plan_all(const bundle::Bundle& bundle,
     draft.rootless = options.rootless.value_or(host.uid != 0 || !host.initial_user_namespace);
     draft.plan.id = options.id;
     KNARR_TRY(refuse_unbuilt(draft));
+    KNARR_TRY(check_annotations(bundle.config, host));
     draft.namespaces = KNARR_TRY(plan_namespaces(bundle.config, host));
     KNARR_TRY(check_mount_namespace(draft));
     KNARR_TRY(plan_own_cgroup(draft));
