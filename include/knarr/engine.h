@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "knarr/cgroup_manager.h"
 #include "knarr/checkpoint.h"
 #include "knarr/container.h"
 #include "knarr/exec.h"
@@ -42,6 +43,7 @@ struct EngineOptions {
     /// Whether to hold the caller for less than the host's root: cgroups only where they are
     /// delegated. Nothing: by its user and user namespace.
     std::optional<bool> rootless = {};
+    CgroupManager cgroup_manager = CgroupManager::cgroupfs;
     std::string policy = "default";  ///< of limits on images and memory: "default" or "strict"
 };
 

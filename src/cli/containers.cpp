@@ -14,6 +14,7 @@ Result<Engine> open_engine(Context& context) {
                          .data_root = context.globals.data_root,
                          .warn = [&reporter](std::string_view text) { reporter.warn(text); },
                          .rootless = context.globals.rootless,
+                         .cgroup_manager = context.globals.cgroup_manager,
                          .policy = context.globals.policy});
 }
 

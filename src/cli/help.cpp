@@ -31,9 +31,9 @@ constexpr std::array kGlobalOptions{
     Option{.name = "debug", .help = "say more, in the log file or on standard error"},
     Option{.name = "cgroup-manager",
            .value = "MANAGER",
-           .help = "cgroupfs; systemd and disabled are not built yet",
+           .help = "who makes cgroups: cgroupfs or systemd",
            .fallback = "cgroupfs"},
-    Option{.name = "systemd-cgroup", .help = "not built yet: an error"},
+    Option{.name = "systemd-cgroup", .help = "the same as --cgroup-manager systemd"},
     Option{.name = "rootless",
            .value = "BOOL",
            .help = "whether the caller is less than the host's root: cgroups only where they "

@@ -34,13 +34,18 @@ Result<std::string> absolute_dir(const Parsed& globals,
     return path;
 }
 
-/// Options of runc and crun that ask for what is not built: a typed error, never ignored.
-Result<> check_managers(const Parsed& globals) {
-    const std::string_view manager = globals.get("cgroup-manager", "cgroupfs");
-    if (globals.flag("systemd-cgroup") || manager == "systemd") {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = "cgroups by systemd are not built yet",
-                          .hint = "leave the option out: cgroupfs is the default"});
+/// --systemd-cgroup is runc's spelling, --cgroup-manager crun's.
+Result<CgroupManager> choose_manager(const Parsed& globals) {
+    const bool systemd = globals.flag("systemd-cgroup");
+    const std::string_view manager =
+        globals.get("cgroup-manager", systemd ? "systemd" : "cgroupfs");
+    if (manager == "systemd") {
+        return CgroupManager::systemd;
+    }
+    if (systemd) {
+        return fail(Errc::invalid_argument,
+                    "--systemd-cgroup and --cgroup-manager {} contradict each other",
+                    printable(manager));
     }
     if (manager == "disabled") {
         return fail(Error{.code = Errc::unsupported,
@@ -52,7 +57,7 @@ Result<> check_managers(const Parsed& globals) {
                     "--cgroup-manager \"{}\" is none of cgroupfs, systemd, disabled",
                     printable(manager));
     }
-    return {};
+    return CgroupManager::cgroupfs;
 }
 
 /// Where things live, and whether the caller counts as the host's root.
@@ -92,7 +97,8 @@ Result<> apply_globals(const Parsed& globals, Context& context) {
                                  ? std::string(globals.get("policy"))
                                  : from_environment("KNARR_POLICY", kDefaultLimits.policy);
     KNARR_TRY(engine::limits_of_policy(context.globals.policy));
-    return check_managers(globals);
+    context.globals.cgroup_manager = KNARR_TRY(choose_manager(globals));
+    return {};
 }
 
 using Words = std::span<const std::string_view>;

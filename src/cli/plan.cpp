@@ -62,7 +62,10 @@ Result<int> run_plan(Context& context, const Parsed& args) {
                               .no_pivot = args.flag("no-pivot"),
                               .no_new_keyring = args.flag("no-new-keyring"),
                               .rootless = context.globals.rootless,
-                              .console_socket = terminal}),
+                              .console_socket = terminal,
+                              .cgroup_manager = context.globals.cgroup_manager,
+                              .root = context.globals.root,
+                              .proc_devices = sys::probe_device_names()}),
                   "plan {}",
                   printable(directory));
     for (const std::string& warning : plan.warnings) {

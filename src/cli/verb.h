@@ -17,6 +17,7 @@
 
 #include "cli/options.h"
 #include "cli/output.h"
+#include "knarr/cgroup_manager.h"
 #include "knarr/result.h"
 
 namespace knarr::cli {
@@ -26,6 +27,7 @@ struct Globals {
     std::string root = "/run/knarr";
     std::string data_root = "/var/lib/knarr";
     std::optional<bool> rootless;  // --rootless; nothing: as the caller is
+    CgroupManager cgroup_manager = CgroupManager::cgroupfs;
     std::string policy = "default";
 };
 

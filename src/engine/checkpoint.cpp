@@ -222,6 +222,12 @@ Result<sys::Fd> restore_processes(const Context& context,
 }  // namespace
 
 Result<int> restore_container(const Context& context, const RestoreRequest& request) {
+    if (context.cgroup_manager == CgroupManager::systemd) {
+        return fail(
+            Error{.code = Errc::unsupported,
+                  .message = "restore: a restored container's cgroup cannot be systemd's yet",
+                  .hint = "leave --systemd-cgroup out: cgroupfs is the default"});
+    }
     NewContainer wanted = KNARR_TRY(read_request({.id = request.id,
                                                   .bundle = request.bundle,
                                                   .pid_file = {},

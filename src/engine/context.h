@@ -27,6 +27,7 @@
 #include <string_view>
 
 #include "engine/state_dir.h"
+#include "knarr/cgroup_manager.h"
 
 namespace knarr::engine {
 
@@ -35,6 +36,7 @@ struct Context {
     const StateRoot& root;
     std::function<void(std::string_view)> warn;
     std::optional<bool> rootless = {};  // see EngineOptions
+    CgroupManager cgroup_manager = CgroupManager::cgroupfs;
 };
 
 }  // namespace knarr::engine

@@ -14,11 +14,31 @@
 #include "platform/mounts_below.h"
 #include "platform/patience.h"
 #include "platform/pidfd.h"
+#include "rpc/systemd.h"
 #include "runtime/launch/launch.h"
 
 namespace knarr::engine {
 
 namespace {
+
+/// Ends the unit, so that systemd forgets it. False: it is not ours, and neither is its cgroup.
+Result<bool> end_unit(const Context& context, const Record& record) {
+    Result<rpc::Systemd> systemd = rpc::Systemd::connect(record.unit->bus);
+    if (!systemd && systemd.error().code == Errc::unsupported) {
+        // A systemd that has gone has no units; the cgroup is still there to be removed.
+        context.warn(fmt::format("unit {}: {}", record.unit->name, systemd.error().message));
+        return true;
+    }
+    if (!systemd) {
+        return fail(std::move(systemd).error());
+    }
+    if (record.pid > 0) {
+        KNARR_TRY(systemd->stop(record.unit->name));
+        return true;
+    }
+    // Whether a create that was killed got as far as the unit only its description tells.
+    return systemd->kill_and_stop(*record.unit);
+}
 
 /// Kills the first process, and with it its pid namespace; everything else in the cgroup where
 /// there is no such namespace.
@@ -83,17 +103,15 @@ Result<> remove_traces(const Context& context, const Record& record, bool hooks)
     if (record.mounts_on_host) {
         KNARR_TRY(sys::unmount_below(record.rootfs));
     }
-    if (record.cgroup) {
-        if (record.pid == 0) {
-            KNARR_TRY(await_empty(*record.cgroup));
-        }
-        Result<> removed = sys::remove_cgroup(*record.cgroup);
-        if (!removed && record.pid > 0) {
-            return removed;
-        }
-        if (!removed) {
-            context.warn(removed.error().message);
-        }
+    if (record.cgroup && record.pid == 0 && !record.unit) {
+        KNARR_TRY(await_empty(*record.cgroup));
+    }
+    Result<> removed = remove_place(context, record);
+    if (!removed && record.pid > 0) {
+        return removed;
+    }
+    if (!removed) {
+        context.warn(removed.error().message);
     }
     KNARR_TRY(fault_point("delete.cgroup"));
     if (hooks && !record.poststop.empty()) {
@@ -118,6 +136,14 @@ Result<> remove_traces(const Context& context, const Record& record, bool hooks)
 }
 
 }  // namespace
+
+Result<> remove_place(const Context& context, const Record& record) {
+    if (record.unit && !KNARR_TRY(end_unit(context, record))) {
+        return {};
+    }
+    KNARR_TRY(fault_point("delete.unit"));
+    return record.cgroup ? sys::remove_cgroup(*record.cgroup) : Result<>{};
+}
 
 Result<> clear_leftover(const Context& context, const Record& record) {
     KNARR_TRY(remove_traces(context, record, false), "clean what is left of {}", record.id);

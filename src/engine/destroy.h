@@ -6,6 +6,9 @@
 
 namespace knarr::engine {
 
+/// Ends the unit and removes the cgroup of a container without processes.
+Result<> remove_place(const Context& context, const Record& record);
+
 /// Kills what is left of a container, removes its cgroup, runs its poststop hooks (a failure is a
 /// warning), removes its data directory and its state directory. Stops at the first thing that
 /// cannot be removed, so that a later call can go on.

@@ -18,7 +18,8 @@ namespace {
 engine::Context context_of(const engine::StateRoot& root, const EngineOptions& options) {
     return {.root = root,
             .warn = options.warn ? options.warn : [](std::string_view) {},
-            .rootless = options.rootless};
+            .rootless = options.rootless,
+            .cgroup_manager = options.cgroup_manager};
 }
 }  // namespace
 

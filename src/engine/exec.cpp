@@ -98,6 +98,7 @@ Result<runtime::LaunchPlan> make_plan(Target& target, const ExecRequest& request
                             .seccomp = std::move(target.kept.seccomp),
                             .rootfs = target.record.rootfs,
                             .cgroup = target.record.cgroup ? &*target.record.cgroup : nullptr,
+                            .unit = target.record.unit ? &*target.record.unit : nullptr,
                             .sub_cgroups = request.cgroups,
                             .no_new_keyring = target.record.no_new_keyring,
                             .preserve_fds = request.preserve_fds},

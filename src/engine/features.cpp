@@ -22,7 +22,8 @@ constexpr std::array<std::string_view, 6> kHooks{
 
 // Annotations that change what a container may do: an engine must not let strangers set them.
 // A name that ends in "." stands for all that begin so.
-constexpr std::array<std::string_view, 2> kUnsafeAnnotations{"org.criu.config", "run.oci."};
+constexpr std::array<std::string_view, 3> kUnsafeAnnotations{
+    "org.criu.config", "org.systemd.property.", "run.oci."};
 
 void list(spec::JsonWriter& json, std::string_view name, const auto& names) {
     json.key(name).begin_array();
@@ -80,7 +81,7 @@ void write_seccomp(spec::JsonWriter& json, const sys::HostFacts& host) {
 void write_cgroup(spec::JsonWriter& json) {
     json.key("cgroup").begin_object();
     json.member("v1", true).member("v2", true);
-    json.member("systemd", false).member("systemdUser", false).member("rdma", true);
+    json.member("systemd", true).member("systemdUser", true).member("rdma", true);
     json.end_object();
 }
 

@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "image/platform.h"
 #include "platform/file.h"
+#include "rpc/systemd.h"
 #include "runtime/runtime.h"
 
 namespace knarr::engine {
@@ -85,6 +86,16 @@ Feature kvm(const HostRoots& roots) {
     }
 }
 
+/// The manager that --systemd-cgroup of this caller would speak with.
+Feature systemd_cgroup(const sys::HostFacts& facts) {
+    const bool root = facts.uid == 0 && facts.initial_user_namespace;
+    auto why = rpc::why_no_systemd(root ? rpc::SystemdBus::system : rpc::SystemdBus::user);
+    if (!why && !root && facts.cgroup_layout != sys::CgroupLayout::v2) {
+        why = "without root it needs cgroup v2";
+    }
+    return why ? missing("systemd_cgroup", *why) : available("systemd_cgroup");
+}
+
 Feature isolation_kind(Isolation isolation, const std::vector<Feature>& features) {
     std::string name(knarr::name_of(isolation));
     const auto kind = runtime::select(isolation);
@@ -135,6 +146,7 @@ HostReport report_host(const sys::HostFacts& facts, const HostRoots& roots) {
                                              : missing("apparmor", "not active"));
     report.features.push_back(facts.selinux ? available("selinux")
                                             : missing("selinux", "not active"));
+    report.features.push_back(systemd_cgroup(facts));
     for (const Isolation isolation :
          {Isolation::native, Isolation::microvm, Isolation::wasm, Isolation::host}) {
         report.isolation.push_back(isolation_kind(isolation, report.features));

@@ -61,6 +61,9 @@ protected:
 
 TEST_F(HostReportTest, EverythingIsThereOnAFullHost) {
     for (const Feature& one : report().features) {
+        if (one.name == "systemd_cgroup") {
+            continue;  // this very host's systemd is asked, not the files of these roots
+        }
         EXPECT_TRUE(one.available) << one.name << ": " << one.reason;
         EXPECT_TRUE(one.reason.empty());
     }

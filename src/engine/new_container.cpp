@@ -57,6 +57,7 @@ Result<runtime::LaunchPlan> plan_container(const Context& context,
     const runtime::Kind* kind = KNARR_TRY(runtime::select(bundle.isolation));
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     trace().mark("probe the host");
+    const bool systemd = context.cgroup_manager == CgroupManager::systemd;
     auto plan = kind->plan(bundle,
                            host,
                            {.id = wanted.id.text(),
@@ -66,7 +67,10 @@ Result<runtime::LaunchPlan> plan_container(const Context& context,
                             .listen_fds = wanted.service.listen_fds,
                             .listen_names = wanted.service.listen_names,
                             .rootless = context.rootless,
-                            .console_socket = way != ConsoleWay::none});
+                            .console_socket = way != ConsoleWay::none,
+                            .cgroup_manager = context.cgroup_manager,
+                            .root = context.root.path(),
+                            .proc_devices = systemd ? sys::probe_device_names() : ""});
     trace().mark("plan");
     return plan;
 }
@@ -78,6 +82,18 @@ std::string rootfs_path(const bundle::RootFs& rootfs) {
         return dir->path;
     }
     return std::get<bundle::OverlayRoot>(rootfs).merged;
+}
+
+/// A cgroup's directories, without what is written there.
+sys::CgroupPlan place_only(const sys::CgroupPlan& plan) {
+    sys::CgroupPlan place{.dirs = {}, .v2 = plan.v2, .enable = {}, .device_rules = {}};
+    for (const sys::CgroupDir& dir : plan.dirs) {
+        place.dirs.push_back({.controllers = dir.controllers,
+                              .mount_point = dir.mount_point,
+                              .path = dir.path,
+                              .writes = {}});
+    }
+    return place;
 }
 
 }  // namespace
@@ -95,6 +111,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .owner = getuid(),
         .own_pid_namespace = (plan.new_namespaces & CLONE_NEWPID) != 0,
         .cgroup = {},
+        .unit = {},
         .poststart = plan.hooks.poststart,
         .poststop = plan.hooks.poststop,
         .image = wanted.image,
@@ -105,13 +122,10 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .exit_code = {},
     };
     if (plan.cgroup) {
-        record.cgroup.emplace().v2 = plan.cgroup->v2;
-        for (const sys::CgroupDir& dir : plan.cgroup->dirs) {
-            record.cgroup->dirs.push_back({.controllers = dir.controllers,
-                                           .mount_point = dir.mount_point,
-                                           .path = dir.path,
-                                           .writes = {}});
-        }
+        record.cgroup = place_only(*plan.cgroup);
+    }
+    if (plan.unit) {
+        record.unit = plan.unit->scope.unit;
     }
     return record;
 }
@@ -182,6 +196,7 @@ Result<runtime::Launched> launch(const LockedDir& dir,
             KNARR_TRY(keep_seccomp_agent(dir, plan.identity));
             return keep_config(dir, wanted.bundle.config, plan.identity.seccomp);
         },
+        .on_placed = [&](const sys::CgroupPlan& place) { record.cgroup = place_only(place); },
         .on_created = [&](pid_t pid) -> Result<> {
             const auto stat = KNARR_TRY(sys::process_stat(pid));
             record.pid = pid;
@@ -250,6 +265,7 @@ Result<Standing> stand(const Context& context,
         if (!stands) {
             record.pid = 0;  // launch() has ended the child and removed the cgroup that it made;
             record.cgroup.reset();  // one that it did not make is not ours to remove
+            record.unit.reset();
         }
         undo(context, std::move(dir), record);
         return fail(std::move(error));
@@ -291,9 +307,10 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
     if (record.cgroup) {
         // What stays of a stopped container is its record and its files; `delete` need not come.
         Result<> gone = sys::kill_cgroup(*record.cgroup);
-        gone = gone ? sys::remove_cgroup(*record.cgroup) : std::move(gone);
+        gone = gone ? remove_place(context, record) : std::move(gone);
         if (gone) {
             record.cgroup.reset();
+            record.unit.reset();
         } else {
             context.warn(gone.error().message);
         }

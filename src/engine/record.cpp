@@ -86,6 +86,29 @@ Result<> read_cgroup(const spec::JsonValue& root, std::optional<sys::CgroupPlan>
     return {};
 }
 
+void write_unit(spec::JsonWriter& json, const rpc::UnitName& unit) {
+    json.key("unit").begin_object();
+    json.member("manager", rpc::name_of(unit.bus)).member("name", unit.name);
+    json.member("description", unit.description);
+    json.end_object();
+}
+
+Result<> read_unit(const spec::JsonValue& root, std::optional<rpc::UnitName>& out) {
+    const auto value = root.find("unit");
+    if (!value) {
+        return {};
+    }
+    rpc::UnitName& unit = out.emplace();
+    std::string manager;
+    KNARR_TRY(value->required("manager", manager));
+    if (manager != "system" && manager != "user") {
+        return fail(value->error_at("manager", "is neither system nor user"));
+    }
+    unit.bus = manager == "user" ? rpc::SystemdBus::user : rpc::SystemdBus::system;
+    KNARR_TRY(value->required("name", unit.name));
+    return value->required("description", unit.description);
+}
+
 Result<> read_status(const spec::JsonValue& root, ContainerState& out) {
     using enum ContainerState;
     std::string text;
@@ -132,6 +155,9 @@ std::string encode_record(const Record& record) {
     if (record.cgroup) {
         write_cgroup(json, *record.cgroup);
     }
+    if (record.unit) {
+        write_unit(json, *record.unit);
+    }
     write_hooks(json, "poststart", record.poststart);
     write_hooks(json, "poststop", record.poststop);
     json.member("image", record.image);
@@ -169,6 +195,7 @@ Result<Record> decode_record(std::string_view text) {
     KNARR_TRY(root.optional("owner", record.owner));
     KNARR_TRY(root.optional("ownPidNamespace", record.own_pid_namespace));
     KNARR_TRY(read_cgroup(root, record.cgroup));
+    KNARR_TRY(read_unit(root, record.unit));
     KNARR_TRY(read_hooks(root, "poststart", record.poststart));
     KNARR_TRY(read_hooks(root, "poststop", record.poststop));
     KNARR_TRY(root.optional("image", record.image));

@@ -16,6 +16,7 @@
 #include "engine/state_dir.h"
 #include "knarr/container.h"
 #include "platform/cgroup.h"
+#include "rpc/systemd.h"
 #include "spec/runtime_config.h"
 
 namespace knarr::engine {
@@ -34,6 +35,7 @@ struct Record {
     uid_t owner = 0;
     bool own_pid_namespace = false;         // the end of `pid` is the end of all its processes
     std::optional<sys::CgroupPlan> cgroup;  // directories only: enough to find, kill and remove
+    std::optional<rpc::UnitName> unit;      // of systemd, which made that cgroup
     std::vector<spec::Hook> poststart, poststop;  // edits of config.json after create do not matter
     std::string image, data_dir;                  // when made from an image; data_dir goes with it
     bool auto_remove = false;

@@ -4,6 +4,8 @@
 #include "engine/states.h"
 #include "platform/cgroup_files.h"
 #include "platform/host_facts.h"
+#include "rpc/systemd.h"
+#include "runtime/native/systemd_unit.h"
 #include "runtime/native/update_plan.h"
 #include "spec/resources.h"
 
@@ -63,6 +65,7 @@ Result<> update_container(const Context& context,
         files.v2());
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     std::vector<std::string> warnings;
+    const spec::Resources for_unit = runtime::native::completed(wanted, now);
     const sys::CgroupPlan plan = KNARR_TRY(
         runtime::native::plan_update(std::move(wanted), now, host, *held.record.cgroup, warnings),
         "container {}",
@@ -70,7 +73,17 @@ Result<> update_container(const Context& context,
     for (const std::string& warning : warnings) {
         context.warn(warning);
     }
-    KNARR_TRY(sys::update_cgroup(plan), "container {}", id.text());
+    if (!held.record.unit) {
+        KNARR_TRY(sys::update_cgroup(plan), "container {}", id.text());
+        return {};
+    }
+    // systemd puts its own idea of the limits back at the next `systemctl daemon-reload`.
+    std::vector<rpc::UnitProperty> properties = KNARR_TRY(
+        runtime::native::unit_properties(for_unit, files.v2()), "container {}", id.text());
+    const rpc::UnitName& unit = *held.record.unit;
+    rpc::Systemd systemd = KNARR_TRY(rpc::Systemd::connect(unit.bus), "container {}", id.text());
+    const auto tell = [&] { return systemd.set_properties(unit.name, std::move(properties)); };
+    KNARR_TRY(sys::update_cgroup(plan, tell), "container {}", id.text());
     return {};
 }
 

@@ -347,7 +347,7 @@ std::unexpected<Error> write_failed(Error error,
     return fail(std::move(error).within(fmt::format("{}: cgroup {}", asked, place_of(dir))));
 }
 
-Result<> make_cgroup(const CgroupPlan& plan) {
+Result<> make_cgroup(const CgroupPlan& plan, CgroupUse use) {
     Rollback undo;
     Reasons reasons;
     static const std::vector<std::string> kNone;
@@ -356,7 +356,7 @@ Result<> make_cgroup(const CgroupPlan& plan) {
         const bool made = KNARR_TRY(make_directory(dir, plan.v2 ? plan.enable : kNone, reasons));
         if (made) {
             undo.on_failure([place] { rmdir(place.c_str()); });
-        } else {
+        } else if (use == CgroupUse::empty) {
             KNARR_TRY(refuse_occupied(place));
             if (plan.named_by_id) {
                 KNARR_TRY(refuse_parent(place));

@@ -55,12 +55,15 @@ struct CgroupPlan {
     bool named_by_id = false;  // nobody named it: one with others below is not ours
 };
 
+/// Who is in a cgroup before it gets its limits: nobody, or a process that somebody else (systemd)
+/// has put there for us.
+enum class CgroupUse : std::uint8_t { empty, placed };
 /// Makes every directory (parents too, which stay), copies v1 cpusets down where they are empty,
 /// writes every text. On failure the directories made here are removed again.
 /// Errors: unsupported names the missing controller or file and the property that asked;
 /// already_exists when a directory of the plan holds processes, or holds cgroups and is
 /// `named_by_id` ("system.slice" is an ID too); wrong_state: it is frozen; denied: not delegated.
-Result<> make_cgroup(const CgroupPlan& plan);
+Result<> make_cgroup(const CgroupPlan& plan, CgroupUse use = CgroupUse::empty);
 /// Moves a process (as this pid namespace sees it) into every directory. The kernel takes a lock
 /// that may wait for an RCU grace period, 10 ms and more after an idle spell: a launch goes in by
 /// the two ways below.

@@ -90,6 +90,21 @@ void put_back(std::vector<Change>& changes, std::size_t count, Error& error) {
     }
 }
 
+/// All of them, or none: what was written before the one that fails is put back.
+Result<> write_changes(std::vector<Change>& changes, const Reasons& reasons) {
+    for (std::size_t i = 0; i < changes.size(); ++i) {
+        const Change& one = changes[i];
+        Result<> written = write_all(one.file, one.text);
+        if (!written && !one.write->optional) {
+            Error error =
+                write_failed(std::move(written).error(), *one.dir, *one.write, reasons).error();
+            put_back(changes, i, error);
+            return fail(std::move(error));
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 std::optional<std::string> CgroupFiles::read(std::string_view controller,
@@ -155,7 +170,7 @@ std::optional<std::string> undo_text(const std::string& file,
     return std::string(before.substr(0, end + 1));
 }
 
-Result<> update_cgroup(const CgroupPlan& plan) {
+Result<> update_cgroup(const CgroupPlan& plan, const std::function<Result<>()>& tell) {
     Reasons reasons;
     std::vector<Change> changes;
     for (const CgroupDir& dir : plan.dirs) {
@@ -168,17 +183,16 @@ Result<> update_cgroup(const CgroupPlan& plan) {
             }
         }
     }
-    for (std::size_t i = 0; i < changes.size(); ++i) {
-        const Change& one = changes[i];
-        Result<> written = write_all(one.file, one.text);
-        if (!written && !one.write->optional) {
-            Error error =
-                write_failed(std::move(written).error(), *one.dir, *one.write, reasons).error();
-            put_back(changes, i, error);
-            return fail(std::move(error));
-        }
+    KNARR_TRY(write_changes(changes, reasons));
+    if (!tell) {
+        return {};
     }
-    return {};
+    if (Result<> told = tell(); !told) {
+        Error error = std::move(told).error();
+        put_back(changes, changes.size(), error);
+        return fail(std::move(error));
+    }
+    return write_changes(changes, reasons);
 }
 
 }  // namespace knarr::sys

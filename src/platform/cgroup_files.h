@@ -1,6 +1,7 @@
 #pragma once
 // The files of a cgroup that exists: read by controller, and written all or none.
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,8 +32,10 @@ private:
 
 /// Writes the texts of the plan, in order, into a cgroup that exists. Every file is found and its
 /// text kept before the first write; when a write fails, what was written is put back, the newest
-/// first. Errors: as make_cgroup.
-Result<> update_cgroup(const CgroupPlan& plan);
+/// first. `tell` (may be empty) is for whoever else keeps limits of this cgroup and may write its
+/// own idea of them: called after the texts are known to be good, which are then written once more;
+/// its failure too puts everything back. Errors: as make_cgroup; those of `tell`.
+Result<> update_cgroup(const CgroupPlan& plan, const std::function<Result<>()>& tell = {});
 
 /// What puts back what `write` changed in a file whose text was `before`. Nothing where that cannot
 /// be said in one write. Pure. Source: kernel cgroup-v2.rst, "Conventions": flat and nested keys.

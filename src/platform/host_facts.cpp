@@ -306,6 +306,10 @@ OwnUser own_user() {
     return own;
 }
 
+std::string probe_device_names() {
+    return read_file("/proc/devices", kMaxSmallProcBytes).value_or("");
+}
+
 Result<HostFacts> probe_host() {
     return probe_host_at("/proc", "/sys");
 }

@@ -63,5 +63,7 @@ OwnUser own_user();
 Result<HostFacts> probe_host();
 /// The same from another root, for tests: `proc` and `sys` stand for /proc and /sys.
 Result<HostFacts> probe_host_at(const std::string& proc, const std::string& sys);
+/// The text of /proc/devices: which driver has which major number. Empty where there is none.
+std::string probe_device_names();
 
 }  // namespace knarr::sys

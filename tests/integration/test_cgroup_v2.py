@@ -135,7 +135,7 @@ def test_a_cgroup_that_is_in_use_is_refused(host, occupied):
 
     message = host.refused("run", "--bundle", bundle.directory, host.new_id())
 
-    assert f"cgroup {occupied} is in use by 1 process" in message
+    assert f"{occupied} is in use by 1 process" in message
     assert occupied.is_dir()
 
 

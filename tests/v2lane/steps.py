@@ -35,6 +35,8 @@ SMOKE = [
            "v2 or create_stops or state_is or force or exit_status"),
     pytest("rootless", 300, f"{TESTS}/test_rootless_cgroups.py",
            f"{TESTS}/test_rootless.py", "-k", "rootless_cgroups or user_runs or verbs or spec_rootless"),
+    pytest("systemd", 300, f"{TESTS}/test_systemd_cgroup.py", "-k",
+           "returns or scope or limits or update or harmless or sub_cgroup"),
 ]
 
 FULL = [

@@ -116,6 +116,12 @@ private:
             holds_no_processes(middle.error())) {
             middle = clone_into(KNARR_TRY(cgroup_of_first(), "join the cgroup"));
         }
+        if (!middle && born_inside && plan_.unit && middle.error().sys_errno == EACCES) {
+            // We are outside of what is delegated to us, in a login session say: the manager of the
+            // unit has the child moved.
+            middle = sys::clone_process(0);
+            by_systemd_ = true;
+        }
         middle_ = KNARR_TRY(std::move(middle), "exec in {}", plan_.id);
         if (middle_.in_child()) {
             be_middle();
@@ -150,6 +156,16 @@ private:
 
     /// What is done to the child from outside while it walks through its steps.
     Result<> place_child() {
+        if (by_systemd_) {
+            const rpc::UnitName& unit = plan_.unit->scope.unit;
+            const std::string& path = ways_.born.dirs.front().path;
+            const std::size_t at = path.rfind("/" + unit.name);
+            rpc::Systemd systemd = KNARR_TRY(rpc::Systemd::connect(unit.bus));
+            return systemd.attach(
+                unit.name,
+                at == std::string::npos ? "" : path.substr(at + 1 + unit.name.size()),
+                child_.pid);
+        }
         if (!written_) {
             return {};
         }
@@ -242,6 +258,7 @@ private:
     sys::Clone middle_, child_;
     sys::CgroupWays ways_;
     std::vector<sys::Fd> entries_;  // of the v1 hierarchies
+    bool by_systemd_ = false;       // the unit's manager moves the child
     bool written_ = false;          // the parent joins by a write: there is a before and an after
 };
 

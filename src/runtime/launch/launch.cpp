@@ -7,11 +7,13 @@
 #include <unistd.h>
 
 #include "core/fault.h"
+#include "core/text.h"
 #include "core/trace.h"
 #include "platform/file.h"
 #include "platform/mount.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
+#include "platform/process_cgroup.h"
 #include "platform/socket.h"
 #include "platform/trampoline.h"
 #include "platform/unix_socket.h"
@@ -32,7 +34,7 @@ public:
         : plan_(plan),
           io_(std::move(io)),
           events_(events),
-          ways_(plan.cgroup ? sys::split_ways(*plan.cgroup) : sys::CgroupWays{}) {}
+          ways_(plan.cgroup && !plan.unit ? sys::split_ways(*plan.cgroup) : sys::CgroupWays{}) {}
 
     Result<Launched> run() {
         Result<> done = prepare();
@@ -61,6 +63,9 @@ private:
         for (const JoinNamespace& join : plan_.joins) {
             joins_.push_back(
                 {.type = join.type, .fd = KNARR_TRY(sys::open_namespace(join.path, join.type))});
+        }
+        if (plan_.unit) {
+            systemd_.emplace(KNARR_TRY(rpc::Systemd::connect(plan_.unit->scope.unit.bus)));
         }
         trampoline_ = KNARR_TRY(sys::make_trampoline());
         if (plan_.own_user_namespace()) {
@@ -189,12 +194,24 @@ private:
 
     Result<> walk_to_gate() {
         KNARR_TRY(fault_point("launch.cloned"));
+        if (systemd_) {
+            // From here on systemd works, the child mounts and we write maps, all at once.
+            KNARR_TRY(systemd_->start_scope(plan_.unit->scope, child_.pid));
+            unit_asked_ = true;
+            KNARR_TRY(fault_point("unit.asked"));
+        }
         if (plan_.id_maps) {
             KNARR_TRY(write_id_maps(child_.pid, *plan_.id_maps));
+        }
+        std::vector<sys::Fd> entries;
+        if (systemd_) {
+            // Before the child becomes somebody else, whose process a user's manager cannot move.
+            entries = KNARR_TRY(place_in_unit());
+        }
+        if (plan_.id_maps) {
             KNARR_TRY(send(socket_, Message::maps));
         }
         // The child mounts meanwhile.
-        std::vector<sys::Fd> entries;
         if (!ways_.entered.dirs.empty()) {
             KNARR_TRY(make_cgroup(ways_.entered));
             entries = KNARR_TRY(sys::open_entries(ways_.entered), "cgroup");
@@ -210,6 +227,63 @@ private:
         KNARR_TRY(events_.on_created(child_.pid));
         KNARR_TRY(fault_point("launch.recorded"));
         return send(socket_, Message::recorded);
+    }
+
+    /// The unit is there, or an error is: then its cgroup gets what systemd has no property for.
+    /// The v1 directories that the child has to enter by itself: systemd knows some of them only.
+    Result<std::vector<sys::Fd>> place_in_unit() {
+        KNARR_TRY(systemd_->await_started(plan_.unit->scope, child_.pid));
+        unit_started_ = true;
+        trace().mark("wait for systemd's scope");
+        KNARR_TRY(fault_point("unit.placed"));
+        placed_ = *plan_.cgroup;
+        KNARR_TRY(find_place());
+        events_.on_placed(placed_);
+        if (!plan_.unit->sub_cgroup.empty()) {
+            // Before controllers are handed down to it: the unit's own cgroup must be empty then.
+            sys::CgroupPlan bare = placed_;
+            bare.enable.clear();
+            bare.device_rules.clear();
+            bare.dirs.front().writes.clear();
+            KNARR_TRY(sys::make_cgroup(bare, sys::CgroupUse::placed), "cgroup");
+            KNARR_TRY(sys::join_cgroup(bare, child_.pid), "cgroup");
+        }
+        KNARR_TRY(sys::make_cgroup(placed_, sys::CgroupUse::placed), "cgroup");
+        trace().mark("set the limits of its cgroup");
+        KNARR_TRY(fault_point("launch.cgroup"));
+        if (placed_.v2) {
+            return std::vector<sys::Fd>{};
+        }
+        // Of a v2 hierarchy beside v1 some systemds know nothing.
+        const sys::CgroupWays ways = sys::split_ways(placed_);
+        if (!ways.born.dirs.empty()) {
+            KNARR_TRY(sys::join_cgroup(ways.born, child_.pid), "cgroup");
+        }
+        return KNARR_TRY(sys::open_entries(ways.entered), "cgroup");
+    }
+
+    /// Asks the kernel where systemd has put the child: where the plan expects it, or below the
+    /// cgroup of a manager that stands elsewhere.
+    Result<> find_place() {
+        if (!placed_.v2) {
+            return {};  // where the plan has it, in every hierarchy
+        }
+        const SystemdUnit& unit = *plan_.unit;
+        const std::string is_in = KNARR_TRY(sys::v2_cgroup_of(child_.pid));
+        sys::CgroupDir& dir = placed_.dirs.front();
+        if (is_in + unit.sub_cgroup == dir.path) {
+            return {};
+        }
+        if (!is_in.ends_with("/" + unit.scope.unit.name)) {
+            return fail(Errc::unsupported,
+                        "systemd unit {}: systemd started it, but process {} is in cgroup {}: "
+                        "systemd is in another pid namespace than knarr",
+                        unit.scope.unit.name,
+                        child_.pid,
+                        printable(is_in));
+        }
+        dir.path = is_in + unit.sub_cgroup;
+        return {};
     }
 
     Result<> serve_child() {
@@ -293,6 +367,14 @@ private:
         if (child_.pidfd.valid()) {
             sys::kill_and_reap(child_.pidfd);
         }
+        // The error on the way out is the one that matters: a unit without processes ends anyway.
+        // One of that name that somebody else has is left alone.
+        if (unit_asked_) {
+            static_cast<void>(systemd_->kill_and_stop(plan_.unit->scope.unit));
+        }
+        if (unit_started_) {
+            static_cast<void>(sys::remove_cgroup(placed_));
+        }
         for (const sys::CgroupPlan* part : made_) {
             // The error on the way out is the one that matters; whoever deletes the container
             // tries again.
@@ -309,6 +391,9 @@ private:
     sys::Fd socket_, child_socket_;
     sys::Clone child_;
     sys::CgroupWays ways_;
+    std::optional<rpc::Systemd> systemd_;
+    bool unit_asked_ = false, unit_started_ = false;
+    sys::CgroupPlan placed_;                    // the unit's cgroup, where it is
     std::vector<const sys::CgroupPlan*> made_;  // parts of ways_, to be removed on failure
 };
 

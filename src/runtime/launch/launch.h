@@ -13,7 +13,10 @@
 //   hands on the pidfd)
 //                                              wait for maps (only in a new user namespace)
 //   write uid_map, gid_map           maps ->   make the network namespace
+//   systemd: ask for a scope with the child
 //   v1: make the cgroups, write their limits   steps: propagation, root, mounts, devices, masks
+//   systemd: wait for the scope, write the
+//   limits that it has no property for
 //   all `tasks` files              joined ->   AwaitCgroup: move itself there
 //   meanwhile()                                cgroup namespace, cgroup mounts
 //                                   <- hooks   AwaitRuntimeHooks (only where there are some)
@@ -69,6 +72,8 @@ struct LaunchEvents {
     std::function<std::string(std::string_view status, pid_t pid)> state_json;
     /// Called while the child is at work and the parent would only wait; may be empty.
     std::function<Result<>()> meanwhile;
+    /// Called when a plan with a unit has its cgroup, with where that is in truth.
+    std::function<void(const sys::CgroupPlan&)> on_placed = {};
     /// Called when the child is ready: write the record. A failure ends the launch.
     std::function<Result<>(pid_t pid)> on_created;
 };

@@ -20,6 +20,7 @@
 #include "bundle/rootfs.h"
 #include "platform/cgroup.h"
 #include "platform/seccomp.h"
+#include "rpc/systemd.h"
 #include "spec/runtime_config.h"
 
 namespace knarr::runtime {
@@ -254,6 +255,12 @@ struct JoinContainer {
     std::vector<Step> outside;
 };
 
+/// The cgroup is systemd's to make, as a scope around the first process.
+struct SystemdUnit {
+    rpc::ScopeUnit scope;
+    std::string sub_cgroup;  // "/name" below the unit's cgroup, where the process goes; empty: none
+};
+
 struct LaunchPlan {
     std::string id;
     std::optional<JoinContainer> join;  // then `cgroup` is joined, not made, and nothing is new
@@ -261,6 +268,7 @@ struct LaunchPlan {
     std::vector<JoinNamespace> joins;
     std::optional<IdMaps> id_maps;
     std::optional<sys::CgroupPlan> cgroup;
+    std::optional<SystemdUnit> unit;  // then `cgroup` is where its cgroup is expected
     std::vector<Step> steps;
     Identity identity;
     Program program;

@@ -62,6 +62,61 @@ std::string mode_text(const sys::CgroupDeviceRule& rule) {
                        rule.access);
 }
 
+std::string property_text(const rpc::dbus::Value& value) {
+    const auto number = [](auto n) { return fmt::format("{}", n); };
+    struct Text {
+        decltype(number)& plain;
+        std::string operator()(bool b) const { return b ? "true" : "false"; }
+        std::string operator()(std::int32_t n) const { return plain(n); }
+        std::string operator()(std::uint32_t n) const { return plain(n); }
+        std::string operator()(std::uint64_t n) const {
+            return n == UINT64_MAX ? "infinity" : plain(n);
+        }
+        std::string operator()(const std::string& text) const { return printable(text); }
+        std::string operator()(const std::vector<std::string>& all) const {
+            return printable(fmt::format("{}", fmt::join(all, " ")));
+        }
+        std::string operator()(const std::vector<std::uint32_t>& all) const {
+            return fmt::format("{}", fmt::join(all, " "));
+        }
+        std::string operator()(const rpc::dbus::Bytes& all) const {
+            return fmt::format("{:02x}", fmt::join(all, " "));
+        }
+        std::string operator()(const rpc::dbus::Pairs& all) const {
+            std::string out;
+            for (const auto& [first, second] : all) {
+                out += fmt::format("{}{} {}", out.empty() ? "" : ", ", first, second);
+            }
+            return out;
+        }
+    };
+    return std::visit(Text{number}, value);
+}
+
+void print_unit(const SystemdUnit& unit, std::string& out) {
+    const rpc::ScopeUnit& scope = unit.scope;
+    out += fmt::format("unit {} in {} ({} manager of systemd)\n",
+                       scope.unit.name,
+                       scope.slice,
+                       rpc::name_of(scope.unit.bus));
+    for (const rpc::UnitProperty& one : scope.properties) {
+        out += fmt::format("  {}={}\n", one.name, property_text(one.value));
+    }
+}
+
+void write_unit(const SystemdUnit& unit, spec::JsonWriter& json) {
+    const rpc::ScopeUnit& scope = unit.scope;
+    json.key("unit").begin_object();
+    json.member("name", scope.unit.name).member("slice", scope.slice);
+    json.member("manager", rpc::name_of(scope.unit.bus));
+    json.member("sub_cgroup", unit.sub_cgroup);
+    json.key("properties").begin_object();
+    for (const rpc::UnitProperty& one : scope.properties) {
+        json.member(one.name, property_text(one.value));
+    }
+    json.end_object().end_object();
+}
+
 void print_cgroup(const sys::CgroupPlan& cgroup, std::string& out) {
     for (const sys::CgroupDir& dir : cgroup.dirs) {
         out += fmt::format("cgroup {}{}\n", dir.mount_point, dir.path);
@@ -264,6 +319,9 @@ std::string plan_text(const LaunchPlan& plan) {
                            plan.id_maps->gids_by_helper ? " (by newgidmap)" : "",
                            plan.id_maps->deny_setgroups ? " (setgroups denied)" : "");
     }
+    if (plan.unit) {
+        print_unit(*plan.unit, out);
+    }
     if (plan.cgroup) {
         print_cgroup(*plan.cgroup, out);
     }
@@ -312,6 +370,9 @@ std::string plan_json(const LaunchPlan& plan) {
         json.member("deny_setgroups", plan.id_maps->deny_setgroups);
         json.member("uids_by_helper", plan.id_maps->uids_by_helper);
         json.member("gids_by_helper", plan.id_maps->gids_by_helper);
+    }
+    if (plan.unit) {
+        write_unit(*plan.unit, json);
     }
     if (plan.cgroup) {
         write_cgroup(*plan.cgroup, json);

@@ -37,10 +37,11 @@ Result<std::string> checked_path(const std::string& path, const std::string& id)
     if (std::ranges::count(path, ':') == 2 && parts.size() == 1) {
         return fail(Error{.code = Errc::unsupported,
                           .message = fmt::format("linux.cgroupsPath: \"{}\" is systemd's form "
-                                                 "(slice:prefix:name), and this build makes "
-                                                 "cgroups without systemd",
+                                                 "(slice:prefix:name), and cgroups are made "
+                                                 "without systemd here",
                                                  printable(path)),
-                          .hint = "have the caller use its cgroupfs driver"});
+                          .hint = "give --systemd-cgroup, or have the caller use its cgroupfs "
+                                  "driver"});
     }
     std::string clean;
     for (const std::string_view part : parts) {

@@ -104,6 +104,9 @@ Result<> plan_cgroups(const ExecInput& input, LaunchPlan& plan) {
         return {};
     }
     plan.cgroup = *input.cgroup;
+    if (input.unit != nullptr) {
+        plan.unit.emplace().scope.unit = *input.unit;
+    }
     if (plan.cgroup->v2 && input.sub_cgroups.size() > 1) {
         return fail(Errc::invalid_argument, "--cgroup: on cgroup v2 a process is in one cgroup");
     }

@@ -20,6 +20,7 @@ struct ExecInput {
     std::optional<sys::SeccompProgram> seccomp;
     std::string rootfs;                       // host path
     const sys::CgroupPlan* cgroup = nullptr;  // the container's; null: it has none
+    const rpc::UnitName* unit = nullptr;      // of systemd, if that made the cgroup
     /// "SUB", or on v1 "CONTROLLERS:SUB": cgroups below the container's.
     std::vector<std::string> sub_cgroups;
     bool no_new_keyring = false;

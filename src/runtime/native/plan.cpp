@@ -13,6 +13,7 @@
 #include "runtime/native/identity.h"
 #include "runtime/native/mounts.h"
 #include "runtime/native/namespaces.h"
+#include "runtime/native/systemd_unit.h"
 #include "runtime/native/user_cgroup.h"
 
 namespace knarr::runtime::native {
@@ -285,8 +286,31 @@ Result<> plan_process(Draft& draft) {
     return {};
 }
 
+/// systemd makes it: here is asked for a scope, and what goes into the files of its cgroup.
+Result<> plan_unit_cgroup(Draft& draft) {
+    UnitPlan made = KNARR_TRY(plan_unit(draft.config(),
+                                        draft.host,
+                                        {.id = draft.options.id,
+                                         .root = draft.options.root,
+                                         .rootless = draft.rootless,
+                                         .proc_devices = draft.options.proc_devices}));
+    spec::RuntimeConfig config = draft.config();
+    (config.linux_ ? *config.linux_ : config.linux_.emplace()).cgroups_path = made.cgroup;
+    sys::CgroupPlan cgroup =
+        KNARR_TRY(plan_cgroup(config, draft.host, draft.options.id, draft.plan.warnings));
+    if (cgroup.dirs.empty()) {
+        return fail(Errc::unsupported, "cgroups by systemd: this host has no cgroups mounted");
+    }
+    draft.plan.cgroup = std::move(cgroup);
+    draft.plan.unit = std::move(made.unit);
+    return {};
+}
+
 /// A caller who is not the host's root gets one where one is delegated to it.
 Result<> plan_own_cgroup(Draft& draft) {
+    if (draft.options.cgroup_manager == CgroupManager::systemd) {
+        return plan_unit_cgroup(draft);
+    }
     sys::CgroupPlan cgroup;
     if (draft.rootless) {
         const std::optional<sys::HostFacts> view =

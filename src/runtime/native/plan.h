@@ -2,6 +2,7 @@
 // native: a container as Linux namespaces. Its plan is the whole of config.json, nothing else.
 
 #include "bundle/bundle.h"
+#include "knarr/cgroup_manager.h"
 #include "platform/host_facts.h"
 #include "runtime/launch/plan.h"
 
@@ -18,6 +19,9 @@ struct PlanOptions {
     std::optional<bool> rootless = {};  // whether the caller counts as the host's root; default:
                                         // by its user and user namespace
     bool console_socket = false;        // the caller has a console socket for process.terminal
+    CgroupManager cgroup_manager = CgroupManager::cgroupfs;
+    std::string root = {};          // of states; systemd: part of the unit's description
+    std::string proc_devices = {};  // systemd: the text of /proc/devices
 };
 
 /// Turns a bundle into a launch plan. Pure: no system call, no clock, no path looked up.

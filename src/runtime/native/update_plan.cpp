@@ -82,24 +82,6 @@ Result<> check_memory(const spec::MemoryLimits& memory, const LimitsInForce& now
     return {};
 }
 
-/// Fills in what the specification lets a caller leave out and the kernel does not.
-void complete(spec::Resources& wanted, const LimitsInForce& now, bool v2) {
-    if (v2 && wanted.memory && wanted.memory->swap.value_or(0) > 0 &&
-        wanted.memory->limit.value_or(0) == 0 && now.memory.value_or(kNoLimit) != kNoLimit) {
-        wanted.memory->limit = now.memory;
-    }
-    if (v2 && wanted.cpu) {
-        spec::CpuLimits& cpu = *wanted.cpu;
-        const bool quota = cpu.quota.value_or(0) != 0;
-        const bool period = cpu.period.value_or(0) != 0;
-        if (quota && !period && now.period) {
-            cpu.period = static_cast<std::uint64_t>(*now.period);
-        } else if (period && !quota && now.quota) {
-            cpu.quota = now.quota;
-        }
-    }
-}
-
 Result<> check_burst(const spec::CpuLimits& cpu, const LimitsInForce& now) {
     const std::int64_t quota = cpu.quota.value_or(0) != 0 ? *cpu.quota : now.quota.value_or(-1);
     const std::int64_t burst =
@@ -184,6 +166,24 @@ LimitsInForce limits_in_force(const ReadCgroupFile& read, bool v2) {
     return now;
 }
 
+spec::Resources completed(spec::Resources wanted, const LimitsInForce& now) {
+    if (wanted.memory && wanted.memory->swap.value_or(0) > 0 &&
+        wanted.memory->limit.value_or(0) == 0 && now.memory.value_or(kNoLimit) != kNoLimit) {
+        wanted.memory->limit = now.memory;
+    }
+    if (wanted.cpu) {
+        spec::CpuLimits& cpu = *wanted.cpu;
+        const bool quota = cpu.quota.value_or(0) != 0;
+        const bool period = cpu.period.value_or(0) != 0;
+        if (quota && !period && now.period) {
+            cpu.period = static_cast<std::uint64_t>(*now.period);
+        } else if (period && !quota && now.quota) {
+            cpu.quota = now.quota;
+        }
+    }
+    return wanted;
+}
+
 Result<sys::CgroupPlan> plan_update(spec::Resources wanted,
                                     const LimitsInForce& now,
                                     const sys::HostFacts& host,
@@ -198,7 +198,9 @@ Result<sys::CgroupPlan> plan_update(spec::Resources wanted,
             "linux.resources.devices: ignored: an update leaves the device rules as they are");
         wanted.devices.clear();
     }
-    complete(wanted, now, plan.v2);
+    if (plan.v2) {
+        wanted = completed(std::move(wanted), now);
+    }
     if (wanted.memory) {
         KNARR_TRY(check_memory(*wanted.memory, now, plan.v2));
     }

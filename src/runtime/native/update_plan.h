@@ -21,6 +21,10 @@ using ReadCgroupFile =
     std::function<std::optional<std::string>(const char* controller, const char* file)>;
 LimitsInForce limits_in_force(const ReadCgroupFile& read, bool v2);
 
+/// `wanted` with what only goes together, from `now`: a quota with its period, a sum of memory and
+/// swap with its memory.
+spec::Resources completed(spec::Resources wanted, const LimitsInForce& now);
+
 /// The writes that bring `wanted` into force in the directories `where`; device rules are left
 /// alone. What only goes together is completed from `now`: a quota with its period, a sum of memory
 /// and swap with its memory. Two limits that bind each other are written in the order in which

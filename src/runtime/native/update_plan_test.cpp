@@ -119,6 +119,14 @@ TEST(UpdateCpu, QuotaAndPeriodKeepEachOther) {
     EXPECT_EQ(texts(cpu(0, 200), cpu_now(50, 100), v1_host()), Texts{"cpu.cfs_period_us=200"});
 }
 
+TEST(UpdateCpu, SomebodyWhoKeepsOnlyBothTogetherIsToldBoth) {
+    const spec::Resources wanted = completed(cpu(0, 200), cpu_now(50, 100));
+    EXPECT_EQ(wanted.cpu->quota, 50);
+    EXPECT_EQ(wanted.cpu->period, 200U);
+    EXPECT_EQ(completed(cpu(20, 0), cpu_now(50, 100)).cpu->period, 100U);
+    EXPECT_EQ(completed(memory(0, 150), memory_now(100, 200)).memory->limit, 100);
+}
+
 TEST(UpdateCpu, OnV1TheSmallerShareIsTakenOnTheWay) {
     EXPECT_EQ(texts(cpu(20, 40), cpu_now(50, 100), v1_host()),
               (Texts{"cpu.cfs_quota_us=20", "cpu.cfs_period_us=40"}));
