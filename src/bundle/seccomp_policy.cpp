@@ -137,7 +137,8 @@ Result<sys::SeccompRule> to_rule(const spec::SeccompRule& rule,
         if (notifies && name == "write") {
             return fail(
                 Errc::invalid_config,
-                "SCMP_ACT_NOTIFY for write: the runtime needs it to hand the listener over");
+                "SCMP_ACT_NOTIFY cannot be used for the write syscall: the runtime needs it to "
+                "hand the listener over");
         }
         if (const auto call = sys::find_syscall(name)) {
             out.syscalls.push_back(*call);

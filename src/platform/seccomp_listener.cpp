@@ -91,9 +91,11 @@ Result<> send_with_fd(const Fd& socket, std::string_view text, const Fd& fd) {
     if (setsockopt(socket.get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience) != 0) {
         return fail_errno(errno, "SO_SNDTIMEO");
     }
-    // The first letter carries the descriptor; what remains may go in parts.
-    KNARR_TRY(send_packet(socket, text.substr(0, 1), &fd));
-    return send_bytes(socket, text.substr(1));
+    // Agents take the descriptor and the whole text by one recvmsg(2), runc's own among them; so
+    // much always fits into the empty buffer of a new connection.
+    constexpr std::size_t kFirstPart = std::size_t{16} * 1024;
+    KNARR_TRY(send_packet(socket, text.substr(0, kFirstPart), &fd));
+    return text.size() > kFirstPart ? send_bytes(socket, text.substr(kFirstPart)) : Result<>{};
 }
 
 }  // namespace knarr::sys

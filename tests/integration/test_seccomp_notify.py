@@ -47,8 +47,7 @@ class Agent:
         for level, kind, data in ancillary:
             assert (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS)
             fds.frombytes(data[:4])
-        while part := connection.recv(65536):
-            text += part
+        assert connection.recv(1) == b"", "agents read once"
         self.states.append(json.loads(text))
         self.answer(fds[0])
 

@@ -24,7 +24,8 @@ bool report_listener(void* context, sys::Fd listener) {
 }
 
 Result<> give_to_agent(const ListenerAgent& agent, const sys::Fd& listener) {
-    const sys::Fd socket = KNARR_TRY(sys::connect_stream(agent.path));
+    const sys::Fd socket =
+        KNARR_TRY(sys::connect_stream(agent.path), "failed to connect with seccomp agent");
     return sys::send_with_fd(socket, agent.state_json, listener);
 }
 
