@@ -188,6 +188,7 @@ Result<SeccompConversion> seccomp_policy(const spec::Seccomp& seccomp) {
 SeccompNames seccomp_names() {
     const auto names = [](const auto& table) {
         std::vector<std::string_view> out;
+        out.reserve(table.size());
         for (const auto& [name, value] : table) {
             out.push_back(name);
         }

@@ -53,7 +53,7 @@ int run_handover(void* argument) {
 Result<> load_seccomp_listened(const SeccompProgram& program,
                                ListenerReceiver hand_over,
                                void* context) {
-    constexpr std::size_t kStackBytes = 256 * 1024;
+    constexpr std::size_t kStackBytes = std::size_t{256} * 1024;
     void* stack = mmap(nullptr,
                        kStackBytes,
                        PROT_READ | PROT_WRITE,

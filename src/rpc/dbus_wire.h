@@ -17,7 +17,7 @@
 namespace knarr::rpc::dbus {
 
 /// A larger message is refused; the specification allows 128 MiB, systemd's are a few KiB.
-inline constexpr std::size_t kMaxMessageBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxMessageBytes = std::size_t{1024} * 1024;
 inline constexpr std::size_t kFixedHeaderBytes = 16;
 
 enum class MessageType : std::uint8_t { call = 1, reply = 2, error = 3, signal = 4 };
