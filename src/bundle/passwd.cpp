@@ -162,8 +162,6 @@ Result<ResolvedUser> resolve_user(std::string_view user,
         if (entry->home.starts_with('/') && entry->home.find('\0') == std::string_view::npos) {
             out.home = entry->home;
         }
-    } else if (out.uid == 0) {
-        out.home = "/root";
     }
     if (has_group) {
         out.gid = KNARR_TRY(resolve_group(which, group), "user \"{}\"", printable(user));

@@ -41,7 +41,7 @@ TEST(ResolveUser, RootOfAnImageWithoutPasswdNeedsNoEntry) {
         const auto user = resolve_user(text, "", "");
         ASSERT_TRUE(user) << text;
         EXPECT_EQ(user->uid, 0u);
-        EXPECT_EQ(user->home, "/root");
+        EXPECT_EQ(user->home, "/");
     }
 }
 

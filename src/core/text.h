@@ -1,5 +1,6 @@
 #pragma once
 
+#include <concepts>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,6 +18,8 @@ std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t m
 
 /// Splits at every `separator`; an empty text gives one empty part.
 std::vector<std::string_view> split(std::string_view text, char separator);
+template <std::same_as<std::string> Temporary>
+void split(Temporary&& text, char separator) = delete;  // the parts would outlive it
 
 /// `text` as it may be shown on a terminal or in a log: control characters and invalid UTF-8 as
 /// \xNN, cut after `max` bytes with "...".

@@ -172,7 +172,9 @@ Result<> become_program(Child& child, const sys::Fd& report) {
         KNARR_TRY(enter_cwd(program));
     }
     const std::string path = KNARR_TRY(find_program(program));
-    KNARR_TRY(send_error(report, Message::suspect, suspect_program(path)));
+    // It only serves the error of the execve: whoever opened the gate and was killed since needs
+    // none.
+    static_cast<void>(send_error(report, Message::suspect, suspect_program(path)));
     trace().mark("find the program", TraceSide::child);
     sys::unblock_signals();
     KNARR_TRY(sys::close_on_exec_from(3 + program.preserve_fds));

@@ -81,7 +81,8 @@ Result<> plan_sub_cgroup(const std::string& wanted, sys::CgroupPlan& plan) {
         return {};
     }
     const std::string sub = KNARR_TRY(clean_sub(std::string_view(wanted).substr(colon + 1)));
-    for (const std::string_view controller : split(wanted.substr(0, colon), ',')) {
+    for (const std::string_view controller :
+         split(std::string_view(wanted).substr(0, colon), ',')) {
         const auto found = std::ranges::find_if(plan.dirs, [&](const sys::CgroupDir& dir) {
             const auto names = split(dir.controllers, ',');
             return std::ranges::find(names, controller) != names.end();
