@@ -20,6 +20,10 @@ def make_tree(folder, true_program):
     rootfs.mkdir(parents=True)
     shutil.copy(true_program, rootfs / "true")
     shutil.copy(true_program.with_name("bench_pause"), rootfs / "pause")  # does not end by itself
+    # bare C makes no mount points, and the order of the commands is random.
+    (rootfs / "etc").mkdir()
+    for place in ("etc/hosts", "etc/hostname"):
+        (rootfs / place).touch()
     (folder / "shm").mkdir()
     for name in FILES:
         (folder / name).write_text("127.0.0.1 bench\n")
