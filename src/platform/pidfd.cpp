@@ -56,7 +56,10 @@ Result<std::optional<ProcessStat>> process_stat(pid_t pid) {
 Result<Fd> pidfd_open(pid_t pid) {
     const long fd = syscall(SYS_pidfd_open, pid, 0U);
     if (fd < 0) {
-        return fail_errno(errno, "pidfd_open {}", pid);
+        // Older kernels (6.1) say EINVAL where only a process group or session goes by `pid`
+        // any more, whose leader was reaped. Source: their pidfd_prepare, PIDTYPE_TGID.
+        const int error = errno == EINVAL && pid > 0 ? ESRCH : errno;
+        return fail_errno(error, "pidfd_open {}", pid);
     }
     return Fd(static_cast<int>(fd));  // always close-on-exec
 }

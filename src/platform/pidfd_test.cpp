@@ -66,6 +66,26 @@ TEST(Pidfd, WaitingGivesUpAtItsTimeout) {
     EXPECT_FALSE(*wait_ended(*pidfd_open(child.pid()), std::chrono::milliseconds(1)));
 }
 
+TEST(Pidfd, AReapedLeaderWhoseSessionGoesOnHasEnded) {
+    posix_spawnattr_t attributes;
+    posix_spawnattr_init(&attributes);
+    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+    char name[] = "sh", option[] = "-c", script[] = "sleep 1000 & :";
+    char* argv[] = {name, option, script, nullptr};
+    pid_t leader = -1;
+    ASSERT_EQ(posix_spawnp(&leader, "sh", nullptr, &attributes, argv, environ), 0);
+    ASSERT_EQ(waitpid(leader, nullptr, 0), leader);
+    ASSERT_EQ(kill(-leader, 0), 0);  // its group has its pid still
+
+    const auto opened = pidfd_open(leader);
+    ASSERT_FALSE(opened);
+    EXPECT_EQ(opened.error().sys_errno, ESRCH);
+    EXPECT_FALSE(open_process(leader, 1)->has_value());
+
+    kill(-leader, SIGKILL);
+    posix_spawnattr_destroy(&attributes);
+}
+
 TEST(Pidfd, NoProcessIsNothingNotAnError) {
     EXPECT_FALSE(open_process(0, 1)->has_value());
     EXPECT_FALSE(process_stat(0x7ffffff0)->has_value());
