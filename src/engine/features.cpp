@@ -109,11 +109,7 @@ void write_linux(spec::JsonWriter& json, const sys::HostFacts& host) {
     json.key("mountExtensions").begin_object();
     enabled(json, "idmap", true);
     json.end_object();
-    enabled(json,
-            "netDevices",
-            can_be_planned(host, "linux.netDevices", [](spec::RuntimeConfig& config) {
-                config.linux_->net_devices["eth0"] = {};
-            }));
+    enabled(json, "netDevices", true);
     json.end_object();
 }
 

@@ -41,11 +41,11 @@ Result<> await_cgroup(Child& child, const step::AwaitCgroup& step) {
     return step.unshare_namespace ? sys::unshare_namespaces(CLONE_NEWCGROUP) : Result<>{};
 }
 
-Result<> await_runtime_hooks(Child& child) {
-    // The parent joins the cgroup before it serves hooks: its word on that comes first.
+/// The parent joins the cgroup before it serves anything else: its word on that comes first.
+Result<> ask_parent(Child& child, Message question, Message answer) {
     KNARR_TRY(await_cgroup(child, {.unshare_namespace = false}));
-    KNARR_TRY(send(child.socket, Message::await_hooks));
-    return expect(child.socket, Message::hooks);
+    KNARR_TRY(send(child.socket, question));
+    return expect(child.socket, answer);
 }
 
 /// The pid by which the host knows this process, for the state that hooks get.
@@ -209,7 +209,12 @@ Result<> apply(Child& child, std::size_t index, const Operation& operation) {
                                                  {.propagation = s.flags & ~std::uint64_t{MS_REC},
                                                   .recursive = (s.flags & MS_REC) != 0});
             },
-            [&](const step::AwaitRuntimeHooks&) { return await_runtime_hooks(child); },
+            [&](const step::AwaitNetDevices&) {
+                return ask_parent(child, Message::await_devices, Message::devices);
+            },
+            [&](const step::AwaitRuntimeHooks&) {
+                return ask_parent(child, Message::await_hooks, Message::hooks);
+            },
             [&](const step::CreateContainerHooks&) -> Result<> {
                 // Where runc runs them, and its users' hooks name files.
                 KNARR_TRY(sys::change_dir(sys::fd_path(child.root)), "root file system");

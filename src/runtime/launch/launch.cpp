@@ -21,6 +21,7 @@
 #include "runtime/launch/find_program.h"
 #include "runtime/launch/id_maps.h"
 #include "runtime/launch/listener.h"
+#include "runtime/launch/net_devices.h"
 #include "runtime/launch/protocol.h"
 
 namespace knarr::runtime {
@@ -295,6 +296,10 @@ private:
             switch (packet->message) {
                 case Message::ready:
                     return {};
+                case Message::await_devices:
+                    KNARR_TRY(move_net_devices());
+                    static_cast<void>(send(socket_, Message::devices));
+                    break;
                 case Message::await_hooks:
                     KNARR_TRY(run_runtime_hooks());
                     // A child that is gone by now is found by the next receive, with its reason.
@@ -350,6 +355,14 @@ private:
         return fail(Errc::internal, "the container's first process left early");
     }
 
+    Result<> move_net_devices() {
+        const std::string path = fmt::format("/proc/{}/ns/net", child_.pid);
+        sys::Fd netns = KNARR_TRY(sys::open_namespace(path, CLONE_NEWNET), "linux.netDevices");
+        KNARR_TRY(net_devices_.move(plan_.net_devices, std::move(netns)));
+        trace().mark("move network interfaces");
+        return {};
+    }
+
     Result<> run_runtime_hooks() {
         // Hooks written for prestart, the oldest point, were told "created" before the
         // specification knew "creating"; its validation programs still want that.
@@ -364,6 +377,7 @@ private:
     }
 
     void clean_up() {
+        net_devices_.bring_back();  // before the end of the child can be the end of them
         if (child_.pidfd.valid()) {
             sys::kill_and_reap(child_.pidfd);
         }
@@ -393,6 +407,7 @@ private:
     sys::CgroupWays ways_;
     std::optional<rpc::Systemd> systemd_;
     bool unit_asked_ = false, unit_started_ = false;
+    MovedDevices net_devices_;
     sys::CgroupPlan placed_;                    // the unit's cgroup, where it is
     std::vector<const sys::CgroupPlan*> made_;  // parts of ways_, to be removed on failure
 };

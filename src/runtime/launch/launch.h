@@ -19,6 +19,8 @@
 //   limits that it has no property for
 //   all `tasks` files              joined ->   AwaitCgroup: move itself there
 //   meanwhile()                                cgroup namespace, cgroup mounts
+//                                   <- devices AwaitNetDevices (only where there are some)
+//   move network interfaces      devices ->
 //                                   <- hooks   AwaitRuntimeHooks (only where there are some)
 //   hooks prestart, createRuntime   hooks ->   CreateContainerHooks, PivotRoot, the rest
 //                                   <- ready   all steps done, nothing of the user's has run

@@ -92,6 +92,8 @@ struct ReadonlyRoot {};
 struct PropagateRoot {
     unsigned long flags = 0;
 };
+/// Lets the parent move network interfaces of the host here, and waits.
+struct AwaitNetDevices {};
 /// Lets the parent run the hooks `prestart` and `createRuntime`, and waits.
 struct AwaitRuntimeHooks {};
 /// Runs the hooks `createContainer` in the child, which still sees the host's files.
@@ -178,6 +180,7 @@ using Operation = std::variant<step::Propagate,
                                step::ReadonlyPath,
                                step::ReadonlyRoot,
                                step::PropagateRoot,
+                               step::AwaitNetDevices,
                                step::AwaitRuntimeHooks,
                                step::CreateContainerHooks,
                                step::AwaitCgroup,
@@ -215,6 +218,11 @@ struct IdMaps {
     bool deny_setgroups = false;  // an unprivileged parent must
     // More than the caller may map itself: newuidmap(1), newgidmap(1) write it.
     bool uids_by_helper = false, gids_by_helper = false;
+};
+
+/// An interface of the host that the container gets, and its name there ("eth%d": a free number).
+struct NetDevice {
+    std::string host_name, name;
 };
 
 /// Who the program runs as.
@@ -269,6 +277,7 @@ struct LaunchPlan {
     std::optional<IdMaps> id_maps;
     std::optional<sys::CgroupPlan> cgroup;
     std::optional<SystemdUnit> unit;  // then `cgroup` is where its cgroup is expected
+    std::vector<NetDevice> net_devices;
     std::vector<Step> steps;
     Identity identity;
     Program program;

@@ -24,6 +24,7 @@ constexpr std::array<const char*, std::variant_size_v<Operation>> kKinds = {
     "readonly_path",
     "readonly_root",
     "propagate_root",
+    "await_net_devices",
     "await_runtime_hooks",
     "create_container_hooks",
     "await_cgroup",
@@ -192,6 +193,7 @@ void describe(const step::ReadonlyRoot& /*s*/, Fields& /*f*/) {}
 void describe(const step::PropagateRoot& s, Fields& f) {
     f.text("flags", mount_flags(s.flags));
 }
+void describe(const step::AwaitNetDevices& /*s*/, Fields& /*f*/) {}
 void describe(const step::AwaitRuntimeHooks& /*s*/, Fields& /*f*/) {}
 void describe(const step::CreateContainerHooks& /*s*/, Fields& /*f*/) {}
 void describe(const step::AwaitCgroup& s, Fields& f) {

@@ -325,6 +325,11 @@ std::string plan_text(const LaunchPlan& plan) {
     if (plan.cgroup) {
         print_cgroup(*plan.cgroup, out);
     }
+    for (const NetDevice& device : plan.net_devices) {
+        out += fmt::format("network interface {} as {}\n",
+                           printable(device.host_name),
+                           printable(device.name));
+    }
     out += "steps:\n" + print_steps(plan.steps);
     each_hook(plan.hooks, [&](const char* point, const std::vector<spec::Hook>& hooks) {
         for (const spec::Hook& hook : hooks) {
@@ -376,6 +381,13 @@ std::string plan_json(const LaunchPlan& plan) {
     }
     if (plan.cgroup) {
         write_cgroup(*plan.cgroup, json);
+    }
+    if (!plan.net_devices.empty()) {
+        json.key("net_devices").begin_object();
+        for (const NetDevice& device : plan.net_devices) {
+            json.member(device.host_name, device.name);
+        }
+        json.end_object();
     }
     write_steps("steps", plan.steps, json);
     json.key("hooks").begin_object();

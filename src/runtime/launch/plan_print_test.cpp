@@ -78,6 +78,8 @@ LaunchPlan every_step() {
     add(step::IoPriority{.value = 3 << 13});
     add(step::MemoryPolicy{.mode = 2, .node_mask = {3}});
     add(step::Console{.size = spec::ConsoleSize{.height = 25, .width = 80}});
+    add(step::AwaitNetDevices{});
+    plan.net_devices = {{.host_name = "eth1", .name = "eth0"}};
     plan.identity.uid = 5;
     plan.identity.groups = {6, 7};
     plan.identity.umask = 022;
@@ -102,6 +104,7 @@ gid map 0:1000:1 (setgroups denied)
 cgroup /sys/fs/cgroup/knarr/web
   pids.max = 5 (where it can be)
   device rule: allow c 1:* r
+network interface eth1 as eth0
 steps:
    1 time_offsets offsets="boottime 1 0\x0a"
    2 propagate flags=slave,recursive
@@ -131,6 +134,7 @@ steps:
   26 io_priority value=24576
   27 memory_policy mode=2 nodes=0x3
   28 console size=80x25 on_dev_console owner=0
+  29 await_net_devices
 hook prestart /hook
 user 5:0,6,7 umask 0022
 capabilities bounding=0 effective=0 permitted=0 inheritable=0 ambient=0
@@ -160,6 +164,7 @@ TEST(PlanJson, HoldsWhatTheTextHolds) {
     EXPECT_EQ(member(json, "\"kind\": \"mount\"", "copy_up"), "true");
     EXPECT_EQ(member(json, "\"kind\": \"scheduler\"", "nice"), "5");
     EXPECT_EQ(member(json, "identity", "umask"), "18");
+    EXPECT_EQ(member(json, "\"net_devices\"", "eth1"), "\"eth0\"");
     EXPECT_NE(json.find("\"allow c 1:* r\""), std::string::npos);
     EXPECT_NE(json.find("echo \\u001b[31m"), std::string::npos) << "no raw control characters";
 }

@@ -18,6 +18,7 @@ enum class Message : std::uint8_t {
     maps,      ///< uid_map and gid_map are written
     entries,   ///< carries `tasks` files of v1 cgroups: the child moves itself there
     joined,    ///< the last of them: the child is in its cgroup
+    devices,   ///< the network interfaces have arrived
     hooks,     ///< prestart and createRuntime ran
     recorded,  ///< the container is on disk: the child may outlive the parent
     go,        ///< the gate is open
@@ -25,12 +26,13 @@ enum class Message : std::uint8_t {
     // middle process to parent
     child,  ///< carries the pid and, as a descriptor, the pidfd
     // child to parent
-    await_hooks,  ///< the child waits for `hooks`
-    ready,        ///< every step is done
-    listener,     ///< carries the listener of the filter that is loaded
-    suspect,      ///< the program's path, or why it may not be executable: for if it is not
-    failed,       ///< carries an Error
-    exec_errno,   ///< from the trampoline: 4 bytes of errno alone, no message byte
+    await_devices,  ///< the child waits for `devices`
+    await_hooks,    ///< the child waits for `hooks`
+    ready,          ///< every step is done
+    listener,       ///< carries the listener of the filter that is loaded
+    suspect,        ///< the program's path, or why it may not be executable: for if it is not
+    failed,         ///< carries an Error
+    exec_errno,     ///< from the trampoline: 4 bytes of errno alone, no message byte
 };
 
 struct Packet {

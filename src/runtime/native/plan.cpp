@@ -41,10 +41,6 @@ struct Draft {
 
 Result<> refuse_unbuilt(const Draft& draft) {
     const spec::Linux& linux_config = draft.linux_config;
-    if (!linux_config.net_devices.empty()) {
-        return fail(Errc::unsupported,
-                    "linux.netDevices: this build cannot move network devices into a container");
-    }
     if (linux_config.intel_rdt) {
         return fail(Errc::unsupported, "linux.intelRdt: this build does not drive resctrl");
     }
@@ -202,6 +198,30 @@ void plan_read_only(Draft& draft) {
     draft.add_all(std::move(later));
 }
 
+Result<> plan_net_devices(Draft& draft) {
+    if (draft.linux_config.net_devices.empty()) {
+        return {};
+    }
+    if (!draft.namespaces.is_own(CLONE_NEWNET)) {
+        return fail(Error{.code = Errc::invalid_config,
+                          .message = "linux.netDevices: needs a network namespace of the "
+                                     "container's: there is nowhere to move an interface to",
+                          .hint = "add {\"type\": \"network\"} to linux.namespaces"});
+    }
+    for (const auto& [host_name, device] : draft.linux_config.net_devices) {
+        const std::string& name = device.name.empty() ? host_name : device.name;
+        const auto same = [&](const NetDevice& one) { return one.name == name; };
+        if (!name.ends_with("%d") && std::ranges::any_of(draft.plan.net_devices, same)) {
+            return fail(Errc::invalid_config,
+                        "linux.netDevices: two interfaces would be called {} in the container",
+                        printable(name));
+        }
+        draft.plan.net_devices.push_back({.host_name = host_name, .name = name});
+    }
+    draft.add("wait for the network interfaces", step::AwaitNetDevices{});
+    return {};
+}
+
 void plan_hooks(Draft& draft) {
     const spec::Hooks& hooks = draft.config().hooks;
     draft.plan.hooks = hooks;
@@ -353,6 +373,7 @@ Result<LaunchPlan> plan_all(const bundle::Bundle& bundle,
     // The child's steps. What needs the host's files or an unlimited process comes first.
     KNARR_TRY(plan_root(draft));
     KNARR_TRY(plan_file_systems(draft));
+    KNARR_TRY(plan_net_devices(draft));
     plan_hooks(draft);
     if (bundle.config.process->terminal) {
         draft.add("open a terminal",

@@ -225,9 +225,19 @@ TEST(Plan, RefusedOnesNameThePropertyAndTheFix) {
         {[](auto& b) { b.config.process->terminal = true; },
          Errc::unsupported,
          "process.terminal: there is nobody to give the terminal to"},
-        {[](auto& b) { b.config.linux_->net_devices["eth0"] = {}; },
-         Errc::unsupported,
-         "linux.netDevices: "},
+        {[](auto& b) {
+             b.config.linux_->net_devices["eth0"] = {};
+             std::erase_if(b.config.linux_->namespaces, [](const spec::Namespace& one) {
+                 return one.type == spec::NamespaceType::network;
+             });
+         },
+         Errc::invalid_config,
+         "linux.netDevices: needs a network namespace"},
+        {[](auto& b) {
+             b.config.linux_->net_devices = {{"eth0", {.name = "a"}}, {"eth1", {.name = "a"}}};
+         },
+         Errc::invalid_config,
+         "linux.netDevices: two interfaces would be called a"},
         {[](auto& b) { b.config.linux_->intel_rdt = spec::IntelRdt{}; },
          Errc::unsupported,
          "linux.intelRdt: "},
@@ -254,6 +264,22 @@ TEST(Plan, RefusedOnesNameThePropertyAndTheFix) {
         EXPECT_EQ(error.code, one.code) << error.message;
         EXPECT_TRUE(error.message.starts_with(one.says)) << error.message;
     }
+}
+
+TEST(Plan, NetworkInterfacesArriveBeforeHooksAndSysctls) {
+    bundle::Bundle bundle = usual_bundle();
+    bundle.config.linux_->net_devices = {{"eth5", {}}, {"eth6", {.name = "net%d"}}};
+    bundle.config.linux_->sysctl = {{"net.ipv4.ip_forward", "1"}};
+    bundle.config.hooks.create_runtime.push_back({.path = "/hook", .args = {}, .env = {}});
+    const LaunchPlan plan = must_plan(bundle, v1_host());
+    ASSERT_EQ(plan.net_devices.size(), 2U);
+    EXPECT_EQ(plan.net_devices[0].name, "eth5");
+    EXPECT_EQ(plan.net_devices[1].host_name, "eth6");
+    EXPECT_EQ(plan.net_devices[1].name, "net%d");
+    const int arrival = first_of<step::AwaitNetDevices>(plan);
+    EXPECT_GE(arrival, 0);
+    EXPECT_LT(arrival, first_of<step::AwaitRuntimeHooks>(plan));
+    EXPECT_LT(arrival, first_of<step::Sysctl>(plan));
 }
 
 TEST(Plan, AConsoleSocketWithoutATerminalIsAMistake) {
