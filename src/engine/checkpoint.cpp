@@ -171,6 +171,10 @@ Result<> refuse_what_is_not_restored(const NewContainer& wanted) {
         return fail(Errc::unsupported,
                     "process.terminal is true: containers with a terminal are not restored yet");
     }
+    if (wanted.bundle.config.linux_ && wanted.bundle.config.linux_->intel_rdt) {
+        return fail(Errc::unsupported,
+                    "linux.intelRdt: what is restored is not put into a class of resctrl yet");
+    }
     if (!std::holds_alternative<bundle::DirRoot>(wanted.bundle.rootfs)) {
         return fail(Errc::internal, "a bundle without a directory as root");
     }

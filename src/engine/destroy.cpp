@@ -1,5 +1,6 @@
 #include "engine/destroy.h"
 
+#include <cerrno>
 #include <chrono>
 #include <csignal>
 
@@ -38,6 +39,19 @@ Result<bool> end_unit(const Context& context, const Record& record) {
     }
     // Whether a create that was killed got as far as the unit only its description tells.
     return systemd->kill_and_stop(*record.unit);
+}
+
+/// The class or monitoring group that was made for it; a file system that is gone has none.
+Result<> end_resctrl(const Record& record) {
+    if (!record.resctrl) {
+        return {};
+    }
+    const Result<sys::Fd> root = sys::open_resctrl(*record.resctrl);
+    if (!root) {
+        return root.error().sys_errno == ENOENT ? Result<>{} : fail(root.error());
+    }
+    KNARR_TRY(sys::remove_resctrl(*root, *record.resctrl), "resctrl");
+    return {};
 }
 
 /// Kills the first process, and with it its pid namespace; everything else in the cgroup where
@@ -138,6 +152,7 @@ Result<> remove_traces(const Context& context, const Record& record, bool hooks)
 }  // namespace
 
 Result<> remove_place(const Context& context, const Record& record) {
+    KNARR_TRY(end_resctrl(record));
     if (record.unit && !KNARR_TRY(end_unit(context, record))) {
         return {};
     }

@@ -6,7 +6,8 @@
 
 namespace knarr::engine {
 
-/// Ends the unit and removes the cgroup of a container without processes.
+/// Ends the unit and removes the cgroup, and what is its own of resctrl, of a container without
+/// processes.
 Result<> remove_place(const Context& context, const Record& record);
 
 /// Kills what is left of a container, removes its cgroup, runs its poststop hooks (a failure is a

@@ -99,6 +99,7 @@ Result<runtime::LaunchPlan> make_plan(Target& target, const ExecRequest& request
                             .rootfs = target.record.rootfs,
                             .cgroup = target.record.cgroup ? &*target.record.cgroup : nullptr,
                             .unit = target.record.unit ? &*target.record.unit : nullptr,
+                            .resctrl = target.record.resctrl ? &*target.record.resctrl : nullptr,
                             .sub_cgroups = request.cgroups,
                             .no_new_keyring = target.record.no_new_keyring,
                             .preserve_fds = request.preserve_fds},

@@ -98,10 +98,8 @@ void write_linux(spec::JsonWriter& json, const sys::HostFacts& host) {
     // Built in; whether the host has them is for `knarr info`.
     enabled(json, "apparmor", true);
     enabled(json, "selinux", true);
-    enabled(
-        json, "intelRdt", can_be_planned(host, "linux.intelRdt", [](spec::RuntimeConfig& config) {
-            config.linux_->intel_rdt.emplace().clos_id = "knarr-features";
-        }));
+    json.key("intelRdt").begin_object().member("enabled", true);
+    json.member("schemata", true).member("monitoring", true).end_object();
     json.key("memoryPolicy").begin_object();
     list(json, "modes", runtime::native::memory_policy_modes());
     list(json, "flags", runtime::native::memory_policy_flags());

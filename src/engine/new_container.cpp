@@ -112,6 +112,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .own_pid_namespace = (plan.new_namespaces & CLONE_NEWPID) != 0,
         .cgroup = {},
         .unit = {},
+        .resctrl = {},
         .poststart = plan.hooks.poststart,
         .poststop = plan.hooks.poststop,
         .image = wanted.image,
@@ -126,6 +127,14 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
     }
     if (plan.unit) {
         record.unit = plan.unit->scope.unit;
+    }
+    if (plan.resctrl) {
+        record.resctrl = sys::ResctrlGroup{.mount_point = plan.resctrl->mount_point,
+                                           .name = plan.resctrl->name,
+                                           .owned = plan.resctrl->owned,
+                                           .monitor = plan.resctrl->monitor,
+                                           .expected = {},
+                                           .schemata = {}};
     }
     return record;
 }
@@ -266,6 +275,7 @@ Result<Standing> stand(const Context& context,
             record.pid = 0;  // launch() has ended the child and removed the cgroup that it made;
             record.cgroup.reset();  // one that it did not make is not ours to remove
             record.unit.reset();
+            record.resctrl.reset();
         }
         undo(context, std::move(dir), record);
         return fail(std::move(error));
@@ -311,6 +321,7 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
         if (gone) {
             record.cgroup.reset();
             record.unit.reset();
+            record.resctrl.reset();
         } else {
             context.warn(gone.error().message);
         }

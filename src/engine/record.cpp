@@ -109,6 +109,25 @@ Result<> read_unit(const spec::JsonValue& root, std::optional<rpc::UnitName>& ou
     return value->required("description", unit.description);
 }
 
+void write_resctrl(spec::JsonWriter& json, const sys::ResctrlGroup& group) {
+    json.key("resctrl").begin_object();
+    json.member("mountPoint", group.mount_point).member("name", group.name);
+    json.member("owned", group.owned).member("monitor", group.monitor);
+    json.end_object();
+}
+
+Result<> read_resctrl(const spec::JsonValue& root, std::optional<sys::ResctrlGroup>& out) {
+    const auto value = root.find("resctrl");
+    if (!value) {
+        return {};
+    }
+    sys::ResctrlGroup& group = out.emplace();
+    KNARR_TRY(value->required("mountPoint", group.mount_point));
+    KNARR_TRY(value->required("name", group.name));
+    KNARR_TRY(value->required("owned", group.owned));
+    return value->required("monitor", group.monitor);
+}
+
 Result<> read_status(const spec::JsonValue& root, ContainerState& out) {
     using enum ContainerState;
     std::string text;
@@ -158,6 +177,9 @@ std::string encode_record(const Record& record) {
     if (record.unit) {
         write_unit(json, *record.unit);
     }
+    if (record.resctrl) {
+        write_resctrl(json, *record.resctrl);
+    }
     write_hooks(json, "poststart", record.poststart);
     write_hooks(json, "poststop", record.poststop);
     json.member("image", record.image);
@@ -196,6 +218,7 @@ Result<Record> decode_record(std::string_view text) {
     KNARR_TRY(root.optional("ownPidNamespace", record.own_pid_namespace));
     KNARR_TRY(read_cgroup(root, record.cgroup));
     KNARR_TRY(read_unit(root, record.unit));
+    KNARR_TRY(read_resctrl(root, record.resctrl));
     KNARR_TRY(read_hooks(root, "poststart", record.poststart));
     KNARR_TRY(read_hooks(root, "poststop", record.poststop));
     KNARR_TRY(root.optional("image", record.image));

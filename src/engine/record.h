@@ -16,6 +16,7 @@
 #include "engine/state_dir.h"
 #include "knarr/container.h"
 #include "platform/cgroup.h"
+#include "platform/resctrl.h"
 #include "rpc/systemd.h"
 #include "spec/runtime_config.h"
 
@@ -33,9 +34,10 @@ struct Record {
     std::string created;  // RFC 3339
     std::map<std::string, std::string> annotations;
     uid_t owner = 0;
-    bool own_pid_namespace = false;         // the end of `pid` is the end of all its processes
-    std::optional<sys::CgroupPlan> cgroup;  // directories only: enough to find, kill and remove
-    std::optional<rpc::UnitName> unit;      // of systemd, which made that cgroup
+    bool own_pid_namespace = false;            // the end of `pid` is the end of all its processes
+    std::optional<sys::CgroupPlan> cgroup;     // directories only: enough to find, kill and remove
+    std::optional<rpc::UnitName> unit;         // of systemd, which made that cgroup
+    std::optional<sys::ResctrlGroup> resctrl;  // where it is and what of it is the container's
     std::vector<spec::Hook> poststart, poststop;  // edits of config.json after create do not matter
     std::string image, data_dir;                  // when made from an image; data_dir goes with it
     bool auto_remove = false;

@@ -29,6 +29,12 @@ Record full_record() {
                                   .v2 = false,
                                   .enable = {},
                                   .device_rules = {}},
+        .resctrl = sys::ResctrlGroup{.mount_point = "/sys/fs/resctrl",
+                                     .name = "gold",
+                                     .owned = true,
+                                     .monitor = "web",
+                                     .expected = {},
+                                     .schemata = {}},
         .poststart = {},
         .poststop = {{.path = "/bin/h", .args = {"h", "x"}, .env = {"A=1"}, .timeout = 3}},
         .image = "docker.io/library/busybox:latest",
@@ -53,6 +59,8 @@ TEST(Record, IsReadBackAsItWasWritten) {
     EXPECT_EQ(back->annotations.at("org.example.key"), "v\n1");
     EXPECT_EQ(back->poststop.at(0).timeout, 3);
     EXPECT_EQ(back->cgroup->dirs.at(0).path, "/knarr/web");
+    EXPECT_EQ(back->resctrl->path(), "/sys/fs/resctrl/gold");
+    EXPECT_TRUE(back->resctrl->owned);
     EXPECT_EQ(back->exit_code, 137);
 }
 

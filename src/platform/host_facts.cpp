@@ -117,6 +117,7 @@ Result<> probe_cgroups(const std::string& proc, const std::string& sys, HostFact
     }
     const std::string mountinfo =
         KNARR_TRY(read_file(proc + "/self/mountinfo", kMaxMountinfoBytes));
+    facts.resctrl = find_resctrl(mountinfo);
     const std::vector<CgroupMount> mounts = cgroup_mounts(mountinfo);
     for (const std::string_view line : split(*own, '\n')) {
         // "4:memory:/a/b", "0::/a/b" for v2; a path may hold colons.

@@ -3,6 +3,7 @@
 // here and in tests that make their own HostFacts, not in ifs spread about.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -10,6 +11,7 @@
 #include <sys/types.h>
 
 #include "knarr/result.h"
+#include "platform/resctrl.h"
 
 namespace knarr::sys {
 
@@ -44,6 +46,7 @@ struct HostFacts {
     bool initial_user_namespace = true;
     std::vector<IdRange> uid_map, gid_map;  // of our user namespace; empty in the initial one
     bool apparmor = false, selinux = false;
+    std::optional<ResctrlFacts> resctrl;  // nothing: it is not mounted
 
     bool kernel_at_least(int major, int minor) const {
         return kernel_major > major || (kernel_major == major && kernel_minor >= minor);

@@ -150,11 +150,19 @@ def test_memory_policies_can_be_planned(features, plans):
                                     "MPOL_F_STATIC_NODES"}
 
 
-@pytest.mark.parametrize("feature, member", [
-    ("intelRdt", {"closID": "knarr-test"}), ("netDevices", {"eth0": {}})])
-def test_what_is_disabled_is_refused_and_what_is_enabled_is_not(features, plans, feature, member):
-    taken, _ = plans(lambda config: config["linux"].update({feature: member}))
-    assert taken == features["linux"][feature]["enabled"]
+def test_network_devices_can_be_planned(features, plans):
+    assert features["linux"]["netDevices"] == {"enabled": True}
+    assert plans(lambda config: config["linux"].update({"netDevices": {"eth0": {}}}))[0]
+
+
+def test_resctrl_is_known_and_refused_only_where_the_host_has_none(features, plans):
+    assert features["linux"]["intelRdt"] == {"enabled": True, "schemata": True, "monitoring": True}
+    taken, message = plans(lambda config: config["linux"].update(
+        {"intelRdt": {"schemata": ["L3:0=f"]}}))
+    mounted = " - resctrl " in pathlib.Path("/proc/self/mountinfo").read_text()
+    assert taken or not mounted
+    assert taken or ("linux.intelRdt: no resctrl file system is mounted" in message
+                     and "mount -t resctrl" in message)
 
 
 def test_every_annotation_that_the_source_acts_upon_is_listed(features):

@@ -64,6 +64,9 @@ public:
         if (done) {
             done = place_child();
         }
+        if (done && plan_.resctrl) {
+            done = join_resctrl();
+        }
         if (!done) {
             if (child_.pidfd.valid()) {
                 sys::kill_and_reap(child_.pidfd);
@@ -176,6 +179,12 @@ private:
         }
         KNARR_TRY(std::move(joined));
         return set_final_cpus(child_.pid);
+    }
+
+    Result<> join_resctrl() const {
+        const sys::Fd root = KNARR_TRY(sys::open_resctrl(*plan_.resctrl), "resctrl");
+        KNARR_TRY(sys::join_resctrl(root, *plan_.resctrl, child_.pid), "resctrl");
+        return {};
     }
 
     Result<> set_final_cpus(pid_t pid) const {

@@ -217,6 +217,7 @@ private:
             KNARR_TRY(make_cgroup(ways_.entered));
             entries = KNARR_TRY(sys::open_entries(ways_.entered), "cgroup");
         }
+        KNARR_TRY(join_resctrl());
         const Result<> told = send_entries(socket_, entries);
         if (told && events_.meanwhile) {
             KNARR_TRY(events_.meanwhile());
@@ -228,6 +229,22 @@ private:
         KNARR_TRY(events_.on_created(child_.pid));
         KNARR_TRY(fault_point("launch.recorded"));
         return send(socket_, Message::recorded);
+    }
+
+    /// The class holds what the first process starts from here on.
+    Result<> join_resctrl() {
+        if (!plan_.resctrl) {
+            return {};
+        }
+        resctrl_ = KNARR_TRY(sys::open_resctrl(*plan_.resctrl), "linux.intelRdt");
+        Result<> made = sys::make_resctrl(resctrl_, *plan_.resctrl);
+        if (!made) {
+            resctrl_.reset();
+            return fail(std::move(made).error().within("linux.intelRdt"));
+        }
+        KNARR_TRY(sys::join_resctrl(resctrl_, *plan_.resctrl, child_.pid), "linux.intelRdt");
+        trace().mark("join a class of resctrl");
+        return {};
     }
 
     /// The unit is there, or an error is: then its cgroup gets what systemd has no property for.
@@ -381,6 +398,9 @@ private:
         if (child_.pidfd.valid()) {
             sys::kill_and_reap(child_.pidfd);
         }
+        if (resctrl_.valid()) {
+            static_cast<void>(sys::unmake_resctrl(resctrl_, *plan_.resctrl));
+        }
         // The error on the way out is the one that matters: a unit without processes ends anyway.
         // One of that name that somebody else has is left alone.
         if (unit_asked_) {
@@ -407,6 +427,7 @@ private:
     sys::CgroupWays ways_;
     std::optional<rpc::Systemd> systemd_;
     bool unit_asked_ = false, unit_started_ = false;
+    sys::Fd resctrl_;  // valid: the class is made
     MovedDevices net_devices_;
     sys::CgroupPlan placed_;                    // the unit's cgroup, where it is
     std::vector<const sys::CgroupPlan*> made_;  // parts of ways_, to be removed on failure

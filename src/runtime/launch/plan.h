@@ -19,6 +19,7 @@
 
 #include "bundle/rootfs.h"
 #include "platform/cgroup.h"
+#include "platform/resctrl.h"
 #include "platform/seccomp.h"
 #include "rpc/systemd.h"
 #include "spec/runtime_config.h"
@@ -276,7 +277,8 @@ struct LaunchPlan {
     std::vector<JoinNamespace> joins;
     std::optional<IdMaps> id_maps;
     std::optional<sys::CgroupPlan> cgroup;
-    std::optional<SystemdUnit> unit;  // then `cgroup` is where its cgroup is expected
+    std::optional<SystemdUnit> unit;           // then `cgroup` is where its cgroup is expected
+    std::optional<sys::ResctrlGroup> resctrl;  // with `join` it is joined, not made
     std::vector<NetDevice> net_devices;
     std::vector<Step> steps;
     Identity identity;

@@ -132,6 +132,29 @@ void print_cgroup(const sys::CgroupPlan& cgroup, std::string& out) {
     }
 }
 
+void print_resctrl(const sys::ResctrlGroup& group, std::string& out) {
+    out += fmt::format("resctrl {}{}{}\n",
+                       printable(group.path()),
+                       group.make ? " (new)" : "",
+                       group.monitor.empty() ? "" : " monitored as " + printable(group.monitor));
+    for (const std::string& line : group.expected) {
+        out += fmt::format("  has {}\n", printable(line, 4096));
+    }
+    for (const std::string& line : group.schemata) {
+        out += fmt::format("  schemata = {}\n", printable(line, 4096));
+    }
+}
+
+void write_resctrl(const sys::ResctrlGroup& group, spec::JsonWriter& json) {
+    json.key("resctrl").begin_object();
+    json.member("path", group.path());
+    json.member("new", group.make);
+    json.member("monitor", group.monitor);
+    json.member("expected", group.expected);
+    json.member("schemata", group.schemata);
+    json.end_object();
+}
+
 void print_identity(const Identity& who, std::string& out) {
     out += fmt::format("user {}:{}", who.uid, who.gid);
     for (const gid_t group : who.groups) {
@@ -325,10 +348,12 @@ std::string plan_text(const LaunchPlan& plan) {
     if (plan.cgroup) {
         print_cgroup(*plan.cgroup, out);
     }
+    if (plan.resctrl) {
+        print_resctrl(*plan.resctrl, out);
+    }
     for (const NetDevice& device : plan.net_devices) {
-        out += fmt::format("network interface {} as {}\n",
-                           printable(device.host_name),
-                           printable(device.name));
+        out += fmt::format(
+            "network interface {} as {}\n", printable(device.host_name), printable(device.name));
     }
     out += "steps:\n" + print_steps(plan.steps);
     each_hook(plan.hooks, [&](const char* point, const std::vector<spec::Hook>& hooks) {
@@ -381,6 +406,9 @@ std::string plan_json(const LaunchPlan& plan) {
     }
     if (plan.cgroup) {
         write_cgroup(*plan.cgroup, json);
+    }
+    if (plan.resctrl) {
+        write_resctrl(*plan.resctrl, json);
     }
     if (!plan.net_devices.empty()) {
         json.key("net_devices").begin_object();

@@ -79,6 +79,12 @@ LaunchPlan every_step() {
     add(step::MemoryPolicy{.mode = 2, .node_mask = {3}});
     add(step::Console{.size = spec::ConsoleSize{.height = 25, .width = 80}});
     add(step::AwaitNetDevices{});
+    plan.resctrl = sys::ResctrlGroup{.mount_point = "/r",
+                                     .name = "gold",
+                                     .make = true,
+                                     .monitor = "web",
+                                     .expected = {"MB:0=10"},
+                                     .schemata = {"L3:0=f"}};
     plan.net_devices = {{.host_name = "eth1", .name = "eth0"}};
     plan.identity.uid = 5;
     plan.identity.groups = {6, 7};
@@ -104,6 +110,9 @@ gid map 0:1000:1 (setgroups denied)
 cgroup /sys/fs/cgroup/knarr/web
   pids.max = 5 (where it can be)
   device rule: allow c 1:* r
+resctrl /r/gold (new) monitored as web
+  has MB:0=10
+  schemata = L3:0=f
 network interface eth1 as eth0
 steps:
    1 time_offsets offsets="boottime 1 0\x0a"
@@ -164,6 +173,7 @@ TEST(PlanJson, HoldsWhatTheTextHolds) {
     EXPECT_EQ(member(json, "\"kind\": \"mount\"", "copy_up"), "true");
     EXPECT_EQ(member(json, "\"kind\": \"scheduler\"", "nice"), "5");
     EXPECT_EQ(member(json, "identity", "umask"), "18");
+    EXPECT_EQ(member(json, "\"resctrl\"", "path"), "\"/r/gold\"");
     EXPECT_EQ(member(json, "\"net_devices\"", "eth1"), "\"eth0\"");
     EXPECT_NE(json.find("\"allow c 1:* r\""), std::string::npos);
     EXPECT_NE(json.find("echo \\u001b[31m"), std::string::npos) << "no raw control characters";

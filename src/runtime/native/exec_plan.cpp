@@ -156,6 +156,9 @@ Result<LaunchPlan> plan_exec(ExecInput input, const sys::HostFacts& host) {
     }
     KNARR_TRY(plan_affinity(process, join));
     KNARR_TRY(plan_cgroups(input, plan));
+    if (input.resctrl != nullptr) {
+        plan.resctrl = *input.resctrl;
+    }
 
     if (process.terminal) {
         plan.steps.push_back({.name = "open a terminal",

@@ -18,9 +18,10 @@ struct ExecInput {
     const spec::RuntimeConfig& config;
     /// The container's filter, compiled at create; the configuration here has none.
     std::optional<sys::SeccompProgram> seccomp;
-    std::string rootfs;                       // host path
-    const sys::CgroupPlan* cgroup = nullptr;  // the container's; null: it has none
-    const rpc::UnitName* unit = nullptr;      // of systemd, if that made the cgroup
+    std::string rootfs;                          // host path
+    const sys::CgroupPlan* cgroup = nullptr;     // the container's; null: it has none
+    const rpc::UnitName* unit = nullptr;         // of systemd, if that made the cgroup
+    const sys::ResctrlGroup* resctrl = nullptr;  // the container's; null: it has none
     /// "SUB", or on v1 "CONTROLLERS:SUB": cgroups below the container's.
     std::vector<std::string> sub_cgroups;
     bool no_new_keyring = false;

@@ -11,6 +11,7 @@
 #include "runtime/native/devices.h"
 #include "runtime/native/id_maps.h"
 #include "runtime/native/identity.h"
+#include "runtime/native/intel_rdt.h"
 #include "runtime/native/mounts.h"
 #include "runtime/native/namespaces.h"
 #include "runtime/native/systemd_unit.h"
@@ -38,14 +39,6 @@ struct Draft {
         std::ranges::move(steps, std::back_inserter(plan.steps));
     }
 };
-
-Result<> refuse_unbuilt(const Draft& draft) {
-    const spec::Linux& linux_config = draft.linux_config;
-    if (linux_config.intel_rdt) {
-        return fail(Errc::unsupported, "linux.intelRdt: this build does not drive resctrl");
-    }
-    return {};
-}
 
 Result<> check_process(const spec::Process& process, const PlanOptions& options) {
     if (process.args.empty() || process.args.front().empty()) {
@@ -364,11 +357,11 @@ Result<LaunchPlan> plan_all(const bundle::Bundle& bundle,
                 .linux_config = bundle.config.linux_ ? *bundle.config.linux_ : kNothing};
     draft.rootless = options.rootless.value_or(host.uid != 0 || !host.initial_user_namespace);
     draft.plan.id = options.id;
-    KNARR_TRY(refuse_unbuilt(draft));
     KNARR_TRY(check_annotations(bundle.config, host));
     draft.namespaces = KNARR_TRY(plan_namespaces(bundle.config, host));
     KNARR_TRY(check_mount_namespace(draft));
     KNARR_TRY(plan_own_cgroup(draft));
+    draft.plan.resctrl = KNARR_TRY(plan_intel_rdt(bundle.config, host, options.id));
 
     // The child's steps. What needs the host's files or an unlimited process comes first.
     KNARR_TRY(plan_root(draft));
