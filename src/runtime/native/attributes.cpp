@@ -12,6 +12,7 @@
 #include "core/text.h"
 #include "runtime/native/feature_names.h"
 #include "runtime/native/identity.h"
+#include "runtime/native/number_set.h"
 
 namespace knarr::runtime::native {
 
@@ -191,29 +192,14 @@ Result<Step> personality_step(const spec::Personality& config) {
                                            config.domain == "LINUX" ? PER_LINUX : PER_LINUX32)}};
 }
 
-/// "0-3,7" as bits.
 Result<std::vector<std::uint64_t>> parse_nodes(const std::string& list) {
-    std::vector<std::uint64_t> mask;
-    if (list.empty()) {
-        return mask;
+    auto mask = parse_number_set(list, kMaxNodes);
+    if (!mask) {
+        return fail(Errc::invalid_config,
+                    "linux.memoryPolicy.nodes: \"{}\" is not a list of nodes such as 0-3,7",
+                    printable(list));
     }
-    for (const std::string_view part : split(list, ',')) {
-        const std::size_t dash = part.find('-');
-        const auto first = parse_number(part.substr(0, dash), kMaxNodes - 1);
-        const auto last = dash == std::string_view::npos
-                              ? first
-                              : parse_number(part.substr(dash + 1), kMaxNodes - 1);
-        if (!first || !last || *first > *last) {
-            return fail(Errc::invalid_config,
-                        "linux.memoryPolicy.nodes: \"{}\" is not a list of nodes such as 0-3,7",
-                        printable(list));
-        }
-        mask.resize(std::max<std::size_t>(mask.size(), *last / 64 + 1));
-        for (std::uint64_t node = *first; node <= *last; ++node) {
-            mask[node / 64] |= 1ULL << (node % 64);
-        }
-    }
-    return mask;
+    return std::move(*mask);
 }
 
 Result<Step> memory_policy_step(const spec::MemoryPolicy& config) {

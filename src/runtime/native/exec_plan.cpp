@@ -8,40 +8,22 @@
 #include "runtime/native/annotations.h"
 #include "runtime/native/identity.h"
 #include "runtime/native/namespaces.h"
+#include "runtime/native/number_set.h"
 
 namespace knarr::runtime::native {
 
 namespace {
 
-constexpr std::uint64_t kMaxCpus = 8192;  // the kernel's NR_CPUS
-
-/// "0-3,7" as bits; checked by the decoder for its form.
 Result<std::vector<std::uint64_t>> parse_cpus(const std::string& list, const char* property) {
-    std::vector<std::uint64_t> mask;
-    if (list.empty()) {
-        return mask;
+    auto mask = parse_number_set(list, kMaxCpus);
+    if (!mask) {
+        return fail(Errc::invalid_config,
+                    "{}: \"{}\" is not a list of CPUs below {}",
+                    property,
+                    printable(list),
+                    kMaxCpus);
     }
-    std::string text = list;
-    std::erase(text, ' ');
-    for (const std::string_view part : split(text, ',')) {
-        const std::size_t dash = part.find('-');
-        const auto first = parse_number(part.substr(0, dash), kMaxCpus - 1);
-        const auto last = dash == std::string_view::npos
-                              ? first
-                              : parse_number(part.substr(dash + 1), kMaxCpus - 1);
-        if (!first || !last || *first > *last) {
-            return fail(Errc::invalid_config,
-                        "{}: \"{}\" is not a list of CPUs below {}",
-                        property,
-                        printable(list),
-                        kMaxCpus);
-        }
-        mask.resize(std::max<std::size_t>(mask.size(), *last / 64 + 1));
-        for (std::uint64_t cpu = *first; cpu <= *last; ++cpu) {
-            mask[cpu / 64] |= 1ULL << (cpu % 64);
-        }
-    }
-    return mask;
+    return std::move(*mask);
 }
 
 Result<> plan_affinity(const spec::Process& process, JoinContainer& join) {

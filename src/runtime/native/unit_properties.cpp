@@ -7,6 +7,7 @@
 
 #include "core/text.h"
 #include "runtime/native/cgroup_plan.h"
+#include "runtime/native/number_set.h"
 #include "runtime/native/systemd_unit.h"
 
 namespace knarr::runtime::native {
@@ -18,7 +19,6 @@ using rpc::UnitProperty;
 constexpr std::uint64_t kInfinity = std::numeric_limits<std::uint64_t>::max();
 constexpr std::uint64_t kSecondUs = 1'000'000;
 constexpr std::uint64_t kPercentUs = 10'000;  // systemd counts whole percents of a CPU
-constexpr std::uint64_t kMaxCpus = 8192;      // the kernel's NR_CPUS
 
 class Properties {
 public:
@@ -59,26 +59,24 @@ private:
 
 /// "0-3,7" as bits, CPU 0 the lowest of the first byte.
 Result<rpc::dbus::Bytes> parse_set(std::string_view list, const char* property) {
-    rpc::dbus::Bytes bits;
-    for (const std::string_view part : split(list, ',')) {
-        const std::size_t dash = part.find('-');
-        const auto first = parse_number(part.substr(0, dash), kMaxCpus - 1);
-        const auto last = dash == std::string_view::npos
-                              ? first
-                              : parse_number(part.substr(dash + 1), kMaxCpus - 1);
-        if (!first || !last || *first > *last) {
-            return fail(Errc::invalid_config,
-                        "{}: \"{}\" is not a list of numbers below {}",
-                        property,
-                        printable(list),
-                        kMaxCpus);
-        }
-        bits.resize(std::max<std::size_t>(bits.size(), *last / 8 + 1));
-        for (std::uint64_t n = *first; n <= *last; ++n) {
-            bits[n / 8] = static_cast<std::uint8_t>(bits[n / 8] | 1U << n % 8);
+    const auto words = parse_number_set(list, kMaxCpus);
+    if (!words || words->empty()) {
+        return fail(Errc::invalid_config,
+                    "{}: \"{}\" is not a list of numbers below {}",
+                    property,
+                    printable(list),
+                    kMaxCpus);
+    }
+    rpc::dbus::Bytes bytes;
+    for (const std::uint64_t word : *words) {
+        for (unsigned shift = 0; shift < 64; shift += 8) {
+            bytes.push_back(static_cast<std::uint8_t>(word >> shift));
         }
     }
-    return bits;
+    while (bytes.back() == 0) {  // a list that is not empty has a bit
+        bytes.pop_back();
+    }
+    return bytes;
 }
 
 void add_memory(const spec::MemoryLimits& memory, bool v2, Properties& out) {
