@@ -1,5 +1,6 @@
 #include "engine/new_container.h"
 
+#include <csignal>
 #include <optional>
 
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/rollback.h"
+#include "core/text.h"
 #include "core/trace.h"
 #include "engine/attend.h"
 #include "engine/console.h"
@@ -21,8 +23,11 @@
 #include "engine/record.h"
 #include "engine/seccomp_agent.h"
 #include "platform/cgroup.h"
+#include "platform/cgroup_files.h"
+#include "platform/cgroup_stats.h"
 #include "platform/file.h"
 #include "platform/mounts_below.h"
+#include "platform/oom_watch.h"
 #include "platform/pidfd.h"
 #include "platform/signal.h"
 #include "platform/task.h"
@@ -300,6 +305,36 @@ Result<> go(Standing& standing) {
     return run_poststart(standing.record);
 }
 
+/// Why a program that SIGKILL ended is not there any more, while its cgroup still is.
+void tell_if_out_of_memory(const Context& context, const Record& record, int code) {
+    constexpr int kKilled = 128 + SIGKILL;
+    if (code != kKilled || !record.cgroup) {
+        return;
+    }
+    const sys::CgroupFiles files(*record.cgroup);
+    if (sys::memory_kills(files) == 0) {
+        return;
+    }
+    const auto memory = sys::cgroup_statistics(
+                            [&](std::string_view controller, const std::string& file) {
+                                return files.read(controller, file);
+                            },
+                            files.v2(),
+                            {})
+                            .memory;
+    std::string text = fmt::format("container {} was killed: out of memory", record.id);
+    if (memory && memory->memory.limit) {
+        text += fmt::format(": its limit is {}", human_size(*memory->memory.limit));
+        text += memory->memory.max
+                    ? fmt::format(", its peak use {}", human_size(*memory->memory.max))
+                    : "";
+        text += "; raise linux.resources.memory.limit (--memory)";
+    } else {
+        text += ": without a limit of its own, by one above it or for want of the host's memory";
+    }
+    context.warn(text);
+}
+
 }  // namespace
 
 Result<> conclude(const Context& context, const NewContainer& wanted, Record record, int code) {
@@ -412,6 +447,7 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
         what);
     relay->reset();  // what is said from here on is for a terminal as it was
     trace().mark("wait for the program to end");
+    tell_if_out_of_memory(context, record, code);
     KNARR_TRY(conclude(context, wanted, record, code), "{}", what);
     trace().mark("remove what there was");
     return code;

@@ -17,11 +17,8 @@ namespace {
 
 constexpr std::size_t kMaxBytes = 4096;
 
-/// memory.events, "oom_kill 3".
-std::uint64_t kills_in(const Fd& file) {
-    std::string text(kMaxBytes, '\0');
-    const ssize_t got = pread(file.get(), text.data(), text.size(), 0);
-    text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+/// "oom_kill 3", in memory.events and memory.oom_control.
+std::uint64_t kills_in(std::string_view text) {
     for (const std::string_view line : split(text, '\n')) {
         constexpr std::string_view kName = "oom_kill ";
         if (line.starts_with(kName)) {
@@ -31,7 +28,19 @@ std::uint64_t kills_in(const Fd& file) {
     return 0;
 }
 
+std::uint64_t kills_in(const Fd& file) {
+    std::string text(kMaxBytes, '\0');
+    const ssize_t got = pread(file.get(), text.data(), text.size(), 0);
+    text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+    return kills_in(text);
+}
+
 }  // namespace
+
+std::uint64_t memory_kills(const CgroupFiles& files) {
+    return kills_in(
+        files.read("memory", files.v2() ? "memory.events" : "memory.oom_control").value_or(""));
+}
 
 Result<std::optional<OomWatch>> OomWatch::open(const CgroupFiles& files) {
     const bool v2 = files.v2();

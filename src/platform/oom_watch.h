@@ -7,6 +7,10 @@
 
 namespace knarr::sys {
 
+/// How many processes of the cgroup the kernel has killed for want of memory. 0: also where it does
+/// not count them.
+std::uint64_t memory_kills(const CgroupFiles& files);
+
 /// Watches a cgroup: v1 by an eventfd of memory.oom_control, v2 by inotify on memory.events.
 class OomWatch {
 public:

@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+import rootless
 from oci import Host, wait_until
 
 
@@ -182,6 +183,45 @@ def terminal_alone(bundle):
     bundle.config["process"]["terminal"] = True
 
 
+def seccomp(bundle, default, *rules):
+    bundle.config["linux"]["seccomp"] = {
+        "defaultAction": default,
+        "syscalls": [{"names": names, "action": action} for names, action in rules]}
+
+
+def seccomp_denies_the_program(bundle):
+    seccomp(bundle, "SCMP_ACT_ALLOW", (["mkdir", "execve"], "SCMP_ACT_ERRNO"))
+
+
+def seccomp_forgets_the_program(bundle):
+    seccomp(bundle, "SCMP_ACT_KILL_PROCESS", (["read", "write", "exit_group"], "SCMP_ACT_ALLOW"))
+
+
+def seccomp_unknown_call(bundle):
+    seccomp(bundle, "SCMP_ACT_ALLOW", (["mkdir", "frobnicate"], "SCMP_ACT_ERRNO"))
+    bundle.config["annotations"] = {"run.oci.seccomp_fail_unknown_syscall": "1"}
+
+
+def no_apparmor(bundle):
+    if os.path.exists("/sys/kernel/security/apparmor"):
+        pytest.skip("this host has AppArmor")
+    bundle.config["process"]["apparmorProfile"] = "containers-default"
+
+
+def no_selinux(bundle):
+    if os.path.exists("/sys/fs/selinux/enforce"):
+        pytest.skip("this host has SELinux")
+    bundle.config["process"]["selinuxLabel"] = "system_u:system_r:container_t:s0"
+
+
+def missing_controller(bundle):
+    with open("/proc/self/cgroup", encoding="ascii") as file:
+        lines = file.read()
+    if "rdma" in lines or os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+        pytest.skip("no controller is known to be missing here")
+    bundle.config["linux"]["resources"] = {"rdma": {"mlx5_0": {"hcaHandles": 3}}}
+
+
 # name: (what is wrong, the verb, exit status or None, words of the message: operation, object, cause;
 # words of the hint)
 CASES = {
@@ -229,6 +269,21 @@ CASES = {
                      ["createRuntime hook", "/no/hook", "o such file or directory"], []),
     "unknown namespace": (unknown_namespace, "run", None, ["linux.namespaces", "networks"], []),
     "no such CPU": (exclusive_cpu, "run", None, ["cpuset.cpus", "999"], ["config.json"]),
+    "seccomp denies the program": (seccomp_denies_the_program, "run", None,
+                                   ["linux.seccomp", "execve", "SCMP_ACT_ERRNO"],
+                                   ["SCMP_ACT_ALLOW"]),
+    "seccomp forgets the program": (seccomp_forgets_the_program, "create", None,
+                                    ["linux.seccomp", "execve", "SCMP_ACT_KILL_PROCESS"],
+                                    ["SCMP_ACT_ALLOW"]),
+    "seccomp unknown call": (seccomp_unknown_call, "run", None,
+                             ["linux.seccomp", "frobnicate"], ["seccomp_fail_unknown_syscall"]),
+    "no AppArmor": (no_apparmor, "create", None,
+                    ["process.apparmorProfile", "containers-default", "not enabled"],
+                    ["leave the profile out"]),
+    "no SELinux": (no_selinux, "create", None,
+                   ["process.selinuxLabel", "container_t", "not enabled"], ["leave the label out"]),
+    "missing controller": (missing_controller, "create", None,
+                           ["linux.resources.rdma", "no mounted cgroup hierarchy"], ["mount"]),
     "terminal alone": (terminal_alone, "create", None, ["process.terminal"], ["--console-socket"]),
 }
 
@@ -344,3 +399,85 @@ def test_too_many_open_files(host):
 
     done = host.knarr("run", "-b", host.bundle("exit", "0").directory, host.new_id(), preexec_fn=few)
     assert done.returncode > 0 and "oo many open files" in done.stderr, done.stderr
+
+
+def test_a_profile_with_an_unknown_call_runs_and_names_it(host):
+    bundle = host.bundle("exit", "0")
+    seccomp(bundle, "SCMP_ACT_ALLOW", (["mkdir", "frobnicate"], "SCMP_ACT_ERRNO"))
+    bundle.save()
+    assert "frobnicate" in host.ok("run", "-b", bundle.directory, host.new_id()).stderr
+
+
+def test_a_profile_that_leaves_the_program_to_arguments_or_the_log_runs(host):
+    bundle = host.bundle("exit", "0")
+    seccomp(bundle, "SCMP_ACT_ALLOW", (["execve"], "SCMP_ACT_LOG"))
+    bundle.save()
+    host.ok("run", "-b", bundle.directory, host.new_id())
+    bundle.config["linux"]["seccomp"]["syscalls"] = [
+        {"names": ["execve"], "action": "SCMP_ACT_ERRNO",
+         "args": [{"index": 0, "value": 1, "op": "SCMP_CMP_EQ"}]}]
+    bundle.save()
+    host.ok("run", "-b", bundle.directory, host.new_id())
+
+
+MIB = 1 << 20
+
+
+def test_a_limit_that_not_even_the_start_fits_in(host):
+    """How far it comes depends on what is charged when: the launch is killed, or the program is."""
+    bundle = host.bundle("exit", "0")
+    bundle.config["linux"]["resources"] = {"memory": {"limit": 4096}}
+    bundle.save()
+    message = host.refused("run", "-b", bundle.directory, host.new_id())
+    assert "was killed" in message and "memory.limit" in message, message
+    assert re.search(r"limit is (4096 bytes|4\.0 KiB)", message), message
+
+
+def test_a_program_killed_for_memory_is_told_with_limit_and_peak(host):
+    bundle = host.bundle("memory", "64")
+    bundle.config["linux"]["resources"] = {"memory": {"limit": 16 * MIB, "swap": 16 * MIB}}
+    bundle.save()
+    container = host.new_id()
+    done = host.knarr("run", "-b", bundle.directory, container)
+    assert done.returncode == 137
+    message = re.search(r"warning: (.*out of memory.*)", done.stderr)
+    assert message, done.stderr
+    assert container in message[1] and "16.0 MiB" in message[1] and "memory.limit" in message[1]
+    peak = float(re.search(r"peak use ([0-9.]+) MiB", message[1])[1])
+    assert 15 <= peak <= 16, message[1]
+
+
+def test_a_program_killed_by_somebody_is_not_blamed_on_memory(host):
+    bundle = host.bundle("wait-signal")
+    bundle.config["linux"]["resources"] = {"memory": {"limit": 64 * MIB}}
+    bundle.save()
+    container = host.new_id()
+    running = host.start_process("run", "-b", bundle.directory, container, stderr=subprocess.PIPE)
+    wait_until(lambda: container in host.entries() and host.status(container) == "running",
+               "it does not run")
+    host.ok("kill", container, "KILL")
+    assert b"memory" not in running.communicate(timeout=30)[1]
+    assert running.returncode == 137
+
+
+@pytest.mark.parametrize("what, words, fix", [
+    ("helper", ["linux.uidMappings", "newuidmap", "not installed"], "apt-get install uidmap"),
+    ("limits", ["linux.resources", "no cgroup is delegated"], "Delegate=yes")])
+def test_what_an_ordinary_user_misses(knarr_path, witness_path, scratch, what, words, fix):
+    rootless.needs_user_namespaces()
+    host = rootless.UserHost(knarr_path, witness_path, scratch)
+    bundle = host.bundle("ids")
+    if what == "helper":
+        rootless.needs_helpers()
+        host.replace("/usr/bin/newuidmap", "")
+        rootless.map_range(bundle)
+    else:
+        if os.path.exists("/sys/fs/cgroup/cgroup.controllers"):
+            pytest.skip("cgroup v2: what is delegated is tested in test_rootless_cgroups.py")
+        bundle.config["linux"]["resources"] = {"pids": {"limit": 10}}
+        bundle.save()
+    message, hint = split_report(host.refused("run", "--bundle", bundle.directory, host.new_id()))
+    for word in words:
+        assert word in message, message
+    assert fix in hint, hint
+    host.assert_clean()

@@ -1,6 +1,8 @@
 #include "runtime/native/identity.h"
 
 #include <algorithm>
+#include <array>
+#include <optional>
 
 #include "bundle/seccomp_policy.h"
 #include "core/text.h"
@@ -116,16 +118,22 @@ void plan_capabilities(const spec::RuntimeConfig& config,
 Result<> plan_labels(const spec::Process& process, const sys::HostFacts& host, Identity& out) {
     if (!process.apparmor_profile.empty() && process.apparmor_profile != "unconfined" &&
         !host.apparmor) {
-        return fail(Errc::unsupported,
-                    "process.apparmorProfile: \"{}\" is asked for, but AppArmor is not enabled on "
-                    "this host",
-                    printable(process.apparmor_profile));
+        return fail(Error{
+            .code = Errc::unsupported,
+            .message = fmt::format("process.apparmorProfile: \"{}\" is asked for, but AppArmor is "
+                                   "not enabled on this host",
+                                   printable(process.apparmor_profile)),
+            .hint = "leave the profile out, or boot the host with AppArmor (apparmor=1 "
+                    "security=apparmor)"});
     }
     if (!process.selinux_label.empty() && !host.selinux) {
-        return fail(
-            Errc::unsupported,
-            "process.selinuxLabel: \"{}\" is asked for, but SELinux is not enabled on this host",
-            printable(process.selinux_label));
+        return fail(Error{
+            .code = Errc::unsupported,
+            .message = fmt::format("process.selinuxLabel: \"{}\" is asked for, but SELinux is not "
+                                   "enabled on this host",
+                                   printable(process.selinux_label)),
+            .hint = "leave the label out, or boot the host with SELinux (selinux=1 "
+                    "security=selinux)"});
     }
     if (host.apparmor) {
         out.apparmor_profile = process.apparmor_profile;
@@ -143,11 +151,45 @@ Result<> check_id(const char* property, std::uint32_t id) {
     return {};
 }
 
+/// The action of config.json for a call whatever its arguments; nothing where they decide.
+std::optional<std::string> action_for(const spec::Seccomp& seccomp, std::string_view call) {
+    std::string action = seccomp.default_action;
+    for (const spec::SeccompRule& rule : seccomp.syscalls) {
+        // A rule with the default action says nothing.
+        if (rule.action == seccomp.default_action ||
+            std::ranges::find(rule.names, call) == rule.names.end()) {
+            continue;
+        }
+        if (!rule.args.empty()) {
+            return std::nullopt;
+        }
+        action = rule.action;
+    }
+    return action;
+}
+
+/// A filter is loaded before the program, whose start is a call like any other. Where it is killed
+/// for that nobody is left who could say why.
+Result<> check_program_is_allowed(const spec::Seccomp& seccomp) {
+    constexpr std::array<std::string_view, 4> kStarts{
+        "SCMP_ACT_ALLOW", "SCMP_ACT_LOG", "SCMP_ACT_NOTIFY", "SCMP_ACT_TRACE"};
+    const std::optional<std::string> action = action_for(seccomp, "execve");
+    if (!action || std::ranges::find(kStarts, *action) != kStarts.end()) {
+        return {};
+    }
+    return fail(Error{.code = Errc::invalid_config,
+                      .message = fmt::format("linux.seccomp: the profile denies execve ({}), so "
+                                             "that no program can be started under it",
+                                             *action),
+                      .hint = "add execve to the names of a rule with SCMP_ACT_ALLOW"});
+}
+
 Result<> plan_seccomp(const spec::Seccomp& seccomp,
                       bool all_known,
                       Identity& out,
                       std::vector<std::string>& warnings) {
     bundle::SeccompConversion converted = KNARR_TRY(bundle::seccomp_policy(seccomp));
+    KNARR_TRY(check_program_is_allowed(seccomp));
     if (!converted.unknown_syscalls.empty() && all_known) {
         return fail(Error{.code = Errc::invalid_config,
                           .message = printable(

@@ -111,6 +111,24 @@ TEST(Identity, SeccompBecomesAFilterAndUnknownCallsAreWarnedAbout) {
     EXPECT_NE(error.message.find("no_such_call"), std::string::npos);
 }
 
+TEST(Identity, AProfileUnderWhichNoProgramCanBeStartedIsRefused) {
+    bundle::Bundle bundle = usual_bundle();
+    spec::Seccomp& seccomp = bundle.config.linux_->seccomp.emplace();
+    seccomp.default_action = "SCMP_ACT_KILL";
+    EXPECT_NE(must_fail(bundle, v1_host()).message.find("denies execve (SCMP_ACT_KILL)"),
+              std::string::npos);
+    seccomp.syscalls = {
+        {.names = {"execve"}, .action = "SCMP_ACT_ALLOW", .errno_ret = {}, .args = {}},
+        {.names = {"execve"}, .action = "SCMP_ACT_KILL", .errno_ret = {}, .args = {}}};
+    EXPECT_TRUE(must_plan(bundle, v1_host()).identity.seccomp) << "the default says nothing";
+    seccomp.default_action = "SCMP_ACT_ALLOW";
+    const Error error = must_fail(bundle, v1_host());
+    EXPECT_EQ(error.code, Errc::invalid_config);
+    EXPECT_NE(error.hint.find("SCMP_ACT_ALLOW"), std::string::npos);
+    seccomp.syscalls[1].args = {{.index = 0, .value = 1, .value_two = 0, .op = "SCMP_CMP_EQ"}};
+    EXPECT_TRUE(must_plan(bundle, v1_host()).identity.seccomp) << "the arguments decide";
+}
+
 TEST(Identity, LabelsNeedTheirSecurityModule) {
     bundle::Bundle bundle = usual_bundle();
     bundle.config.process->apparmor_profile = "web";
