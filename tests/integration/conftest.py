@@ -8,6 +8,8 @@ import tempfile
 
 import pytest
 
+from oci import Host
+
 # A shell starts what it puts into the background with SIGINT ignored, and programs inherit that: the
 # tests that send it need it as a terminal's foreground has it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -37,6 +39,17 @@ def witness_path():
     return path
 
 
+@pytest.fixture(scope="session")
+def breakable_knarr():
+    """The program with fault points (core/fault.h): KNARR_FAULT_BIN, else the dev build."""
+    path = pathlib.Path(os.environ.get("KNARR_FAULT_BIN", ROOT / "build/dev/bin/knarr"))
+    if not path.exists():
+        pytest.skip(f"{path} is not built: no program with fault points")
+    if b"create.made" not in path.read_bytes():
+        pytest.skip(f"{path} has no fault points: configure with -DKNARR_FAULTS=ON")
+    return path
+
+
 @pytest.fixture
 def scratch():
     """A directory that only we may enter and that is gone after the test."""
@@ -49,3 +62,12 @@ def scratch():
 def needs_root():
     if os.geteuid() != 0:
         pytest.skip("needs root: makes namespaces and cgroups")
+
+
+@pytest.fixture
+def host(knarr_path, witness_path, scratch, needs_root):
+    """Containers of this test alone; what they leave on the machine fails it."""
+    host = Host(knarr_path, witness_path, scratch)
+    yield host
+    host.destroy()
+    host.assert_clean()

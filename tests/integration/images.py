@@ -104,7 +104,13 @@ class Host:
         self.knarr, self.scratch = str(knarr), scratch
         self.root, self.data = scratch / "run", scratch / "data"
 
-    def run(self, *words, timeout=60, **options):
+    def run(self, *words, timeout=60, fault=None, **options):
+        """Runs knarr to its end; `fault` names a point of core/fault.h, for a program that has them."""
+        if fault:
+            options.setdefault("env", dict(os.environ, KNARR_FAULT=fault))
+            if fault.endswith("=kill"):
+                # Not into a pipe: a container that survives its starter would hold it open.
+                options.update(capture_output=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         options.setdefault("capture_output", True)
         options.setdefault("text", True)
         options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)

@@ -17,13 +17,6 @@ from oci import Host, alive, wait_until
 NOBODY = 65534
 
 
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-
-
 @pytest.fixture(scope="module")
 def layout(tmp_path_factory):
     config = {"Env": ["FROM_IMAGE=1", "SECRET_OF_THE_HOST"],

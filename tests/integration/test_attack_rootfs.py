@@ -10,16 +10,8 @@ import shutil
 import subprocess
 
 import pytest
-from oci import Host
 
 RACES = 25  # containers started while somebody exchanges names under them
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import shutil
 import subprocess
 
 import pytest
-from oci import Host, alive, wait_until
+from oci import alive, wait_until
 
 FAKE = """#!/bin/sh
 if [ "$1" = --version ]; then echo "Version: $FAKE_VERSION"; exit 0; fi
@@ -37,14 +37,6 @@ restore)
 esac
 exit 0
 """
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 @pytest.fixture

@@ -6,15 +6,6 @@ import pathlib
 import subprocess
 
 import pytest
-from oci import Host
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 def run(host, bundle, **options):

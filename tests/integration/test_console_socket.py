@@ -13,16 +13,8 @@ import tempfile
 import termios
 
 import pytest
-from oci import Host, alive, wait_until
+from oci import alive, wait_until
 from terminals import get_size, set_size, with_terminal
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 class Receiver:

@@ -11,15 +11,7 @@ import subprocess
 import pytest
 
 import rootless
-from oci import Host, wait_until
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
+from oci import wait_until
 
 
 def program(bundle, name, text, mode=0o755):

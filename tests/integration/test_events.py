@@ -9,18 +9,10 @@ import sys
 import time
 
 import pytest
-from oci import Host, wait_until
+from oci import wait_until
 
 MIB = 1 << 20
 V2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 def start(host, *words, shell=None, resources=None, change=None):

@@ -9,17 +9,9 @@ import subprocess
 import threading
 
 import pytest
-from oci import TOKEN_VARIABLE, Host, alive, wait_until
+from oci import TOKEN_VARIABLE, alive, wait_until
 
 CANNOT_EXEC = 255
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 class Box:

@@ -9,12 +9,6 @@ import subprocess
 
 import pytest
 from conftest import ROOT
-from oci import Host
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    return Host(knarr_path, witness_path, scratch)
 
 
 @pytest.fixture

@@ -11,18 +11,9 @@ import subprocess
 import time
 
 import pytest
-from oci import Host
 
 SECONDS = float(os.environ.get("KNARR_KILL_SECONDS", "8"))
 SAMPLES = 5
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 @pytest.fixture

@@ -16,14 +16,6 @@ from oci import Host
 ADDRESSES = ("192.0.2.7/24", "2001:db8::7/64", "203.0.113.1/32")
 
 
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
-
-
 class Network:
     """A network namespace by name."""
 

@@ -2,15 +2,6 @@
 
 import pytest
 
-from oci import Host
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 PASSWD = "root:x:0:0::/root:/bin/sh\nweb:x:1000:1000::/home/web:/bin/sh\n"

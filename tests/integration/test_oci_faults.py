@@ -5,16 +5,13 @@ named in another test.
 
 Needs a build with KNARR_FAULTS (the dev preset): KNARR_FAULT_BIN, else build/dev/bin/knarr."""
 
-import os
-import pathlib
 import re
 import signal
 import time
 
 import pytest
 from conftest import ROOT
-from oci import TOKEN_VARIABLE, Host, wait_until
-
+from oci import TOKEN_VARIABLE, wait_until
 
 
 def points_of_sources():
@@ -47,17 +44,8 @@ def test_no_point_is_forgotten():
 
 
 @pytest.fixture
-def host(witness_path, scratch, needs_root):
-    knarr = pathlib.Path(os.environ.get("KNARR_FAULT_BIN", ROOT / "build/dev/bin/knarr"))
-    if not knarr.exists():
-        pytest.skip(f"{knarr} is not built: no program with fault points")
-    host = Host(knarr, witness_path, scratch)
-    if host.knarr("run", "-b", host.bundle("exit", "0").directory, host.new_id(),
-                  fault="create.made").returncode == 0:
-        pytest.skip(f"{knarr} has no fault points: configure with -DKNARR_FAULTS=ON")
-    yield host
-    host.destroy()
-    host.assert_clean()
+def knarr_path(breakable_knarr):
+    return breakable_knarr
 
 
 @pytest.mark.parametrize("point", CREATE)

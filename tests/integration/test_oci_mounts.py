@@ -4,15 +4,6 @@ import os
 
 import pytest
 
-from oci import Host
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 def seen(host, bundle, script):

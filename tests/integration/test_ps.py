@@ -4,15 +4,7 @@ import json
 import os
 
 import pytest
-from oci import Host, wait_until
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
+from oci import wait_until
 
 
 @pytest.fixture

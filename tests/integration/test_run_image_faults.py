@@ -1,13 +1,8 @@
 """`knarr run IMAGE` failed or killed at every named point: nothing is left, or delete removes it."""
 
-import os
-import pathlib
-import subprocess
-
 import pytest
 
 import images
-from conftest import ROOT
 
 pytestmark = pytest.mark.usefixtures("needs_root")
 
@@ -21,24 +16,18 @@ def layout(tmp_path_factory):
 
 
 @pytest.fixture
-def host(scratch, layout):
-    knarr = pathlib.Path(os.environ.get("KNARR_FAULT_BIN", ROOT / "build/dev/bin/knarr"))
-    if not knarr.exists() or b"run_image.data" not in knarr.read_bytes():
-        pytest.skip(f"{knarr} has no fault points: configure with -DKNARR_FAULTS=ON")
-    host = images.Host(knarr, scratch)
+def host(breakable_knarr, scratch, layout):
+    host = images.Host(breakable_knarr, scratch)
     host.good("pull", "-q", layout)
     return host
 
 
-def run_with_fault(host, fault, *options, **streams):
-    return host.run("run", "-q", *options, "localhost/box", "sleep", "60",
-                    env=dict(os.environ, KNARR_FAULT=fault), **streams)
+def run_with_fault(host, fault, *options):
+    return host.run("run", "-q", *options, "localhost/box", "sleep", "60", fault=fault)
 
 
 def run_and_die(host, fault, *options):
-    # Not into a pipe: a container that survives its starter would hold it open.
-    streams = {"capture_output": False, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    assert run_with_fault(host, f"{fault}=kill", *options, **streams).returncode == -9
+    assert run_with_fault(host, f"{fault}=kill", *options).returncode == -9
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -11,14 +11,6 @@ import pytest
 from oci import Host, alive
 
 
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
-
-
 class Manager:
     """The part of systemd that listens."""
 

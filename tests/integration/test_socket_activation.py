@@ -8,16 +8,8 @@ import socket
 import subprocess
 
 import pytest
-from oci import Host, alive, wait_until
+from oci import alive, wait_until
 from test_console_socket import Receiver
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 @pytest.fixture

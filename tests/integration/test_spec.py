@@ -8,15 +8,6 @@ import subprocess
 import pytest
 
 import rootless
-from oci import Host
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 def prepared(host, bundle, *args):

@@ -1,7 +1,6 @@
 """Containers whose cgroup systemd makes: --systemd-cgroup, as root and as a user with a session."""
 
 import json
-import os
 import pathlib
 import shutil
 import signal
@@ -10,7 +9,6 @@ import subprocess
 import pytest
 
 import rootless
-from conftest import ROOT
 from oci import Host, wait_until
 from rootless import UID, UserHost
 
@@ -96,16 +94,10 @@ def host(request, knarr_path, witness_path, scratch, needs_root):
 
 
 @pytest.fixture
-def breakable(witness_path, scratch, needs_root):
+def breakable(breakable_knarr, witness_path, scratch, needs_root):
     """As root, with the program that has fault points."""
     needs_systemd()
-    knarr = pathlib.Path(os.environ.get("KNARR_FAULT_BIN", ROOT / "build/dev/bin/knarr"))
-    if not knarr.exists():
-        pytest.skip(f"{knarr} is not built: no program with fault points")
-    host = SystemHost(knarr, witness_path, scratch)
-    if host.knarr("run", "-b", host.bundle("exit", "0").directory, host.new_id(),
-                  fault="create.made").returncode == 0:
-        pytest.skip(f"{knarr} has no fault points: configure with -DKNARR_FAULTS=ON")
+    host = SystemHost(breakable_knarr, witness_path, scratch)
     yield host
     host.destroy()
     host.assert_clean()

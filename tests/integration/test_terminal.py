@@ -13,14 +13,6 @@ from terminals import Screen, set_size, with_terminal
 
 
 @pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
-
-
-@pytest.fixture
 def screen():
     screen = Screen()
     yield screen

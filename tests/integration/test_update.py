@@ -5,18 +5,10 @@ import os
 import pathlib
 
 import pytest
-from oci import Host, wait_until
+from oci import wait_until
 
 V2 = os.path.exists("/sys/fs/cgroup/cgroup.controllers")
 MIB = 1 << 20
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
 
 
 @pytest.fixture

@@ -4,17 +4,8 @@ import subprocess
 
 import pytest
 
-from oci import Host
 
 FIRST = 1_500_000_000
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    own = Host(knarr_path, witness_path, scratch)
-    yield own
-    own.destroy()
-    own.assert_clean()
 
 
 def with_users(bundle, *maps):

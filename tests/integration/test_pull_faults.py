@@ -1,0 +1,68 @@
+"""A pull that fails or is killed at every named point: the store stays whole, the next pull works."""
+
+import hashlib
+import re
+
+import pytest
+
+import images
+from conftest import ROOT
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+POINTS = ["pull.blob", "store.blob.commit", "layer.sync", "pull.ref"]
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    extra = images.Layer().add("etc/extra", b"second layer").bytes()
+    return images.write_layout(tmp_path_factory.mktemp("image") / "box", [images.base_layer(), extra])
+
+
+@pytest.fixture
+def host(breakable_knarr, scratch):
+    return images.Host(breakable_knarr, scratch)
+
+
+def staged(host):
+    return sorted(map(str, [*(host.data / "ingest").glob("*"), *(host.data / "layers").glob(".tmp-*")]))
+
+
+def blobs(host):
+    return [path for path in (host.data / "blobs").rglob("*") if path.is_file()]
+
+
+def test_no_point_is_forgotten():
+    found = set()
+    for room in ("image", "store", "layer"):
+        for path in (ROOT / "src" / room).rglob("*.cpp"):
+            found |= set(re.findall(r'fault_point\("([^"]+)"\)', path.read_text()))
+    assert found == set(POINTS)
+
+
+@pytest.mark.parametrize("how", ["", "=kill"])
+@pytest.mark.parametrize("point", POINTS)
+def test_a_pull_that_ended_half_way_can_be_repeated(host, layout, point, how):
+    done = host.run("pull", "-q", layout, fault=point + how)
+    if how:
+        assert done.returncode == -9
+    else:
+        assert done.returncode > 0 and point in done.stderr
+        assert staged(host) == []
+    for path in blobs(host):
+        assert path.name == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert host.good("images", "-q") == "", "an image that is not whole has a name"
+    host.good("pull", "-q", layout)
+    assert staged(host) == []
+    assert host.good("run", "--rm", "-q", "localhost/box", "cat", "/etc/extra") == "second layer"
+    assert host.traces() == []
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_nothing_of_a_killed_pull_stays_for_ever(host, layout, point):
+    host.run("pull", "-q", layout, fault=f"{point}=kill")
+    host.good("pull", "-q", layout)
+    host.good("rmi", "localhost/box")
+    assert blobs(host) == []
+    assert staged(host) == []
+    assert list((host.data / "layers").glob("[!.]*")) == []
