@@ -13,6 +13,10 @@ import pytest
 
 TOKEN_VARIABLE = "KNARR_TEST_TOKEN"
 
+# KNARR_TEST_CGROUP_MANAGER=systemd runs the same tests with containers that systemd makes cgroups for.
+CGROUP_MANAGER = [f"--cgroup-manager={manager}" for manager in
+                  filter(None, [os.environ.get("KNARR_TEST_CGROUP_MANAGER")])]
+
 
 def default_config(args):
     """A small configuration: the namespaces of `runc spec`, no capabilities, no seccomp."""
@@ -101,7 +105,7 @@ class Host:
         return environment
 
     def command(self, *args):
-        return [str(self.knarr_path), "--root", str(self.root), *map(str, args)]
+        return [str(self.knarr_path), "--root", str(self.root), *CGROUP_MANAGER, *map(str, args)]
 
     def start_process(self, *args, fault=None, **options):
         return subprocess.Popen(self.command(*args), env=self.environment(fault),
@@ -146,13 +150,14 @@ class Host:
         for entry in os.listdir("/proc"):
             if entry.isdigit() and int(entry) != os.getpid():
                 try:
-                    environment = pathlib.Path("/proc", entry, "environ").read_bytes()
-                    command = pathlib.Path("/proc", entry, "cmdline").read_bytes()
+                    # Most processes are not ours: the least that tells so is read.
+                    if mine not in pathlib.Path("/proc", entry, "environ").read_bytes() and \
+                            self.token.encode() not in pathlib.Path("/proc", entry, "cmdline").read_bytes():
+                        continue
                     stat = pathlib.Path("/proc", entry, "stat").read_text()
                 except OSError:
                     continue
-                if stat.rpartition(")")[2].split()[0] not in "ZX" and (
-                        mine in environment or self.token.encode() in command):
+                if stat.rpartition(")")[2].split()[0] not in "ZX":
                     found.append(int(entry))
         return found
 

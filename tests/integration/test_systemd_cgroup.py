@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import shutil
 import signal
 import subprocess
 
@@ -311,38 +310,3 @@ def test_a_killed_delete_can_be_repeated(breakable, point):
     host.knarr("delete", "--force", container, fault=point + "=kill")
     host.ok("delete", "--force", container)
     host.assert_clean()
-
-
-def test_podman_runs_containers_as_units(knarr_path, scratch, needs_root):
-    needs_systemd()
-    for program in ("podman", "conmon"):
-        if not shutil.which(program):
-            pytest.skip(f"no {program} (Debian package) on this machine")
-    busybox = shutil.which("busybox")
-    if not busybox:
-        pytest.skip("no busybox-static (Debian package) on this machine")
-    rootfs = scratch / "rootfs"
-    rootfs.mkdir()
-    shutil.copy2(busybox, rootfs / "busybox")
-
-    def podman(*args):
-        return subprocess.run(
-            ["podman", "--cgroup-manager=systemd", "--storage-driver=vfs", "--root",
-             str(scratch / "storage"), "--runroot", str(scratch / "run"), "--events-backend=file",
-             "--runtime", str(knarr_path), *args], capture_output=True, text=True, timeout=180)
-
-    done = podman("run", "--rm", "--network=none", "--memory=64m", "--cgroupns=host", "--rootfs",
-                  str(rootfs), "/busybox", "cat", "/proc/self/cgroup")
-    assert done.returncode == 0, done.stderr
-    assert "/machine.slice/libpod-" in done.stdout and ".scope" in done.stdout
-    name = "kt" + scratch.name.replace("_", "")
-    started = podman("run", "--detach", "--name", name, "--network=none", "--rootfs", str(rootfs),
-                     "/busybox", "sleep", "60")
-    assert started.returncode == 0, started.stderr
-    try:
-        assert podman("exec", name, "/busybox", "true").returncode == 0
-    finally:
-        podman("rm", "--force", "--time", "0", name)
-    units = subprocess.run(["systemctl", "list-units", "--all", "--plain", "--no-legend",
-                            f"libpod-{started.stdout.strip()}*"], capture_output=True, text=True)
-    assert units.stdout.strip() == ""

@@ -1,8 +1,9 @@
-"""Runs inside the virtual machine, as a service of systemd: one step after the other, and reports.
+"""Runs inside the virtual machine, as a service of systemd: the steps, as many at once as it has CPUs.
 
 A report is a line of JSON on the virtio-serial port "knarr"; tests/v2lane/run reads them.
 """
 
+import concurrent.futures
 import glob
 import json
 import os
@@ -10,11 +11,13 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import steps
 
 OUTPUT_BYTES = 60_000  # of a step's output go out
+TELLING = threading.Lock()  # reports do not mix
 
 
 def channel():
@@ -31,27 +34,63 @@ def tell(port, **what):
         data = data[os.write(port, data):]
 
 
-def environment():
+def environment(step):
     more = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "KNARR_BIN_DIR": f"{steps.PROJECT}/build/release/bin", "KNARR_WITNESS": f"{steps.BIN}/witness",
             "LD_LIBRARY_PATH": f"{steps.PROJECT}/build/lib", "XDG_CACHE_HOME": f"{steps.PROJECT}/cache"}
-    return {**os.environ, **more}
+    return {**os.environ, **more, **step.environment}
 
 
-def run(step):
-    """(status, None after the timeout; its output)."""
-    pathlib.Path(steps.REPORT).unlink(missing_ok=True)
-    output = pathlib.Path("/run/knarr-step.log")
+class Queue:
+    """Gives out steps so that no two at once use what only one of them can have."""
+
+    def __init__(self, todo):
+        self.todo, self.used, self.changed = list(todo), set(), threading.Condition()
+
+    def take(self):
+        with self.changed:
+            while self.todo:
+                for step in self.todo:
+                    if self.used.isdisjoint(step.uses):
+                        self.todo.remove(step)
+                        self.used.update(step.uses)
+                        return step
+                self.changed.wait()
+        return None
+
+    def give_back(self, step):
+        with self.changed:
+            self.used.difference_update(step.uses)
+            self.changed.notify_all()
+
+
+def run(step, patience):
+    """What is told of a step: its status (None after its time), its output and report."""
+    report, output = (pathlib.Path(f"/run/knarr-{step.name}.{kind}") for kind in ("xml", "log"))
+    start = time.monotonic()
     with output.open("wb") as out:
-        process = subprocess.Popen(step.command, cwd=steps.PROJECT, stdin=subprocess.DEVNULL, stdout=out,
-                                   stderr=subprocess.STDOUT, env=environment(), start_new_session=True)
+        process = subprocess.Popen(step.words(report), cwd=steps.PROJECT,
+                                   stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
+                                   env=environment(step), start_new_session=True)
         try:
-            status = process.wait(step.seconds)
+            status = process.wait(step.seconds * patience)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             status = None
-    return status, output.read_bytes()[-OUTPUT_BYTES:].decode(errors="replace")
+    return {"name": step.name, "status": status, "seconds": round(time.monotonic() - start),
+            "output": output.read_bytes()[-OUTPUT_BYTES:].decode(errors="replace"),
+            "wants_report": bool(step.report),
+            "report": report.read_text() if step.report and report.exists() else None}
+
+
+def work(queue, port, patience):
+    while step := queue.take():
+        print(f"knarr's tests: {step.name}", flush=True)
+        told = run(step, patience)
+        queue.give_back(step)
+        with TELLING:
+            tell(port, event="step", **told)
 
 
 def main():
@@ -63,15 +102,12 @@ def main():
     init = pathlib.Path("/proc/1/comm").read_text().strip()
     tell(port, event="up", kernel=os.uname().release, init=init, cgroup=filesystem, controllers=controllers)
     chosen = json.loads(pathlib.Path(steps.PROJECT, "chosen.json").read_text())
-    todo = [steps.pytest("chosen", 1200, *chosen)] if chosen else steps.PARTS[words["knarr.part"]]
-    for step in todo:
-        print(f"knarr's tests: {step.name}", flush=True)
-        start = time.monotonic()
-        status, output = run(step)
-        report = pathlib.Path(steps.REPORT)
-        tell(port, event="step", name=step.name, status=status, seconds=round(time.monotonic() - start),
-             output=output, wants_report=step.report,
-             report=report.read_text() if step.report and report.exists() else None)
+    todo = steps.choose(words["knarr.part"], **chosen)
+    queue = Queue(todo)
+    cpus = len(os.sched_getaffinity(0))
+    with concurrent.futures.ThreadPoolExecutor(cpus) as pool:
+        for worker in [pool.submit(work, queue, port, float(words["knarr.patience"])) for _ in range(cpus)]:
+            worker.result()
     tell(port, event="done")
 
 

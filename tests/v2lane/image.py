@@ -20,7 +20,7 @@ BUILD_TIMEOUT_SECONDS = 25 * 60
 
 PACKAGES = [
     "systemd", "systemd-sysv", "dbus", "dbus-user-session", "libpam-systemd", "uidmap",
-    "podman", "conmon", "crun", "runc", "python3-pytest", "busybox-static",
+    "podman", "catatonit", "conmon", "crun", "runc", "containerd", "docker.io", "python3-pytest", "busybox-static",
     "procps", "iproute2", "kmod", "strace", "acl", "attr", "skopeo", "umoci", "zstd", "file",
 ]
 # The user of tests/integration/rootless.py; has a systemd user manager from boot on.

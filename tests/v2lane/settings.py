@@ -19,7 +19,7 @@ MASKED = [
     "podman.socket", "podman-auto-update.timer", "podman-auto-update.service", "podman-restart.service",
     "systemd-random-seed.service", "dev-hugepages.mount", "sys-kernel-debug.mount",
     "sys-kernel-tracing.mount", "sys-fs-fuse-connections.mount", "systemd-journal-flush.service",
-    "systemd-remount-fs.service", "systemd-sysusers.service", "modprobe@.service",
+    "containerd.service", "docker.service", "docker.socket", "systemd-remount-fs.service", "systemd-sysusers.service", "modprobe@.service",
 ]
 
 UNIT = f"""[Unit]
@@ -129,7 +129,7 @@ def write_project_disk(project, work, part, chosen):
                     dynamic.append(program)
     for name, path in libraries(dynamic).items():
         place(pathlib.Path(path).resolve(), stage / "build/lib" / name)
-    if part == "full":
+    if part != "smoke":
         for folder in image.cache_dir().glob("runtime-tools-*"):
             for path in folder.iterdir():
                 place(path, stage / "cache/knarr" / folder.name / path.name)
