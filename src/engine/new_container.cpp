@@ -424,7 +424,7 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
     std::optional<NotifyProxy> notify =
         listen_for_readiness(context, standing->dir, wanted.service);
     Result<std::optional<Relay>> relay = standing->console.start_relay(standing->launched.gate);
-    Result<> running = relay ? go(*standing) : Result<>(fail(std::move(relay).error()));
+    Result<> running = relay ? go(*standing) : Result<>(fail(relay.error()));
     if (!running) {
         remove_pid_file(standing->pid_file);
         undo(context, std::move(standing->dir), standing->record);
