@@ -54,6 +54,7 @@ public:
 
     std::vector<std::string> warnings() const {
         std::vector<std::string> all;
+        all.reserve(left_out_.size());
         for (const auto& [why, names] : left_out_) {
             all.push_back(
                 fmt::format("process.capabilities: left out {} ({})", fmt::join(names, ", "), why));
@@ -241,7 +242,7 @@ Result<Identity> plan_identity(const spec::RuntimeConfig& config,
                         "process.user.umask: {:o} (octal) is not in 0 to 777",
                         *process.user.umask);
         }
-        out.umask = *process.user.umask;
+        out.umask = process.user.umask;
     }
     plan_capabilities(config, host, out, warnings);
     out.no_new_privs = process.no_new_privileges;
