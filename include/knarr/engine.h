@@ -144,6 +144,32 @@ public:
     /// Errors: image_not_found; image_in_use, naming a container that stands on it.
     Result<RemovedImage> remove_image(std::string_view name);
 
+    /// Gives an image a further name; a name that another image has moves. The canonical name.
+    Result<std::string> tag_image(std::string_view name, std::string_view new_name);
+    /// Takes names from an image, all of them when `names` is empty; the image stays. What was
+    /// taken. Errors: image_not_found; invalid_argument for a name of another image.
+    Result<std::vector<std::string>> untag_image(std::string_view name,
+                                                 const std::vector<std::string>& names);
+    Result<std::vector<HistoryStep>> image_history(std::string_view name) const;
+    /// Writes images into an archive that docker, podman and skopeo read.
+    Result<> save_images(const SaveRequest& request) const;
+    /// Stores all images of a docker archive, OCI archive or OCI layout, told apart by content.
+    Result<std::vector<LoadedImage>> load_images(const std::string& path,
+                                                 const PullOptions& options,
+                                                 const PullProgressFn& progress);
+    /// Makes an image of one layer. Its ID.
+    Result<std::string> import_image(const ImportRequest& request, const PullProgressFn& progress);
+
+    // --- the store's upkeep; any number of processes pull, run and collect at the same time ---
+    /// Removes blobs and layers that no image, no container and no running pull needs.
+    Result<RemovedGarbage> collect_garbage();
+    /// Removes images that no container uses, as `request` says, and the garbage.
+    Result<PrunedImages> prune_images(const PruneRequest& request);
+    /// Reads every byte of the named images' blobs again, of all blobs when there is no name.
+    /// Errors: image_not_found. Damage is no error but in the report.
+    Result<VerifyReport> verify_images(const std::vector<std::string>& names, DamagePolicy policy);
+    Result<StoreUsage> image_usage() const;
+
 private:
     explicit Engine(EngineOptions options, std::unique_ptr<engine::StateRoot> root);
     EngineOptions options_;

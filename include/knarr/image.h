@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -46,18 +47,104 @@ using PullProgressFn = std::function<void(const PullProgress&)>;
 
 /// One stored image, with all the names it has.
 struct ImageSummary {
-    std::string id = {};                       ///< digest of its configuration, "sha256:..."
-    std::string digest = {};                   ///< digest of its manifest
-    std::vector<std::string> references = {};  ///< "docker.io/library/busybox:latest"
-    std::string created = {};                  ///< RFC 3339, as the image says; may be empty
-    std::string platform = {};                 ///< "linux/amd64"
-    std::uint64_t size = 0;                    ///< bytes of its blobs in the store
+    std::string id = {};                         ///< digest of its configuration, "sha256:..."
+    std::string digest = {};                     ///< digest of its manifest
+    std::vector<std::string> references = {};    ///< "docker.io/library/busybox:latest"
+    std::string created = {};                    ///< RFC 3339, as the image says; may be empty
+    std::string platform = {};                   ///< "linux/amd64"
+    std::uint64_t size = 0;                      ///< bytes of its blobs in the store
+    std::vector<std::string> repo_tags = {};     ///< references with a tag as docker shows them
+    std::vector<std::string> repo_digests = {};  ///< "busybox@sha256:..."
+    std::map<std::string, std::string> labels = {};
 };
 
 /// What removing an image did.
 struct RemovedImage {
     std::vector<std::string> untagged = {};  ///< references
     std::vector<std::string> deleted = {};   ///< digests of blobs
+};
+
+/// One step of how an image was made, the newest first.
+struct HistoryStep {
+    std::string id = {};  ///< of the image for the newest step; else empty: docker's "<missing>"
+    std::string created = {}, created_by = {}, comment = {};
+    std::uint64_t size = 0;  ///< bytes of files in the unpacked layer, of the blob when it is not
+    std::vector<std::string> tags = {};  ///< of the newest step
+};
+
+enum class ArchiveFormat : std::uint8_t { docker_archive, oci_archive, oci_dir };
+
+struct SaveRequest {
+    std::vector<std::string> names = {};
+    ArchiveFormat format = ArchiveFormat::docker_archive;
+    std::string path = {};  ///< a file, for oci_dir a directory; empty: standard output
+};
+
+/// An image that was read from an archive.
+struct LoadedImage {
+    std::string id = {}, reference = {};  ///< the reference may be a bare digest: it has no name
+};
+
+struct ImportRequest {
+    std::string path = {};       ///< of a tar of a root file system, compressed or not
+    std::string reference = {};  ///< empty: the image has no name
+    std::string message = {};
+    std::string platform = {};              ///< empty: the host's
+    std::vector<std::string> changes = {};  ///< Dockerfile instructions: "CMD [\"sh\"]"
+};
+
+/// What a collection of garbage removed.
+struct RemovedGarbage {
+    std::uint64_t blobs = 0, layers = 0;
+    std::uint64_t quarantined = 0;  ///< damaged blobs that had been put aside
+    std::uint64_t bytes = 0;        ///< of blobs
+};
+
+/// Which images to remove.
+struct PruneRequest {
+    bool all = false;  ///< all that no container uses, not only those without a name
+    std::function<bool(const ImageSummary&)> only = {};  ///< nothing: no further condition
+};
+
+struct PrunedImages {
+    std::vector<std::string> untagged = {};  ///< references
+    std::vector<std::string> deleted = {};   ///< digests of blobs that images had
+    std::uint64_t bytes = 0;                 ///< what went, garbage included
+};
+
+/// Whether a verification puts damaged blobs aside, so that the next pull fetches them.
+enum class DamagePolicy : std::uint8_t { quarantine, report };
+
+/// A stored blob whose bytes are not what its name says, or one that is needed and not there.
+struct BrokenBlob {
+    std::string digest = {};
+    std::uint64_t size = 0;                    ///< as found; 0 when it is missing
+    std::string problem = {};                  ///< for people: "its bytes are sha256:..."
+    std::vector<std::string> references = {};  ///< of the images that need it
+};
+
+struct VerifyReport {
+    std::uint64_t blobs = 0, bytes = 0;  ///< that were read
+    std::vector<BrokenBlob> damaged = {}, missing = {};
+};
+
+/// One line of what the store takes: `active` and the bytes besides `reclaimable` are used by
+/// containers.
+struct UsageLine {
+    std::uint64_t total = 0, active = 0, bytes = 0, reclaimable = 0;
+};
+
+struct ImageUsage {
+    ImageSummary image = {};
+    std::uint64_t shared = 0, unique = 0;  ///< bytes of blobs that other images have too, or not
+    std::uint64_t containers = 0;
+};
+
+struct StoreUsage {
+    UsageLine images = {};   ///< blobs of images
+    UsageLine layers = {};   ///< what is unpacked of them: bytes of file content
+    UsageLine garbage = {};  ///< blobs that no image needs, and damaged ones that were put aside
+    std::vector<ImageUsage> each = {};
 };
 
 }  // namespace knarr

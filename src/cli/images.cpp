@@ -3,6 +3,7 @@
 #include <array>
 
 #include "cli/containers.h"
+#include "cli/image_verbs.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
 #include "cli/table.h"
@@ -39,39 +40,17 @@ Result<int> run_pull(Context& context, const Parsed& args) {
 }
 
 constexpr std::array kListOptions{
-    Option{.name = "json", .help = "print a JSON array"},
-    Option{.name = "format", .value = "FORMAT", .help = "table or json", .fallback = "table"},
+    Option{.name = "json", .help = "print a JSON array, as docker's API has it"},
+    Option{.name = "format",
+           .value = "FORMAT",
+           .help = "table, json or '{{json .}}': one object a line, as docker's command line",
+           .fallback = "table"},
     Option{.name = "quiet", .letter = 'q', .help = "print IDs only"},
     Option{.name = "no-trunc", .help = "print IDs whole"},
     Option{.name = "all", .letter = 'a', .help = "no effect: all images are always shown"},
 };
 
-/// "docker.io/library/busybox:latest" -> {"docker.io/library/busybox", "latest"}.
-std::pair<std::string, std::string> split_reference(const std::string& reference) {
-    const std::size_t at = reference.find('@');
-    if (at != std::string::npos) {
-        return {reference.substr(0, at), "<none>"};
-    }
-    const std::size_t colon = reference.rfind(':');
-    const std::size_t slash = reference.rfind('/');
-    if (colon == std::string::npos || (slash != std::string::npos && colon < slash)) {
-        return {reference, "<none>"};
-    }
-    return {reference.substr(0, colon), reference.substr(colon + 1)};
-}
-
-std::string shown_id(const std::string& id, bool whole) {
-    if (whole) {
-        return id;
-    }
-    const std::size_t colon = id.find(':');
-    return id.substr(colon == std::string::npos ? 0 : colon + 1, 12);
-}
-
 std::string images_table(const std::vector<ImageSummary>& all, bool whole) {
-    const std::int64_t now =
-        std::chrono::duration_cast<std::chrono::seconds>(system_clock().wall().time_since_epoch())
-            .count();
     std::vector<std::vector<std::string>> rows{
         {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"}};
     for (const ImageSummary& image : all) {
@@ -80,39 +59,71 @@ std::string images_table(const std::vector<ImageSummary>& all, bool whole) {
             auto [repository, tag] = split_reference(reference);
             rows.push_back({std::move(repository),
                             std::move(tag),
-                            image.id.empty() ? "<damaged>" : shown_id(image.id, whole),
-                            ago(parse_time(image.created), now),
+                            shown_id(image.id, whole),
+                            ago(parse_time(image.created), now_s()),
                             decimal_size(image.size)});
         }
     }
     return format_table(rows);
 }
 
+/// The shape of docker's API, and what it has no place for: Digest, References, Platform.
 std::string images_json(const std::vector<ImageSummary>& all) {
     spec::JsonWriter json(spec::JsonLayout::indented);
     json.begin_array();
     for (const ImageSummary& image : all) {
-        json.begin_object().member("Id", image.id).member("Digest", image.digest);
-        json.member("RepoTags", image.references).member("Created", image.created);
-        json.member("Platform", image.platform).member("Size", image.size).end_object();
+        json.begin_object().member("Id", image.id).member("ParentId", "");
+        json.member("RepoTags", image.repo_tags).member("RepoDigests", image.repo_digests);
+        json.member("Created", std::max<std::int64_t>(parse_time(image.created), 0));
+        json.member("Size", image.size).member("SharedSize", -1).key("Labels");
+        if (image.labels.empty()) {
+            json.null();
+        } else {
+            json.value(image.labels);
+        }
+        json.member("Containers", -1).member("Digest", image.digest);
+        json.member("References", image.references).member("Platform", image.platform);
+        json.end_object();
     }
     json.end_array();
-    return std::move(json).text();
+    return std::move(json).text() + "\n";
+}
+
+/// As docker's `images --format '{{json .}}'`.
+std::string images_lines(const std::vector<ImageSummary>& all, bool whole) {
+    std::string text;
+    for (const ImageSummary& image : all) {
+        for (const std::string& reference : image.references) {
+            const auto [repository, tag] = split_reference(reference);
+            const std::string size = decimal_size(image.size);
+            spec::JsonWriter json;
+            json.begin_object().member("Containers", "N/A").member("CreatedAt", image.created);
+            json.member("CreatedSince", ago(parse_time(image.created), now_s()));
+            json.member("Digest", image.digest).member("ID", shown_id(image.id, whole));
+            json.member("Repository", repository).member("SharedSize", "N/A").member("Size", size);
+            json.member("Tag", tag).member("UniqueSize", "N/A").member("VirtualSize", size);
+            json.end_object();
+            text += std::move(json).text() + "\n";
+        }
+    }
+    return text;
 }
 
 Result<int> run_images(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    const ListFormat format = KNARR_TRY(list_format(args));
+    const ImageFormat format = KNARR_TRY(image_format(args));
     const Engine engine = KNARR_TRY(open_engine(context));
     const auto all = KNARR_TRY(engine.images());
+    const bool whole = args.flag("no-trunc");
     std::string text;
     if (args.flag("quiet")) {
         for (const ImageSummary& image : all) {
-            text += shown_id(image.id, args.flag("no-trunc")) + "\n";
+            text += shown_id(image.id, whole) + "\n";
         }
+    } else if (format == ImageFormat::table) {
+        text = images_table(all, whole);
     } else {
-        text = format == ListFormat::json ? images_json(all) + "\n"
-                                          : images_table(all, args.flag("no-trunc"));
+        text = format == ImageFormat::json ? images_json(all) : images_lines(all, whole);
     }
     KNARR_TRY(print(text));
     return 0;
@@ -203,9 +214,52 @@ constexpr Verb kImageInspect{
     .example = "knarr image inspect busybox",
     .run = run_inspect,
 };
-constexpr std::array kInner{&kImageList, &kImagePull, &kImageRm, &kImageInspect};
+constexpr std::array kInner{&kImageList,
+                            &kImagePull,
+                            &kImageRm,
+                            &kImageInspect,
+                            &kTag,
+                            &kUntag,
+                            &kHistory,
+                            &kImageGc,
+                            &kImagePrune,
+                            &kImageVerify,
+                            &kImageDf};
 
 }  // namespace
+
+std::pair<std::string, std::string> split_reference(const std::string& reference) {
+    const std::size_t at = reference.find('@');
+    if (at != std::string::npos) {
+        return {reference.substr(0, at), "<none>"};
+    }
+    if (reference.starts_with("sha256:")) {
+        return {"<none>", "<none>"};
+    }
+    const std::size_t colon = reference.rfind(':');
+    const std::size_t slash = reference.rfind('/');
+    if (colon == std::string::npos || (slash != std::string::npos && colon < slash)) {
+        return {reference, "<none>"};
+    }
+    return {reference.substr(0, colon), reference.substr(colon + 1)};
+}
+
+std::string shown_id(const std::string& id, bool whole) {
+    if (id.empty()) {
+        return "<damaged>";
+    }
+    if (whole) {
+        return id;
+    }
+    const std::size_t colon = id.find(':');
+    return id.substr(colon == std::string::npos ? 0 : colon + 1, 12);
+}
+
+std::int64_t now_s() {
+    return std::chrono::duration_cast<std::chrono::seconds>(
+               system_clock().wall().time_since_epoch())
+        .count();
+}
 
 constexpr Verb kPull{
     .name = "pull",
@@ -247,8 +301,8 @@ constexpr Verb kRmi{
 constexpr Verb kImage{
     .name = "image",
     .synopsis = "VERB [options] [arguments]",
-    .summary = "verbs on images: list, pull, rm, inspect",
-    .about = "Holds the verbs on images.",
+    .summary = "verbs on images: list, pull, rm, inspect, gc, verify, ...",
+    .about = "Holds the verbs on images and their store.",
     .example = "knarr image inspect busybox",
     .inner = kInner,
 };

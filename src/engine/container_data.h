@@ -25,8 +25,8 @@ struct ContainerUse {
     std::vector<spec::Digest> chain;  // chain IDs of its layers, lowest first
 };
 
-/// DATA_ROOT/containers/.lock: held shared from the choice of an image until the container's
-/// directory says that it is used, exclusively while images are removed.
+/// DATA_ROOT/containers/.lock: held shared while a container's directory is made that says which
+/// image it uses (until then a lease protects the layers), exclusively while images are removed.
 Result<sys::FileLock> lock_containers(const std::string& data_root, sys::FileLock::Kind kind);
 
 std::string container_dir(const std::string& data_root, const std::string& id);

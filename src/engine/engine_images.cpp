@@ -5,7 +5,9 @@
 #include "engine/policy.h"
 #include "engine/run_image.h"
 #include "image/image_list.h"
+#include "image/names.h"
 #include "image/pull.h"
+#include "image/upkeep.h"
 #include "knarr/engine.h"
 #include "store/store.h"
 
@@ -24,7 +26,8 @@ Result<std::string> Engine::pull_image(const std::string& name,
                                        const PullProgressFn& progress) {
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
     const auto store = KNARR_TRY(store::Store::open(options_.data_root));
-    return KNARR_TRY(image::pull_image(store, name, options, limits, progress)).id.text();
+    const store::Lease lease = KNARR_TRY(store.lease());
+    return KNARR_TRY(image::pull_image(store, lease, name, options, limits, progress)).id.text();
 }
 
 Result<std::vector<ImageSummary>> Engine::images() const {
@@ -39,6 +42,40 @@ Result<std::string> Engine::inspect_image(std::string_view name) const {
 
 Result<RemovedImage> Engine::remove_image(std::string_view name) {
     return engine::remove_image(options_.data_root, name);
+}
+
+Result<std::string> Engine::tag_image(std::string_view name, std::string_view new_name) {
+    const auto store = KNARR_TRY(store::Store::open(options_.data_root));
+    return image::tag_image(store, name, new_name);
+}
+
+Result<std::vector<std::string>> Engine::untag_image(std::string_view name,
+                                                     const std::vector<std::string>& names) {
+    const auto store = KNARR_TRY(store::Store::open(options_.data_root));
+    return image::untag_image(store, name, names);
+}
+
+Result<std::vector<HistoryStep>> Engine::image_history(std::string_view name) const {
+    const auto store = KNARR_TRY(store::Store::open(options_.data_root));
+    return image::image_history(store, name);
+}
+
+Result<RemovedGarbage> Engine::collect_garbage() {
+    return engine::collect_garbage(options_.data_root);
+}
+
+Result<PrunedImages> Engine::prune_images(const PruneRequest& request) {
+    return engine::prune_images(options_.data_root, request);
+}
+
+Result<VerifyReport> Engine::verify_images(const std::vector<std::string>& names,
+                                           DamagePolicy policy) {
+    const auto store = KNARR_TRY(store::Store::open(options_.data_root));
+    return image::verify_images(store, names, policy);
+}
+
+Result<StoreUsage> Engine::image_usage() const {
+    return engine::image_usage(options_.data_root);
 }
 
 }  // namespace knarr

@@ -1,29 +1,67 @@
 #include "engine/images.h"
 
-#include <algorithm>
-#include <optional>
+#include <vector>
 
 #include "engine/container_data.h"
 #include "image/image_list.h"
+#include "image/upkeep.h"
 
 namespace knarr::engine {
 
-Result<RemovedImage> remove_image(const std::string& data_root, std::string_view text) {
-    const auto store = KNARR_TRY(store::Store::open(data_root));
-    const sys::FileLock lock =
-        KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::exclusive));
-    const std::vector<ContainerUse> uses = KNARR_TRY(images_in_use(data_root));
-    image::ImageUse in_use;
-    in_use.user = [&](const image::Image& image) -> std::optional<std::string> {
-        const auto user = std::find_if(uses.begin(), uses.end(), [&](const ContainerUse& use) {
-            return use.image_id == image.id.text();
-        });
-        return user == uses.end() ? std::nullopt : std::optional(user->container);
-    };
-    for (const ContainerUse& use : uses) {
-        in_use.layers.insert(use.chain.begin(), use.chain.end());
+namespace {
+
+/// The store, and what containers need of it as long as this lives: no container can begin to use
+/// an image without being seen, by its directory or by its lease.
+struct Upkeep {
+    store::Store store;
+    sys::FileLock lock;
+    image::ImageUse use;
+};
+
+Result<Upkeep> open_upkeep(const std::string& data_root) {
+    auto store = KNARR_TRY(store::Store::open(data_root));
+    auto lock = KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::exclusive));
+    std::vector<ContainerUse> uses = KNARR_TRY(images_in_use(data_root));
+    image::ImageUse use;
+    for (const ContainerUse& one : uses) {
+        use.layers.insert(one.chain.begin(), one.chain.end());
     }
-    return image::remove_image(store, text, in_use);
+    use.users = [uses = std::move(uses)](const image::Image& image) {
+        std::vector<std::string> users;
+        for (const ContainerUse& one : uses) {
+            if (one.image_id == image.id.text()) {
+                users.push_back(one.container);
+            }
+        }
+        return users;
+    };
+    return Upkeep{.store = std::move(store), .lock = std::move(lock), .use = std::move(use)};
+}
+
+}  // namespace
+
+Result<RemovedImage> remove_image(const std::string& data_root, std::string_view text) {
+    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root));
+    return image::remove_image(upkeep.store, text, upkeep.use);
+}
+
+Result<RemovedGarbage> collect_garbage(const std::string& data_root) {
+    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root));
+    const auto collected = KNARR_TRY(upkeep.store.collect(upkeep.use.layers));
+    return RemovedGarbage{.blobs = collected.blobs,
+                          .layers = collected.layers,
+                          .quarantined = collected.quarantined,
+                          .bytes = collected.bytes};
+}
+
+Result<PrunedImages> prune_images(const std::string& data_root, const PruneRequest& request) {
+    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root));
+    return image::prune_images(upkeep.store, request, upkeep.use);
+}
+
+Result<StoreUsage> image_usage(const std::string& data_root) {
+    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root));
+    return image::image_usage(upkeep.store, upkeep.use);
 }
 
 }  // namespace knarr::engine

@@ -1,6 +1,6 @@
 #pragma once
-// Removing images with an eye on the containers that stand on them. All else about images is the
-// image room's.
+// What happens to images with an eye on the containers that stand on them. All else about images is
+// the image room's.
 
 #include <string>
 #include <string_view>
@@ -13,5 +13,10 @@ namespace knarr::engine {
 /// Removes a reference of an image, and with the last one the image.
 /// Errors: image_not_found; image_in_use, naming the container.
 Result<RemovedImage> remove_image(const std::string& data_root, std::string_view text);
+
+/// Removes what no image, container or running pull needs.
+Result<RemovedGarbage> collect_garbage(const std::string& data_root);
+Result<PrunedImages> prune_images(const std::string& data_root, const PruneRequest& request);
+Result<StoreUsage> image_usage(const std::string& data_root);
 
 }  // namespace knarr::engine

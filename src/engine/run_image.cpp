@@ -30,19 +30,20 @@ namespace {
 /// What a container holds while it is being made, so that nobody removes its image or takes its
 /// name meanwhile. Let go once its record and its data directory say both.
 struct Claims {
-    std::optional<sys::FileLock> images;
+    std::optional<store::Lease> image;
     std::optional<sys::FileLock> names;
 };
 
 Result<image::Image> get_image(const store::Store& store,
+                               const store::Lease& lease,
                                const RunRequest& wish,
                                const Limits& limits,
                                const PullProgressFn& progress) {
     switch (wish.pull) {
         case PullPolicy::always:
-            return image::pull_image(store, wish.image, wish.pull_options, limits, progress);
+            return image::pull_image(store, lease, wish.image, wish.pull_options, limits, progress);
         case PullPolicy::never: {
-            auto found = image::find_image(store, wish.image, wish.pull_options.platform);
+            auto found = image::find_whole(store, lease, wish.image, wish.pull_options.platform);
             if (!found && found.error().code == Errc::image_not_found) {
                 return fail(std::move(found).error().advise(
                     "it is not stored, and --pull never was given: knarr pull fetches it"));
@@ -52,7 +53,7 @@ Result<image::Image> get_image(const store::Store& store,
         case PullPolicy::missing:
             break;
     }
-    return image::find_or_pull(store, wish.image, wish.pull_options, limits, progress);
+    return image::find_or_pull(store, lease, wish.image, wish.pull_options, limits, progress);
 }
 
 Result<> check_name(const Context& context, const std::string& name) {
@@ -158,12 +159,13 @@ struct Prepared {
 };
 
 Result<Prepared> prepare(const store::Store& store,
+                         const store::Lease& lease,
                          const std::string& data_root,
                          RunRequest wish,
                          const Limits& limits,
                          const PullProgressFn& progress) {
     KNARR_TRY(resolve_volumes(wish.volumes));
-    image::Image image = KNARR_TRY(get_image(store, wish, limits, progress));
+    image::Image image = KNARR_TRY(get_image(store, lease, wish, limits, progress));
     if (image.chain.empty()) {
         return fail(Errc::invalid_image, "image {} has no layers", printable(wish.image));
     }
@@ -202,7 +204,8 @@ Result<bundle::Bundle> bundle_of_image(const std::string& data_dir,
                                        const Limits& limits) {
     const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
     const auto store = KNARR_TRY(store::Store::open(data_root));
-    return KNARR_TRY(prepare(store, data_root, request, limits, {})).made.bundle;
+    const store::Lease lease = KNARR_TRY(store.lease());
+    return KNARR_TRY(prepare(store, lease, data_root, request, limits, {})).made.bundle;
 }
 
 Result<int> run_image(const Context& context,
@@ -215,8 +218,9 @@ Result<int> run_image(const Context& context,
     const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     Claims claims;
-    claims.images.emplace(KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::shared)));
-    const Prepared prepared = KNARR_TRY(prepare(store, data_root, request, limits, progress));
+    claims.image.emplace(KNARR_TRY(store.lease()));
+    const Prepared prepared =
+        KNARR_TRY(prepare(store, *claims.image, data_root, request, limits, progress));
     if (!request.name.empty()) {
         const sys::Fd dir = KNARR_TRY(sys::make_dirs(data_root + "/containers", 0700));
         claims.names.emplace(
@@ -233,9 +237,12 @@ Result<int> run_image(const Context& context,
                            .chain = prepared.image.chain};
     const bundle::Bundle& bundle = prepared.made.bundle;
     const auto make_data_dir = [&]() -> Result<> {
+        // Who looks for containers that need layers sees this one, or its lease.
+        const sys::FileLock lock =
+            KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::shared));
         KNARR_TRY(make_container_data(store, use, bundle, prepared.texts));
         KNARR_TRY(fault_point("run_image.data"));
-        claims.images.reset();
+        claims.image.reset();
         claims.names.reset();
         return {};
     };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <optional>
 
 #include "core/core.h"
 #include "image/platform.h"
@@ -146,18 +147,37 @@ std::unexpected<Error> not_stored(std::string_view text) {
                       .hint = "knarr images lists what is stored, knarr pull fetches more"});
 }
 
+/// Its blobs and its layers.
+std::vector<spec::Digest> all_of(const Image& image) {
+    const std::set<spec::Digest> blobs = blobs_of(image);
+    std::vector<spec::Digest> all(blobs.begin(), blobs.end());
+    all.insert(all.end(), image.chain.begin(), image.chain.end());
+    return all;
+}
+
 Result<std::uint64_t> stored_size(const store::Store& store, const Image& image) {
-    std::set<spec::Digest> blobs{image.id, image.digest, image.top};
-    for (const spec::Descriptor& layer : image.manifest.layers) {
-        blobs.insert(layer.digest);
-    }
     std::uint64_t sum = 0;
-    for (const spec::Digest& digest : blobs) {
+    for (const spec::Digest& digest : blobs_of(image)) {
         if (KNARR_TRY(store.has(digest))) {
             sum += KNARR_TRY(store.blob_size(digest));
         }
     }
     return sum;
+}
+
+/// As docker shows a reference: its tag, and "NAME@DIGEST" of what it was pulled as.
+void add_shown_names(ImageSummary& summary, const store::Ref& ref) {
+    const auto reference = Reference::parse(ref.reference);
+    if (!reference || is_nameless(ref.reference)) {
+        return;
+    }
+    if (!reference->tag().empty() && !reference->digest()) {
+        summary.repo_tags.push_back(reference->familiar());
+    }
+    std::string digest = fmt::format("{}@{}", reference->familiar_name(), ref.digest.text());
+    if (std::ranges::find(summary.repo_digests, digest) == summary.repo_digests.end()) {
+        summary.repo_digests.push_back(std::move(digest));
+    }
 }
 
 Result<bool> is_whole(const store::Store& store, const Image& image) {
@@ -196,19 +216,58 @@ Result<Image> find_image(const store::Store& store,
     return std::move(found.front());
 }
 
+bool is_nameless(std::string_view reference) {
+    return reference.starts_with("sha256:");
+}
+
+std::set<spec::Digest> blobs_of(const Image& image) {
+    std::set<spec::Digest> blobs{image.id, image.digest, image.top};
+    for (const spec::Descriptor& layer : image.manifest.layers) {
+        blobs.insert(layer.digest);
+    }
+    return blobs;
+}
+
+Result<store::Ref> find_reference(const store::Store& store, std::string_view text) {
+    if (auto ref = KNARR_TRY(find_ref(store, text))) {
+        return *std::move(ref);
+    }
+    for (const Image& image : KNARR_TRY(find_by_id(store, text, {}))) {
+        if (auto ref = KNARR_TRY(store.get_ref(image.reference))) {
+            return *std::move(ref);
+        }
+    }
+    return not_stored(text);
+}
+
+Result<Image> find_whole(const store::Store& store,
+                         const store::Lease& lease,
+                         std::string_view text,
+                         std::string_view platform) {
+    Image image = KNARR_TRY(find_image(store, text, platform));
+    KNARR_TRY(lease.protect(all_of(image)));
+    if (!KNARR_TRY(store.has(image.top)) || !KNARR_TRY(is_whole(store, image))) {
+        return fail(
+            Errc::image_not_found, "image {}: not all of its layers are stored", printable(text));
+    }
+    return image;
+}
+
 Result<Image> find_or_pull(const store::Store& store,
+                           const store::Lease& lease,
                            const std::string& name,
                            const PullOptions& options,
                            const Limits& limits,
                            const PullProgressFn& progress) {
     if (is_file_source(name)) {
-        return pull_image(store, name, options, limits, progress);
+        return pull_image(store, lease, name, options, limits, progress);
     }
-    auto image = find_image(store, name, options.platform);
-    if (!image && image.error().code != Errc::image_not_found) {
+    auto image = find_whole(store, lease, name, options.platform);
+    if (!image && image.error().code != Errc::image_not_found &&
+        image.error().code != Errc::corrupt) {
         return image;
     }
-    if (image && KNARR_TRY(is_whole(store, *image)) && KNARR_TRY(fits(*image, options))) {
+    if (image && KNARR_TRY(fits(*image, options))) {
         return image;
     }
     if (image && !KNARR_TRY(find_ref(store, name))) {
@@ -218,7 +277,7 @@ Result<Image> find_or_pull(const store::Store& store,
                                                  printable(to_text(image->config.platform), 64)),
                           .hint = "an ID cannot be pulled: give its name, or --platform"});
     }
-    return pull_image(store, name, options, limits, progress);
+    return pull_image(store, lease, name, options, limits, progress);
 }
 
 Result<std::vector<ImageSummary>> list_images(const store::Store& store) {
@@ -232,11 +291,13 @@ Result<std::vector<ImageSummary>> list_images(const store::Store& store) {
         }
         ImageSummary& summary = by_manifest[image->digest];
         summary.references.push_back(ref.reference);
+        add_shown_names(summary, ref);
         if (summary.references.size() == 1) {
             summary.id = image->id.text();
             summary.digest = image->digest.text();
             summary.created = image->config.created;
             summary.platform = to_text(image->config.platform);
+            summary.labels = image->config.config.labels;
             summary.size = KNARR_TRY(stored_size(store, *image));
         }
     }
@@ -251,7 +312,6 @@ Result<std::vector<ImageSummary>> list_images(const store::Store& store) {
 Result<RemovedImage> remove_image(const store::Store& store,
                                   std::string_view text,
                                   const ImageUse& use) {
-    const sys::FileLock removing = KNARR_TRY(store.lock_exclusive());
     std::vector<std::string> doomed;
     std::optional<Image> image;
     if (const auto ref = KNARR_TRY(find_ref(store, text))) {
@@ -272,18 +332,17 @@ Result<RemovedImage> remove_image(const store::Store& store,
     std::set<spec::Digest> blobs;
     if (image) {
         const std::vector<Image> same = KNARR_TRY(images_by_digest(store, image->id.hex(), {}));
-        if (same.size() <= doomed.size() && use.user) {
-            if (const auto user = use.user(*image)) {
-                return fail(Error{.code = Errc::image_in_use,
-                                  .message = fmt::format(
-                                      "image {} is used by container {}", printable(text), *user),
-                                  .hint = fmt::format("knarr delete {} first", *user)});
-            }
+        const std::vector<std::string> users = same.size() <= doomed.size() && use.users
+                                                   ? use.users(*image)
+                                                   : std::vector<std::string>();
+        if (!users.empty()) {
+            return fail(Error{
+                .code = Errc::image_in_use,
+                .message =
+                    fmt::format("image {} is used by container {}", printable(text), users.front()),
+                .hint = fmt::format("knarr delete {} first", users.front())});
         }
-        blobs = {image->id, image->digest, image->top};
-        for (const spec::Descriptor& layer : image->manifest.layers) {
-            blobs.insert(layer.digest);
-        }
+        blobs = blobs_of(*image);
     }
     for (const std::string& reference : doomed) {
         KNARR_TRY(store.remove_ref(reference), "remove image {}", printable(reference));

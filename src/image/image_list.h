@@ -2,7 +2,6 @@
 // Stored images: found, listed, described, removed.
 
 #include <functional>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -22,9 +21,26 @@ Result<Image> find_image(const store::Store& store,
                          std::string_view text,
                          std::string_view platform = {});
 
-/// find_image, or pull_image when it is not stored whole for the platform that `options` ask for.
-/// Images from files are always read anew; what is stored of them is not copied again.
+/// The reference that find_image would take, also that of an image that cannot be decoded.
+Result<store::Ref> find_reference(const store::Store& store, std::string_view text);
+
+/// Whether a reference is no name, only the digest that a nameless image is kept by.
+bool is_nameless(std::string_view reference);
+
+/// Its manifest, configuration and layers, and the index that it is in.
+std::set<spec::Digest> blobs_of(const Image& image);
+
+/// find_image of an image that is stored whole, protected by `lease` from here on.
+/// Errors: also image_not_found when a collector was faster, or a layer is not unpacked.
+Result<Image> find_whole(const store::Store& store,
+                         const store::Lease& lease,
+                         std::string_view text,
+                         std::string_view platform = {});
+
+/// find_whole, or pull_image when it is not stored whole for the platform that `options` ask for,
+/// or damaged. Images from files are always read anew; what is stored of them is not copied again.
 Result<Image> find_or_pull(const store::Store& store,
+                           const store::Lease& lease,
                            const std::string& name,
                            const PullOptions& options,
                            const Limits& limits,
@@ -39,14 +55,14 @@ Result<std::string> inspect_image(const store::Store& store, std::string_view te
 
 /// Who uses images: containers that exist.
 struct ImageUse {
-    /// The ID of a container that uses the image; nothing when there is none.
-    std::function<std::optional<std::string>(const Image&)> user = {};
+    /// The IDs of the containers that use the image.
+    std::function<std::vector<std::string>(const Image&)> users = {};
     /// Chain IDs that containers need, whatever image they came with.
     std::set<spec::Digest> layers = {};
 };
 
 /// Removes a reference; with the last one of an image also what only that image needed. By ID or
-/// digest, all its references go. Waits for running pulls.
+/// digest, all its references go. Waits for no pull: what one needs stays.
 /// Errors: image_not_found; image_in_use, naming the container, when the last reference would go.
 Result<RemovedImage> remove_image(const store::Store& store,
                                   std::string_view text,

@@ -1,8 +1,9 @@
 // One image in the shape of `docker image inspect`. Source: Docker Engine API, ImageInspect.
+#include <algorithm>
+
 #include "core/core.h"
 #include "image/image_list.h"
 #include "image/platform.h"
-#include "image/reference.h"
 #include "spec/json_writer.h"
 
 namespace knarr::image {
@@ -58,46 +59,27 @@ void write_run_config(spec::JsonWriter& json, const spec::ImageRunConfig& config
     json.end_object();
 }
 
-/// Its tags and "NAME@DIGEST" of what each was pulled as.
-void write_names(spec::JsonWriter& json, const std::vector<store::Ref>& refs) {
-    std::vector<std::string> tags;
-    std::set<std::string> digests;
-    for (const store::Ref& ref : refs) {
-        const auto reference = Reference::parse(ref.reference);
-        if (!reference) {
-            continue;
-        }
-        if (!reference->tag().empty() && !reference->digest()) {
-            tags.push_back(reference->familiar());
-        }
-        digests.insert(fmt::format("{}@{}", reference->familiar_name(), ref.digest.text()));
-    }
-    json.member("RepoTags", tags);
-    json.member("RepoDigests", std::vector<std::string>(digests.begin(), digests.end()));
-}
-
 }  // namespace
 
 Result<std::string> inspect_image(const store::Store& store, std::string_view text) {
     const Image image = KNARR_TRY(find_image(store, text));
-    std::uint64_t size = 0;
-    std::vector<store::Ref> names;
-    for (const ImageSummary& summary : KNARR_TRY(list_images(store))) {
-        if (summary.digest != image.digest.text()) {
-            continue;
+    ImageSummary shown;
+    std::string last_tag_time;
+    for (ImageSummary& summary : KNARR_TRY(list_images(store))) {
+        if (summary.digest == image.digest.text()) {
+            shown = std::move(summary);
         }
-        size = summary.size;
-        for (const std::string& reference : summary.references) {
-            if (auto ref = KNARR_TRY(store.get_ref(reference))) {
-                names.push_back(*std::move(ref));
-            }
+    }
+    for (const std::string& reference : shown.references) {
+        if (const auto ref = KNARR_TRY(store.get_ref(reference))) {
+            last_tag_time = std::max(last_tag_time, ref->pulled_time);
         }
     }
     const spec::ImageConfig& config = image.config;
     spec::JsonWriter json(spec::JsonLayout::indented);
     json.begin_object();
     json.member("Id", image.id.text());
-    write_names(json, names);
+    json.member("RepoTags", shown.repo_tags).member("RepoDigests", shown.repo_digests);
     json.member("Parent", "");
     json.member("Comment", config.history.empty() ? "" : config.history.back().comment);
     json.member("Created", config.created);
@@ -107,15 +89,13 @@ Result<std::string> inspect_image(const store::Store& store, std::string_view te
     if (!config.platform.variant.empty()) {
         json.member("Variant", config.platform.variant);
     }
-    json.member("Os", config.platform.os).member("Size", size);
+    json.member("Os", config.platform.os).member("Size", shown.size);
     json.key("RootFS").begin_object().member("Type", "layers").key("Layers").begin_array();
     for (const spec::Digest& diff_id : config.diff_ids) {
         json.value(diff_id.text());
     }
     json.end_array().end_object();
-    json.key("Metadata")
-        .begin_object()
-        .member("LastTagTime", names.empty() ? "" : names.front().pulled_time);
+    json.key("Metadata").begin_object().member("LastTagTime", last_tag_time);
     json.end_object().end_object();
     return std::move(json).text();
 }

@@ -58,6 +58,7 @@ private:
             if (KNARR_TRY(pull_.store.has(blob.digest))) {
                 tell(PullPhase::present, blob, blob.size);
                 stored_.insert(blob.digest);
+                present_.insert(blob.digest);
             } else if (std::ranges::find(wanted_, blob.digest, [](const spec::Descriptor* other) {
                            return other->digest;
                        }) == wanted_.end()) {
@@ -105,9 +106,13 @@ private:
                 return false;
             }
             const spec::Descriptor& blob = pull_.layers[unpacked_];
-            KNARR_TRY(unpack_->finish());  // its errors name the layer
+            const auto unpacked = unpack_->finish();  // its errors name the layer
             unpack_.reset();
             unpack_ready_ = false;
+            if (!unpacked) {
+                KNARR_TRY(fetch_again(blob, unpacked.error()));
+                return true;
+            }
             tell(PullPhase::unpacking, blob, blob.size);
             ++unpacked_;
             return true;
@@ -129,6 +134,24 @@ private:
         return true;
     }
 
+    /// A layer that cannot be unpacked although its blob was stored before may be damaged on the
+    /// disk: then it is put aside and fetched. Else the error stands.
+    Result<> fetch_again(const spec::Descriptor& blob, Error error) {
+        if (!present_.erase(blob.digest) ||
+            !KNARR_TRY(pull_.store.quarantine_if_damaged(blob.digest))) {
+            return fail(std::move(error));
+        }
+        if (pull_.progress) {
+            pull_.progress({.phase = PullPhase::waiting,
+                            .text = fmt::format("the stored layer {} is damaged: it is put aside "
+                                                "and fetched again",
+                                                blob.digest.text())});
+        }
+        stored_.erase(blob.digest);
+        wanted_.push_back(&blob);
+        return {};
+    }
+
     Result<> wait(Patience patience) {
         std::vector<ByteStream*> streams;
         for (const Download& download : downloads_) {
@@ -145,8 +168,8 @@ private:
     std::vector<const spec::Descriptor*> wanted_;
     std::size_t next_ = 0;  // in wanted_
     std::list<Download> downloads_;
-    std::set<spec::Digest> stored_;
-    std::size_t unpacked_ = 0;  // layers that are ready, from the lowest
+    std::set<spec::Digest> stored_, present_;  // present: from the start
+    std::size_t unpacked_ = 0;                 // layers that are ready, from the lowest
     std::optional<layer::Unpack> unpack_;
     bool unpack_ready_ = false;
 };

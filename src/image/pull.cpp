@@ -27,10 +27,16 @@ class Puller {
 public:
     Puller(Source& source,
            const store::Store& store,
+           const store::Lease& lease,
            const PullOptions& options,
            const Limits& limits,
            const PullProgressFn& progress)
-        : source_(source), store_(store), options_(options), limits_(limits), progress_(progress) {}
+        : source_(source),
+          store_(store),
+          lease_(lease),
+          options_(options),
+          limits_(limits),
+          progress_(progress) {}
 
     Result<Image> run() {
         tell("manifest");
@@ -40,6 +46,8 @@ public:
         const spec::Platform wanted = KNARR_TRY(wanted_platform());
         Document chosen = top.content.index ? KNARR_TRY(choose(top, wanted)) : top;
         spec::Manifest manifest = *std::move(chosen.content.manifest);
+        // From here on nothing that is found stored can go.
+        KNARR_TRY(protect(top.digest, chosen, manifest));
         tell("configuration");
         spec::ImageConfig config = KNARR_TRY(read_config(manifest));
         KNARR_TRY(check_platform(config, wanted));
@@ -50,6 +58,8 @@ public:
                         config.diff_ids.size());
         }
         const std::vector<spec::Digest> chain = store::chain_ids(config.diff_ids);
+        KNARR_TRY(lease_.protect(chain));
+        KNARR_TRY(store_.put_blob(chosen.text));
         KNARR_TRY(pull_layers({.source = source_,
                                .store = store_,
                                .options = options_,
@@ -73,6 +83,16 @@ public:
     }
 
 private:
+    Result<> protect(const spec::Digest& top,
+                     const Document& chosen,
+                     const spec::Manifest& manifest) {
+        std::vector<spec::Digest> digests{top, chosen.digest, manifest.config.digest};
+        for (const spec::Descriptor& layer : manifest.layers) {
+            digests.push_back(layer.digest);
+        }
+        return lease_.protect(digests);
+    }
+
     void tell(std::string_view text) {
         if (progress_) {
             progress_({.phase = PullPhase::resolving, .text = std::string(text)});
@@ -116,7 +136,6 @@ private:
         if (!chosen.content.manifest) {
             return fail(Errc::invalid_image, "an index inside an index");
         }
-        KNARR_TRY(store_.put_blob(chosen.text));
         return chosen;
     }
 
@@ -127,7 +146,8 @@ private:
                         "this is no container image but {}",
                         printable(blob.media_type, 128));
         }
-        if (KNARR_TRY(store_.has(blob.digest))) {
+        if (KNARR_TRY(store_.has(blob.digest)) &&
+            !KNARR_TRY(store_.quarantine_if_damaged(blob.digest))) {
             const std::string text =
                 KNARR_TRY(store_.read_blob(blob.digest, limits::kMaxImageConfigBytes));
             return spec::decode_image_config(text);
@@ -182,6 +202,7 @@ private:
 
     Source& source_;
     const store::Store& store_;
+    const store::Lease& lease_;
     const PullOptions& options_;
     const Limits& limits_;
     const PullProgressFn& progress_;
@@ -213,21 +234,22 @@ Result<std::unique_ptr<Source>> open_source(const std::string& name,
 
 Result<Image> pull_from(Source& source,
                         const store::Store& store,
+                        const store::Lease& lease,
                         const PullOptions& options,
                         const Limits& limits,
                         const PullProgressFn& progress) {
-    const sys::FileLock adding = KNARR_TRY(store.lock_shared());
-    return Puller(source, store, options, limits, progress).run();
+    return Puller(source, store, lease, options, limits, progress).run();
 }
 
 Result<Image> pull_image(const store::Store& store,
+                         const store::Lease& lease,
                          const std::string& name,
                          const PullOptions& options,
                          const Limits& limits,
                          const PullProgressFn& progress) {
     auto source = KNARR_TRY(open_source(name, options, progress), "pull {}", printable(name));
     return KNARR_TRY(
-        pull_from(*source, store, options, limits, progress), "pull {}", printable(name));
+        pull_from(*source, store, lease, options, limits, progress), "pull {}", printable(name));
 }
 
 }  // namespace knarr::image

@@ -36,12 +36,14 @@ struct Image {
 
 /// Brings an image into the store: the manifest that fits the platform, its configuration and its
 /// layers, each written once, hashed while it streams and unpacked as soon as those below it are.
-/// What is there already is not fetched again. A killed pull leaves nothing visible but whole
-/// blobs, which the next one uses. Single-threaded programs only.
+/// What is there already is not fetched again, unless it proves damaged. A killed pull leaves
+/// nothing visible but whole blobs, which the next one uses. `lease` protects the image from
+/// collectors, also after the return. Single-threaded programs only.
 /// `name`: a reference, "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or "docker-archive:FILE[:TAG]".
 /// Errors: those of the source; digest_mismatch; invalid_image; platform_mismatch; no_space;
 /// interrupted.
 Result<Image> pull_image(const store::Store& store,
+                         const store::Lease& lease,
                          const std::string& name,
                          const PullOptions& options,
                          const Limits& limits,
@@ -50,6 +52,7 @@ Result<Image> pull_image(const store::Store& store,
 /// The same from an open source.
 Result<Image> pull_from(Source& source,
                         const store::Store& store,
+                        const store::Lease& lease,
                         const PullOptions& options,
                         const Limits& limits,
                         const PullProgressFn& progress);

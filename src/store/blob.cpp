@@ -1,4 +1,5 @@
 // Blobs: staged in ingest/, verified while they are written, renamed into blobs/.
+#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -117,10 +118,12 @@ Result<std::string> Store::read_blob(const spec::Digest& digest, std::size_t max
     const sys::Fd file = KNARR_TRY(open_blob(digest));
     std::string bytes = KNARR_TRY(sys::read_all(file, max), "read blob {}", digest.text());
     if (sha256_of(bytes) != digest) {
-        return fail(Errc::corrupt,
-                    "blob {} in {} no longer has its digest: remove the image and pull it again",
-                    digest.text(),
-                    root_);
+        return fail(
+            Errc::corrupt,
+            "blob {} in {} no longer has its digest: knarr image verify puts it aside, then "
+            "pull the image again",
+            digest.text(),
+            root_);
     }
     return bytes;
 }
@@ -149,6 +152,9 @@ Result<BlobWriter> Store::write_blob(const spec::Digest& digest, std::uint64_t s
 
 Result<spec::Digest> Store::put_blob(std::string_view bytes) const {
     const spec::Digest digest = sha256_of(bytes);
+    if (KNARR_TRY(has(digest))) {
+        KNARR_TRY(quarantine_if_damaged(digest));  // small: manifests and configurations
+    }
     BlobWriter writer = KNARR_TRY(write_blob(digest, bytes.size()));
     KNARR_TRY(writer.write(bytes));
     KNARR_TRY(writer.commit());
@@ -171,6 +177,7 @@ Result<std::vector<spec::Digest>> Store::list_blobs() const {
             }
         }
     }
+    std::ranges::sort(all);
     return all;
 }
 

@@ -1,4 +1,4 @@
-// Opening the store, what killed writers left, and the collection of what nothing refers to.
+// Opening the store, what killed writers left, and the layers.
 #include "store/store.h"
 
 #include <algorithm>
@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "core/limits.h"
+#include "core/random.h"
 #include "core/text.h"
 #include "platform/disk.h"
 
@@ -58,16 +59,10 @@ Result<Store> Store::open(const std::string& root) {
     store.ingest_ = KNARR_TRY(sub_dir(store.dir_, "ingest"), "data root {}", root);
     store.refs_ = KNARR_TRY(sub_dir(store.dir_, "refs"), "data root {}", root);
     store.layers_ = KNARR_TRY(sub_dir(store.dir_, "layers"), "data root {}", root);
+    store.leases_ = KNARR_TRY(sub_dir(store.dir_, "leases"), "data root {}", root);
+    store.quarantine_ = KNARR_TRY(sub_dir(store.dir_, "quarantine"), "data root {}", root);
     KNARR_TRY(store.clean_staged(), "clean data root {}", root);
     return store;
-}
-
-Result<sys::FileLock> Store::lock_shared() const {
-    return sys::FileLock::acquire(dir_, "lock", sys::FileLock::Kind::shared);
-}
-
-Result<sys::FileLock> Store::lock_exclusive() const {
-    return sys::FileLock::acquire(dir_, "lock", sys::FileLock::Kind::exclusive);
 }
 
 Result<sys::FileLock> Store::lock_staging() const {
@@ -128,87 +123,26 @@ Result<std::vector<spec::Digest>> Store::list_layers() const {
     return all;
 }
 
-Result<> Store::remove_layer(const spec::Digest& chain_id) const {
+Result<std::optional<Store::Doomed>> Store::doom_layer(const spec::Digest& chain_id) const {
     const std::string name(chain_id.hex());
-    const std::string doomed = fmt::format(".tmp-{}-gone-{}", name.substr(0, 16), sys::own_pid());
+    std::uint64_t salt = 0;
+    system_random().fill(std::as_writable_bytes(std::span(&salt, 1)));
+    const std::string doomed = fmt::format(".tmp-{}-gone-{:016x}", name.substr(0, 16), salt);
     // Renamed first: nobody may find half a layer, and the next process finishes the job if we die.
-    std::vector<std::optional<sys::FileLock>> held;  // one
-    {
-        const sys::FileLock staging = KNARR_TRY(lock_staging());
-        Result<> renamed = sys::rename_at(layers_, name, layers_, doomed);
-        if (!renamed && renamed.error().sys_errno == ENOENT) {
-            return {};
-        }
-        KNARR_TRY(std::move(renamed), "remove layer {}", name);
-        held.push_back(KNARR_TRY(
-            sys::FileLock::try_acquire(layers_, doomed + "/lock", sys::FileLock::Kind::exclusive)));
+    const sys::FileLock staging = KNARR_TRY(lock_staging());
+    Result<> renamed = sys::rename_at(layers_, name, layers_, doomed);
+    if (!renamed && renamed.error().sys_errno == ENOENT) {
+        return std::optional<Doomed>();
     }
-    return sys::remove_tree_at(layers_, doomed);
+    KNARR_TRY(std::move(renamed), "remove layer {}", name);
+    auto lock = KNARR_TRY(
+        sys::FileLock::try_acquire(layers_, doomed + "/lock", sys::FileLock::Kind::exclusive));
+    return std::optional(Doomed{.name = doomed, .lock = std::move(lock)});
 }
 
-Result<> Store::mark(const spec::Digest& digest,
-                     std::string_view media_type,
-                     int depth,
-                     std::set<spec::Digest>& blobs,
-                     std::set<spec::Digest>& layers) const {
-    constexpr int kMaxIndexDepth = 4;
-    if (!blobs.insert(digest).second || !KNARR_TRY(has(digest))) {
-        return {};  // seen, or a platform of an index that was never pulled
-    }
-    if (depth > kMaxIndexDepth) {
-        return fail(Errc::limit_exceeded,
-                    "{} is an index more than {} levels deep",
-                    digest.text(),
-                    kMaxIndexDepth);
-    }
-    const std::string json = KNARR_TRY(read_blob(digest, limits::kMaxManifestBytes));
-    const auto decoded =
-        KNARR_TRY(spec::decode_manifest_or_index(json, media_type), "{}", digest.text());
-    if (decoded.index) {
-        for (const spec::Descriptor& child : decoded.index->manifests) {
-            KNARR_TRY(mark(child.digest, child.media_type, depth + 1, blobs, layers));
-        }
-    }
-    if (decoded.manifest) {
-        for (const spec::Descriptor& layer : decoded.manifest->layers) {
-            blobs.insert(layer.digest);
-        }
-        const spec::Descriptor& config = decoded.manifest->config;
-        blobs.insert(config.digest);
-        if (spec::is_image_config(config.media_type) && KNARR_TRY(has(config.digest))) {
-            const std::string text =
-                KNARR_TRY(read_blob(config.digest, limits::kMaxImageConfigBytes));
-            const auto image =
-                KNARR_TRY(spec::decode_image_config(text), "{}", config.digest.text());
-            for (spec::Digest& id : chain_ids(image.diff_ids)) {
-                layers.insert(std::move(id));
-            }
-        }
-    }
-    return {};
-}
-
-Result<Collected> Store::collect(const std::set<spec::Digest>& layers_in_use) const {
-    std::set<spec::Digest> blobs;
-    std::set<spec::Digest> layers = layers_in_use;
-    for (const Ref& ref : KNARR_TRY(list_refs(), "collect")) {
-        KNARR_TRY(mark(ref.digest, ref.media_type, 0, blobs, layers), "collect {}", ref.reference);
-    }
-    Collected out;
-    for (const spec::Digest& chain_id : KNARR_TRY(list_layers(), "collect")) {
-        if (!layers.contains(chain_id)) {
-            KNARR_TRY(remove_layer(chain_id), "collect");
-            ++out.layers;
-        }
-    }
-    for (const spec::Digest& digest : KNARR_TRY(list_blobs(), "collect")) {
-        if (!blobs.contains(digest)) {
-            out.bytes += KNARR_TRY(blob_size(digest), "collect");
-            KNARR_TRY(remove_blob(digest), "collect");
-            ++out.blobs;
-        }
-    }
-    return out;
+Result<> Store::remove_layer(const spec::Digest& chain_id) const {
+    const auto doomed = KNARR_TRY(doom_layer(chain_id));
+    return doomed ? sys::remove_tree_at(layers_, doomed->name) : Result<>{};
 }
 
 std::vector<spec::Digest> chain_ids(const std::vector<spec::Digest>& diff_ids) {

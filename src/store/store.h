@@ -9,9 +9,10 @@
 //
 // In: bytes with the digest that names them. Out: descriptors of verified files. Directory:
 //   DATA_ROOT/blobs/sha256/ab/<64 hex>  ingest/  refs/<sha256 of the reference>.json
-//             layers/<64 hex>/  layers/.tmp-*  lock  staging.lock
-// `lock`: who adds to the store (pull, load) holds it shared, who removes (rmi, gc) exclusively, so
-// nothing is collected between the arrival of a blob and the reference that keeps it.
+//             layers/<64 hex>/  layers/.tmp-*  leases/  quarantine/  lock  staging.lock
+// Who adds to the store (pull, load, tag, run) holds a lease on what it will need, so nothing is
+// collected between the arrival of a blob and the reference that keeps it: lease.h. `lock` is held
+// for moments only, so that a collector waits for no pull and no pull for a collector's removals.
 
 #include <cstdint>
 #include <optional>
@@ -23,11 +24,14 @@
 #include "core/clock.h"
 #include "platform/file.h"
 #include "spec/image.h"
+#include "store/lease.h"
 #include "store/sha256.h"
 
 namespace knarr::store {
 
 inline constexpr std::string_view kDefaultRoot = "/var/lib/knarr";
+/// Held shared while a lease is written, exclusively while something is judged to be garbage.
+inline constexpr std::string_view kStoreLock = "lock";
 
 /// A name for a manifest or an index.
 struct Ref {
@@ -73,8 +77,21 @@ private:
 
 /// What collect() removed.
 struct Collected {
-    std::uint64_t blobs = 0, layers = 0;
-    std::uint64_t bytes = 0;  // of blobs
+    std::uint64_t blobs = 0, layers = 0, quarantined = 0;
+    std::uint64_t bytes = 0;  // of blobs, quarantined ones included
+};
+
+/// What an image needs.
+struct Reach {
+    std::set<spec::Digest> blobs = {};   // all that it names, also variants that were never pulled
+    std::set<spec::Digest> needed = {};  // those without which it is not whole
+    std::set<spec::Digest> layers = {};  // chain IDs
+};
+
+/// One blob, read again.
+struct BlobCheck {
+    std::uint64_t bytes = 0;
+    spec::Digest found;  // what its bytes hash to
 };
 
 class Store {
@@ -96,9 +113,19 @@ public:
     Result<std::string> read_blob(const spec::Digest& digest, std::size_t max) const;
     /// Starts to write the blob of a descriptor.
     Result<BlobWriter> write_blob(const spec::Digest& digest, std::uint64_t size) const;
-    /// write_blob, write and commit of bytes at hand; their digest.
+    /// write_blob, write and commit of bytes at hand; their digest. A damaged blob in their place
+    /// is quarantined.
     Result<spec::Digest> put_blob(std::string_view bytes) const;
     Result<> remove_blob(const spec::Digest& digest) const;
+    /// Sorted.
+    Result<std::vector<spec::Digest>> list_blobs() const;
+    /// Reads every byte of a blob. Errors: image_not_found; io when the disk does not give them.
+    Result<BlobCheck> check_blob(const spec::Digest& digest) const;
+    /// Checks a blob and, when it is damaged or cannot be read, moves it out of the way into
+    /// quarantine/, so that the next pull fetches it anew. Whether it was damaged.
+    Result<bool> quarantine_if_damaged(const spec::Digest& digest) const;
+    /// Names in quarantine/ with their sizes.
+    Result<std::vector<std::pair<std::string, std::uint64_t>>> list_quarantine() const;
 
     // --- references ---
     Result<> put_ref(const Ref& ref) const;
@@ -115,30 +142,37 @@ public:
     Result<std::vector<spec::Digest>> list_layers() const;
     Result<> remove_layer(const spec::Digest& chain_id) const;
 
-    // --- locks and space ---
-    Result<sys::FileLock> lock_shared() const;     // while adding
-    Result<sys::FileLock> lock_exclusive() const;  // while removing; waits for pulls to end
+    // --- leases, locks and space ---
+    Result<Lease> lease() const;
     /// Held for the moment in which something staged is made and locked.
     Result<sys::FileLock> lock_staging() const;
     /// Bytes of all blobs.
     Result<std::uint64_t> used_bytes() const;
 
-    /// Removes blobs and layers that no reference reaches, but no layer of `layers_in_use` (chain
-    /// IDs of existing containers). Call with lock_exclusive() held. An image that cannot be
-    /// decoded stops the collection: its blobs cannot be told from garbage.
+    /// What a reference reaches, as far as the store knows. Errors: corrupt, invalid_image.
+    Result<Reach> reach(const Ref& ref) const;
+
+    /// Removes blobs and layers that neither a reference nor a lease reaches, but no layer of
+    /// `layers_in_use` (chain IDs of existing containers), and what is quarantined. An image that
+    /// cannot be decoded stops the collection: its blobs cannot be told from garbage.
     Result<Collected> collect(const std::set<spec::Digest>& layers_in_use) const;
 
 private:
+    /// A layer that nobody finds any more; its tree is still to be removed.
+    struct Doomed {
+        std::string name;  // in layers/
+        std::optional<sys::FileLock> lock;
+    };
+    Result<std::set<spec::Digest>> leased() const;
+    Result<std::optional<Doomed>> doom_layer(const spec::Digest& chain_id) const;
     Result<> clean_staged() const;
     Result<> mark(const spec::Digest& manifest_or_index,
                   std::string_view media_type,
                   int depth,
-                  std::set<spec::Digest>& blobs,
-                  std::set<spec::Digest>& layers) const;
-    Result<std::vector<spec::Digest>> list_blobs() const;
+                  Reach& reach) const;
 
     std::string root_;
-    sys::Fd dir_, blobs_, ingest_, refs_, layers_;
+    sys::Fd dir_, blobs_, ingest_, refs_, layers_, leases_, quarantine_;
 };
 
 /// The OCI chain IDs of an image's layers, lowest first.

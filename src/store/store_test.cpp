@@ -261,13 +261,82 @@ TEST_F(StoreTest, CollectsLayersThatNeitherAnImageNorAContainerUses) {
     EXPECT_EQ(names("layers").size(), 2U);
 }
 
-TEST_F(StoreTest, KeepsCollectorsOutWhileAPullRuns) {
+TEST_F(StoreTest, CollectsNothingThatALeaseProtects) {
     const Store store = open();
-    const auto pull = store.lock_shared();
-    ASSERT_TRUE(pull);
-    EXPECT_TRUE(store.lock_shared());
-    const sys::Fd dir = sys::open_path(path_, O_RDONLY | O_DIRECTORY).value();
-    EXPECT_FALSE(sys::FileLock::try_acquire(dir, "lock", sys::FileLock::Kind::exclusive).value());
+    const spec::Digest layer = sha256_of("layer");
+    const std::string dir = store.layer_path(layer);
+    ASSERT_EQ(mkdir(dir.c_str(), 0700), 0);
+    {
+        const Lease lease = store.lease().value();
+        ASSERT_TRUE(lease.protect({sha256_of("early"), sha256_of("late")}));
+        ASSERT_TRUE(lease.protect({layer}));
+        ASSERT_TRUE(store.put_blob("early"));
+        ASSERT_TRUE(store.put_blob("stray"));
+        const Collected collected = open().collect({}).value();
+        EXPECT_EQ(collected.blobs, 1U);
+        EXPECT_EQ(collected.layers, 0U);
+        ASSERT_TRUE(store.put_blob("late"));
+        EXPECT_EQ(store.collect({}).value().blobs, 0U);
+    }
+    EXPECT_TRUE(names("leases").empty());
+    const Collected rest = store.collect({}).value();
+    EXPECT_EQ(rest.blobs, 2U);
+    EXPECT_EQ(rest.layers, 1U);
+}
+
+TEST_F(StoreTest, ForgetsTheLeaseOfAKilledProcess) {
+    const Store store = open();
+    auto child = sys::clone_process(0).value();
+    if (child.in_child()) {
+        const Lease lease = store.lease().value();
+        (void)lease.protect({sha256_of("left")});
+        (void)store.put_blob("left");
+        raise(SIGKILL);
+        pause();
+    }
+    ASSERT_TRUE(sys::reap(child.pidfd));
+    ASSERT_EQ(names("leases").size(), 1U);
+    ASSERT_TRUE(store.has(sha256_of("left")).value());
+    EXPECT_EQ(store.collect({}).value().blobs, 1U);
+    EXPECT_TRUE(names("leases").empty());
+}
+
+TEST_F(StoreTest, PutsADamagedBlobAsideAndTakesASoundOneAgain) {
+    const Store store = open();
+    const spec::Digest digest = store.put_blob("hello").value();
+    EXPECT_FALSE(store.quarantine_if_damaged(digest).value());
+    const std::string file =
+        fmt::format("{}/blobs/sha256/{}/{}", path_, digest.hex().substr(0, 2), digest.hex());
+    ASSERT_TRUE(sys::write_all_at(sys::open_path(file, O_WRONLY).value(), "j", 4));
+    EXPECT_EQ(store.check_blob(digest).value().found, sha256_of("hellj"));
+    EXPECT_TRUE(store.quarantine_if_damaged(digest).value());
+    EXPECT_FALSE(store.has(digest).value());
+    ASSERT_EQ(store.list_quarantine().value().size(), 1U);
+    EXPECT_EQ(store.list_quarantine().value().front().second, 5U);
+    EXPECT_EQ(store.put_blob("hello").value(), digest);
+    EXPECT_EQ(store.read_blob(digest, 10).value(), "hello");
+    EXPECT_EQ(store.collect({}).value().quarantined, 1U);
+    EXPECT_TRUE(names("quarantine").empty());
+}
+
+TEST_F(StoreTest, ReplacesADamagedDocument) {
+    const Store store = open();
+    const spec::Digest digest = store.put_blob("hello").value();
+    const std::string file =
+        fmt::format("{}/blobs/sha256/{}/{}", path_, digest.hex().substr(0, 2), digest.hex());
+    ASSERT_EQ(truncate(file.c_str(), 3), 0);
+    ASSERT_TRUE(store.put_blob("hello"));
+    EXPECT_EQ(store.read_blob(digest, 10).value(), "hello");
+}
+
+TEST_F(StoreTest, KnowsWhatAnImageNeeds) {
+    const Store store = open();
+    const Ref ref = put_image(store, "one", "layer");
+    const Reach whole = store.reach(ref).value();
+    EXPECT_EQ(whole.needed.size(), 3U);
+    EXPECT_EQ(whole.layers, std::set<spec::Digest>{sha256_of("layer")});
+    ASSERT_TRUE(store.remove_blob(ref.digest));
+    EXPECT_EQ(store.reach(ref).value().needed, std::set<spec::Digest>{ref.digest});
 }
 
 }  // namespace

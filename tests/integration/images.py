@@ -64,7 +64,7 @@ def base_layer():
     return layer.bytes()
 
 
-def write_layout(directory, layers, config=None, tag="latest"):
+def write_layout(directory, layers, config=None, tag="latest", created="2026-01-02T03:04:05Z"):
     """An OCI layout with one image. `config` is the image's "config" object."""
     directory = pathlib.Path(directory)
     blobs = directory / "blobs" / "sha256"
@@ -78,7 +78,7 @@ def write_layout(directory, layers, config=None, tag="latest"):
     image = {
         "architecture": {"x86_64": "amd64", "aarch64": "arm64"}.get(os.uname().machine, "amd64"),
         "os": "linux",
-        "created": "2026-01-02T03:04:05Z",
+        "created": created,
         "config": config or {},
         "rootfs": {"type": "layers",
                    "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}" for tar in layers]},
@@ -87,7 +87,7 @@ def write_layout(directory, layers, config=None, tag="latest"):
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": put(json.dumps(image).encode(), "application/vnd.oci.image.config.v1+json"),
-        "layers": [put(gzip.compress(tar, 1), "application/vnd.oci.image.layer.v1.tar+gzip")
+        "layers": [put(gzip.compress(tar, 1, mtime=0), "application/vnd.oci.image.layer.v1.tar+gzip")
                    for tar in layers],
     }
     entry = put(json.dumps(manifest).encode(), manifest["mediaType"])

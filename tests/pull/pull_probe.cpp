@@ -101,7 +101,7 @@ Result<std::string> list(const knarr::store::Store& store) {
 Result<std::string> remove(const knarr::store::Store& store, const Arguments& arguments) {
     image::ImageUse use;
     if (!arguments.used_by.empty()) {
-        use.user = [&](const image::Image&) { return std::optional(arguments.used_by); };
+        use.users = [&](const image::Image&) { return std::vector{arguments.used_by}; };
     }
     const auto removed = KNARR_TRY(image::remove_image(store, arguments.name, use));
     spec::JsonWriter json;
@@ -115,8 +115,9 @@ Result<std::string> run(int argc, char** argv) {
     const auto store = KNARR_TRY(knarr::store::Store::open(arguments.root));
     if (arguments.verb == "pull" || arguments.verb == "find-or-pull") {
         const auto bring = arguments.verb == "pull" ? image::pull_image : image::find_or_pull;
-        return describe_image(KNARR_TRY(
-            bring(store, arguments.name, arguments.options, arguments.limits, print_progress)));
+        const knarr::store::Lease lease = KNARR_TRY(store.lease());
+        return describe_image(KNARR_TRY(bring(
+            store, lease, arguments.name, arguments.options, arguments.limits, print_progress)));
     }
     if (arguments.verb == "list") {
         return list(store);

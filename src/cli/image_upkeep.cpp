@@ -1,0 +1,329 @@
+// image gc, prune, verify and df: the store's upkeep.
+
+#include <array>
+
+#include "cli/containers.h"
+#include "cli/duration.h"
+#include "cli/image_verbs.h"
+#include "cli/table.h"
+#include "core/text.h"
+#include "platform/fd.h"
+#include "spec/json_writer.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr Option kJsonOption{.name = "json", .help = "print JSON"};
+
+constexpr std::array kGcOptions{kJsonOption};
+
+Result<int> run_gc(Context& context, const Parsed& args) {
+    KNARR_TRY(no_arguments(args));
+    Engine engine = KNARR_TRY(open_engine(context));
+    const RemovedGarbage removed = KNARR_TRY(engine.collect_garbage());
+    if (args.flag("json")) {
+        spec::JsonWriter json;
+        json.begin_object().member("Blobs", removed.blobs).member("Layers", removed.layers);
+        json.member("Quarantined", removed.quarantined);
+        json.member("SpaceReclaimed", removed.bytes).end_object();
+        KNARR_TRY(print(std::move(json).text() + "\n"));
+        return 0;
+    }
+    KNARR_TRY(
+        print(fmt::format("Removed: {} blobs, {} layers, {} quarantined blobs\n"
+                          "Total reclaimed space: {}\n",
+                          removed.blobs,
+                          removed.layers,
+                          removed.quarantined,
+                          decimal_size(removed.bytes))));
+    return 0;
+}
+
+constexpr std::array kPruneOptions{
+    Option{.name = "all",
+           .letter = 'a',
+           .help = "all images that no container uses, not only those without a name"},
+    Option{.name = "force", .letter = 'f', .help = "do not ask"},
+    Option{
+        .name = "filter", .value = "until=TIME", .help = "only images made so long ago: 24h, 90m"},
+    kJsonOption,
+};
+
+/// Errors: invalid_argument for anything but until=TIME.
+Result<PruneRequest> prune_request(const Parsed& args) {
+    PruneRequest request{.all = args.flag("all")};
+    if (const auto filter = args.find("filter")) {
+        constexpr std::string_view kUntil = "until=";
+        if (!filter->starts_with(kUntil)) {
+            return fail(
+                Error{.code = Errc::invalid_argument,
+                      .message = fmt::format("--filter \"{}\" is not known", printable(*filter)),
+                      .hint = "until=TIME is the only filter yet: --filter until=24h"});
+        }
+        const auto age = KNARR_TRY(parse_duration(filter->substr(kUntil.size()), "--filter until"));
+        const std::int64_t latest =
+            now_s() - std::chrono::duration_cast<std::chrono::seconds>(age).count();
+        request.only = [latest](const ImageSummary& image) {
+            return parse_time(image.created) <= latest;
+        };
+    }
+    return request;
+}
+
+/// docker's question. Anything but yes is no, the end of the input too.
+Result<bool> confirmed(std::string_view what) {
+    print_error(
+        fmt::format("WARNING! This will remove {}.\n"
+                    "Are you sure you want to continue? [y/N] ",
+                    what));
+    sys::Fd input(0);
+    std::array<char, 64> answer{};
+    auto got = sys::read_some(input, answer);
+    input.release();  // standard descriptors stay open
+    return KNARR_TRY(std::move(got)) > 0 && (answer[0] == 'y' || answer[0] == 'Y');
+}
+
+Result<int> run_prune(Context& context, const Parsed& args) {
+    KNARR_TRY(no_arguments(args));
+    const PruneRequest request = KNARR_TRY(prune_request(args));
+    if (!args.flag("force") &&
+        !KNARR_TRY(confirmed(request.all ? "all images without at least one container associated "
+                                           "to them"
+                                         : "all dangling images"))) {
+        print_error("nothing is removed; -f removes without the question\n");
+        return 0;
+    }
+    Engine engine = KNARR_TRY(open_engine(context));
+    const PrunedImages pruned = KNARR_TRY(engine.prune_images(request));
+    if (args.flag("json")) {
+        spec::JsonWriter json;
+        json.begin_object().key("ImagesDeleted").begin_array();
+        for (const std::string& reference : pruned.untagged) {
+            json.begin_object().member("Untagged", reference).end_object();
+        }
+        for (const std::string& digest : pruned.deleted) {
+            json.begin_object().member("Deleted", digest).end_object();
+        }
+        json.end_array().member("SpaceReclaimed", pruned.bytes).end_object();
+        KNARR_TRY(print(std::move(json).text() + "\n"));
+        return 0;
+    }
+    std::string text = pruned.untagged.empty() ? "" : "Deleted Images:\n";
+    for (const std::string& reference : pruned.untagged) {
+        text += fmt::format("untagged: {}\n", printable(reference, 1024));
+    }
+    for (const std::string& digest : pruned.deleted) {
+        text += fmt::format("deleted: {}\n", digest);
+    }
+    text += fmt::format(
+        "{}Total reclaimed space: {}\n", text.empty() ? "" : "\n", decimal_size(pruned.bytes));
+    KNARR_TRY(print(text));
+    return 0;
+}
+
+constexpr std::array kVerifyOptions{
+    Option{.name = "keep", .help = "only report damaged blobs, put none aside"},
+    kJsonOption,
+};
+
+void write_broken(spec::JsonWriter& json,
+                  std::string_view name,
+                  const std::vector<BrokenBlob>& blobs) {
+    json.key(name).begin_array();
+    for (const BrokenBlob& blob : blobs) {
+        json.begin_object().member("Digest", blob.digest).member("Size", blob.size);
+        json.member("Problem", blob.problem).member("Images", blob.references).end_object();
+    }
+    json.end_array();
+}
+
+std::string broken_line(std::string_view kind, const BrokenBlob& blob) {
+    std::string line = fmt::format("{} {}: {}", kind, blob.digest, printable(blob.problem, 1024));
+    for (std::size_t i = 0; i < blob.references.size(); ++i) {
+        line += (i == 0 ? "; needed by " : ", ") + printable(blob.references[i], 1024);
+    }
+    return line + "\n";
+}
+
+Result<int> run_verify(Context& context, const Parsed& args) {
+    Engine engine = KNARR_TRY(open_engine(context));
+    const DamagePolicy policy = args.flag("keep") ? DamagePolicy::report : DamagePolicy::quarantine;
+    const VerifyReport report =
+        KNARR_TRY(engine.verify_images({args.positionals.begin(), args.positionals.end()}, policy));
+    std::string text;
+    if (args.flag("json")) {
+        spec::JsonWriter json(spec::JsonLayout::indented);
+        json.begin_object().member("Blobs", report.blobs).member("Bytes", report.bytes);
+        write_broken(json, "Damaged", report.damaged);
+        write_broken(json, "Missing", report.missing);
+        json.end_object();
+        text = std::move(json).text() + "\n";
+    } else {
+        for (const BrokenBlob& blob : report.damaged) {
+            text += broken_line("damaged", blob);
+        }
+        for (const BrokenBlob& blob : report.missing) {
+            text += broken_line("missing", blob);
+        }
+        text += fmt::format("{} blobs, {}: {} damaged, {} missing\n",
+                            report.blobs,
+                            decimal_size(report.bytes),
+                            report.damaged.size(),
+                            report.missing.size());
+    }
+    KNARR_TRY(print(text));
+    if (report.damaged.empty() && report.missing.empty()) {
+        return 0;
+    }
+    if (!args.flag("json")) {
+        print_error(policy == DamagePolicy::quarantine
+                        ? "hint: damaged blobs are put aside; knarr pull IMAGE fetches what an "
+                          "image lacks\n"
+                        : "hint: without --keep damaged blobs are put aside, and knarr pull IMAGE "
+                          "fetches them\n");
+    }
+    return describe(Errc::corrupt).exit_status;
+}
+
+constexpr std::array kDfOptions{
+    Option{.name = "verbose", .letter = 'v', .help = "also each image, and what it shares"},
+    kJsonOption,
+};
+
+void write_line(spec::JsonWriter& json, std::string_view type, const UsageLine& line) {
+    json.begin_object().member("Type", type).member("TotalCount", line.total);
+    json.member("Active", line.active).member("Size", line.bytes);
+    json.member("Reclaimable", line.reclaimable).end_object();
+}
+
+std::string usage_json(const StoreUsage& usage) {
+    spec::JsonWriter json(spec::JsonLayout::indented);
+    json.begin_object().key("Usage").begin_array();
+    write_line(json, "Images", usage.images);
+    write_line(json, "Layers", usage.layers);
+    write_line(json, "Garbage", usage.garbage);
+    json.end_array().key("Images").begin_array();
+    for (const ImageUsage& one : usage.each) {
+        json.begin_object().member("Id", one.image.id).member("RepoTags", one.image.references);
+        json.member("Size", one.image.size).member("SharedSize", one.shared);
+        json.member("UniqueSize", one.unique).member("Containers", one.containers).end_object();
+    }
+    json.end_array().end_object();
+    return std::move(json).text() + "\n";
+}
+
+std::vector<std::string> usage_row(const std::string& type, const UsageLine& line) {
+    std::string reclaimable = decimal_size(line.reclaimable);
+    if (line.bytes > 0) {
+        reclaimable += fmt::format(
+            " ({:.0f}%)",
+            100 * static_cast<double>(line.reclaimable) / static_cast<double>(line.bytes));
+    }
+    return {type,
+            fmt::format("{}", line.total),
+            fmt::format("{}", line.active),
+            decimal_size(line.bytes),
+            std::move(reclaimable)};
+}
+
+std::string usage_table(const StoreUsage& usage, bool verbose) {
+    std::string text = format_table({{"TYPE", "TOTAL", "ACTIVE", "SIZE", "RECLAIMABLE"},
+                                     usage_row("Images", usage.images),
+                                     usage_row("Layers", usage.layers),
+                                     usage_row("Garbage", usage.garbage)});
+    if (!verbose) {
+        return text;
+    }
+    std::vector<std::vector<std::string>> rows{{"REPOSITORY",
+                                                "TAG",
+                                                "IMAGE ID",
+                                                "CREATED",
+                                                "SIZE",
+                                                "SHARED SIZE",
+                                                "UNIQUE SIZE",
+                                                "CONTAINERS"}};
+    for (const ImageUsage& one : usage.each) {
+        for (const std::string& reference : one.image.references) {
+            auto [repository, tag] = split_reference(reference);
+            rows.push_back({std::move(repository),
+                            std::move(tag),
+                            shown_id(one.image.id, false),
+                            ago(parse_time(one.image.created), now_s()),
+                            decimal_size(one.image.size),
+                            decimal_size(one.shared),
+                            decimal_size(one.unique),
+                            fmt::format("{}", one.containers)});
+        }
+    }
+    return text + "\n" + format_table(rows);
+}
+
+Result<int> run_df(Context& context, const Parsed& args) {
+    KNARR_TRY(no_arguments(args));
+    const Engine engine = KNARR_TRY(open_engine(context));
+    const StoreUsage usage = KNARR_TRY(engine.image_usage());
+    KNARR_TRY(
+        print(args.flag("json") ? usage_json(usage) : usage_table(usage, args.flag("verbose"))));
+    return 0;
+}
+
+}  // namespace
+
+constexpr Verb kImageGc{
+    .name = "gc",
+    .synopsis = "[--json]",
+    .summary = "remove blobs and layers that nothing needs",
+    .about =
+        "Removes blobs and unpacked layers that no image, no container and no running pull, run "
+        "or\n"
+        "load needs, and the damaged blobs that `image verify` put aside. It waits for none of\n"
+        "them and takes nothing from them. An interrupted pull that is to be resumed begins anew\n"
+        "after it.",
+    .example = "knarr image gc",
+    .options = kGcOptions,
+    .run = run_gc,
+};
+
+constexpr Verb kImagePrune{
+    .name = "prune",
+    .synopsis = "[options]",
+    .summary = "remove images that no container uses",
+    .about =
+        "Removes the images that have no name, with --all every image that no container uses, and\n"
+        "the garbage, as docker and podman do. Asks first, unless -f is given.",
+    .example = "knarr image prune --all --force --filter until=168h",
+    .options = kPruneOptions,
+    .run = run_prune,
+};
+
+constexpr Verb kImageVerify{
+    .name = "verify",
+    .synopsis = "[options] [IMAGE...]",
+    .summary = "read every blob again and put damaged ones aside",
+    .about =
+        "Reads every byte of all blobs, or of those of the images named, and compares it with its\n"
+        "digest. A damaged blob is moved to DATA_ROOT/quarantine, so that the next `knarr pull` "
+        "of\n"
+        "its image fetches it again. The exit status is 6 when something is damaged or missing.\n"
+        "Unpacked layers were compared when they were unpacked and are not read again.",
+    .example = "knarr image verify --json",
+    .options = kVerifyOptions,
+    .run = run_verify,
+};
+
+constexpr Verb kImageDf{
+    .name = "df",
+    .synopsis = "[options]",
+    .summary = "print how much room images take",
+    .about =
+        "Prints, as `docker system df` does, how many images, unpacked layers and pieces of "
+        "garbage\n"
+        "there are, how many containers use, their bytes, and what removing the unused ones would\n"
+        "give back. A blob that images share is counted once.",
+    .example = "knarr image df --verbose",
+    .options = kDfOptions,
+    .run = run_df,
+};
+
+}  // namespace knarr::cli

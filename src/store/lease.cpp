@@ -1,0 +1,88 @@
+#include "store/lease.h"
+
+#include <fcntl.h>
+
+#include "core/limits.h"
+#include "core/random.h"
+#include "core/text.h"
+#include "platform/disk.h"
+#include "store/store.h"
+
+namespace knarr::store {
+
+namespace {
+
+/// A few images at a time; a larger file is not one of ours.
+constexpr std::size_t kMaxLeaseBytes = 4 * size::kMiB;
+
+}  // namespace
+
+Lease::Lease(Lease&& other) noexcept
+    : store_(std::move(other.store_)),
+      leases_(std::move(other.leases_)),
+      file_(std::move(other.file_)),
+      name_(std::exchange(other.name_, {})) {}
+
+Lease::~Lease() {
+    if (!name_.empty()) {
+        // Without the name nobody finds it, whoever still has the file open.
+        (void)sys::unlink_at(leases_, name_);
+    }
+}
+
+Result<> Lease::protect(const std::vector<spec::Digest>& digests) const {
+    std::string text;
+    for (const spec::Digest& digest : digests) {
+        text += digest.text();
+        text += '\n';
+    }
+    const sys::FileLock lock = KNARR_TRY(
+        sys::FileLock::acquire(store_, std::string(kStoreLock), sys::FileLock::Kind::shared));
+    return sys::write_all(file_, text);
+}
+
+Result<Lease> Store::lease() const {
+    std::uint64_t salt = 0;
+    system_random().fill(std::as_writable_bytes(std::span(&salt, 1)));
+    Lease lease;
+    lease.store_ = KNARR_TRY(sys::duplicate(dir_));
+    lease.leases_ = KNARR_TRY(sys::duplicate(leases_));
+    std::string name = fmt::format("{:016x}", salt);
+    // No collector looks between the file's birth and its lock: it would look abandoned.
+    const sys::FileLock lock = KNARR_TRY(
+        sys::FileLock::acquire(dir_, std::string(kStoreLock), sys::FileLock::Kind::shared));
+    lease.file_ = KNARR_TRY(
+        sys::open_at(leases_, name, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW, 0600),
+        "lease");
+    lease.name_ = std::move(name);
+    if (!KNARR_TRY(sys::try_lock(lease.file_), "lease")) {
+        return fail(Errc::internal, "a new file in leases/ is locked by somebody else");
+    }
+    return lease;
+}
+
+Result<std::set<spec::Digest>> Store::leased() const {
+    std::set<spec::Digest> all;
+    for (const std::string& name : KNARR_TRY(sys::list_dir(leases_), "list leases")) {
+        const auto file = sys::open_at(leases_, name, O_RDWR | O_NOFOLLOW);
+        if (!file && file.error().sys_errno == ENOENT) {
+            continue;  // it has just ended; its reference is there
+        }
+        if (!file) {
+            return fail(Error(file.error()).within("lease"));
+        }
+        if (KNARR_TRY(sys::try_lock(*file), "lease {}", name)) {
+            KNARR_TRY(sys::unlink_at(leases_, name));  // its owner was killed
+            continue;
+        }
+        const std::string text = KNARR_TRY(sys::read_all(*file, kMaxLeaseBytes), "lease {}", name);
+        for (const std::string_view line : split(text, '\n')) {
+            if (!line.empty()) {
+                all.insert(KNARR_TRY(spec::Digest::parse(line), "lease {}", name));
+            }
+        }
+    }
+    return all;
+}
+
+}  // namespace knarr::store

@@ -1,0 +1,89 @@
+"""tag, untag, history, and the shapes of docker's JSON."""
+
+import json
+
+import pytest
+
+import images
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+
+@pytest.fixture
+def host(knarr_path, scratch):
+    return images.Host(knarr_path, scratch)
+
+
+@pytest.fixture
+def layout(scratch):
+    return images.write_layout(scratch / "box", [images.base_layer()],
+                               {"Cmd": ["true"], "Labels": {"who": "us"}})
+
+
+def listed(host):
+    return json.loads(host.good("images", "--json"))
+
+
+def test_tag_gives_names_and_untag_takes_them(host, layout):
+    identifier = host.good("pull", "-q", layout).strip()
+    host.good("tag", "localhost/box", "busybox:mine", "registry.example:5000/team/box")
+    (image,) = listed(host)
+    assert image["Id"] == identifier
+    assert sorted(image["RepoTags"]) == ["busybox:mine", "localhost/box:latest",
+                                         "registry.example:5000/team/box:latest"]
+    assert "docker.io/library/busybox:mine" in image["References"]
+    host.good("run", "--rm", "busybox:mine", "true")
+    assert host.good("untag", "busybox:mine", "busybox:mine") == \
+        "Untagged: docker.io/library/busybox:mine\n"
+    host.good("image", "untag", identifier)
+    (image,) = listed(host)
+    assert image["RepoTags"] == [] and image["Id"] == identifier
+    assert host.good("images").splitlines()[1].split()[:2] == ["<none>", "<none>"]
+    host.good("run", "--rm", identifier, "true")
+    assert json.loads(host.good("image", "gc", "--json"))["Blobs"] == 0
+    assert "deleted: " in host.good("image", "prune", "-f")
+    assert listed(host) == []
+
+
+def test_tag_moves_a_name(host, layout, scratch):
+    host.good("pull", "-q", layout)
+    layer = images.Layer().add("x", b"x").bytes()
+    other = host.good("pull", "-q", images.write_layout(scratch / "other", [layer])).strip()
+    host.good("tag", other, "localhost/box")
+    (image,) = [image for image in listed(host) if "localhost/box:latest" in image["RepoTags"]]
+    assert image["Id"] == other
+
+
+@pytest.mark.parametrize("words, status", [
+    (["tag", "nothing", "new"], 3), (["tag", "localhost/box", "UPPER"], 2),
+    (["tag", "localhost/box"], 2), (["tag", "localhost/box", "a@sha256:" + "0" * 64], 2),
+    (["untag", "localhost/box", "other"], 2), (["untag", "nothing"], 3), (["history", "nothing"], 3),
+    (["images", "--format", "{{.ID}}"], 2)])
+def test_bad_names_are_refused_and_nothing_changes(host, layout, words, status):
+    host.good("pull", "-q", layout)
+    before = listed(host)
+    result = host.run(*words)
+    assert result.returncode == status, result.stderr
+    assert "hint: " in result.stderr
+    assert listed(host) == before
+
+
+def test_lists_have_the_shapes_of_docker(host, layout):
+    identifier = host.good("pull", "-q", layout).strip()
+    (image,) = listed(host)
+    assert image["Created"] == 1767323045 and image["Labels"] == {"who": "us"}
+    assert image["ParentId"] == "" and image["SharedSize"] == image["Containers"] == -1
+    assert image["RepoDigests"] == [f"localhost/box@{image['Digest']}"]
+    (line,) = host.good("images", "--format", "{{json .}}").splitlines()
+    line = json.loads(line)
+    assert set(line) == {"Containers", "CreatedAt", "CreatedSince", "Digest", "ID", "Repository",
+                         "SharedSize", "Size", "Tag", "UniqueSize", "VirtualSize"}
+    assert line["ID"] == identifier[7:19] and line["Repository"] == "localhost/box"
+    (step,) = json.loads(host.good("history", "--json", "localhost/box"))
+    assert set(step) == {"Id", "Created", "CreatedBy", "Tags", "Size", "Comment"}
+    assert step["Id"] == identifier and step["Tags"] == ["localhost/box:latest"]
+    assert step["Size"] > 500_000
+    head, row = host.good("history", "localhost/box").splitlines()
+    assert head.split() == ["IMAGE", "CREATED", "CREATED", "BY", "SIZE", "COMMENT"]
+    assert row.startswith(identifier[7:19])
+    assert host.good("history", "-q", "--no-trunc", "localhost/box") == identifier + "\n"
