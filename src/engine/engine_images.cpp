@@ -7,6 +7,7 @@
 #include "image/image_list.h"
 #include "image/names.h"
 #include "image/pull.h"
+#include "image/save.h"
 #include "image/upkeep.h"
 #include "knarr/engine.h"
 #include "store/store.h"
@@ -58,6 +59,19 @@ Result<std::vector<std::string>> Engine::untag_image(std::string_view name,
 Result<std::vector<HistoryStep>> Engine::image_history(std::string_view name) const {
     const auto store = KNARR_TRY(store::Store::open(options_.data_root));
     return image::image_history(store, name);
+}
+
+Result<> Engine::save_images(const SaveRequest& request) const {
+    const auto store = KNARR_TRY(store::Store::open(options_.data_root));
+    return image::save_images(store, request);
+}
+
+Result<std::vector<LoadedImage>> Engine::load_images(const std::string& path,
+                                                     const PullOptions& options,
+                                                     const PullProgressFn& progress) {
+    const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
+    const auto store = KNARR_TRY(store::Store::open(options_.data_root));
+    return image::load_images(store, path, options, limits, progress);
 }
 
 Result<RemovedGarbage> Engine::collect_garbage() {

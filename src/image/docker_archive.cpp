@@ -142,6 +142,28 @@ private:
 
 }  // namespace
 
+Result<std::vector<DockerEntry>> list_docker_archive(const FileTree& tree) {
+    const std::string manifest =
+        KNARR_TRY(read_file(tree, "manifest.json", limits::kMaxManifestBytes));
+    std::vector<DockerEntry> all;
+    for (Entry& entry : KNARR_TRY(spec::decode_docker_archive(manifest))) {
+        DockerEntry found{.image = std::move(entry)};
+        for (const std::string& name : found.image.repo_tags) {
+            found.names.push_back(KNARR_TRY(Reference::parse(name), "manifest.json").text());
+        }
+        all.push_back(std::move(found));
+    }
+    return all;
+}
+
+Result<std::unique_ptr<Source>> open_docker_entry(std::unique_ptr<FileTree> tree,
+                                                  const spec::DockerArchiveImage& image,
+                                                  const std::string& name) {
+    auto source = std::make_unique<DockerArchiveSource>(std::move(tree), name);
+    KNARR_TRY(source->load(image));
+    return std::unique_ptr<Source>(std::move(source));
+}
+
 Result<std::unique_ptr<Source>> open_docker_archive(std::string_view text) {
     const PathAndName what = split_path(text);
     auto tree = KNARR_TRY(open_archive_tree(what.path));
@@ -153,9 +175,7 @@ Result<std::unique_ptr<Source>> open_docker_archive(std::string_view text) {
     if (!entry.repo_tags.empty()) {
         name = KNARR_TRY(Reference::parse(entry.repo_tags.front()), "{}", what.path).text();
     }
-    auto source = std::make_unique<DockerArchiveSource>(std::move(tree), std::move(name));
-    KNARR_TRY(source->load(entry), "{}", what.path);
-    return std::unique_ptr<Source>(std::move(source));
+    return KNARR_TRY(open_docker_entry(std::move(tree), entry, name), "{}", what.path);
 }
 
 }  // namespace knarr::image

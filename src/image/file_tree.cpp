@@ -106,12 +106,16 @@ Result<std::unique_ptr<FileTree>> open_directory_tree(const std::string& path) {
 
 Result<std::unique_ptr<FileTree>> open_archive_tree(const std::string& path) {
     sys::Fd file = KNARR_TRY(sys::open_path(path, O_RDONLY | O_NONBLOCK));
+    return KNARR_TRY(open_archive_tree(std::move(file)), "{}", path);
+}
+
+Result<std::unique_ptr<FileTree>> open_archive_tree(sys::Fd file) {
     const struct stat info = KNARR_TRY(sys::stat_of(file));
     if (!S_ISREG(info.st_mode)) {
-        return fail(Errc::invalid_image, "{} is no regular file", path);
+        return fail(Errc::invalid_image, "it is no regular file");
     }
     ArchiveIndex index =
-        KNARR_TRY(ArchiveIndex::read(file, static_cast<std::uint64_t>(info.st_size)), "{}", path);
+        KNARR_TRY(ArchiveIndex::read(file, static_cast<std::uint64_t>(info.st_size)));
     return std::unique_ptr<FileTree>(
         std::make_unique<ArchiveTree>(std::move(file), std::move(index)));
 }

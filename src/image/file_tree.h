@@ -30,6 +30,7 @@ Result<std::unique_ptr<FileTree>> open_directory_tree(const std::string& path);
 /// The files of an uncompressed tar archive; links inside it are followed.
 /// Errors: invalid_image, also for a compressed one; limit_exceeded.
 Result<std::unique_ptr<FileTree>> open_archive_tree(const std::string& path);
+Result<std::unique_ptr<FileTree>> open_archive_tree(sys::Fd file);
 
 /// A small file of the tree, whole. Errors: limit_exceeded past `max`.
 Result<std::string> read_file(const FileTree& tree, const std::string& name, std::size_t max);

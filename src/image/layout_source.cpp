@@ -12,6 +12,8 @@ namespace {
 
 /// Source: image-spec annotations.md.
 const std::string kRefName = "org.opencontainers.image.ref.name";
+/// containerd's and docker's name for whole references.
+const std::string kImageName = "io.containerd.image.name";
 
 std::string blob_file(const spec::Digest& digest) {
     return fmt::format("blobs/sha256/{}", digest.hex());
@@ -56,6 +58,8 @@ public:
                           .hint = names.empty() ? "" : "add :NAME, one of " + names});
     }
 
+    void take(const spec::Descriptor& entry) { top_ = entry; }
+
     Result<std::unique_ptr<ByteStream>> open_top() override {
         return top_ ? open_blob(*top_)
                     : stream_of(index_text_, std::string(spec::media::kOciIndex));
@@ -97,7 +101,43 @@ Result<std::unique_ptr<Source>> open_layout(std::unique_ptr<FileTree> tree,
     return std::unique_ptr<Source>(std::move(source));
 }
 
+/// The name that an entry's annotations give it.
+std::string entry_name(const spec::Descriptor& entry, const std::string& path) {
+    const auto whole = entry.annotations.find(kImageName);
+    if (whole != entry.annotations.end()) {
+        if (const auto reference = Reference::parse(whole->second)) {
+            return reference->text();
+        }
+    }
+    const std::string name = ref_name(entry);
+    const bool has_registry = name.find('/') != std::string::npos;
+    return name.empty() || (path.empty() && !has_registry) ? std::string()
+                                                           : local_reference(path, name);
+}
+
 }  // namespace
+
+Result<std::vector<LayoutEntry>> list_layout(const FileTree& tree, const std::string& path) {
+    const std::string mark = KNARR_TRY(read_file(tree, "oci-layout", limits::kMaxManifestBytes));
+    KNARR_TRY(spec::check_oci_layout(mark));
+    const std::string text = KNARR_TRY(read_file(tree, "index.json", limits::kMaxManifestBytes));
+    auto content =
+        KNARR_TRY(spec::decode_manifest_or_index(text, spec::media::kOciIndex), "index.json");
+    std::vector<LayoutEntry> all;
+    for (spec::Descriptor& entry : content.index->manifests) {
+        std::string name = entry_name(entry, path);
+        all.push_back({.descriptor = std::move(entry), .name = std::move(name)});
+    }
+    return all;
+}
+
+Result<std::unique_ptr<Source>> open_layout_entry(std::unique_ptr<FileTree> tree,
+                                                  const spec::Descriptor& entry,
+                                                  const std::string& name) {
+    auto source = std::make_unique<LayoutSource>(std::move(tree), name);
+    source->take(entry);
+    return std::unique_ptr<Source>(std::move(source));
+}
 
 PathAndName split_path(std::string_view text) {
     const std::size_t colon = text.find(':');

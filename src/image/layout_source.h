@@ -2,7 +2,9 @@
 
 #include <memory>
 #include <string_view>
+#include <vector>
 
+#include "image/file_tree.h"
 #include "image/source.h"
 
 namespace knarr::image {
@@ -13,6 +15,19 @@ namespace knarr::image {
 Result<std::unique_ptr<Source>> open_layout_dir(std::string_view text);
 /// The same in a tar archive, "FILE[:TAG]".
 Result<std::unique_ptr<Source>> open_oci_archive(std::string_view text);
+
+/// One image of a layout.
+struct LayoutEntry {
+    spec::Descriptor descriptor;
+    std::string name = {};  ///< a canonical reference; empty: it has none
+};
+/// All images of a layout. A name without a registry is taken as local_reference has it; without a
+/// `path` there is none. Errors: invalid_image; limit_exceeded.
+Result<std::vector<LayoutEntry>> list_layout(const FileTree& tree, const std::string& path);
+/// One of them, to be stored under `name`; empty: by its digest.
+Result<std::unique_ptr<Source>> open_layout_entry(std::unique_ptr<FileTree> tree,
+                                                  const spec::Descriptor& entry,
+                                                  const std::string& name);
 
 /// "PATH[:REST]": paths of images hold no colon.
 struct PathAndName {

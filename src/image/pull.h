@@ -6,7 +6,8 @@
 //   pull_process.h, registry_source.h                knarr-pull, the registry
 //   layout_source.h, docker_archive.h                oci:DIR, oci-archive:FILE, docker-archive:FILE
 //   pull.h         source -> store, verified while it streams, unpacked as it comes
-//   image_list.h   list, inspect, remove
+//   image_list.h   list, inspect, remove      names.h   tag, untag, history
+//   upkeep.h       prune, verify, df          save.h    save and load
 //
 // In: a reference or a path. Out: blobs and layer directories in the store, and the reference that
 // keeps them. Nothing is visible under the reference before all of it is there.

@@ -1,0 +1,189 @@
+// Archives into the store: which kind it is, and which images are in it.
+#include <algorithm>
+#include <array>
+#include <functional>
+
+#include <fcntl.h>
+
+#include "core/core.h"
+#include "image/docker_archive.h"
+#include "image/file_tree.h"
+#include "image/layout_source.h"
+#include "image/pull.h"
+#include "image/save.h"
+#include "layer/inflate.h"
+#include "platform/disk.h"
+#include "platform/file.h"
+
+namespace knarr::image {
+namespace {
+
+constexpr std::size_t kCopyBytes = 1024 * 1024;
+
+/// An image in the archive, under the names that it is to have; none: only its digest.
+struct Entry {
+    std::function<Result<std::unique_ptr<Source>>(const std::string& name)> open;
+    std::vector<std::string> names;
+};
+
+/// A file without a name in the store: it is gone with us, whatever happens.
+Result<sys::Fd> unnamed_file(const store::Store& store) {
+    return sys::open_path(store.root() + "/ingest", O_TMPFILE | O_RDWR, 0600);
+}
+
+Result<sys::Fd> open_input(const std::string& path) {
+    if (!path.empty()) {
+        return sys::open_path(path, O_RDONLY);
+    }
+    sys::Fd in(0);
+    auto copy = sys::duplicate(in);
+    in.release();  // standard descriptors stay open
+    return copy;
+}
+
+/// The archive as a file that can be read anywhere: what comes through a pipe, and what is
+/// compressed, is written to the disk first.
+Result<sys::Fd> plain_file(const store::Store& store, sys::Fd input, const Limits& limits) {
+    if (!S_ISREG(KNARR_TRY(sys::stat_of(input)).st_mode)) {
+        sys::Fd copy = KNARR_TRY(unnamed_file(store));
+        std::vector<char> buffer(kCopyBytes);
+        std::uint64_t bytes = 0;
+        while (const std::size_t got = KNARR_TRY(sys::read_some(input, buffer))) {
+            bytes += got;
+            if (bytes > limits.max_rootfs_bytes) {
+                return fail(Errc::limit_exceeded,
+                            "the archive has more than the {} bytes allowed",
+                            limits.max_rootfs_bytes);
+            }
+            KNARR_TRY(sys::write_all(copy, {buffer.data(), got}));
+        }
+        input = std::move(copy);
+    }
+    std::array<char, 4> magic{};
+    const auto size = static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(input)).st_size);
+    if (size < magic.size()) {
+        return fail(Errc::invalid_image, "it has only {} bytes", size);
+    }
+    KNARR_TRY(sys::read_at(input, magic, 0));
+    const std::string_view begin(magic.data(), magic.size());
+    // Source: RFC 1952 section 2.3.1, RFC 8878 section 3.1.1.
+    if (!begin.starts_with("\x1f\x8b") && begin != "\x28\xb5\x2f\xfd") {
+        return input;
+    }
+    const sys::Fd packed = KNARR_TRY(sys::open_path(sys::fd_path(input), O_RDONLY));
+    sys::Fd plain = KNARR_TRY(unnamed_file(store));
+    auto stream = KNARR_TRY(
+        layer::LayerStream::open(packed, spec::Compression::none, limits.max_rootfs_bytes));
+    while (true) {
+        const std::string_view piece = KNARR_TRY(stream->next());
+        if (piece.empty()) {
+            return plain;
+        }
+        KNARR_TRY(sys::write_all(plain, piece));
+    }
+}
+
+using OpenTree = std::function<Result<std::unique_ptr<FileTree>>()>;
+
+/// The images of a layout. Entries with the same digest are one image with several names.
+Result<std::vector<Entry>> layout_entries(const FileTree& tree,
+                                          const OpenTree& open_tree,
+                                          const std::string& path) {
+    std::vector<Entry> all;
+    std::vector<spec::Digest> digests;
+    for (LayoutEntry& found : KNARR_TRY(list_layout(tree, path))) {
+        const auto known = std::ranges::find(digests, found.descriptor.digest);
+        if (known != digests.end()) {
+            if (!found.name.empty()) {
+                all[static_cast<std::size_t>(known - digests.begin())].names.push_back(found.name);
+            }
+            continue;
+        }
+        digests.push_back(found.descriptor.digest);
+        Entry entry;
+        if (!found.name.empty()) {
+            entry.names.push_back(found.name);
+        }
+        entry.open = [open_tree, descriptor = std::move(found.descriptor)](
+                         const std::string& name) -> Result<std::unique_ptr<Source>> {
+            return open_layout_entry(KNARR_TRY(open_tree()), descriptor, name);
+        };
+        all.push_back(std::move(entry));
+    }
+    return all;
+}
+
+Result<std::vector<Entry>> docker_entries(const FileTree& tree, const OpenTree& open_tree) {
+    std::vector<Entry> all;
+    for (DockerEntry& found : KNARR_TRY(list_docker_archive(tree))) {
+        Entry entry{.open = {}, .names = std::move(found.names)};
+        entry.open = [open_tree, image = std::move(found.image)](
+                         const std::string& name) -> Result<std::unique_ptr<Source>> {
+            return open_docker_entry(KNARR_TRY(open_tree()), image, name);
+        };
+        all.push_back(std::move(entry));
+    }
+    return all;
+}
+
+Result<OpenTree> tree_opener(const store::Store& store,
+                             const std::string& path,
+                             const Limits& limits) {
+    sys::Fd input = KNARR_TRY(open_input(path));
+    if (S_ISDIR(KNARR_TRY(sys::stat_of(input)).st_mode)) {
+        return OpenTree([path] { return open_directory_tree(path); });
+    }
+    auto file = std::make_shared<sys::Fd>(  // shared by all sources of this archive
+        KNARR_TRY(plain_file(store, std::move(input), limits)));
+    return OpenTree([file]() -> Result<std::unique_ptr<FileTree>> {
+        return open_archive_tree(KNARR_TRY(sys::duplicate(*file)));
+    });
+}
+
+Result<std::vector<Entry>> entries_of(const OpenTree& open_tree, const std::string& path) {
+    const auto tree = KNARR_TRY(open_tree());
+    // The layout first: a docker archive of today is one as well, and its manifests have the
+    // digests that the images were pulled by.
+    if (tree->open("oci-layout") && tree->open("index.json")) {
+        return layout_entries(*tree, open_tree, path);
+    }
+    if (tree->open("manifest.json")) {
+        return docker_entries(*tree, open_tree);
+    }
+    return fail(Error{.code = Errc::invalid_image,
+                      .message = "it holds neither oci-layout nor manifest.json: it is no archive "
+                                 "of images",
+                      .hint = "knarr import makes an image of a tar of files"});
+}
+
+}  // namespace
+
+Result<std::vector<LoadedImage>> load_images(const store::Store& store,
+                                             const std::string& path,
+                                             const PullOptions& options,
+                                             const Limits& limits,
+                                             const PullProgressFn& progress) {
+    const std::string label = path.empty() ? "standard input" : printable(path);
+    const store::Lease lease = KNARR_TRY(store.lease());
+    const OpenTree open_tree = KNARR_TRY(tree_opener(store, path, limits), "load {}", label);
+    std::vector<LoadedImage> loaded;
+    for (const Entry& entry : KNARR_TRY(entries_of(open_tree, path), "load {}", label)) {
+        const std::string first = entry.names.empty() ? std::string() : entry.names.front();
+        const auto source = KNARR_TRY(entry.open(first), "load {}", label);
+        const Image image = KNARR_TRY(
+            pull_from(*source, store, lease, options, limits, progress), "load {}", label);
+        loaded.push_back({.id = image.id.text(), .reference = image.reference});
+        for (std::size_t i = 1; i < entry.names.size(); ++i) {
+            auto ref = KNARR_TRY(store.get_ref(image.reference));
+            if (!ref) {
+                return fail(Errc::image_not_found, "{} was removed meanwhile", image.reference);
+            }
+            ref->reference = entry.names[i];
+            KNARR_TRY(store.put_ref(*ref), "load {}", label);
+            loaded.push_back({.id = image.id.text(), .reference = entry.names[i]});
+        }
+    }
+    return loaded;
+}
+
+}  // namespace knarr::image

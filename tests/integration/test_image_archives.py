@@ -1,0 +1,156 @@
+"""save and load, against skopeo and podman."""
+
+import gzip
+import hashlib
+import json
+import shutil
+import subprocess
+import tarfile
+
+import pytest
+
+import images
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+
+@pytest.fixture
+def host(knarr_path, scratch):
+    return images.Host(knarr_path, scratch)
+
+
+@pytest.fixture
+def other(knarr_path, scratch):
+    """A second store."""
+    (scratch / "second").mkdir()
+    return images.Host(knarr_path, scratch / "second")
+
+
+@pytest.fixture
+def box(host, scratch):
+    """An image under two names; its ID."""
+    layer = images.Layer().add("text", b"hello").bytes()
+    layout = images.write_layout(scratch / "box", [images.base_layer(), layer], {"Cmd": ["true"]})
+    identifier = host.good("pull", "-q", layout).strip()
+    host.good("tag", identifier, "busybox:mine")
+    return identifier
+
+
+def listed(host):
+    return {image["Id"]: sorted(image["RepoTags"])
+            for image in json.loads(host.good("images", "--json"))}
+
+
+def skopeo(*args):
+    if not shutil.which("skopeo"):
+        pytest.skip("needs skopeo")
+    done = subprocess.run(["skopeo", "--insecure-policy", *map(str, args)], capture_output=True,
+                          text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive", "oci-dir"])
+def test_what_is_saved_is_loaded_with_names_and_digests(host, other, box, scratch, form):
+    out = scratch / "saved"
+    host.good("save", "--format", form, "-o", out, "busybox:mine", "localhost/box:latest")
+    loaded = other.good("load", "-q", "-i", out)
+    assert sorted(loaded.split("\n")[:2]) == ["Loaded image: docker.io/library/busybox:mine",
+                                             "Loaded image: localhost/box:latest"]
+    assert listed(other) == listed(host) == {box: ["busybox:mine", "localhost/box:latest"]}
+    digests = [json.loads(one.good("images", "--json"))[0]["Digest"] for one in (host, other)]
+    assert digests[0] == digests[1]
+    assert other.good("run", "--rm", "busybox:mine", "cat", "text") == "hello"
+    assert other.run("image", "verify").returncode == 0
+
+
+def test_save_to_stdout_and_load_from_stdin_also_compressed(host, other, box):
+    with subprocess.Popen(host.command("save", box), stdout=subprocess.PIPE) as save:
+        archive = save.stdout.read()
+    assert save.returncode == 0
+    for data in (archive, gzip.compress(archive, 1)):
+        done = subprocess.run(other.command("load", "-q"), input=data, capture_output=True,
+                              check=False)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.decode() == f"Loaded image ID: {box}\n"
+        assert listed(other) == {box: []}, "saved by its ID: it has no name"
+    again = subprocess.run(host.command("save", box), capture_output=True, check=True).stdout
+    assert hashlib.sha256(again).digest() == hashlib.sha256(archive).digest()
+
+
+@pytest.mark.parametrize("form", ["docker-archive", "oci-archive", "oci"])
+def test_skopeo_reads_what_is_saved_and_the_other_way_round(host, other, box, scratch, form):
+    out = scratch / "saved"
+    host.good("save", "--format", {"oci": "oci-dir"}.get(form, form), "-o", out, "busybox:mine")
+    shown = json.loads(skopeo("inspect", "--config", f"{form}:{out}"))
+    assert shown["config"]["Cmd"] == ["true"]
+    name = ":docker.io/library/from/skopeo:1" if form == "docker-archive" else ":one.example/skopeo:1"
+    skopeo("copy", "-q", f"{form}:{out}", f"{form}:{scratch / 'copy'}{name}")
+    assert "skopeo:1" in other.good("load", "-q", "-i", scratch / "copy")
+    assert list(listed(other)) == [box]
+
+
+def test_podman_reads_what_is_saved(host, box, scratch):
+    if not shutil.which("podman"):
+        pytest.skip("needs podman")
+    out = scratch / "saved"
+    host.good("save", "-o", out, "busybox:mine")
+    podman = ["podman", "--root", str(scratch / "podman"), "--runroot", str(scratch / "podman-run"),
+              "--storage-driver", "vfs"]
+    done = subprocess.run([*podman, "load", "-q", "-i", str(out)], capture_output=True, text=True,
+                          check=False)
+    assert done.returncode == 0, done.stderr
+    assert "docker.io/library/busybox:mine" in done.stdout
+    ids = subprocess.run([*podman, "images", "-q", "--no-trunc"], capture_output=True, text=True,
+                         check=True).stdout
+    assert ids.strip() == box
+
+
+def test_an_archive_holds_what_docker_expects(host, box, scratch):
+    out = scratch / "saved"
+    host.good("save", "-o", out, "busybox:mine")
+    assert out.stat().st_mode & 0o777 == 0o600
+    with tarfile.open(out) as archive:
+        (image,) = json.load(archive.extractfile("manifest.json"))
+        assert image["RepoTags"] == ["busybox:mine"] and len(image["Layers"]) == 2
+        assert image["Config"] == f"blobs/sha256/{box[7:]}"
+        for name in archive.getnames():
+            if name.startswith("blobs/"):
+                data = archive.extractfile(name).read()
+                assert hashlib.sha256(data).hexdigest() == name.rsplit("/", 1)[1]
+
+
+def test_a_damaged_blob_is_not_saved(host, box, scratch):
+    blob = max((host.data / "blobs/sha256").glob("*/*"), key=lambda path: path.stat().st_size)
+    data = bytearray(blob.read_bytes())
+    data[100] ^= 1
+    blob.write_bytes(data)
+    result = host.run("save", "-o", scratch / "saved", box)
+    assert result.returncode == 6 and blob.name in result.stderr and "hint: " in result.stderr
+    assert not (scratch / "saved").exists()
+    assert [path.name for path in scratch.glob(".saved*")] == []
+
+
+def test_bad_input_is_refused_and_nothing_is_stored(host, scratch):
+    (scratch / "text").write_text("no tar at all" * 100)
+    (scratch / "empty").write_bytes(b"")
+    with tarfile.open(scratch / "files.tar", "w") as archive:
+        archive.addfile(tarfile.TarInfo("etc"))
+    for name in ("text", "empty", "files.tar", "missing"):
+        result = host.run("load", "-q", "-i", scratch / name)
+        assert result.returncode in (3, 6), (name, result.stderr)
+        assert name in result.stderr
+    assert host.run("save", "-o", scratch / "out", "nothing").returncode == 3
+    assert host.run("save", "--format", "zip", "x").returncode == 2
+    assert not (scratch / "out").exists()
+    assert listed(host) == {}
+    for place in ("ingest", "leases", "refs"):
+        assert list((host.data / place).iterdir()) == []
+
+
+def test_a_directory_with_something_in_it_is_not_written_to(host, box, scratch):
+    (scratch / "full").mkdir()
+    (scratch / "full/mine").write_text("x")
+    result = host.run("save", "--format", "oci-dir", "-o", scratch / "full", box)
+    assert result.returncode != 0 and "not empty" in result.stderr
+    assert [path.name for path in (scratch / "full").iterdir()] == ["mine"]
