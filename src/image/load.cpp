@@ -153,7 +153,7 @@ Result<std::vector<Entry>> entries_of(const OpenTree& open_tree, const std::stri
     return fail(Error{.code = Errc::invalid_image,
                       .message = "it holds neither oci-layout nor manifest.json: it is no archive "
                                  "of images",
-                      .hint = "knarr import makes an image of a tar of files"});
+                      .hint = "a tar of files is none: docker import makes one of it"});
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ from conftest import ROOT
 pytestmark = pytest.mark.usefixtures("needs_root")
 
 POINTS = ["pull.blob", "store.blob.commit", "layer.sync", "pull.ref"]
+COLLECTION = "store.collect"  # layers are hidden by then, blobs are still there
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def test_no_point_is_forgotten():
     for room in ("image", "store", "layer"):
         for path in (ROOT / "src" / room).rglob("*.cpp"):
             found |= set(re.findall(r'fault_point\("([^"]+)"\)', path.read_text()))
-    assert found == set(POINTS)
+    assert found == {*POINTS, COLLECTION}
 
 
 @pytest.mark.parametrize("how", ["", "=kill"])
@@ -66,3 +67,18 @@ def test_nothing_of_a_killed_pull_stays_for_ever(host, layout, point):
     assert blobs(host) == []
     assert staged(host) == []
     assert list((host.data / "layers").glob("[!.]*")) == []
+
+
+@pytest.mark.parametrize("how", ["", "=kill"])
+def test_a_collection_that_ended_half_way_harms_nothing(host, layout, how):
+    host.good("pull", "-q", layout)
+    for reference in (host.data / "refs").iterdir():
+        reference.unlink()
+    assert host.run("image", "gc", fault=COLLECTION + how).returncode != 0
+    assert blobs(host) != []
+    host.good("pull", "-q", layout)
+    assert staged(host) == []
+    assert host.run("image", "verify").returncode == 0
+    assert host.good("run", "--rm", "-q", "localhost/box", "cat", "/etc/extra") == "second layer"
+    host.good("rmi", "localhost/box")
+    assert blobs(host) == []
