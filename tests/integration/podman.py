@@ -44,8 +44,7 @@ class Podman(Client):
     def run_detached(self, name, *words):
         """A container that says it is there and ends with 3 on SIGTERM. Returns its ID."""
         return self.ok("run", "--detach", "--network=none", "--name", name, *words, IMAGE, "sh", "-c",
-                       "trap 'echo bye; exit 3' TERM; echo hello; echo error >&2;"
-                       " while :; do sleep 0.05; done")
+                       "trap 'echo bye; exit 3' TERM; echo hello; echo error >&2; sleep 10000 & wait")
 
     def end(self):
         for kind in ("pod", "container"):
