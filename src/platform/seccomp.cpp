@@ -4,6 +4,8 @@
 #include <array>
 #include <cerrno>
 #include <cstddef>
+#include <optional>
+#include <utility>
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>
@@ -83,7 +85,8 @@ using Trees = SeccompTrees;
 // The rules of one architecture.
 struct ArchRules {
     SeccompArch arch = SeccompArch::x86_64;
-    std::vector<SeccompCall> calls;  // by Syscall::index
+    std::vector<SeccompCall> calls;       // by Syscall::index
+    std::optional<std::uint32_t> newest;  // the highest number that a rule names
 
     Trees::Words words() const {
         return arch == SeccompArch::x86_64 || arch == SeccompArch::aarch64 ? Trees::Words::two
@@ -104,6 +107,7 @@ public:
         KNARR_TRY(check_action(policy_.default_action), "seccomp: default action");
         for (const SeccompRule& rule : policy_.rules) {
             KNARR_TRY(check_action(rule.action), "seccomp");
+            note_newest(rule);
             if (rule.action == policy_.default_action) {
                 continue;
             }
@@ -167,6 +171,24 @@ private:
         const bool known = std::ranges::find(arches_, arch, &ArchRules::arch) != arches_.end();
         if (!known) {
             arches_.push_back({.arch = arch, .calls = std::vector<SeccompCall>(syscall_count())});
+        }
+    }
+
+    void note_newest(const SeccompRule& rule) {
+        for (ArchRules& rules : arches_) {
+            const auto note = [&rules](Syscall call) {
+                if (const auto number = number_of(call, rules.arch)) {
+                    rules.newest = std::max(rules.newest.value_or(0), *number);
+                }
+            };
+            for (const Syscall call : rule.syscalls) {
+                note(call);
+                const auto* entry =
+                    std::ranges::find(kMultiplexed, name_of(call), &Multiplexed::name);
+                if (rules.arch == SeccompArch::x86 && entry != std::end(kMultiplexed)) {
+                    note(*find_syscall(entry->through));
+                }
+            }
         }
     }
 
@@ -236,12 +258,31 @@ private:
         return trees_.add(rules.calls[through->index], rules.words(), all, raw);
     }
 
+    // A call that the policy is too old to know would be met by its default action: a program that
+    // tries a new call and falls back on an old one when it is not there takes EPERM for the last
+    // word. As with runc, calls newer than any that the policy names are therefore not there.
+    bool hides_newer() const {
+        using Kind = SeccompAction::Kind;
+        const Kind kind = policy_.default_action.kind;
+        return kind != Kind::allow && kind != Kind::log && kind != Kind::trace;
+    }
+
     void collect(const ArchRules& rules, std::vector<SeccompEntry>& entries) const {
         const std::uint32_t bit = rules.arch == SeccompArch::x32 ? kX32Bit : 0;
+        if (bit != 0) {
+            entries.push_back(
+                {.number = bit, .call = nullptr, .otherwise = policy_.default_action.raw()});
+        }
+        if (rules.newest && hides_newer()) {
+            entries.push_back({.number = (*rules.newest | bit) + 1,
+                               .call = nullptr,
+                               .otherwise = SECCOMP_RET_ERRNO | ENOSYS});
+        }
         for (std::uint16_t i = 0; i < rules.calls.size(); ++i) {
             const auto number = number_of(Syscall{i}, rules.arch);
             if (rules.calls[i].used && number) {
-                entries.push_back({.number = *number | bit, .call = &rules.calls[i]});
+                entries.push_back(
+                    {.number = *number | bit, .call = &rules.calls[i], .otherwise = 0});
             }
         }
     }
@@ -257,7 +298,9 @@ private:
         if (second != nullptr) {
             collect(*second, entries);
         }
-        std::ranges::sort(entries, {}, &SeccompEntry::number);
+        std::ranges::sort(entries, {}, [](const SeccompEntry& entry) {
+            return std::pair(entry.number, entry.call != nullptr);
+        });
         const std::uint32_t default_action = policy_.default_action.raw();
         BpfLabel calls = put_calls(writer, trees_, entries, default_action);
         if (is_x86_64_family(rules.arch) && second == nullptr) {

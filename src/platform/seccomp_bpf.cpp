@@ -189,10 +189,15 @@ BpfLabel put_calls(BpfWriter& writer,
         }
         ranges.push_back(range);
     };
-    std::uint32_t next = 0;
+    std::uint32_t next = 0, otherwise = default_action;
     for (const SeccompEntry& entry : entries) {
         if (entry.number > next) {
-            add({.first = next, .returns = true, .action = default_action, .label = {}});
+            add({.first = next, .returns = true, .action = otherwise, .label = {}});
+        }
+        if (entry.call == nullptr) {
+            otherwise = entry.otherwise;
+            next = entry.number;
+            continue;
         }
         Range range{
             .first = entry.number, .returns = true, .action = entry.call->action, .label = {}};
@@ -204,7 +209,7 @@ BpfLabel put_calls(BpfWriter& writer,
         add(range);
         next = entry.number + 1;
     }
-    add({.first = next, .returns = true, .action = default_action, .label = {}});
+    add({.first = next, .returns = true, .action = otherwise, .label = {}});
     return put_search(writer, ranges.data(), ranges.size());
 }
 

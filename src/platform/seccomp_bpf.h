@@ -42,15 +42,18 @@ private:
     std::vector<Return> returns_;  // the latest place of each value
 };
 
-/// One system call number and what decides it.
+/// One system call number and what decides it; or, without a call, the place from which on
+/// numbers without an entry get `otherwise`.
 struct SeccompEntry {
     std::uint32_t number = 0;
     const SeccompCall* call = nullptr;
+    std::uint32_t otherwise = 0;  // SECCOMP_RET_*
 };
 
 /// Writes the filter of one architecture (or of x86_64 and x32 together): a search by halving over
-/// ranges of numbers with one outcome. `entries` are sorted by number. Numbers without an entry
-/// get `default_action`. Expects that the number is in the accumulator.
+/// ranges of numbers with one outcome. `entries` are sorted by number, a place before the call of
+/// the same number. Numbers without an entry get `default_action` up to the first place, and calls
+/// whose conditions say nothing everywhere. Expects that the number is in the accumulator.
 BpfLabel put_calls(BpfWriter& writer,
                    const SeccompTrees& trees,
                    const std::vector<SeccompEntry>& entries,
