@@ -18,12 +18,29 @@
 #include "platform/pidfd.h"
 #include "platform/process.h"
 #include "platform/spawn.h"
+#include "platform/trampoline.h"
 
 namespace knarr::sys {
 
 namespace {
 
 constexpr std::size_t kMaxErrorOutput = 4096;
+
+/// Returns only with an errno.
+int execute(const Program& program, char* const* argv, char* const* envp, int report) {
+    const Confined& confined = program.confined;
+    if (confined.trampoline == nullptr) {
+        execve(program.path.c_str(), argv, envp);
+        return errno;
+    }
+    if (confined.prepare) {
+        if (const Result<> prepared = confined.prepare(); !prepared) {
+            return kTrampolineFilterStage | prepared.error().sys_errno;
+        }
+    }
+    return exec_trampoline(
+        *confined.trampoline, program.path.c_str(), argv, envp, report, confined.filter);
+}
 
 /// The child's side: stdin, stdout and stderr, then the program; errno to `report` on failure.
 [[noreturn]] void become(const Program& program,
@@ -46,10 +63,7 @@ constexpr std::size_t kMaxErrorOutput = 4096;
                        (program.keep_stdio ||
                         (replace_fd(input, 0) && replace_fd(output, 1) && replace_fd(errors, 2))) &&
                        close_on_exec_from(3);
-    if (ready) {
-        execve(program.path.c_str(), argv, envp);
-    }
-    const int error = errno;
+    const int error = ready ? execute(program, argv, envp, report.get()) : errno;
     static_cast<void>(
         write_all(report, std::string_view(reinterpret_cast<const char*>(&error), sizeof error)));
     _exit(127);
@@ -181,7 +195,11 @@ Result<Ended> run_program(const Program& program) {
         read_full(report.read, std::span(reinterpret_cast<char*>(&exec_errno), sizeof exec_errno));
     if (got && *got == sizeof exec_errno) {
         kill_and_reap(clone.pidfd);
-        return fail_errno(exec_errno, "execute {}", printable(program.path));
+        const bool confining = (exec_errno & kTrampolineFilterStage) != 0;
+        return fail_errno(exec_errno & ~kTrampolineFilterStage,
+                          "{} {}",
+                          confining ? "load the seccomp filter of" : "execute",
+                          printable(program.path));
     }
 
     Ended ended;
@@ -190,8 +208,10 @@ Result<Ended> run_program(const Program& program) {
     ended.timed_out = !Feeder(program, std::move(input), out, err, clone.pidfd).run();
     ended.output = std::move(out.text);
     ended.error_output = std::move(err.text);
-    if (ended.timed_out) {
-        kill(program.keep_stdio ? clone.pid : -clone.pid, SIGKILL);
+    if (ended.timed_out && kill(program.keep_stdio ? clone.pid : -clone.pid, SIGKILL) != 0 &&
+        errno == EPERM) {
+        // One that became another user, which we may no longer reach: it cannot be waited for.
+        return fail_errno(EPERM, "kill {} at its timeout", printable(program.path));
     }
     const ExitStatus status = KNARR_TRY(reap(clone.pidfd), "wait for {}", printable(program.path));
     (status.signaled ? ended.signal : ended.exit_code) = status.value;

@@ -1,14 +1,23 @@
 #pragma once
-// Runs a program of the operator to its end: a hook, ps, criu.
+// Runs a program to its end: a hook, ps, criu.
 
 #include <chrono>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "platform/fd.h"
+#include "platform/seccomp.h"
 
 namespace knarr::sys {
+
+/// How a program that a container brings is executed: never by our own file (trampoline.h).
+struct Confined {
+    const Fd* trampoline = nullptr;          // null: an ordinary program, nothing of this holds
+    const SeccompProgram* filter = nullptr;  // that the trampoline loads; null: none
+    std::function<Result<>()> prepare = {};  // called in the child as its last act
+};
 
 struct Program {
     std::string path;               // absolute
@@ -22,6 +31,7 @@ struct Program {
     bool keep_stdio = false;     // it gets our stdin, stdout and stderr, and nothing is kept
     /// A directory that is a mount point for the program alone, in a mount namespace of its own.
     std::string mount_point = {};
+    Confined confined = {};
 };
 
 struct Ended {
@@ -34,7 +44,7 @@ struct Ended {
 
 /// Runs the program with `input` on stdin, stdout and stderr where it says; at the timeout its
 /// process group is killed. No descriptor but 0 to 2 is passed on. Errors: those of execve, with
-/// the path.
+/// the path; denied when one at its timeout may not be killed.
 Result<Ended> run_program(const Program& program);
 
 /// A program of that name in a directory of our PATH that may be executed.

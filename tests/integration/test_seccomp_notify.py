@@ -11,7 +11,6 @@ import struct
 import threading
 
 import pytest
-from oci import Host
 
 # Source: linux/seccomp.h; _IOWR('!', n, size of the struct).
 NOTIF_BYTES, RESPONSE_BYTES = 80, 24
@@ -75,14 +74,6 @@ class Agent:
 
 
 @pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
-
-
-@pytest.fixture
 def agent(scratch):
     agent = Agent(scratch / "agent")
     yield agent
@@ -122,6 +113,19 @@ def test_calls_of_the_runtime_itself_may_be_asked_about(host, agent, no_new_priv
                              "sched_yield", "futex", "exit_group", "read", "openat"])
     assert host.knarr("run", "-b", bundle.directory, host.new_id()).returncode == 7
     assert 59 in agent.calls  # execve
+
+
+@pytest.mark.parametrize("no_new_privileges", [True, False])
+def test_the_agent_decides_the_calls_of_start_hooks(host, agent, no_new_privileges):
+    bundle, log = host.bundle("mkdir", "/tmp/x"), host.directory / "log"
+    bundle.config["process"]["noNewPrivileges"] = no_new_privileges
+    bundle.config["annotations"] = {"run.oci.hooks.stdout": str(log)}
+    bundle.hook("startContainer", "/witness", "mkdir", "/tmp/y")
+    notified(bundle, agent, ["mkdir", "mkdirat"])
+    done = host.ok("run", "-b", bundle.directory, host.new_id())
+    assert "mkdir:/tmp/y=ENOMEDIUM" in log.read_text()
+    assert "mkdir:/tmp/x=ENOMEDIUM" in done.stdout
+    assert len(agent.states) == 2  # the hook's process, and the program's
 
 
 def test_create_start_and_exec_have_their_own_listeners(host, agent):

@@ -48,20 +48,6 @@ Result<> ask_parent(Child& child, Message question, Message answer) {
     return expect(child.socket, answer);
 }
 
-/// The pid by which the host knows this process, for the state that hooks get.
-Result<pid_t> host_pid(const Child& child) {
-    const std::string text = KNARR_TRY(sys::read_link_at(child.proc, "self"));
-    return static_cast<pid_t>(parse_number(text, INT32_MAX).value_or(0));
-}
-
-Result<> hooks_in_child(Child& child,
-                        const std::vector<spec::Hook>& hooks,
-                        std::string_view point,
-                        std::string_view status) {
-    const pid_t pid = KNARR_TRY(host_pid(child));
-    return run_hooks(hooks, point, child.events.state_json(status, pid), child.io.hook_output);
-}
-
 /// A working directory that is not there is made, as runc does, while the root can be written.
 /// What stands in the way is reported by the chdir that follows.
 void make_cwd(const Child& child) {
@@ -184,6 +170,13 @@ Result<sys::Fd> open_host_proc() {
     return proc;
 }
 
+Result<std::string> hook_state(const Child& child, std::string_view status) {
+    // The pid by which the host knows this process.
+    const std::string self = KNARR_TRY(sys::read_link_at(child.proc, "self"));
+    const auto pid = static_cast<pid_t>(parse_number(self, INT32_MAX).value_or(0));
+    return child.events.state_json(status, pid);
+}
+
 Result<> apply(Child& child, std::size_t index, const Operation& operation) {
     const sys::Fd* prepared = index < child.prepared.size() && child.prepared[index].valid()
                                   ? &child.prepared[index]
@@ -218,8 +211,10 @@ Result<> apply(Child& child, std::size_t index, const Operation& operation) {
             [&](const step::CreateContainerHooks&) -> Result<> {
                 // Where runc runs them, and its users' hooks name files.
                 KNARR_TRY(sys::change_dir(sys::fd_path(child.root)), "root file system");
-                return hooks_in_child(
-                    child, child.plan.hooks.create_container, "createContainer", "creating");
+                return run_hooks(child.plan.hooks.create_container,
+                                 "createContainer",
+                                 KNARR_TRY(hook_state(child, "creating")),
+                                 child.io.hook_output);
             },
             [&](const step::AwaitCgroup& s) { return await_cgroup(child, s); },
             [&](const step::PivotRoot& s) {
@@ -269,12 +264,7 @@ void run_child(Child child) {
     if (!report) {
         _exit(1);
     }
-    if (!child.plan.hooks.start_container.empty()) {
-        done = hooks_in_child(child, child.plan.hooks.start_container, "startContainer", "created");
-    }
-    if (done) {
-        done = become_program(child, *report);
-    }
+    done = become_program(child, *report);
     static_cast<void>(send_error(*report, Message::failed, done.error()));
     _exit(127);
 }

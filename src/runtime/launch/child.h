@@ -38,7 +38,10 @@ Result<sys::Fd> open_host_proc();
 /// One step, for each group of operations. `index` is the step's place in the plan.
 Result<> apply(Child& child, std::size_t index, const Operation& operation);
 
-/// What comes after the gate: hooks, identity, execve. Returns only on failure; `report` is the
+/// The OCI state for hooks that run in the child.
+Result<std::string> hook_state(const Child& child, std::string_view status);
+
+/// What comes after the gate: identity, hooks, execve. Returns only on failure; `report` is the
 /// socket that closes on success.
 Result<> become_program(Child& child, const sys::Fd& report);
 

@@ -118,6 +118,24 @@ Result<> lower_effective(const Identity& identity) {
         identity.cap_effective & own.permitted, own.permitted, own.inheritable);
 }
 
+/// The hooks startContainer: programs that the container brings, so with no more rights than its
+/// own program will have, as with runc. Each loads the filter for itself: this process still has
+/// to wait for them.
+Result<> run_start_hooks(const Child& child, const std::string& state, const sys::Fd& report) {
+    const Identity& identity = child.plan.identity;
+    sys::Confined confined{.trampoline = &child.trampoline};
+    if (load_early(identity)) {
+        confined.prepare = [&]() -> Result<> {
+            KNARR_TRY(load_filter_early(identity, report));
+            return set_capabilities(identity);
+        };
+    } else if (identity.seccomp) {
+        confined.filter = &*identity.seccomp;
+    }
+    return run_hooks(
+        child.plan.hooks.start_container, "startContainer", state, child.io.hook_output, confined);
+}
+
 bool gives_home(const std::string& setting) {
     return setting.starts_with("HOME=") && setting.size() > 5;
 }
@@ -152,6 +170,8 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     if (program.args.empty()) {
         return fail(Errc::invalid_config, "process: missing; there is nothing to run");
     }
+    const bool hooks = !child.plan.hooks.start_container.empty();
+    const std::string state = hooks ? KNARR_TRY(hook_state(child, "created")) : std::string();
     std::vector<std::string> env = environment_of(program, identity);
     announce_sockets(program, env);
     // As whoever starts the container, or else as its user: a directory that only one of them may
@@ -170,6 +190,9 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     trace().mark("take the user and the capabilities", TraceSide::child);
     if (!inside) {
         KNARR_TRY(enter_cwd(program));
+    }
+    if (hooks) {
+        KNARR_TRY(run_start_hooks(child, state, report));
     }
     const std::string path = KNARR_TRY(find_program(program));
     // It only serves the error of the execve: whoever opened the gate and was killed since needs

@@ -10,8 +10,12 @@ namespace knarr::runtime {
 
 namespace {
 
-Result<> run_hook(const spec::Hook& hook, const std::string& state, const HookOutput& output) {
+Result<> run_hook(const spec::Hook& hook,
+                  const std::string& state,
+                  const HookOutput& output,
+                  const sys::Confined& confined) {
     sys::Program program{.path = hook.path, .args = hook.args, .env = hook.env, .input = state};
+    program.confined = confined;
     program.output = output.out.valid() ? &output.out : nullptr;
     program.errors = output.err.valid() ? &output.err : nullptr;
     if (program.args.empty()) {
@@ -23,6 +27,11 @@ Result<> run_hook(const spec::Hook& hook, const std::string& state, const HookOu
         auto late =
             fail(Errc::hook_failed, "ran longer than {} s and was killed", program.timeout.count());
         return fail(std::move(late).error().advise("give the hook a longer timeout"));
+    }
+    if (ended.signal == SIGSYS) {
+        auto forbidden = fail(Errc::hook_failed, "ended by SIGSYS (bad system call)");
+        return fail(std::move(forbidden).error().advise(
+            "it runs under linux.seccomp, which has to allow what it calls"));
     }
     if (ended.signal != 0) {
         return fail(Errc::hook_failed, "ended by {}", sys::signal_name(ended.signal));
@@ -42,14 +51,15 @@ Result<> run_hook(const spec::Hook& hook, const std::string& state, const HookOu
 Result<> run_hooks(const std::vector<spec::Hook>& hooks,
                    std::string_view point,
                    const std::string& state,
-                   const HookOutput& output) {
+                   const HookOutput& output,
+                   const sys::Confined& confined) {
     for (const spec::Hook& hook : hooks) {
-        Result<> done = run_hook(hook, state, output);
+        Result<> done = run_hook(hook, state, output, confined);
         if (!done) {
             Error error = std::move(done).error();
             error.code = Errc::hook_failed;
-            return fail(
-                std::move(error).within(fmt::format("{} hook {}", point, printable(hook.path))));
+            return fail(std::move(error).within(
+                fmt::format("error running hook {} ({})", printable(hook.path), point)));
         }
     }
     return {};

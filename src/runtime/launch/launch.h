@@ -28,8 +28,8 @@
 //                               recorded ->    with a gate_listener: closes this socket and waits
 //                                              there, so that it outlives the parent
 //   ........................................... the gate .......................................
-//   open_gate, or `knarr start`       go ->    hooks startContainer, capabilities, user, seccomp,
-//                                              trampoline, execve
+//   open_gate, or `knarr start`       go ->    user, capabilities, hooks startContainer (with those
+//                                              and under the filter), seccomp, trampoline, execve
 //                                   <- listener (only with SCMP_ACT_NOTIFY: from a second thread)
 //   give it to the agent          listened ->
 //                        <- failed, or EOF     the socket closes on a successful execve
@@ -44,6 +44,7 @@
 #include <string_view>
 
 #include "platform/fd.h"
+#include "platform/run_program.h"
 #include "runtime/launch/plan.h"
 
 namespace knarr::runtime {
@@ -117,10 +118,12 @@ Result<> open_gate_at(const sys::Fd& state_dir,
 Result<sys::Fd> listen_gate(const sys::Fd& state_dir, const std::string& socket_name);
 
 /// Runs hooks one after the other in the calling process's namespaces, each with `state` on stdin.
+/// Those that run inside are `confined`.
 /// Errors: hook_failed with the hook's path, its exit status or timeout.
 Result<> run_hooks(const std::vector<spec::Hook>& hooks,
                    std::string_view point,
                    const std::string& state,
-                   const HookOutput& output);
+                   const HookOutput& output,
+                   const sys::Confined& confined = {});
 
 }  // namespace knarr::runtime
