@@ -70,7 +70,7 @@ REASONS = [
            "a user namespace with the host's processes: its procfs is bound, the kernel mounts none"),
     # Debian 12's crun 1.8.1 and runc 1.1.5 are older than these; tools/peers has newer ones.
     Reason(r"outcome", r"ran",
-           r'refused: (.*namespace {\\"time\\" \\"\\"} does not exist.*|write to sync socket: Connection reset by peer|)',
+           r'refused: (.*namespace {\\"time\\" \\"\\"} does not exist.*|write to sync socket: (Connection reset by peer|Broken pipe)|)',
            "the peers' age: time namespaces"),
     Reason(r"mount /\S+: options", r"mode=755,rw(,size=\w+)?", r"rw(,size=\w+)?",
            "the peers' age: a tmpfs without a mode has that of the directory it covers"),
