@@ -120,6 +120,9 @@ def write_project_disk(project, work, part, chosen):
     for name in filter(None, tracked.decode().split("\0")):
         if (project / name).is_file():
             place(project / name, stage / name)
+    for path in project.glob("src/**/testdata/*"):  # unit tests have the path of the machine that built them
+        if path.is_file():
+            place(path, stage / "settings" / path.relative_to("/"))
     dynamic = []
     for preset in ("dev", "release"):
         for program in (project / "build" / preset / "bin").iterdir():
