@@ -27,6 +27,7 @@
 #include "platform/cgroup_stats.h"
 #include "platform/file.h"
 #include "platform/mounts_below.h"
+#include "platform/network_maker.h"
 #include "platform/oom_watch.h"
 #include "platform/pidfd.h"
 #include "platform/signal.h"
@@ -243,11 +244,31 @@ Result<PidfdReceivers> connect_receivers(const NewContainer& wanted) {
     return receivers;
 }
 
+/// Whether the network namespace can be made while all else is planned. In another user namespace
+/// it would have the wrong owner.
+bool wants_network_early(const bundle::Bundle& bundle) {
+    if (bundle.isolation != Isolation::native || !bundle.config.linux_) {
+        return false;
+    }
+    bool network = false;
+    for (const spec::Namespace& one : bundle.config.linux_->namespaces) {
+        if (one.type == spec::NamespaceType::user) {
+            return false;
+        }
+        network = network || (one.type == spec::NamespaceType::network && one.path.empty());
+    }
+    return network;
+}
+
 Result<Standing> stand(const Context& context,
                        const NewContainer& wanted,
                        ConsoleWay way,
                        Gate gate) {
     KNARR_TRY(check_handed_over(context, wanted));
+    std::optional<sys::NetworkMaker> network;
+    if (wants_network_early(wanted.bundle)) {
+        network.emplace();
+    }
     const runtime::LaunchPlan plan = KNARR_TRY(plan_container(context, wanted, way));
     for (const std::string& warning : plan.warnings) {
         context.warn(warning);
@@ -264,6 +285,9 @@ Result<Standing> stand(const Context& context,
     if (Result<> made = fault_point("create.made"); !made) {
         launched = fail(std::move(made).error());
     } else {
+        if (network) {
+            io.network = network->finish();
+        }
         launched = launch(dir, record, wanted, plan, std::move(io), gate);
     }
     Result<> ready = launched ? fault_point("create.ready") : Result<>{};

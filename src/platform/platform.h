@@ -2,14 +2,13 @@
 // platform: the only room that calls the kernel. Thin functions named after the call, by
 // descriptor, close-on-exec, EINTR retried; they never decide policy. Everything is in knarr::sys.
 //
-//   fd.h file.h node.h disk.h xattr.h     descriptors; files beneath a root (openat2); single
-//   entries;
-//                                         what has to reach the disk; attributes
+//   fd.h file.h node.h disk.h xattr.h     descriptors; files beneath a root (openat2); what has to
+//                                         reach the disk; attributes
 //   mount.h mountinfo.h                   the mount API by descriptor; /proc/PID/mountinfo
 //   process.h pidfd.h task.h signal.h     clone3, namespaces; processes that cannot be mistaken;
-//   user_namespace.h                      properties of our own process; signals to be read; ID
-//   maps run_program.h spawn.h worker.h        children: a hook, an unprivileged helper program,
-//   and a
+//   user_namespace.h                      properties of our own process; signals to be read; IDs
+//   network_maker.h                       a network namespace, made while we do something else
+//   run_program.h spawn.h worker.h        children: a hook, an unprivileged helper program, a
 //                                         jailed copy of ourselves for hostile input
 //   trampoline.h                          the last exec, so that knarr's file is never in reach
 //   cgroup.h cgroup_devices.h             cgroup directories and texts; v2 device programs

@@ -130,6 +130,16 @@ Result<> wait_ready(std::span<Ready> items, int timeout_ms) {
     return {};
 }
 
+Result<> wait_hang_up(const Fd& socket) {
+    pollfd polled{.fd = socket.get(), .events = POLLRDHUP, .revents = 0};
+    while (poll(&polled, 1, -1) < 0) {
+        if (errno != EINTR) {
+            return fail_errno(errno, "poll");
+        }
+    }
+    return {};
+}
+
 void widen_pipe(const Fd& pipe, int bytes) {
     static_cast<void>(fcntl(pipe.get(), F_SETPIPE_SZ, bytes));  // beyond the user's quota: smaller
 }

@@ -48,6 +48,10 @@ struct Ready {
 /// poll(2) until one is ready or `timeout_ms` is over (-1: no limit). A signal ends it early.
 Result<> wait_ready(std::span<Ready> items, int timeout_ms);
 
+/// Waits until the other end is closed, however much it sends before; that can be read afterwards.
+/// Whoever sends does not wake the waiting process up.
+Result<> wait_hang_up(const Fd& socket);
+
 /// Asks for a pipe that holds `bytes`; the kernel may give less, which is no error.
 void widen_pipe(const Fd& pipe, int bytes);
 

@@ -116,7 +116,12 @@ Result<> start(Child& child) {
         KNARR_TRY(sys::become_namespace_root(child.proc));
         KNARR_TRY(sys::set_die_with_parent(true));
     }
-    if (const int late = namespaces_of_child(child.plan); late != 0) {
+    int late = namespaces_of_child(child.plan);
+    if (child.io.network.valid() && (late & CLONE_NEWNET) != 0) {
+        KNARR_TRY(sys::enter_namespace(child.io.network, CLONE_NEWNET), "network namespace");
+        late &= ~CLONE_NEWNET;
+    }
+    if (late != 0) {
         KNARR_TRY(sys::unshare_namespaces(late), "new network or ipc namespace");
         trace().mark("make the namespaces left to the child", TraceSide::child);
     }
@@ -140,7 +145,7 @@ Result<> start(Child& child) {
     KNARR_TRY(sys::set_dumpable(false));
     trace().mark("ready: in its cgroup, every step done", TraceSide::child);
     KNARR_TRY(send(child.socket, Message::ready));
-    return expect(child.socket, Message::recorded);
+    return child.io.gate_listener.valid() ? expect(child.socket, Message::recorded) : Result<>{};
 }
 
 /// Waits at the gate; the returned socket is where the outcome is reported.

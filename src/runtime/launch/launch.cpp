@@ -223,12 +223,25 @@ private:
             KNARR_TRY(events_.meanwhile());
             trace().mark("keep what exec needs");
         }
+        // Nobody else opens this gate, and no hook is told a state: the record need not wait.
+        const bool hooks = !plan_.hooks.prestart.empty() || !plan_.hooks.create_runtime.empty() ||
+                           !plan_.hooks.create_container.empty();
+        const bool early = told && !io_.gate_listener.valid() && !hooks;
+        if (early) {
+            KNARR_TRY(record());
+        }
         KNARR_TRY(told ? serve_child() : why_child_failed());
         trace().mark("wait until it is ready");
         KNARR_TRY(fault_point("launch.ready"));
+        if (!early) {
+            KNARR_TRY(record());
+        }
+        return io_.gate_listener.valid() ? send(socket_, Message::recorded) : Result<>{};
+    }
+
+    Result<> record() {
         KNARR_TRY(events_.on_created(child_.pid));
-        KNARR_TRY(fault_point("launch.recorded"));
-        return send(socket_, Message::recorded);
+        return fault_point("launch.recorded");
     }
 
     /// The class holds what the first process starts from here on.
@@ -441,6 +454,10 @@ Result<Launched> launch(const LaunchPlan& plan, LaunchIo io, const LaunchEvents&
 
 Result<> open_gate(const sys::Fd& gate, const ListenerAgent& agent) {
     KNARR_TRY(send(gate, Message::go), "open the gate");
+    if (agent.path.empty()) {
+        // Nothing needs an answer: no need to wake up for each message.
+        KNARR_TRY(sys::wait_hang_up(gate), "start");
+    }
     std::optional<Error> suspect;
     while (true) {
         std::optional<Packet> packet = KNARR_TRY(receive(gate), "start");

@@ -12,7 +12,7 @@
 //   process where a namespace is joined, which
 //   hands on the pidfd)
 //                                              wait for maps (only in a new user namespace)
-//   write uid_map, gid_map           maps ->   make the network namespace
+//   write uid_map, gid_map           maps ->   make or enter the network namespace
 //   systemd: ask for a scope with the child
 //   v1: make the cgroups, write their limits   steps: propagation, root, mounts, devices, masks
 //   systemd: wait for the scope, write the
@@ -21,12 +21,14 @@
 //   meanwhile()                                cgroup namespace, cgroup mounts
 //                                   <- devices AwaitNetDevices (only where there are some)
 //   move network interfaces      devices ->
+//   without gate_listener and hooks:
+//   on_created(pid)
 //                                   <- hooks   AwaitRuntimeHooks (only where there are some)
 //   hooks prestart, createRuntime   hooks ->   CreateContainerHooks, PivotRoot, the rest
 //                                   <- ready   all steps done, nothing of the user's has run
 //   on_created(pid): record on disk
-//                               recorded ->    with a gate_listener: closes this socket and waits
-//                                              there, so that it outlives the parent
+//                               recorded ->    with a gate_listener only: closes this socket and
+//                                              waits there, so that it outlives the parent
 //   ........................................... the gate .......................................
 //   open_gate, or `knarr start`       go ->    user, capabilities, hooks startContainer (with those
 //                                              and under the filter), seccomp, trampoline, execve
@@ -63,6 +65,9 @@ struct LaunchIo {
     sys::Fd console_socket;  // connected; receives the terminal's master
     /// stdin, stdout, stderr of the program; invalid: inherited.
     sys::Fd stdio[3];
+    /// A network namespace that was made ahead, for a plan with a new one and without another user
+    /// namespace; invalid: the child makes it.
+    sys::Fd network;
     /// For a plan that joins a container: its first process's pidfd.
     sys::Fd target;
     /// A lock of the caller's that must end with the caller: the child closes its copy. -1: none.
@@ -77,7 +82,8 @@ struct LaunchEvents {
     std::function<Result<>()> meanwhile;
     /// Called when a plan with a unit has its cgroup, with where that is in truth.
     std::function<void(const sys::CgroupPlan&)> on_placed = {};
-    /// Called when the child is ready: write the record. A failure ends the launch.
+    /// Called when the child is ready, or before where only this process can open the gate: write
+    /// the record. A failure ends the launch.
     std::function<Result<>(pid_t pid)> on_created;
 };
 
