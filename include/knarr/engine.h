@@ -157,8 +157,6 @@ public:
     Result<std::vector<LoadedImage>> load_images(const std::string& path,
                                                  const PullOptions& options,
                                                  const PullProgressFn& progress);
-    /// Makes an image of one layer. Its ID.
-    Result<std::string> import_image(const ImportRequest& request, const PullProgressFn& progress);
 
     // --- the store's upkeep; any number of processes pull, run and collect at the same time ---
     /// Removes blobs and layers that no image, no container and no running pull needs.

@@ -85,14 +85,6 @@ struct LoadedImage {
     std::string id = {}, reference = {};  ///< the reference may be a bare digest: it has no name
 };
 
-struct ImportRequest {
-    std::string path = {};       ///< of a tar of a root file system, compressed or not
-    std::string reference = {};  ///< empty: the image has no name
-    std::string message = {};
-    std::string platform = {};              ///< empty: the host's
-    std::vector<std::string> changes = {};  ///< Dockerfile instructions: "CMD [\"sh\"]"
-};
-
 /// What a collection of garbage removed.
 struct RemovedGarbage {
     std::uint64_t blobs = 0, layers = 0;
