@@ -23,7 +23,8 @@ constexpr std::array kBundleOnly{
     kPreserveFdsOption,
     kNoPivotOption,
     kNoNewKeyringOption,
-    Option{.name = "keep", .help = "bundle: keep the stopped container until `delete`"},
+    Option{.name = "keep",
+           .help = "bundle: keep the stopped container and its cgroup until `delete`"},
 };
 
 // Options that only the run of an image has.

@@ -375,13 +375,16 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
     }
     if (record.cgroup) {
         // What stays of a stopped container is its record and its files; `delete` need not come.
+        // With --keep it will, and until then the cgroup's counters can be read, as with runc.
         Result<> gone = sys::kill_cgroup(*record.cgroup);
-        gone = gone ? remove_place(context, record) : std::move(gone);
-        if (gone) {
+        if (gone && !wanted.keep_cgroup) {
+            gone = remove_place(context, record);
+        }
+        if (gone && !wanted.keep_cgroup) {
             record.cgroup.reset();
             record.unit.reset();
             record.resctrl.reset();
-        } else {
+        } else if (!gone) {
             context.warn(gone.error().message);
         }
     }
@@ -410,6 +413,7 @@ Result<NewContainer> read_request(const BundleRequest& request) {
         .no_pivot = request.no_pivot,
         .no_new_keyring = request.no_new_keyring,
         .auto_remove = !request.keep,
+        .keep_cgroup = request.keep,
     };
 }
 

@@ -33,8 +33,9 @@ struct NewContainer {
     ServiceLinks service;
     unsigned preserve_fds = 0;
     bool no_pivot = false, no_new_keyring = false;
-    bool auto_remove = true;  // run in the foreground: remove the container when it has ended,
-                              // else it stays, stopped, with its exit code
+    bool auto_remove = true;   // run in the foreground: remove the container when it has ended,
+                               // else it stays, stopped, with its exit code
+    bool keep_cgroup = false;  // run in the foreground: one that stays keeps its empty cgroup, too
 };
 
 /// Reads the bundle that a request names.

@@ -35,7 +35,8 @@ void fields(F& f, Of<F, DeviceRule>& m) {
                 number.value_or(0),
                 kMaxNumber);
     }
-    f.check(m.access.find_first_not_of("rwm") == std::string::npos,
+    // "a" is runc's: what it means is the planner's affair.
+    f.check(m.access.find_first_not_of("rwma") == std::string::npos,
             "access",
             "\"{}\" has other letters than r, w and m",
             m.access);

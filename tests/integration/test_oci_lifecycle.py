@@ -9,15 +9,7 @@ import signal
 import subprocess
 
 import pytest
-from oci import Host, alive, wait_until
-
-
-@pytest.fixture
-def host(knarr_path, witness_path, scratch, needs_root):
-    host = Host(knarr_path, witness_path, scratch)
-    yield host
-    host.destroy()
-    host.assert_clean()
+from oci import alive, wait_until
 
 
 @pytest.fixture
@@ -469,6 +461,16 @@ def test_a_failing_hook_fails_create_runs_poststop_and_leaves_nothing(host, poin
     message = host.refused("create", "-b", bundle.directory, host.new_id())
     assert str(host.directory / "bad") in message and "3" in message
     assert log.read_text() == "stopped\n"
+    host.assert_clean()
+
+
+def test_run_keep_leaves_the_container_and_its_cgroup_until_delete(host):
+    container = host.new_id()
+    done = host.knarr("run", "--keep", "-b", host.bundle("exit", "3").directory, container)
+    assert done.returncode == 3
+    assert host.status(container) == "stopped"
+    assert host.cgroups()
+    host.ok("delete", container)
     host.assert_clean()
 
 

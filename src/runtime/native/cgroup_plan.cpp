@@ -71,6 +71,15 @@ Result<> write_devices(const std::vector<spec::DeviceRule>& config,
                        CgroupWriter& writer,
                        std::vector<std::string>& warnings) {
     std::vector<sys::CgroupDeviceRule> rules = KNARR_TRY(device_rules(config));
+    for (std::size_t i = 0; i < config.size(); ++i) {
+        if (config[i].allow && has_letter_a(config[i])) {
+            warnings.push_back(fmt::format(
+                "linux.resources.devices[{}]: access: \"{}\": \"a\" allows nothing; accesses are "
+                "r, w and m",
+                i,
+                printable(config[i].access)));
+        }
+    }
     if ((host.effective_caps & kCapSysAdmin) == 0 || !host.initial_user_namespace) {
         // Neither list nor program can be changed from here, and no node beyond the host's own can
         // be made or opened in a user namespace.

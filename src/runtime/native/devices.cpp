@@ -65,16 +65,19 @@ Result<sys::CgroupDeviceRule> checked_rule(const spec::DeviceRule& rule) {
                     "type: {} is not a, b or c",
                     printable(std::string_view(&rule.type, 1)));
     }
-    if (rule.access.find_first_not_of("rwm") != std::string::npos) {
+    // "a" is no access, but runc takes it and rules have it: all of them where it denies, none
+    // where it allows (has_letter_a() warns).
+    const bool all = rule.access.empty() || (!rule.allow && has_letter_a(rule));
+    std::string access;
+    for (const char c : std::string_view("rwm")) {
+        if (all || rule.access.find(c) != std::string::npos) {
+            access += c;
+        }
+    }
+    if (access.empty() || rule.access.find_first_not_of("rwma") != std::string::npos) {
         return fail(Errc::invalid_config,
                     "access: \"{}\" holds something other than r, w and m",
                     printable(rule.access));
-    }
-    std::string access;
-    for (const char c : std::string_view("rwm")) {
-        if (rule.access.empty() || rule.access.find(c) != std::string::npos) {
-            access += c;
-        }
     }
     return sys::CgroupDeviceRule{.allow = rule.allow,
                                  .type = rule.type,
@@ -253,6 +256,10 @@ Result<std::vector<Step>> config_devices(const std::vector<spec::Device>& config
                              .bind = way == NodeWay::bind && !fifo}});
     }
     return steps;
+}
+
+bool has_letter_a(const spec::DeviceRule& rule) {
+    return rule.access.find('a') != std::string::npos;
 }
 
 Result<std::vector<sys::CgroupDeviceRule>> device_rules(

@@ -21,8 +21,11 @@ Result<std::vector<Step>> config_devices(const std::vector<spec::Device>& config
 
 /// The rules in force, in order: nothing, then what the bundle says, then what every container may
 /// use (its default devices, making nodes, its terminals), as runc and crun do.
-/// Errors: invalid_config for an unknown type, access letter or number.
+/// Errors: invalid_config for an unknown type, access letter or number. The letter "a", which runc
+/// ignores, denies all accesses and allows none.
 Result<std::vector<sys::CgroupDeviceRule>> device_rules(const std::vector<spec::DeviceRule>& rules);
+/// Whether the access of a rule has the letter "a".
+bool has_letter_a(const spec::DeviceRule& rule);
 
 /// The same as writes to devices.allow and devices.deny of a v1 hierarchy; rules that change
 /// nothing are left out. Errors: unsupported for a denial that v1 cannot express, a hole in a

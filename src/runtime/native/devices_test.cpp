@@ -156,11 +156,21 @@ TEST(DeviceRules, AHoleThatV1CannotHaveIsUnsupported) {
         << texts[0];
 }
 
+TEST(DeviceRules, TheLetterAOfRuncsUsersDeniesAllAndAllowsNothing) {
+    const auto rules = device_rules({{.allow = true, .type = 'c', .major = 1, .access = "rwa"},
+                                     {.allow = false, .type = 'c', .major = 1, .access = "rwa"}});
+    ASSERT_TRUE(rules);
+    EXPECT_EQ((*rules)[1].access, "rw");
+    EXPECT_EQ((*rules)[2].access, "rwm");
+}
+
 TEST(DeviceRules, RefusedOnesNameTheRule) {
     EXPECT_EQ(v1_texts({{.allow = true, .type = 'x'}})[0],
               "linux.resources.devices[0]: type: x is not a, b or c");
     EXPECT_EQ(v1_texts({{.allow = true, .type = 'c', .access = "rx"}})[0],
               "linux.resources.devices[0]: access: \"rx\" holds something other than r, w and m");
+    EXPECT_EQ(v1_texts({{.allow = true, .type = 'c', .access = "a"}})[0],
+              "linux.resources.devices[0]: access: \"a\" holds something other than r, w and m");
     EXPECT_EQ(v1_texts({{}, {.allow = true, .type = 'c', .major = -2}})[0],
               "linux.resources.devices[1]: major: -2 is not -1 and not in 0 to 4095");
 }
