@@ -148,11 +148,19 @@ Result<int> run_program(Words words, Context& context) {
                           .hint = "knarr --help shows the verbs"});
     }
     const std::string_view name = globals.positionals.front();
+    const Words rest = Words(globals.positionals).subspan(1);
     const Verb* verb = find_verb(all_verbs(), name);
     if (verb == nullptr) {
-        return fail(unknown_verb(all_verbs(), name));
+        Error unknown = unknown_verb(all_verbs(), name);
+        const bool help = std::any_of(rest.begin(), rest.end(), [](std::string_view word) {
+            return word == "-h" || word == "--help";
+        });
+        // In runc's words, which its users' scripts may look for.
+        return fail(
+            help ? std::move(unknown).within(fmt::format("No help topic for '{}'", printable(name)))
+                 : std::move(unknown));
     }
-    return run_verb(*verb, std::string(verb->name), Words(globals.positionals).subspan(1), context);
+    return run_verb(*verb, std::string(verb->name), rest, context);
 }
 
 int run_main(Words words) {

@@ -62,6 +62,13 @@ def test_a_typing_error_gets_the_nearest_word(knarr, words, hint):
     assert second == f"hint: {hint}"
 
 
+def test_help_of_an_unknown_verb_is_refused_in_runcs_words(knarr):
+    result = knarr("strat", "-h")
+    assert result.returncode == 2
+    assert "No help topic for 'strat': unknown verb" in result.stderr
+    assert "did you mean start?" in result.stderr
+
+
 @pytest.mark.parametrize("words", [
     [], ["create"], ["state"], ["state", "a", "b"], ["kill"], ["kill", "a", "TERM", "x"],
     ["kill", "a", "NOSUCH"], ["delete"], ["list", "x"], ["list", "--format", "yaml"],
