@@ -44,6 +44,10 @@ struct EngineOptions {
     /// delegated. Nothing: by its user and user namespace.
     std::optional<bool> rootless = {};
     CgroupManager cgroup_manager = CgroupManager::cgroupfs;
+    /// Called before a process of ours can be seen by a container's programs (exec, hooks
+    /// startContainer, a pid namespace that is joined), which may then get hold of our own file
+    /// through /proc/PID/exe. The command line starts itself again from an unwritable copy here.
+    std::function<Result<>()> before_seen = {};
     std::string policy = "default";  ///< of limits on images and memory: "default" or "strict"
 };
 

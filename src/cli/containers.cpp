@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "core/text.h"
+#include "platform/own_copy.h"
 #include "platform/process.h"
 #include "spec/json_writer.h"
 
@@ -15,6 +16,7 @@ Result<Engine> open_engine(Context& context) {
                          .warn = [&reporter](std::string_view text) { reporter.warn(text); },
                          .rootless = context.globals.rootless,
                          .cgroup_manager = context.globals.cgroup_manager,
+                         .before_seen = sys::run_from_unwritable_file,
                          .policy = context.globals.policy});
 }
 

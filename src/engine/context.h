@@ -27,7 +27,7 @@
 #include <string_view>
 
 #include "engine/state_dir.h"
-#include "knarr/cgroup_manager.h"
+#include "knarr/engine.h"
 
 namespace knarr::engine {
 
@@ -37,6 +37,10 @@ struct Context {
     std::function<void(std::string_view)> warn;
     std::optional<bool> rootless = {};  // see EngineOptions
     CgroupManager cgroup_manager = CgroupManager::cgroupfs;
+    std::function<Result<>()> before_seen = {};  // see EngineOptions
 };
+
+/// That of one who opened an Engine with these.
+Context context_of(const StateRoot& root, const EngineOptions& options);
 
 }  // namespace knarr::engine

@@ -14,14 +14,13 @@
 
 namespace knarr {
 
-namespace {
-engine::Context context_of(const engine::StateRoot& root, const EngineOptions& options) {
+engine::Context engine::context_of(const StateRoot& root, const EngineOptions& options) {
     return {.root = root,
             .warn = options.warn ? options.warn : [](std::string_view) {},
             .rootless = options.rootless,
-            .cgroup_manager = options.cgroup_manager};
+            .cgroup_manager = options.cgroup_manager,
+            .before_seen = options.before_seen};
 }
-}  // namespace
 
 Engine::Engine(EngineOptions options, std::unique_ptr<engine::StateRoot> root)
     : options_(std::move(options)), root_(std::move(root)) {}
@@ -37,32 +36,32 @@ Result<Engine> Engine::open(EngineOptions options) {
 
 Result<> Engine::create(const BundleRequest& request) {
     engine::NewContainer wanted = KNARR_TRY(engine::read_request(request));
-    return engine::create_container(context_of(*root_, options_), std::move(wanted));
+    return engine::create_container(engine::context_of(*root_, options_), std::move(wanted));
 }
 
 Result<> Engine::start(std::string_view id, const ServiceLinks& service) {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
     return engine::start_container(context, checked, service);
 }
 
 Result<int> Engine::run(const BundleRequest& request, RunMode mode) {
     engine::NewContainer wanted = KNARR_TRY(engine::read_request(request));
-    return engine::run_container(context_of(*root_, options_), std::move(wanted), mode);
+    return engine::run_container(engine::context_of(*root_, options_), std::move(wanted), mode);
 }
 
 Result<ContainerInfo> Engine::state(std::string_view id) const {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
     return engine::query_container(context, checked);
 }
 
 Result<std::vector<ContainerInfo>> Engine::list() const {
-    return engine::list_containers(context_of(*root_, options_));
+    return engine::list_containers(engine::context_of(*root_, options_));
 }
 
 Result<> Engine::kill(std::string_view id, int number, KillTarget target) {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
     if (number < 0 || number > 64) {
         return fail(Errc::invalid_argument, "{} is no signal, 0 to 64 are", number);
@@ -71,68 +70,68 @@ Result<> Engine::kill(std::string_view id, int number, KillTarget target) {
 }
 
 Result<> Engine::pause(std::string_view id) {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     return engine::pause_container(context, KNARR_TRY(engine::resolve_id(context, id)));
 }
 
 Result<> Engine::resume(std::string_view id) {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     return engine::resume_container(context, KNARR_TRY(engine::resolve_id(context, id)));
 }
 
 Result<> Engine::update(std::string_view id, const UpdateRequest& request) {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     return engine::update_container(context, KNARR_TRY(engine::resolve_id(context, id)), request);
 }
 
 Result<std::vector<int>> Engine::processes(std::string_view id) const {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     return engine::processes_of(context, KNARR_TRY(engine::resolve_id(context, id)));
 }
 
 Result<std::string> Engine::process_table(std::string_view id,
                                           const std::vector<std::string>& options) const {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     return engine::process_table(context, KNARR_TRY(engine::resolve_id(context, id)), options);
 }
 
 Result<Statistics> Engine::statistics(std::string_view id) const {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     return engine::statistics_of(context, KNARR_TRY(engine::resolve_id(context, id)));
 }
 
 Result<> Engine::watch(std::string_view id,
                        std::chrono::milliseconds interval,
                        const std::function<Result<>(const ContainerEvent&)>& tell) const {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     return engine::watch_container(
         context, KNARR_TRY(engine::resolve_id(context, id)), interval, tell);
 }
 
 Result<int> Engine::exec(std::string_view id, const ExecRequest& request) {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
     return engine::exec_in_container(context, checked, request);
 }
 
 Result<> Engine::checkpoint(std::string_view id, const CheckpointRequest& request) {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     return engine::checkpoint_container(
         context, KNARR_TRY(engine::resolve_id(context, id)), request);
 }
 
 Result<int> Engine::restore(const RestoreRequest& request) {
-    return engine::restore_container(context_of(*root_, options_), request);
+    return engine::restore_container(engine::context_of(*root_, options_), request);
 }
 
 Result<std::optional<int>> Engine::wait(std::string_view id) {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
     return engine::wait_container(context, checked);
 }
 
 Result<> Engine::remove(std::string_view id, RemoveMode mode) {
-    const engine::Context context = context_of(*root_, options_);
+    const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
     return engine::remove_container(context, checked, mode);
 }

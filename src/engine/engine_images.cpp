@@ -15,11 +15,9 @@
 namespace knarr {
 
 Result<int> Engine::run_image(const RunRequest& request, const PullProgressFn& progress) {
-    const engine::Context context{.root = *root_,
-                                  .warn = options_.warn ? options_.warn : [](std::string_view) {},
-                                  .rootless = options_.rootless};
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
-    return engine::run_image(context, options_.data_root, request, limits, progress);
+    return engine::run_image(
+        engine::context_of(*root_, options_), options_.data_root, request, limits, progress);
 }
 
 Result<std::string> Engine::pull_image(const std::string& name,

@@ -147,6 +147,9 @@ Result<int> time_out(const runtime::Launched& launched, std::chrono::seconds lim
 
 Result<int> exec(const Context& context, const ContainerId& id, const ExecRequest& request) {
     KNARR_TRY(check_preserved_fds(request.preserve_fds));
+    if (context.before_seen) {
+        KNARR_TRY(context.before_seen(), "exec");
+    }
     Target target = KNARR_TRY(find_target(context, id, request));
     KNARR_TRY(choose_process(target, request));
     const Stay stay = request.detach ? Stay::leaves : Stay::foreground;

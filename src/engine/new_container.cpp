@@ -1,5 +1,6 @@
 #include "engine/new_container.h"
 
+#include <algorithm>
 #include <csignal>
 #include <optional>
 
@@ -417,8 +418,24 @@ Result<NewContainer> read_request(const BundleRequest& request) {
     };
 }
 
+namespace {
+
+/// Tells the embedding program where programs of a container will run beside a process of ours.
+Result<> tell_before_seen(const Context& context, const bundle::Bundle& bundle) {
+    const spec::RuntimeConfig& config = bundle.config;
+    const bool joins =
+        config.linux_ && std::ranges::any_of(config.linux_->namespaces, [](const auto& one) {
+            return one.type == spec::NamespaceType::pid && !one.path.empty();
+        });
+    const bool hooks = !config.hooks.start_container.empty();
+    return context.before_seen && (joins || hooks) ? context.before_seen() : Result<>{};
+}
+
+}  // namespace
+
 Result<> create_container(const Context& context, NewContainer wanted) {
     const std::string what = "container " + wanted.id.text();
+    KNARR_TRY(tell_before_seen(context, wanted.bundle), "{}", what);
     wanted.auto_remove = false;
     const ConsoleWay way = KNARR_TRY(console_way(wanted, Stay::leaves));
     Standing standing = KNARR_TRY(stand(context, wanted, way, Gate::socket), "{}", what);
@@ -437,6 +454,7 @@ Result<> create_container(const Context& context, NewContainer wanted) {
 
 Result<int> run_container(const Context& context, NewContainer wanted, RunMode mode) {
     const std::string what = "container " + wanted.id.text();
+    KNARR_TRY(tell_before_seen(context, wanted.bundle), "{}", what);
     const bool foreground = mode == RunMode::foreground;
     wanted.auto_remove = wanted.auto_remove && foreground;
     const ConsoleWay way =

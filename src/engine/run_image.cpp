@@ -210,9 +210,13 @@ Result<bundle::Bundle> bundle_of_image(const std::string& data_dir,
 
 Result<int> run_image(const Context& context,
                       const std::string& data_dir,
-                      const RunRequest& request,
+                      const RunRequest& asked,
                       const Limits& limits,
                       const PullProgressFn& progress) {
+    RunRequest request = asked;
+    if (context.cgroup_manager == CgroupManager::disabled && !request.pids_limit) {
+        request.pids_limit = -1;  // our own default, which nothing could hold
+    }
     KNARR_TRY(runtime::select(request.isolation));
     KNARR_TRY(refuse_ordinary_user());
     const std::string data_root = KNARR_TRY(sys::absolute(data_dir));

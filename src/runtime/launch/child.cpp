@@ -1,5 +1,7 @@
 #include "runtime/launch/child.h"
 
+#include <algorithm>
+
 #include <fcntl.h>
 #include <sched.h>
 #include <sys/mount.h>
@@ -87,7 +89,7 @@ Result<> run_steps_before_root(Child& child) {
 }
 
 Result<> run_steps(Child& child) {
-    if (!child.proc.valid()) {
+    if (!child.proc.valid() && !child.plan.join) {
         child.proc = KNARR_TRY(open_host_proc());
     }
     for (std::size_t i = 0; i < child.plan.steps.size(); ++i) {
@@ -99,6 +101,56 @@ Result<> run_steps(Child& child) {
         trace().mark(step.name, TraceSide::child);
     }
     return {};
+}
+
+/// Nobody but this task can write there, whoever opens it again.
+Result<> open_label_files(Child& child, const sys::Fd& proc) {
+    const Identity& identity = child.plan.identity;
+    const auto open = [&](const char* path) -> Result<sys::Fd> {
+        sys::Fd file = KNARR_TRY(sys::open_at(proc, path, O_WRONLY | O_NOFOLLOW));
+        if (!sys::is_procfs(file)) {  // a container's mount over it
+            return fail(make_errno(ENOSYS, fmt::format("/proc/{} is not of a procfs", path)));
+        }
+        return file;
+    };
+    if (!identity.apparmor_profile.empty()) {
+        Result<sys::Fd> file = open("self/attr/apparmor/exec");
+        if (!file) {
+            file = open("self/attr/exec");
+        }
+        child.label_files[0] =
+            KNARR_TRY(std::move(file), "AppArmor profile {}", printable(identity.apparmor_profile));
+    }
+    if (!identity.selinux_label.empty()) {
+        child.label_files[1] = KNARR_TRY(
+            open("self/attr/exec"), "SELinux label {}", printable(identity.selinux_label));
+    }
+    return {};
+}
+
+/// Closes whatever leads to the host, before a program of the container can look at this process:
+/// one with CAP_SYS_PTRACE reaches every descriptor through /proc/PID/fd, and `..` of a directory.
+Result<> shut_the_host_out(Child& child) {
+    if (child.plan.join) {
+        // The middle process has closed them. What labels need is the container's procfs then.
+        const Identity& identity = child.plan.identity;
+        if (!identity.apparmor_profile.empty() || !identity.selinux_label.empty()) {
+            const sys::Fd proc = KNARR_TRY(open_host_proc());
+            KNARR_TRY(open_label_files(child, proc));
+        }
+        child.root.reset();
+        return keep_for_the_gate(child, {&child.label_files[0], &child.label_files[1]});
+    }
+    KNARR_TRY(await_cgroup(child, {.unshare_namespace = false}));
+    child.setgroups_denied = sys::is_setgroups_denied(child.proc);
+    const std::string self = KNARR_TRY(sys::read_link_at(child.proc, "self"));
+    child.host_pid = static_cast<pid_t>(parse_number(self, INT32_MAX).value_or(0));
+    KNARR_TRY(open_label_files(child, child.proc));
+    child.proc.reset();
+    child.root.reset();
+    child.empty.reset();
+    child.prepared.clear();
+    return keep_for_the_gate(child, {&child.label_files[0], &child.label_files[1]});
 }
 
 Result<> start(Child& child) {
@@ -133,6 +185,7 @@ Result<> start(Child& child) {
         }
     }
     KNARR_TRY(run_steps(child));
+    KNARR_TRY(shut_the_host_out(child));
     // From here on it listens, and a parent that has recorded it may end before it reads so.
     KNARR_TRY(sys::set_die_with_parent(false));
     if (child.plan.join) {
@@ -141,7 +194,6 @@ Result<> start(Child& child) {
     if (child.io.gate_listener.valid()) {
         KNARR_TRY(check_program(child.plan.program));
     }
-    KNARR_TRY(await_cgroup(child, {.unshare_namespace = false}));
     KNARR_TRY(sys::set_dumpable(false));
     trace().mark("ready: in its cgroup, every step done", TraceSide::child);
     KNARR_TRY(send(child.socket, Message::ready));
@@ -167,6 +219,32 @@ Result<sys::Fd> wait_at_gate(Child& child) {
 
 }  // namespace
 
+Result<> keep_for_the_gate(Child& child, std::vector<const sys::Fd*> more) {
+    LaunchIo& io = child.io;
+    for (sys::Fd* done :
+         {&io.console_socket, &io.stdio[0], &io.stdio[1], &io.stdio[2], &io.target, &io.network}) {
+        if (std::ranges::find(more, done) == more.end()) {
+            done->reset();
+        }
+    }
+    more.insert(more.end(),
+                {&child.socket,
+                 &child.trampoline,
+                 &io.gate_listener,
+                 &io.hook_output.out,
+                 &io.hook_output.err});
+    std::vector<int> numbers;
+    for (const sys::Fd* one : more) {
+        if (one->get() > 2) {
+            numbers.push_back(one->get());
+        }
+    }
+    for (unsigned i = 0; i < child.plan.program.preserve_fds; ++i) {
+        numbers.push_back(static_cast<int>(3 + i));
+    }
+    return sys::keep_only(std::move(numbers));
+}
+
 Result<sys::Fd> open_host_proc() {
     sys::Fd proc = KNARR_TRY(sys::open_path("/proc", O_PATH | O_DIRECTORY));
     if (!sys::is_procfs(proc)) {
@@ -176,6 +254,9 @@ Result<sys::Fd> open_host_proc() {
 }
 
 Result<std::string> hook_state(const Child& child, std::string_view status) {
+    if (child.host_pid != 0) {
+        return child.events.state_json(status, child.host_pid);
+    }
     // The pid by which the host knows this process.
     const std::string self = KNARR_TRY(sys::read_link_at(child.proc, "self"));
     const auto pid = static_cast<pid_t>(parse_number(self, INT32_MAX).value_or(0));

@@ -19,11 +19,16 @@ struct Child {
     /// Detached mounts that the parent made for step i, where the child's user namespace could not.
     std::vector<sys::Fd> prepared;
 
-    sys::Fd proc;   // the host's procfs, verified
+    sys::Fd proc;   // the host's procfs, verified; closed before the gate
     sys::Fd root;   // the root of the container, from MountRoot on
     sys::Fd empty;  // an empty read-only tmpfs, mounted once and cloned for every masked directory
     /// The file systems on /proc, /sys and /dev: no volume may get into them through a link.
     std::vector<dev_t> kernel_places;
+    // What the host's procfs was needed for after the gate.
+    bool setgroups_denied = false;
+    pid_t host_pid = 0;      // ours, as the host knows it
+    sys::Fd label_files[2];  // our attr/exec of AppArmor, of SELinux; where there are labels
+
     bool joined = false;        // AwaitCgroup was done
     mode_t caller_umask = 022;  // what the program gets unless the plan says otherwise
 };
@@ -31,6 +36,10 @@ struct Child {
 /// Carries the plan out and ends in the program; only a failure returns to the caller's loop, and
 /// that is reported to the parent here. Never returns.
 [[noreturn]] void run_child(Child child);
+
+/// Closes all but standard streams, what the program is to inherit, what the gate needs, and
+/// `more`.
+Result<> keep_for_the_gate(Child& child, std::vector<const sys::Fd*> more);
 
 /// The procfs of the caller's mount namespace, verified.
 Result<sys::Fd> open_host_proc();

@@ -12,8 +12,10 @@
 //   open_gate                                                  go ->  identity, execve
 //
 // The middle process is never in the container's pid namespace, the child never in the host's mount
-// namespace: nothing in the container can reach the host through /proc/PID of either. Both are not
-// dumpable before the first namespace is entered (CVE-2016-9962).
+// namespace, and the middle process closes all that leads to the host before it makes the child:
+// nothing in the container can reach the host through /proc/PID of either. Both are not dumpable
+// before the first namespace is entered (CVE-2016-9962), which does not stop CAP_SYS_PTRACE; for
+// /proc/PID/exe see EngineOptions::before_seen.
 
 #include <cerrno>
 
@@ -238,6 +240,15 @@ private:
             KNARR_TRY(sys::chroot_to(root_));
             root_.reset();
         }
+        // The child can be looked at by the container's programs as soon as it is there.
+        child.setgroups_denied = sys::is_setgroups_denied(child.proc);
+        child.proc.reset();
+        std::vector<const sys::Fd*> more{
+            &io_.console_socket, &io_.stdio[0], &io_.stdio[1], &io_.stdio[2]};
+        for (const sys::Fd& entry : entries_) {
+            more.push_back(&entry);  // a file of the container's own cgroup
+        }
+        KNARR_TRY(keep_for_the_gate(child, std::move(more)));
         return sys::clone_process(CLONE_PARENT);
     }
 

@@ -41,21 +41,14 @@ void announce_sockets(const Program& program, std::vector<std::string>& env) {
     }
 }
 
-Result<> write_label(const Child& child, const char* file, const std::string& text) {
-    return sys::write_file_at(child.proc, file, text);
-}
-
 Result<> set_labels(const Child& child, const Identity& identity) {
-    if (!identity.apparmor_profile.empty()) {
-        const std::string text = "exec " + identity.apparmor_profile;
-        if (!write_label(child, "self/attr/apparmor/exec", text)) {
-            KNARR_TRY(write_label(child, "self/attr/exec", text),
-                      "AppArmor profile {}",
-                      printable(identity.apparmor_profile));
-        }
+    if (child.label_files[0].valid()) {
+        KNARR_TRY(sys::write_all(child.label_files[0], "exec " + identity.apparmor_profile),
+                  "AppArmor profile {}",
+                  printable(identity.apparmor_profile));
     }
-    if (!identity.selinux_label.empty()) {
-        KNARR_TRY(write_label(child, "self/attr/exec", identity.selinux_label),
+    if (child.label_files[1].valid()) {
+        KNARR_TRY(sys::write_all(child.label_files[1], identity.selinux_label),
                   "SELinux label {}",
                   printable(identity.selinux_label));
     }
@@ -67,7 +60,7 @@ Result<> become_user(const Child& child, const Identity& identity) {
     KNARR_TRY(sys::drop_bounding(identity.cap_bounding));
     // Where the namespace that we are in or joined has switched setgroups(2) off, there is nothing
     // that could be set, and nothing was asked for.
-    const bool keep = identity.groups.empty() && sys::is_setgroups_denied(child.proc);
+    const bool keep = identity.groups.empty() && child.setgroups_denied;
     if (identity.set_groups && !keep) {
         KNARR_TRY(sys::set_groups(identity.groups));
     }

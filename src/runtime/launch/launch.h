@@ -12,17 +12,17 @@
 //   process where a namespace is joined, which
 //   hands on the pidfd)
 //                                              wait for maps (only in a new user namespace)
-//   write uid_map, gid_map           maps ->   make or enter the network namespace
-//   systemd: ask for a scope with the child
+//   systemd: ask for a scope with the child,
+//   write uid_map, gid_map, wait for the scope,
+//   write the limits that it has no property for
+//                                    maps ->   make or enter the network namespace
 //   v1: make the cgroups, write their limits   steps: propagation, root, mounts, devices, masks
-//   systemd: wait for the scope, write the
-//   limits that it has no property for
 //   all `tasks` files              joined ->   AwaitCgroup: move itself there
 //   meanwhile()                                cgroup namespace, cgroup mounts
-//                                   <- devices AwaitNetDevices (only where there are some)
-//   move network interfaces      devices ->
 //   without gate_listener and hooks:
 //   on_created(pid)
+//                                   <- devices AwaitNetDevices (only where there are some)
+//   move network interfaces      devices ->
 //                                   <- hooks   AwaitRuntimeHooks (only where there are some)
 //   hooks prestart, createRuntime   hooks ->   CreateContainerHooks, PivotRoot, the rest
 //                                   <- ready   all steps done, nothing of the user's has run
@@ -36,10 +36,10 @@
 //   give it to the agent          listened ->
 //                        <- failed, or EOF     the socket closes on a successful execve
 //
-// A child that finds the socket closed while it still uses it ends itself: a parent killed before
-// `recorded`, or before the gate of a `run`, leaves no process behind. There is no parent-death
-// signal: the kernel forgets it when the user or the program changes. `failed` may come at any
-// time; it carries the step's name, errno and a message.
+// While it makes its steps a child has the parent-death signal, and one that finds the socket
+// closed while it still uses it ends itself: a parent killed before `recorded`, or before the gate
+// of a `run`, leaves no process behind. `failed` may come at any time; it carries the step's name,
+// errno and a message.
 
 #include <functional>
 #include <string>

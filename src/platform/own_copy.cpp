@@ -1,0 +1,99 @@
+#include "platform/own_copy.h"
+
+#include <cerrno>
+#include <string>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/sendfile.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "core/text.h"
+#include "platform/file.h"
+#include "platform/mount.h"
+#include "platform/process.h"
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U  // Linux 6.3; the C library's header is older
+#endif
+
+namespace knarr::sys {
+
+namespace {
+
+constexpr const char* kOwnFile = "/proc/self/exe";
+constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
+constexpr std::size_t kMaxArgumentBytes = 4U << 20U;
+
+bool is_unwritable(const Fd& file) {
+    struct statvfs place{};
+    if (fstatvfs(file.get(), &place) == 0 && (place.f_flag & ST_RDONLY) != 0) {
+        return true;
+    }
+    const int seals = fcntl(file.get(), F_GET_SEALS);
+    return seals >= 0 && (seals & kSeals) == kSeals;
+}
+
+/// The file in a read-only mount of its own.
+Result<Fd> read_only_mount() {
+    const long tree =
+        syscall(SYS_open_tree, AT_FDCWD, kOwnFile, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC);
+    if (tree < 0) {
+        return fail_errno(errno, "open_tree {}", kOwnFile);
+    }
+    Fd mount(static_cast<int>(tree));
+    KNARR_TRY(set_mount_attributes(mount, {.set = attributes_of(MS_RDONLY)}));
+    return mount;
+}
+
+Result<Fd> sealed_copy(const Fd& file) {
+    constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
+    Fd copy(memfd_create("knarr", kFlags | MFD_EXEC));
+    if (!copy.valid() && errno == EINVAL) {
+        copy = Fd(memfd_create("knarr", kFlags));  // before 6.3 every memfd is executable
+    }
+    if (!copy.valid()) {
+        return fail_errno(errno, "memfd_create for a copy of the program");
+    }
+    while (true) {
+        const ssize_t sent = sendfile(copy.get(), file.get(), nullptr, 1U << 30U);
+        if (sent == 0) {
+            break;
+        }
+        if (sent < 0 && errno != EINTR) {
+            return fail_errno(errno, "copy the program");
+        }
+    }
+    if (fchmod(copy.get(), 0555) != 0 || fcntl(copy.get(), F_ADD_SEALS, kSeals) != 0) {
+        return fail_errno(errno, "seal the copy of the program");
+    }
+    return copy;
+}
+
+}  // namespace
+
+Result<> run_from_unwritable_file() {
+    const Fd file = KNARR_TRY(open_path(kOwnFile, O_RDONLY));
+    if (is_unwritable(file)) {
+        return {};
+    }
+    Result<Fd> mount = read_only_mount();
+    const Fd program = mount ? std::move(*mount) : KNARR_TRY(sealed_copy(file));
+    const Fd words = KNARR_TRY(open_path("/proc/self/cmdline", O_RDONLY));
+    const std::string joined = KNARR_TRY(read_all(words, kMaxArgumentBytes), "/proc/self/cmdline");
+    std::vector<std::string> arguments;
+    for (const std::string_view one : split(std::string_view(joined), '\0')) {
+        arguments.emplace_back(one);
+    }
+    arguments.pop_back();  // each of them ends with NUL
+    const std::vector<char*> argv = exec_pointers(arguments);
+    syscall(SYS_execveat, program.get(), "", argv.data(), environ, AT_EMPTY_PATH);
+    return fail_errno(errno, "execute the program's unwritable copy");
+}
+
+}  // namespace knarr::sys

@@ -1,0 +1,15 @@
+#pragma once
+// Running from a file that nobody can write.
+
+#include "knarr/result.h"
+
+namespace knarr::sys {
+
+/// Starts this program again, with the same arguments, environment and inherited descriptors, from
+/// a read-only mount of its own file that is in no mount namespace, or where that may not be made
+/// from a sealed copy in memory. Returns where it runs from such a file already. Whoever then gets
+/// hold of /proc/PID/exe of this process cannot overwrite the program (CVE-2019-5736).
+/// Errors: what stands in the way; the program still runs from its own file.
+Result<> run_from_unwritable_file();
+
+}  // namespace knarr::sys
