@@ -43,7 +43,7 @@ constexpr std::array kCheckpointOptions{
     kUnix,
     kShellJob,
     kLazyPages,
-    Option{.name = "status-fd", .value = "FD", .help = "where CRIU says that lazy pages are ready"},
+    Option{.name = "status-fd", .value = "FD", .help = "not built yet"},
     Option{.name = "page-server", .value = "ADDRESS:PORT", .help = "send memory there"},
     kFileLocks,
     Option{.name = "pre-dump", .help = "memory alone; the container runs on"},

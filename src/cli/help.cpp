@@ -31,7 +31,7 @@ constexpr std::array kGlobalOptions{
     Option{.name = "debug", .help = "say more, in the log file or on standard error"},
     Option{.name = "cgroup-manager",
            .value = "MANAGER",
-           .help = "who makes cgroups: cgroupfs or systemd",
+           .help = "who makes cgroups: cgroupfs, systemd or disabled",
            .fallback = "cgroupfs"},
     Option{.name = "systemd-cgroup", .help = "the same as --cgroup-manager systemd"},
     Option{.name = "rootless",
@@ -113,7 +113,11 @@ std::string general_help() {
 std::string verb_help(const Verb& verb, std::string_view path) {
     std::string out;
     for (const std::string_view line : split(verb.synopsis, '\n')) {
-        out += fmt::format("{} knarr {} {}\n", out.empty() ? "usage:" : "      ", path, line);
+        out += fmt::format("{} knarr {}{}{}\n",
+                           out.empty() ? "usage:" : "      ",
+                           path,
+                           line.empty() ? "" : " ",
+                           line);
     }
     out += fmt::format("\n{}\n", verb.about);
     if (!verb.aliases.empty()) {

@@ -35,7 +35,8 @@ std::string as_json(const engine::HostReport& report, const Globals& globals) {
     json.member("machine", report.machine).member("kernel", report.kernel);
     json.key("cgroup").begin_object();
     json.member("layout", engine::name_of(report.cgroup_layout));
-    json.member("manager", "cgroupfs").member("controllers", report.cgroup_controllers);
+    json.member("manager", name_of(globals.cgroup_manager))
+        .member("controllers", report.cgroup_controllers);
     json.end_object();
     json.key("isolation");
     write_features(json, report.isolation);

@@ -48,9 +48,7 @@ Result<CgroupManager> choose_manager(const Parsed& globals) {
                     printable(manager));
     }
     if (manager == "disabled") {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = "running without cgroups is not built yet",
-                          .hint = "leave the option out: cgroupfs is the default"});
+        return CgroupManager::disabled;
     }
     if (manager != "cgroupfs") {
         return fail(Errc::invalid_argument,

@@ -24,7 +24,8 @@ constexpr std::array kBundleOnly{
     kNoPivotOption,
     kNoNewKeyringOption,
     Option{.name = "keep",
-           .help = "bundle: keep the stopped container and its cgroup until `delete`"},
+           .help = "bundle: keep the stopped container and, unless systemd made it, its cgroup "
+                   "until `delete`"},
 };
 
 // Options that only the run of an image has.

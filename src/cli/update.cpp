@@ -32,8 +32,12 @@ constexpr std::array kOptions{
     Option{.name = "cpuset-mems", .value = "LIST", .help = "memory nodes to use: 0-1"},
     Option{.name = "pids-limit", .value = "N", .help = "processes; -1: no limit"},
     Option{.name = "blkio-weight", .value = "N", .help = "weight of block I/O, 10 to 1000"},
-    Option{.name = "l3-cache-schema", .value = "TEXT", .help = "Intel RDT: not built yet"},
-    Option{.name = "mem-bw-schema", .value = "TEXT", .help = "Intel RDT: not built yet"},
+    Option{.name = "l3-cache-schema",
+           .value = "TEXT",
+           .help = "Intel RDT: changing it is not built yet"},
+    Option{.name = "mem-bw-schema",
+           .value = "TEXT",
+           .help = "Intel RDT: changing it is not built yet"},
 };
 
 std::unexpected<Error> bad(std::string_view name, std::string_view text, std::string_view wanted) {

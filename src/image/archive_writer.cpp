@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <vector>
 
 #include <fcntl.h>
 
@@ -124,13 +125,25 @@ private:
 
 class DirectorySink final : public FileSink {
 public:
-    DirectorySink(sys::Fd parent, sys::Fd directory, std::string name)
-        : parent_(std::move(parent)), directory_(std::move(directory)), name_(std::move(name)) {}
+    /// `made`: the directory was not there before.
+    DirectorySink(sys::Fd parent, sys::Fd directory, std::string name, bool made)
+        : parent_(std::move(parent)),
+          directory_(std::move(directory)),
+          name_(std::move(name)),
+          made_(made) {}
     DirectorySink(const DirectorySink&) = delete;
     DirectorySink& operator=(const DirectorySink&) = delete;
     ~DirectorySink() override {
-        if (!finished_) {
+        if (finished_) {
+            return;
+        }
+        if (made_) {
             (void)sys::remove_tree_at(parent_, name_);
+            return;
+        }
+        for (const std::string& entry :
+             sys::list_dir(directory_).value_or(std::vector<std::string>{})) {
+            (void)sys::remove_tree_at(directory_, entry);
         }
     }
 
@@ -158,7 +171,7 @@ public:
 private:
     sys::Fd parent_, directory_, file_;
     std::string name_;
-    bool finished_ = false;
+    bool made_, finished_ = false;
 };
 
 /// The directory that a path is in, and its name there.
@@ -216,8 +229,8 @@ Result<std::unique_ptr<FileSink>> directory_sink(const std::string& path) {
                           .message = fmt::format("directory {} is not empty", printable(path)),
                           .hint = "choose a directory that is not there yet"});
     }
-    return std::unique_ptr<FileSink>(
-        std::make_unique<DirectorySink>(std::move(parent), std::move(directory), name));
+    return std::unique_ptr<FileSink>(std::make_unique<DirectorySink>(
+        std::move(parent), std::move(directory), name, made.has_value()));
 }
 
 }  // namespace knarr::image

@@ -87,7 +87,6 @@ def test_wrong_usage_is_status_2_and_says_why(knarr, words):
 
 
 @pytest.mark.parametrize("words", [
-    ["--cgroup-manager", "disabled", "list"],
     ["logs", "web"], ["stop", "web"], ["build", "."], ["login", "x.org"],
     ["container", "logs", "web"], ["image", "push", "busybox"], ["push", "busybox"],
 ])
@@ -156,6 +155,12 @@ def test_info_gives_a_reason_for_what_is_missing(knarr):
         for name, feature in group.items():
             assert feature["available"] or feature["reason"], name
     assert info["cgroup"]["layout"] in ("none", "v1", "hybrid", "v2")
+
+
+@pytest.mark.parametrize("words, manager", [
+    ([], "cgroupfs"), (["--systemd-cgroup"], "systemd"), (["--cgroup-manager", "disabled"], "disabled")])
+def test_info_names_the_cgroup_manager(knarr, words, manager):
+    assert json.loads(knarr(*words, "info", "--json").stdout)["cgroup"]["manager"] == manager
 
 
 @pytest.mark.parametrize("alias, verb", [("rm", "delete"), ("ls", "list"), ("unpause", "resume")])

@@ -129,6 +129,12 @@ def test_a_damaged_blob_is_not_saved(host, box, scratch):
     assert result.returncode == 6 and blob.name in result.stderr and "hint: " in result.stderr
     assert not (scratch / "saved").exists()
     assert [path.name for path in scratch.glob(".saved*")] == []
+    # A directory that the caller made stays, as empty as it was.
+    (scratch / "mine").mkdir()
+    assert host.run("save", "--format", "oci-dir", "-o", scratch / "mine", box).returncode == 6
+    assert list((scratch / "mine").iterdir()) == []
+    assert host.run("save", "--format", "oci-dir", "-o", scratch / "ours", box).returncode == 6
+    assert not (scratch / "ours").exists()
 
 
 def test_bad_input_is_refused_and_nothing_is_stored(host, scratch):

@@ -3,14 +3,12 @@ launch fails. The "host" is a network namespace of the test's own."""
 
 import ctypes
 import json
-import os
-import pathlib
 import shutil
+import signal
 import subprocess
 import uuid
 
 import pytest
-from conftest import ROOT
 from oci import Host
 
 ADDRESSES = ("192.0.2.7/24", "2001:db8::7/64", "203.0.113.1/32")
@@ -189,37 +187,28 @@ def test_a_launch_that_fails_later_brings_the_device_back(host, outside, up):
 
 
 @pytest.mark.parametrize("point", ["device.moved", "launch.ready", "create.child"])
-def test_a_failure_at_each_step_brings_the_device_back(witness_path, scratch, needs_root, outside,
-                                                       point):
-    knarr = pathlib.Path(os.environ.get("KNARR_FAULT_BIN", ROOT / "build/dev/bin/knarr"))
-    if not knarr.exists():
-        pytest.skip(f"{knarr} is not built: no program with fault points")
-    host = Host(knarr, witness_path, scratch)
+def test_a_failure_at_each_step_brings_the_device_back(breakable_knarr, witness_path, scratch, needs_root,
+                                                       outside, point):
+    host = Host(breakable_knarr, witness_path, scratch)
     outside.device("kt0", *ADDRESSES)
     outside.device("kt1", "192.0.2.9/24")
     bundle = bundle_with(host, {"kt0": {"name": "eth0"}, "kt1": {}})
     done = run(host, outside, bundle, fault=point)
-    if done.returncode == 0:
-        pytest.skip(f"{knarr} has no fault points")
-    assert point in done.stderr
+    assert done.returncode == 1 and point in done.stderr
     kept_as_it_was(outside)
     assert outside.addresses("kt1") == {"192.0.2.9/24"}
     host.assert_clean()
 
 
-def test_a_killed_launch_leaves_no_namespace_that_keeps_the_device(witness_path, scratch, needs_root,
-                                                                   outside):
+def test_a_killed_launch_leaves_no_namespace_that_keeps_the_device(breakable_knarr, witness_path, scratch,
+                                                                   needs_root, outside):
     """What was virtual is gone with its namespace then, and the ID is free."""
-    knarr = pathlib.Path(os.environ.get("KNARR_FAULT_BIN", ROOT / "build/dev/bin/knarr"))
-    if not knarr.exists():
-        pytest.skip(f"{knarr} is not built: no program with fault points")
-    host = Host(knarr, witness_path, scratch)
+    host = Host(breakable_knarr, witness_path, scratch)
     outside.device("kt0", *ADDRESSES)
     bundle, container = bundle_with(host, {"kt0": {"name": "eth0"}}), host.new_id()
     killed = host.knarr("run", "-b", bundle.directory, container, fault="device.moved=kill",
                         preexec_fn=outside.enter)
-    if killed.returncode == 0:
-        pytest.skip(f"{knarr} has no fault points")
+    assert killed.returncode == -signal.SIGKILL
     host.ok("delete", "--force", container)
     outside.device("kt0")
     host.ok("run", "-b", bundle.directory, container, preexec_fn=outside.enter)

@@ -9,7 +9,7 @@ import signal
 import subprocess
 
 import pytest
-from oci import alive, wait_until
+from oci import CGROUP_MANAGER, alive, wait_until
 
 
 @pytest.fixture
@@ -469,7 +469,8 @@ def test_run_keep_leaves_the_container_and_its_cgroup_until_delete(host):
     done = host.knarr("run", "--keep", "-b", host.bundle("exit", "3").directory, container)
     assert done.returncode == 3
     assert host.status(container) == "stopped"
-    assert host.cgroups()
+    if not CGROUP_MANAGER:  # systemd removes that of a scope without processes
+        assert host.cgroups()
     host.ok("delete", container)
     host.assert_clean()
 

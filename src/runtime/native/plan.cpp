@@ -124,9 +124,10 @@ void plan_devices(Draft& draft, const MountSteps& mounts, NodeWay way, std::vect
 
 Result<> plan_file_systems(Draft& draft) {
     const bool user = draft.namespaces.is_own(CLONE_NEWUSER);
-    // One who may make no cgroup stays in the caller's, and sees that.
+    // One who may or wants to make no cgroup stays in the caller's, and sees that.
     const sys::CgroupPlan callers = cgroup_of_caller(draft.host);
-    const sys::CgroupPlan* none = draft.rootless ? &callers : nullptr;
+    const bool stays = draft.rootless || draft.options.cgroup_manager == CgroupManager::disabled;
+    const sys::CgroupPlan* none = stays ? &callers : nullptr;
     const MountContext context{
         .config = draft.config(),
         .host = draft.host,
@@ -319,10 +320,33 @@ Result<> plan_unit_cgroup(Draft& draft) {
     return {};
 }
 
+/// Nothing holds a limit without a cgroup, and what is asked for is not left out silently.
+Result<> stay_in_callers_cgroup(Draft& draft) {
+    const auto& resources = draft.linux_config.resources;
+    if (resources && asks_for_limits(*resources)) {
+        return fail(Error{.code = Errc::invalid_config,
+                          .message = "linux.resources: limits are asked for, and cgroups are "
+                                     "disabled",
+                          .hint = "leave the limits or --cgroup-manager disabled out"});
+    }
+    if (resources && !resources->devices.empty()) {
+        draft.plan.warnings.emplace_back(
+            "linux.resources.devices: the rules are not enforced, cgroups are disabled");
+    }
+    if (!draft.linux_config.cgroups_path.empty()) {
+        draft.plan.warnings.emplace_back(
+            "linux.cgroupsPath: no cgroup is made, cgroups are disabled");
+    }
+    return {};
+}
+
 /// A caller who is not the host's root gets one where one is delegated to it.
 Result<> plan_own_cgroup(Draft& draft) {
     if (draft.options.cgroup_manager == CgroupManager::systemd) {
         return plan_unit_cgroup(draft);
+    }
+    if (draft.options.cgroup_manager == CgroupManager::disabled) {
+        return stay_in_callers_cgroup(draft);
     }
     sys::CgroupPlan cgroup;
     if (draft.rootless) {
