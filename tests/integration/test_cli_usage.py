@@ -63,9 +63,9 @@ def test_a_typing_error_gets_the_nearest_word(knarr, words, hint):
 
 
 def test_help_of_an_unknown_verb_is_refused_in_runcs_words(knarr):
-    result = knarr("strat", "-h")
+    result = knarr("strt", "-h")
     assert result.returncode == 2
-    assert "No help topic for 'strat': unknown verb" in result.stderr
+    assert "No help topic for 'strt': unknown verb" in result.stderr
     assert "did you mean start?" in result.stderr
 
 
