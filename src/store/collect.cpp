@@ -9,51 +9,67 @@
 
 namespace knarr::store {
 
-Result<> Store::mark(const spec::Digest& digest,
-                     std::string_view media_type,
-                     int depth,
-                     Reach& reach) const {
-    constexpr int kMaxIndexDepth = 4;
-    if (!reach.blobs.insert(digest).second || !KNARR_TRY(has(digest))) {
-        return {};  // seen, or a platform of an index that was never pulled
-    }
-    if (depth > kMaxIndexDepth) {
-        return fail(Errc::limit_exceeded,
-                    "{} is an index more than {} levels deep",
-                    digest.text(),
-                    kMaxIndexDepth);
-    }
+namespace {
+
+/// Whether bytes are sound and yet no document: whoever lists them as one gains nothing below them.
+/// Damage and failures of the disk are no such case: what is below may be needed.
+bool is_no_document(const Error& error) {
+    return error.code == Errc::invalid_image || error.code == Errc::limit_exceeded;
+}
+
+}  // namespace
+
+Result<> Store::mark_document(const spec::Digest& digest,
+                              Reach& reach,
+                              std::vector<spec::Digest>& below) const {
     const std::string json = KNARR_TRY(read_blob(digest, limits::kMaxManifestBytes));
-    const auto decoded =
-        KNARR_TRY(spec::decode_manifest_or_index(json, media_type), "{}", digest.text());
+    // By its own word: another image may list the same document as something else.
+    const auto decoded = KNARR_TRY(spec::decode_manifest_or_index(json, {}), "{}", digest.text());
     if (decoded.index) {
         bool one_stored = false;
         for (const spec::Descriptor& child : decoded.index->manifests) {
             one_stored |= KNARR_TRY(has(child.digest));
-            KNARR_TRY(mark(child.digest, child.media_type, depth + 1, reach));
+            below.push_back(child.digest);
         }
         for (const spec::Descriptor& child : decoded.index->manifests) {
             if (!one_stored) {
                 reach.needed.insert(child.digest);
             }
         }
+        return {};
     }
-    if (decoded.manifest) {
-        const spec::Descriptor& config = decoded.manifest->config;
-        for (const spec::Descriptor& layer : decoded.manifest->layers) {
-            reach.blobs.insert(layer.digest);
-            reach.needed.insert(layer.digest);
+    const spec::Descriptor& config = decoded.manifest->config;
+    for (const spec::Descriptor& layer : decoded.manifest->layers) {
+        reach.blobs.insert(layer.digest);
+        reach.needed.insert(layer.digest);
+    }
+    reach.blobs.insert(config.digest);
+    reach.needed.insert(config.digest);
+    if (spec::is_image_config(config.media_type) && KNARR_TRY(has(config.digest))) {
+        const std::string text = KNARR_TRY(read_blob(config.digest, limits::kMaxImageConfigBytes));
+        const auto image = KNARR_TRY(spec::decode_image_config(text), "{}", config.digest.text());
+        for (spec::Digest& id : chain_ids(image.diff_ids)) {
+            reach.layers.insert(std::move(id));
         }
-        reach.blobs.insert(config.digest);
-        reach.needed.insert(config.digest);
-        if (spec::is_image_config(config.media_type) && KNARR_TRY(has(config.digest))) {
-            const std::string text =
-                KNARR_TRY(read_blob(config.digest, limits::kMaxImageConfigBytes));
-            const auto image =
-                KNARR_TRY(spec::decode_image_config(text), "{}", config.digest.text());
-            for (spec::Digest& id : chain_ids(image.diff_ids)) {
-                reach.layers.insert(std::move(id));
-            }
+    }
+    return {};
+}
+
+Result<> Store::mark(const spec::Digest& top, Reach& reach) const {
+    // A list, not a recursion: the depth is the images' choice. Digests make no circles.
+    std::vector<spec::Digest> left{top};
+    while (!left.empty()) {
+        const spec::Digest digest = std::move(left.back());
+        left.pop_back();
+        reach.blobs.insert(digest);
+        // Not stored: a platform of an index that was never pulled.
+        if (reach.documents.contains(digest) || !KNARR_TRY(has(digest))) {
+            continue;
+        }
+        reach.documents.insert(digest);
+        auto marked = mark_document(digest, reach, left);
+        if (!marked && (digest == top || !is_no_document(marked.error()))) {
+            return marked;
         }
     }
     return {};
@@ -62,7 +78,7 @@ Result<> Store::mark(const spec::Digest& digest,
 Result<Reach> Store::reach(const Ref& ref) const {
     Reach reach;
     reach.needed.insert(ref.digest);
-    KNARR_TRY(mark(ref.digest, ref.media_type, 0, reach), "{}", ref.reference);
+    KNARR_TRY(mark(ref.digest, reach), "{}", ref.reference);
     return reach;
 }
 
@@ -76,7 +92,10 @@ Result<Collected> Store::collect(const std::set<spec::Digest>& layers_in_use) co
         const std::set<spec::Digest> held = KNARR_TRY(leased(), "collect");
         Reach kept{.layers = layers_in_use};
         for (const Ref& ref : KNARR_TRY(list_refs(), "collect")) {
-            KNARR_TRY(mark(ref.digest, ref.media_type, 0, kept), "collect {}", ref.reference);
+            auto marked = mark(ref.digest, kept);
+            if (!marked && !is_no_document(marked.error())) {
+                KNARR_TRY(std::move(marked), "collect {}", ref.reference);
+            }
         }
         for (const spec::Digest& chain_id : KNARR_TRY(list_layers(), "collect")) {
             if (!kept.layers.contains(chain_id) && !held.contains(chain_id)) {

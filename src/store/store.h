@@ -86,6 +86,9 @@ struct Reach {
     std::set<spec::Digest> blobs = {};   // all that it names, also variants that were never pulled
     std::set<spec::Digest> needed = {};  // those without which it is not whole
     std::set<spec::Digest> layers = {};  // chain IDs
+    /// Of `blobs`, those that were read for what is below them. One image's layer may be another's
+    /// manifest, so being kept is not the same.
+    std::set<spec::Digest> documents = {};
 };
 
 /// One blob, read again.
@@ -149,12 +152,16 @@ public:
     /// Bytes of all blobs.
     Result<std::uint64_t> used_bytes() const;
 
-    /// What a reference reaches, as far as the store knows. Errors: corrupt, invalid_image.
+    /// What a reference reaches, as far as the store knows. An entry of an index that is stored and
+    /// is no document is kept as it is. Errors: corrupt; invalid_image, limit_exceeded of the
+    /// reference's own manifest or index.
     Result<Reach> reach(const Ref& ref) const;
 
     /// Removes blobs and layers that neither a reference nor a lease reaches, but no layer of
-    /// `layers_in_use` (chain IDs of existing containers), and what is quarantined. An image that
-    /// cannot be decoded stops the collection: its blobs cannot be told from garbage.
+    /// `layers_in_use` (chain IDs of existing containers), and what is quarantined. A document that
+    /// the disk damaged stops the collection: what is below it cannot be told from garbage. One
+    /// that is sound but cannot be decoded reaches nothing, and stops nothing: it came from
+    /// outside.
     Result<Collected> collect(const std::set<spec::Digest>& layers_in_use) const;
 
 private:
@@ -166,10 +173,10 @@ private:
     Result<std::set<spec::Digest>> leased() const;
     Result<std::optional<Doomed>> doom_layer(const spec::Digest& chain_id) const;
     Result<> clean_staged() const;
-    Result<> mark(const spec::Digest& manifest_or_index,
-                  std::string_view media_type,
-                  int depth,
-                  Reach& reach) const;
+    Result<> mark(const spec::Digest& top, Reach& reach) const;
+    Result<> mark_document(const spec::Digest& digest,
+                           Reach& reach,
+                           std::vector<spec::Digest>& below) const;
 
     std::string root_;
     sys::Fd dir_, blobs_, ingest_, refs_, layers_, leases_, quarantine_;

@@ -33,6 +33,35 @@ protected:
         const sys::Fd dir = sys::open_path(path_ + "/" + sub, O_RDONLY | O_DIRECTORY).value();
         return sys::list_dir(dir).value();
     }
+    static spec::Descriptor descriptor(std::string_view type,
+                                       const spec::Digest& digest,
+                                       std::size_t size) {
+        return {.media_type = std::string(type),
+                .digest = digest,
+                .size = size,
+                .platform = std::nullopt,
+                .annotations = {},
+                .artifact_type = {}};
+    }
+    std::string blob_file(const spec::Digest& digest) const {
+        return fmt::format("{}/blobs/sha256/{}/{}", path_, digest.hex().substr(0, 2), digest.hex());
+    }
+    /// Stores an index of these; its digest.
+    static spec::Digest put_index(const Store& store, const std::vector<spec::Digest>& children) {
+        spec::Index index{
+            .media_type = std::string(spec::media::kOciIndex), .manifests = {}, .annotations = {}};
+        for (const spec::Digest& child : children) {
+            index.manifests.push_back(descriptor(spec::media::kOciManifest, child, 1));
+        }
+        return store.put_blob(spec::encode_index(index)).value();
+    }
+    static void name_it(const Store& store, const std::string& name, const spec::Digest& top) {
+        EXPECT_TRUE(store.put_ref({.reference = name,
+                                   .media_type = std::string(spec::media::kOciIndex),
+                                   .digest = top,
+                                   .size = 1,
+                                   .pulled_time = "2026-11-23T00:00:00Z"}));
+    }
     /// Stores an image of one layer; the digest of its manifest.
     static Ref put_image(const Store& store, const std::string& name, const std::string& layer) {
         const spec::Digest blob = store.put_blob(layer).value();
@@ -41,15 +70,6 @@ protected:
                         R"("type":"layers","diff_ids":["{}"]}}}})",
                         blob.text());
         const spec::Digest config_digest = store.put_blob(config).value();
-        const auto descriptor =
-            [](std::string_view type, const spec::Digest& digest, std::size_t size) {
-                return spec::Descriptor{.media_type = std::string(type),
-                                        .digest = digest,
-                                        .size = size,
-                                        .platform = std::nullopt,
-                                        .annotations = {},
-                                        .artifact_type = {}};
-            };
         const std::string manifest = spec::encode_manifest(spec::Manifest{
             .media_type = std::string(spec::media::kOciManifest),
             .config = descriptor(spec::media::kOciConfig, config_digest, config.size()),
@@ -91,8 +111,7 @@ TEST_F(StoreTest, KeepsABlobUnderItsDigest) {
     EXPECT_EQ(store.read_blob(digest, 100).value(), "hello");
     EXPECT_EQ(store.blob_size(digest).value(), 5U);
     EXPECT_EQ(store.used_bytes().value(), 5U);
-    const std::string file =
-        fmt::format("{}/blobs/sha256/{}/{}", path_, digest.hex().substr(0, 2), digest.hex());
+    const std::string file = blob_file(digest);
     EXPECT_EQ(access(file.c_str(), F_OK), 0);
     EXPECT_TRUE(names("ingest").empty());
 }
@@ -137,8 +156,7 @@ TEST_F(StoreTest, SaysThatABlobIsMissing) {
 TEST_F(StoreTest, NoticesAChangedDisk) {
     const Store store = open();
     const spec::Digest digest = store.put_blob("hello").value();
-    const std::string file =
-        fmt::format("{}/blobs/sha256/{}/{}", path_, digest.hex().substr(0, 2), digest.hex());
+    const std::string file = blob_file(digest);
     const sys::Fd fd = sys::open_path(file, O_WRONLY).value();
     ASSERT_TRUE(sys::write_all_at(fd, "j", 0));
     EXPECT_EQ(store.read_blob(digest, 100).error().code, Errc::corrupt);
@@ -246,6 +264,99 @@ TEST_F(StoreTest, SharedLayersStayUntilTheLastUser) {
     EXPECT_EQ(store.used_bytes().value(), 0U);
 }
 
+TEST_F(StoreTest, AManifestThatIsAnothersLayerStillKeepsWhatIsBelowIt) {
+    const Store store = open();
+    const Ref victim = put_image(store, "victim", "precious");
+    // A configuration that is a manifest, too: its layer is the victim's manifest.
+    const std::string both =
+        fmt::format(R"({{"schemaVersion":2,"architecture":"amd64","os":"linux",)"
+                    R"("rootfs":{{"type":"layers","diff_ids":[]}},)"
+                    R"("config":{{"mediaType":"application/vnd.x","digest":"{0}","size":1}},)"
+                    R"("layers":[{{"mediaType":"application/vnd.x","digest":"{0}","size":1}}]}})",
+                    victim.digest.text());
+    const spec::Digest config = store.put_blob(both).value();
+    const spec::Digest hostile =
+        store
+            .put_blob(spec::encode_manifest(
+                spec::Manifest{.media_type = std::string(spec::media::kOciManifest),
+                               .config = descriptor(spec::media::kOciConfig, config, both.size()),
+                               .layers = {},
+                               .annotations = {},
+                               .artifact_type = {}}))
+            .value();
+    name_it(store, "a hostile image", put_index(store, {config, hostile}));  // marked first
+    EXPECT_EQ(store.collect({}).value().blobs, 0U);
+    EXPECT_TRUE(store.has(sha256_of("precious")).value());
+    EXPECT_EQ(store.reach(victim).value().needed.size(), 3U);
+}
+
+TEST_F(StoreTest, AnEntryOfAnIndexThatIsNoDocumentIsKeptAndStopsNothing) {
+    const Store store = open();
+    const Ref image = put_image(store, "box", "layer");
+    const spec::Digest large =
+        store.put_blob(std::string(limits::kMaxManifestBytes + 1, ' ')).value();
+    const spec::Digest text = store.put_blob("no document").value();
+    const spec::Digest index =
+        put_index(store, {text, large, sha256_of("layer"), image.digest, kOther});
+    name_it(store, "a hostile image", index);
+    ASSERT_TRUE(store.remove_ref("box").value());
+    ASSERT_TRUE(store.put_blob("garbage"));
+    EXPECT_EQ(store.collect({}).value().blobs, 1U);
+    for (const spec::Digest& kept : {text, large, sha256_of("layer"), image.digest, index}) {
+        EXPECT_TRUE(store.has(kept).value()) << kept.text();
+    }
+    const Reach reach = store.reach(store.get_ref("a hostile image").value().value()).value();
+    EXPECT_EQ(reach.layers, std::set<spec::Digest>{sha256_of("layer")});
+}
+
+TEST_F(StoreTest, AConfigurationThatIsNoneStopsNothing) {
+    const Store store = open();
+    const spec::Digest layer = store.put_blob("no configuration").value();
+    const spec::Digest manifest = store
+                                      .put_blob(spec::encode_manifest(spec::Manifest{
+                                          .media_type = std::string(spec::media::kOciManifest),
+                                          .config = descriptor(spec::media::kOciConfig, layer, 1),
+                                          .layers = {},
+                                          .annotations = {},
+                                          .artifact_type = {}}))
+                                      .value();
+    name_it(store, "below an index", put_index(store, {manifest}));
+    name_it(store, "by itself", manifest);
+    name_it(store, "no document", layer);
+    ASSERT_TRUE(store.put_blob("garbage"));
+    EXPECT_EQ(store.collect({}).value().blobs, 1U);
+    EXPECT_TRUE(store.reach(store.get_ref("below an index").value().value()));
+    const auto own = store.reach(store.get_ref("by itself").value().value());
+    ASSERT_FALSE(own);
+    EXPECT_EQ(own.error().code, Errc::invalid_image);
+}
+
+TEST_F(StoreTest, ADocumentThatTheDiskDamagedStopsTheCollection) {
+    const Store store = open();
+    const Ref ref = put_image(store, "one", "layer");
+    ASSERT_EQ(truncate(blob_file(ref.digest).c_str(), 3), 0);
+    const auto collected = store.collect({});
+    ASSERT_FALSE(collected);
+    EXPECT_EQ(collected.error().code, Errc::corrupt);
+    EXPECT_TRUE(store.has(sha256_of("layer")).value());
+}
+
+TEST_F(StoreTest, IndexesMayNestToAnyDepthAndKeepWhatIsBelow) {
+    const Store store = open();
+    spec::Digest top = put_image(store, "zzz", "deep").digest;
+    ASSERT_TRUE(store.remove_ref("zzz").value());
+    for (int depth = 0; depth < 100; ++depth) {
+        top = put_index(store, {top});
+        if (depth == 90) {
+            name_it(store, "b", top);  // another image's top, which "a" reaches as well
+        }
+    }
+    name_it(store, "a", top);
+    EXPECT_EQ(store.collect({}).value().blobs, 0U);
+    EXPECT_EQ(store.reach(store.get_ref("b").value().value()).value().layers,
+              std::set<spec::Digest>{sha256_of("deep")});
+}
+
 TEST_F(StoreTest, CollectsLayersThatNeitherAnImageNorAContainerUses) {
     const Store store = open();
     (void)put_image(store, "one", "kept");
@@ -305,8 +416,7 @@ TEST_F(StoreTest, PutsADamagedBlobAsideAndTakesASoundOneAgain) {
     const Store store = open();
     const spec::Digest digest = store.put_blob("hello").value();
     EXPECT_FALSE(store.quarantine_if_damaged(digest).value());
-    const std::string file =
-        fmt::format("{}/blobs/sha256/{}/{}", path_, digest.hex().substr(0, 2), digest.hex());
+    const std::string file = blob_file(digest);
     ASSERT_TRUE(sys::write_all_at(sys::open_path(file, O_WRONLY).value(), "j", 4));
     EXPECT_EQ(store.check_blob(digest).value().found, sha256_of("hellj"));
     EXPECT_TRUE(store.quarantine_if_damaged(digest).value());
@@ -322,8 +432,7 @@ TEST_F(StoreTest, PutsADamagedBlobAsideAndTakesASoundOneAgain) {
 TEST_F(StoreTest, ReplacesADamagedDocument) {
     const Store store = open();
     const spec::Digest digest = store.put_blob("hello").value();
-    const std::string file =
-        fmt::format("{}/blobs/sha256/{}/{}", path_, digest.hex().substr(0, 2), digest.hex());
+    const std::string file = blob_file(digest);
     ASSERT_EQ(truncate(file.c_str(), 3), 0);
     ASSERT_TRUE(store.put_blob("hello"));
     EXPECT_EQ(store.read_blob(digest, 10).value(), "hello");
