@@ -120,17 +120,16 @@ Result<std::vector<Image>> find_by_id(const store::Store& store,
     return found;
 }
 
-/// By name, also "NAME@DIGEST" of an image that was pulled by tag.
+/// By name, also "NAME@DIGEST" of an image that was pulled by tag. What has no such digest is not
+/// found.
 Result<std::optional<store::Ref>> find_ref(const store::Store& store, std::string_view text) {
     const auto reference = Reference::parse(text);
     if (!reference) {
         return std::optional<store::Ref>();
     }
-    if (auto ref = KNARR_TRY(store.get_ref(reference->text()))) {
-        return ref;
-    }
-    if (!reference->digest()) {
-        return std::optional<store::Ref>();
+    auto named = KNARR_TRY(store.get_ref(reference->text()));
+    if (!reference->digest() || (named && named->digest == *reference->digest())) {
+        return named;  // a stored name is not believed to have its digest
     }
     for (store::Ref& ref : KNARR_TRY(store.list_refs())) {
         const auto other = Reference::parse(ref.reference);

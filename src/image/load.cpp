@@ -170,6 +170,9 @@ Result<std::vector<LoadedImage>> load_images(const store::Store& store,
     for (const Entry& entry : KNARR_TRY(entries_of(open_tree, path), "load {}", label)) {
         const std::string first = entry.names.empty() ? std::string() : entry.names.front();
         const auto source = KNARR_TRY(entry.open(first), "load {}", label);
+        for (const std::string& name : entry.names) {  // before anything is stored
+            KNARR_TRY(check_name(*source, name), "load {}", label);
+        }
         const Image image = KNARR_TRY(
             pull_from(*source, store, lease, options, limits, progress), "load {}", label);
         loaded.push_back({.id = image.id.text(), .reference = image.reference});

@@ -64,7 +64,9 @@ Result<std::vector<std::string>> untag_image(const store::Store& store,
                         printable(name),
                         printable(text));
         }
-        taken.push_back(canonical);
+        if (std::ranges::find(taken, canonical) == taken.end()) {  // given twice, taken once
+            taken.push_back(canonical);
+        }
     }
     if (taken.size() == left.size()) {
         ref.reference = nameless;  // first, so that the image is never without a reference

@@ -39,6 +39,7 @@ public:
           progress_(progress) {}
 
     Result<Image> run() {
+        KNARR_TRY(check_name(source_, source_.stored_name()));
         tell("manifest");
         std::unique_ptr<ByteStream> stream = KNARR_TRY(source_.open_top());
         Document top = KNARR_TRY(read_document(*stream, source_.top_digest()), "manifest");

@@ -124,6 +124,9 @@ Result<Reference> Reference::parse(std::string_view text) {
     if (text.empty()) {
         return fail(bad(text, "it is empty"));
     }
+    if (spec::Digest::parse(text)) {  // else an image named so would stand before the one meant
+        return fail(bad(text, "a digest alone is an ID, not a name in a registry"));
+    }
     Reference result;
     std::string_view rest = text;
     if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {

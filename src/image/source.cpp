@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "core/core.h"
+#include "image/reference.h"
 #include "platform/socket.h"
 
 namespace knarr::image {
@@ -14,6 +15,22 @@ namespace {
 constexpr int kAskMs = 100, kIdleMs = 5000;
 
 }  // namespace
+
+Result<> check_name(const Source& source, const std::string& name) {
+    if (name.empty()) {
+        return {};
+    }
+    const Reference reference = KNARR_TRY(Reference::parse(name));
+    if (!reference.digest() || reference.digest() == source.top_digest()) {
+        return {};
+    }
+    const std::optional<spec::Digest> top = source.top_digest();
+    return fail(Error{.code = Errc::digest_mismatch,
+                      .message = fmt::format("the name {} has a digest that is not the image's{}",
+                                             printable(name),
+                                             top ? ", which is " + top->text() : ""),
+                      .hint = "write the archive again with NAME:TAG as the image's name"});
+}
 
 Result<bool> wait_for_news(Source& source,
                            std::span<ByteStream* const> streams,

@@ -58,6 +58,11 @@ public:
     virtual Result<> pump() { return {}; }
 };
 
+/// Whether the source's image may be kept as `name` (empty: by its digest). A name with a digest is
+/// for the image with that digest only: whoever gives it, relies on it.
+/// Errors: digest_mismatch; invalid_argument for what is no name.
+Result<> check_name(const Source& source, const std::string& name);
+
 /// Whether there is something else to do meanwhile.
 enum class Patience : std::uint8_t { wait, just_look };
 

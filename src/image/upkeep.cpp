@@ -79,11 +79,14 @@ Result<PrunedImages> prune_images(const store::Store& store,
         if (request.only && !request.only(summary)) {
             continue;
         }
-        const Image image = KNARR_TRY(find_image(store, summary.references.front()));
-        if (use.users && !use.users(image).empty()) {
+        const auto image = find_image(store, summary.references.front());
+        if (!image) {
+            continue;  // removed meanwhile, or a name that means another image or several
+        }
+        if (use.users && !use.users(*image).empty()) {
             continue;
         }
-        blobs.merge(blobs_of(image));
+        blobs.merge(blobs_of(*image));
         for (const std::string& reference : summary.references) {
             KNARR_TRY(store.remove_ref(reference), "prune {}", printable(reference));
             pruned.untagged.push_back(reference);

@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import io
 import json
 import shutil
 import subprocess
@@ -160,3 +161,68 @@ def test_a_directory_with_something_in_it_is_not_written_to(host, box, scratch):
     result = host.run("save", "--format", "oci-dir", "-o", scratch / "full", box)
     assert result.returncode != 0 and "not empty" in result.stderr
     assert [path.name for path in (scratch / "full").iterdir()] == ["mine"]
+
+
+LIE = "docker.io/library/debian@sha256:" + "a1" * 32
+
+
+def rename_in_layout(directory, key, name):
+    index = json.loads((directory / "index.json").read_text())
+    index["manifests"][0]["annotations"] = {key: name}
+    (directory / "index.json").write_text(json.dumps(index))
+
+
+@pytest.mark.parametrize("name", [LIE, LIE.replace("@", ":12@")])
+@pytest.mark.parametrize("key", ["io.containerd.image.name", "org.opencontainers.image.ref.name"])
+def test_a_name_in_a_layout_with_another_images_digest_is_refused(host, scratch, key, name):
+    layout = images.write_layout(scratch / "box", [images.Layer().add("x", b"x").bytes()])
+    rename_in_layout(scratch / "box", key, name)
+    commands = [("load", "-q", "-i", scratch / "box")]
+    if key.startswith("org."):
+        commands.append(("pull", "-q", layout.replace(":latest", ":" + name)))
+    for words in commands:
+        result = host.run(*words)
+        assert result.returncode == 3, result.stderr
+        assert name in result.stderr and "hint: " in result.stderr
+        assert list((host.data / "refs").iterdir()) == []
+        assert list((host.data / "blobs/sha256").glob("*/*")) == []
+
+
+def test_a_further_name_in_a_layout_may_not_lie_either(host, scratch):
+    images.write_layout(scratch / "box", [images.Layer().add("x", b"x").bytes()])
+    index = json.loads((scratch / "box/index.json").read_text())
+    (entry,) = index["manifests"]
+    index["manifests"] = [{**entry, "annotations": {"io.containerd.image.name": name}}
+                          for name in ("docker.io/library/good:1", LIE)]
+    (scratch / "box/index.json").write_text(json.dumps(index))
+    result = host.run("load", "-q", "-i", scratch / "box")
+    assert result.returncode == 3 and LIE in result.stderr
+    assert listed(host) == {}
+
+
+def test_a_name_in_a_layout_with_the_images_own_digest_is_kept(host, scratch):
+    images.write_layout(scratch / "box", [images.Layer().add("x", b"x").bytes()])
+    (entry,) = json.loads((scratch / "box/index.json").read_text())["manifests"]
+    name = f"docker.io/library/debian@{entry['digest']}"
+    rename_in_layout(scratch / "box", "io.containerd.image.name", name)
+    assert host.good("load", "-q", "-i", scratch / "box") == f"Loaded image: {name}\n"
+    host.good("image", "inspect", name)
+
+
+def test_a_name_with_a_digest_in_a_docker_archive_is_refused(host, other, box, scratch):
+    host.good("save", "--format", "docker-archive", "-o", scratch / "saved", "busybox:mine")
+    with tarfile.open(scratch / "saved") as old, tarfile.open(scratch / "lie", "w") as new:
+        for member in old.getmembers():
+            data = old.extractfile(member).read() if member.isfile() else b""
+            if member.name in ("oci-layout", "index.json"):
+                continue
+            if member.name == "manifest.json":
+                data = json.dumps([{**json.loads(data)[0], "RepoTags": [LIE]}]).encode()
+            member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
+    for words in (("load", "-q", "-i", scratch / "lie"),
+                  ("pull", "-q", f"docker-archive:{scratch}/lie")):
+        result = other.run(*words)
+        assert result.returncode == 3, result.stderr
+        assert LIE in result.stderr and "hint: " in result.stderr
+        assert listed(other) == {}

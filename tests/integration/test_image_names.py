@@ -1,5 +1,6 @@
 """tag, untag, history, and the shapes of docker's JSON."""
 
+import hashlib
 import json
 
 import pytest
@@ -52,6 +53,49 @@ def test_tag_moves_a_name(host, layout, scratch):
     host.good("tag", other, "localhost/box")
     (image,) = [image for image in listed(host) if "localhost/box:latest" in image["RepoTags"]]
     assert image["Id"] == other
+
+
+def test_a_name_given_twice_to_untag_is_taken_once_and_the_image_stays(host, layout):
+    identifier = host.good("pull", "-q", layout).strip()
+    host.good("tag", "localhost/box", "busybox:mine")
+    assert host.good("untag", identifier, "busybox:mine", "docker.io/library/busybox:mine") == \
+        "Untagged: docker.io/library/busybox:mine\n"
+    (image,) = listed(host)
+    assert image["RepoTags"] == ["localhost/box:latest"]
+    host.good("untag", identifier, "localhost/box", "localhost/box:latest")
+    (image,) = listed(host)
+    assert image["Id"] == identifier and image["RepoTags"] == []
+    assert json.loads(host.good("image", "gc", "--json"))["Blobs"] == 0
+    host.good("run", "--rm", identifier, "true")
+
+
+def test_an_id_never_means_an_image_that_is_named_like_it(host, layout, scratch):
+    identifier = host.good("pull", "-q", layout).strip()
+    images.write_layout(scratch / "other", [images.Layer().add("x", b"x").bytes()])
+    index = json.loads((scratch / "other/index.json").read_text())
+    for name in (identifier, f"docker.io/library/{identifier}"):
+        index["manifests"][0]["annotations"] = {"io.containerd.image.name": name}
+        (scratch / "other/index.json").write_text(json.dumps(index))
+        host.good("load", "-q", "-i", scratch / "other")
+        assert json.loads(host.good("image", "inspect", identifier))[0]["Id"] == identifier
+    assert host.run("tag", "localhost/box", identifier).returncode == 2
+
+
+def test_a_stored_name_is_not_believed_to_have_its_digest(host, layout):
+    identifier = host.good("pull", "-q", layout).strip()
+    (ref,) = (host.data / "refs").iterdir()
+    lie = "docker.io/library/debian@sha256:" + "a1" * 32
+    name = hashlib.sha256(lie.encode()).hexdigest()
+    (ref.parent / f"{name}.json").write_text(ref.read_text().replace("localhost/box:latest", lie))
+    (image,) = listed(host)
+    assert lie in image["References"]
+    result = host.run("image", "inspect", lie)
+    assert result.returncode == 3 and "is not stored" in result.stderr
+    honest = f"docker.io/library/debian@{image['Digest']}"
+    assert json.loads(host.good("image", "inspect", honest))[0]["Id"] == identifier
+    host.good("image", "prune", "-af")
+    host.good("rmi", identifier)
+    assert listed(host) == []
 
 
 @pytest.mark.parametrize("words, status", [
