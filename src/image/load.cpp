@@ -18,7 +18,7 @@
 namespace knarr::image {
 namespace {
 
-constexpr std::size_t kCopyBytes = 1024 * 1024;
+constexpr std::size_t kCopyBytes = size::kMiB;
 
 /// An image in the archive, under the names that it is to have; none: only its digest.
 struct Entry {

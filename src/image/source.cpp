@@ -58,7 +58,7 @@ Result<std::string> read_whole(Source& source,
                                std::size_t max,
                                const PullOptions& options) {
     std::string text;
-    std::array<char, 16 * 1024> buffer{};
+    std::array<char, 16 * size::kKiB> buffer{};
     while (true) {
         const Chunk chunk = KNARR_TRY(stream.read(buffer));
         if (text.size() + chunk.bytes > max) {

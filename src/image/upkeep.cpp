@@ -30,6 +30,7 @@ Result<std::vector<store::Ref>> refs_of(const store::Store& store,
         return all;
     }
     std::vector<store::Ref> chosen;
+    chosen.reserve(names.size());
     for (const std::string& name : names) {
         chosen.push_back(KNARR_TRY(find_reference(store, name)));
     }
