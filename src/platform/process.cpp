@@ -101,7 +101,10 @@ void new_session() {
     setsid();
 }
 
-void unblock_signals() {
+void reset_signals() {
+    for (int number = 1; number < NSIG; ++number) {
+        static_cast<void>(signal(number, SIG_DFL));  // not SIGKILL, SIGSTOP, the C library's own
+    }
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, nullptr);

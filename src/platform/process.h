@@ -39,8 +39,9 @@ Result<> set_dumpable(bool dumpable);
 pid_t own_pid();
 /// A new session; already leading one is no error.
 void new_session();
-/// Unblocks every signal.
-void unblock_signals();
+/// Unblocks every signal and gives it its default action: an ignored one stays so over execve(2),
+/// and a caller in the background of a shell ignores SIGINT.
+void reset_signals();
 /// close_range(2): marks everything from `first` on close-on-exec.
 Result<> close_on_exec_from(unsigned first);
 /// close_range(2): closes everything above 2 but these.

@@ -53,7 +53,7 @@ int execute(const Program& program, char* const* argv, char* const* envp, int re
     if (!program.keep_stdio) {
         setpgid(0, 0);  // one that has our terminal stays in its foreground
     }
-    unblock_signals();
+    reset_signals();
     const char* own = program.mount_point.c_str();
     const bool mounted =
         program.mount_point.empty() ||

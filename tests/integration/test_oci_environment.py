@@ -1,8 +1,8 @@
 """The environment of a bundle's program."""
 
+import signal
+
 import pytest
-
-
 
 PASSWD = "root:x:0:0::/root:/bin/sh\nweb:x:1000:1000::/home/web:/bin/sh\n"
 
@@ -34,3 +34,18 @@ def test_a_passwd_that_leads_to_the_host_is_not_read(host):
     bundle.use_shell('echo "$HOME"')
     bundle.save()
     assert host.ok("run", "-b", bundle.directory, host.new_id()).stdout.strip() == "/"
+
+
+def test_signals_that_the_caller_ignores_have_their_default_action(host):
+    """A shell starts what it puts into the background with SIGINT and SIGQUIT ignored."""
+    bundle = host.bundle()
+    bundle.use_shell("")  # the program of the shell, but not the shell, which ignores signals itself
+    bundle.config["process"]["args"] = ["/busybox", "grep", "SigIgn", "/proc/self/status"]
+    bundle.save()
+
+    def ignore():
+        for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGRTMIN):
+            signal.signal(number, signal.SIG_IGN)
+
+    done = host.ok("run", "-b", bundle.directory, host.new_id(), preexec_fn=ignore)
+    assert done.stdout.split() == ["SigIgn:", "0000000000000000"]

@@ -192,7 +192,7 @@ Result<> become_program(Child& child, const sys::Fd& report) {
     // none.
     static_cast<void>(send_error(report, Message::suspect, suspect_program(path)));
     trace().mark("find the program", TraceSide::child);
-    sys::unblock_signals();
+    sys::reset_signals();
     KNARR_TRY(sys::close_on_exec_from(3 + program.preserve_fds));
     const std::vector<char*> argv = sys::exec_pointers(program.args);
     const std::vector<char*> envp = sys::exec_pointers(env);
