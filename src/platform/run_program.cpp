@@ -222,7 +222,7 @@ std::optional<std::string> find_program(const std::string& name) {
     const std::string path_variable = environment("PATH");
     for (const std::string_view dir : split(path_variable, ':')) {
         // An empty entry is the current directory, where programs of others may lie.
-        const std::string path = fmt::format("{}/{}", dir, name);
+        std::string path = fmt::format("{}/{}", dir, name);
         if (!dir.empty() && access(path.c_str(), X_OK) == 0) {
             return path;
         }

@@ -68,6 +68,7 @@ REASONS = [
     Reason(r"try:unshare-user", r"ok", r"EPERM", "no process.capabilities: none, as with crun; runc leaves all"),
     Reason(r"outcome", r"ran", r"refused: (.*\n)*.*mount(ing)? \W*proc\W.*[Oo]peration not permitted.*\n?",
            "a user namespace with the host's processes: its procfs is bound, the kernel mounts none"),
+    Reason(r"status\.SigIgn", r"0+", r"0+[1-7]", "runc leaves SIGHUP, SIGINT and SIGQUIT ignored where its caller did"),
     # Debian 12's crun 1.8.1 and runc 1.1.5 are older than these; tools/peers has newer ones.
     Reason(r"outcome", r"ran",
            r'refused: (.*namespace {\\"time\\" \\"\\"} does not exist.*|write to sync socket: (Connection reset by peer|Broken pipe)|)',
