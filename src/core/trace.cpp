@@ -5,8 +5,6 @@
 #include <atomic>
 #include <chrono>
 #include <new>
-#include <span>
-#include <utility>
 
 #include <fmt/format.h>
 
@@ -62,22 +60,20 @@ std::vector<std::string> Trace::lines() const {
     if (page_ == nullptr) {
         return out;
     }
-    std::vector<const Mark*> marks;
-    const std::size_t used = std::min<std::size_t>(page_->used, Page::kMarks);
-    for (const Mark& mark : std::span(page_->marks).first(used)) {
-        marks.push_back(&mark);
-    }
-    std::ranges::sort(marks, {}, [](const Mark* mark) { return std::pair(mark->at_ns, mark); });
+    std::vector<Mark> marks(
+        page_->marks.begin(),
+        page_->marks.begin() + std::min<std::size_t>(page_->used, Page::kMarks));
+    std::ranges::stable_sort(marks, {}, &Mark::at_ns);
     std::array<std::int64_t, 2> before{page_->began_ns, 0};
-    for (const Mark* mark : marks) {
-        std::int64_t& last = before[static_cast<std::size_t>(mark->side)];
+    for (const Mark& mark : marks) {
+        std::int64_t& last = before[static_cast<std::size_t>(mark.side)];
         last = last == 0 ? before[0] : last;  // a child begins where its parent stood
         out.push_back(fmt::format("{} {:7} us {:+7}  {}",
-                                  mark->side == TraceSide::parent ? "parent" : "child ",
-                                  (mark->at_ns - page_->began_ns) / 1000,
-                                  (mark->at_ns - last) / 1000,
-                                  mark->what.data()));
-        last = mark->at_ns;
+                                  mark.side == TraceSide::parent ? "parent" : "child ",
+                                  (mark.at_ns - page_->began_ns) / 1000,
+                                  (mark.at_ns - last) / 1000,
+                                  mark.what.data()));
+        last = mark.at_ns;
     }
     return out;
 }

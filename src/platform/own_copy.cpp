@@ -5,10 +5,8 @@
 #include <vector>
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
-#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -17,17 +15,13 @@
 #include "platform/file.h"
 #include "platform/mount.h"
 #include "platform/process.h"
-
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U  // Linux 6.3; the C library's header is older
-#endif
+#include "platform/sealed_memory.h"
 
 namespace knarr::sys {
 
 namespace {
 
 constexpr const char* kOwnFile = "/proc/self/exe";
-constexpr int kSeals = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE;
 constexpr std::size_t kMaxArgumentBytes = 4U << 20U;
 
 bool is_unwritable(const Fd& file) {
@@ -35,8 +29,7 @@ bool is_unwritable(const Fd& file) {
     if (fstatvfs(file.get(), &place) == 0 && (place.f_flag & ST_RDONLY) != 0) {
         return true;
     }
-    const int seals = fcntl(file.get(), F_GET_SEALS);
-    return seals >= 0 && (seals & kSeals) == kSeals;
+    return is_sealed(file);
 }
 
 /// The file in a read-only mount of its own.
@@ -52,14 +45,7 @@ Result<Fd> read_only_mount() {
 }
 
 Result<Fd> sealed_copy(const Fd& file) {
-    constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    Fd copy(memfd_create("knarr", kFlags | MFD_EXEC));
-    if (!copy.valid() && errno == EINVAL) {
-        copy = Fd(memfd_create("knarr", kFlags));  // before 6.3 every memfd is executable
-    }
-    if (!copy.valid()) {
-        return fail_errno(errno, "memfd_create for a copy of the program");
-    }
+    Fd copy = KNARR_TRY(make_executable_memory("knarr"));
     while (true) {
         const ssize_t sent = sendfile(copy.get(), file.get(), nullptr, 1U << 30U);
         if (sent == 0) {
@@ -69,9 +55,7 @@ Result<Fd> sealed_copy(const Fd& file) {
             return fail_errno(errno, "copy the program");
         }
     }
-    if (fchmod(copy.get(), 0555) != 0 || fcntl(copy.get(), F_ADD_SEALS, kSeals) != 0) {
-        return fail_errno(errno, "seal the copy of the program");
-    }
+    KNARR_TRY(seal_executable(copy));
     return copy;
 }
 

@@ -10,7 +10,7 @@
 //   network_maker.h                       a network namespace, made while we do something else
 //   run_program.h spawn.h worker.h        children: a hook, an unprivileged helper program, a
 //                                         jailed copy of ourselves for hostile input
-//   trampoline.h own_copy.h               the last exec, so that knarr's file is never in reach;
+//   trampoline.h own_copy.h sealed_memory.h  the last exec, so that knarr's file is never in reach;
 //                                         knarr itself from a file that nobody can write
 //   cgroup.h cgroup_devices.h             cgroup directories and texts; v2 device programs
 //   cgroup_freeze.h cgroup_files.h        a cgroup that stands still; its files, read and changed

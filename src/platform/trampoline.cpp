@@ -7,16 +7,13 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "platform/file.h"
+#include "platform/sealed_memory.h"
 
-#ifndef MFD_EXEC
-#define MFD_EXEC 0x0010U  // Linux 6.3; the C library's header is older
-#endif
-
+// The assembler's names. NOLINTNEXTLINE(readability-identifier-naming)
 extern "C" const char knarr_trampoline_begin[], knarr_trampoline_end[];
 
 namespace knarr::sys {
@@ -25,6 +22,7 @@ namespace {
 
 // The filter as an inherited file. Returns a descriptor without close-on-exec, or -errno.
 int hand_over(const SeccompProgram& filter) {
+    // To be inherited. NOLINTNEXTLINE(android-cloexec-memfd-create)
     const int fd = memfd_create("knarr-filter", 0);
     if (fd < 0) {
         return -errno;
@@ -43,25 +41,12 @@ int hand_over(const SeccompProgram& filter) {
 }  // namespace
 
 Result<Fd> make_trampoline() {
-    constexpr unsigned kFlags = MFD_CLOEXEC | MFD_ALLOW_SEALING;
-    Fd fd(memfd_create("knarr-exec", kFlags | MFD_EXEC));
-    if (!fd.valid() && errno == EINVAL) {
-        fd = Fd(memfd_create("knarr-exec", kFlags));  // before 6.3 every memfd is executable
-    }
-    if (!fd.valid()) {
-        return fail_errno(errno, "memfd_create for the exec trampoline");
-    }
+    Fd fd = KNARR_TRY(make_executable_memory("knarr-exec"), "exec trampoline");
     const std::string_view image(
         knarr_trampoline_begin,
         static_cast<std::size_t>(knarr_trampoline_end - knarr_trampoline_begin));
     KNARR_TRY(write_all(fd, image), "exec trampoline");
-    if (fchmod(fd.get(), 0555) != 0) {
-        return fail_errno(errno, "chmod the exec trampoline");
-    }
-    if (fcntl(fd.get(), F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) !=
-        0) {
-        return fail_errno(errno, "seal the exec trampoline");
-    }
+    KNARR_TRY(seal_executable(fd), "exec trampoline");
     return fd;
 }
 

@@ -5,8 +5,8 @@
 // Until execve(2) succeeds, /proc/self/exe of the child names what it runs. If that were knarr's
 // own file, an image with "#!/proc/self/exe", a program path or an ELF interpreter of that name
 // would run the host's binary inside, and the container could open it for writing (CVE-2019-5736).
-// With the trampoline it finds a few hundred sealed bytes, and knarr is never copied or executed
-// twice.
+// With the trampoline it finds a few hundred sealed bytes. (Until then only CAP_SYS_PTRACE can
+// look, see own_copy.h.)
 
 #include "knarr/result.h"
 #include "platform/fd.h"

@@ -103,6 +103,12 @@ Result<> run_steps(Child& child) {
     return {};
 }
 
+/// The pid by which the host knows this process.
+Result<pid_t> pid_of_host(const sys::Fd& proc) {
+    const std::string self = KNARR_TRY(sys::read_link_at(proc, "self"));
+    return static_cast<pid_t>(parse_number(self, INT32_MAX).value_or(0));
+}
+
 /// Nobody but this task can write there, whoever opens it again.
 Result<> open_label_files(Child& child, const sys::Fd& proc) {
     const Identity& identity = child.plan.identity;
@@ -143,8 +149,7 @@ Result<> shut_the_host_out(Child& child) {
     }
     KNARR_TRY(await_cgroup(child, {.unshare_namespace = false}));
     child.setgroups_denied = sys::is_setgroups_denied(child.proc);
-    const std::string self = KNARR_TRY(sys::read_link_at(child.proc, "self"));
-    child.host_pid = static_cast<pid_t>(parse_number(self, INT32_MAX).value_or(0));
+    child.host_pid = KNARR_TRY(pid_of_host(child.proc));
     KNARR_TRY(open_label_files(child, child.proc));
     child.proc.reset();
     child.root.reset();
@@ -254,12 +259,7 @@ Result<sys::Fd> open_host_proc() {
 }
 
 Result<std::string> hook_state(const Child& child, std::string_view status) {
-    if (child.host_pid != 0) {
-        return child.events.state_json(status, child.host_pid);
-    }
-    // The pid by which the host knows this process.
-    const std::string self = KNARR_TRY(sys::read_link_at(child.proc, "self"));
-    const auto pid = static_cast<pid_t>(parse_number(self, INT32_MAX).value_or(0));
+    const pid_t pid = child.host_pid != 0 ? child.host_pid : KNARR_TRY(pid_of_host(child.proc));
     return child.events.state_json(status, pid);
 }
 
