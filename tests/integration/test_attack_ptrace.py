@@ -8,7 +8,8 @@ from oci import wait_until
 
 CAPABILITIES = ["CAP_SYS_PTRACE", "CAP_DAC_OVERRIDE"]
 # Prints what is a directory among the descriptors of process $1, but for the container's own root.
-DIRECTORIES = ('for f in /proc/$1/fd/*; do [ -d "$f/." ] && ! [ "$f/.." -ef / ] && echo "directory $f"; '
+# Asked twice: one that has been closed meanwhile is no longer the root either.
+DIRECTORIES = ('for f in /proc/$1/fd/*; do [ -d "$f/." ] && ! [ "$f/.." -ef / ] && [ -d "$f/." ] && echo "directory $f"; '
                'done')
 # Keeps the program of process $1 open and tries to write it when nobody runs it any more.
 OVERWRITE = ('exec 3</proc/$1/exe || exit 0; i=0; while [ $i -lt 30 ]; do /busybox sleep 0.05; '
