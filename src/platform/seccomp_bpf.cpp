@@ -129,7 +129,7 @@ BpfLabel BpfWriter::reach(BpfLabel target, std::size_t instructions_before) {
     if (reversed_.size() + instructions_before - target.from_end <= kFarthest) {
         return target;
     }
-    const sock_filter& there = reversed_[target.from_end - 1];
+    const sock_filter there = reversed_[target.from_end - 1];  // a copy: put() moves them
     if (there.code == kReturn) {
         put(kReturn, there.k);
         const auto known = std::ranges::find(returns_, there.k, &Return::value);

@@ -15,6 +15,7 @@
 
 #include <gtest/gtest.h>
 
+#include "platform/seccomp_bpf.h"
 #include "platform/testdata/bpf_interpreter.h"
 #include "platform/testdata/seccomp_profile.h"
 
@@ -199,6 +200,23 @@ TEST(SeccompKernel, AFilterThatTheKernelRefusesIsAnError) {
     const auto loaded = load_seccomp({.code = {}, .flags = 0, .needs_listener = false});
     ASSERT_FALSE(loaded);
     EXPECT_EQ(loaded.error().sys_errno, EINVAL);
+}
+
+// The copy may be the very instruction for which the program's memory has to grow.
+TEST(BpfWriter, AFarReturnIsCopiedOnceWhateverTheProgramsLength) {
+    constexpr std::uint32_t kValue = SECCOMP_RET_ERRNO | 38;
+    for (std::size_t length = 256; length < 1100; ++length) {
+        BpfWriter writer;
+        const BpfLabel far = writer.put_return(kValue);
+        for (std::size_t i = 0; i < length; ++i) {
+            writer.put(BPF_LD | BPF_W | BPF_ABS, 0);
+        }
+        writer.put_jump(BPF_JMP | BPF_JEQ | BPF_K, 1, far, writer.here());
+        const std::size_t size = writer.size();
+        ASSERT_EQ(size, length + 3) << "a return, a jump and a copy of the return";
+        writer.put_return(kValue);
+        ASSERT_EQ(writer.size(), size) << "the copy is near, but another was written";
+    }
 }
 
 }  // namespace

@@ -11,6 +11,7 @@ import subprocess
 import tarfile
 
 import pytest
+from oci import assert_has_faults
 
 APPLETS = ["sh", "cat", "echo", "env", "id", "ls", "mount", "pwd", "sleep", "true", "false", "touch",
            "hostname", "grep", "kill", "stat", "mkdir", "dd", "head", "wc"]
@@ -107,6 +108,7 @@ class Host:
     def run(self, *words, timeout=60, fault=None, **options):
         """Runs knarr to its end; `fault` names a point of core/fault.h, for a program that has them."""
         if fault:
+            assert_has_faults(self.knarr)
             options.setdefault("env", dict(os.environ, KNARR_FAULT=fault))
             if fault.endswith("=kill"):
                 # Not into a pipe: a container that survives its starter would hold it open.

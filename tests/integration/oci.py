@@ -18,6 +18,12 @@ CGROUP_MANAGER = [f"--cgroup-manager={manager}" for manager in
                   filter(None, [os.environ.get("KNARR_TEST_CGROUP_MANAGER")])]
 
 
+def assert_has_faults(program):
+    """A fault that the program does not know never comes; the test would wait, or prove nothing."""
+    assert b"KNARR_FAULT" in pathlib.Path(program).read_bytes(), \
+        f"{program} has no fault points: take the fixture breakable_knarr"
+
+
 def default_config(args):
     """A small configuration: the namespaces of `runc spec`, no capabilities, no seccomp."""
     return {
@@ -101,6 +107,7 @@ class Host:
         environment = {**os.environ, TOKEN_VARIABLE: self.token}
         environment.pop("KNARR_FAULT", None)
         if fault:
+            assert_has_faults(self.knarr_path)
             environment["KNARR_FAULT"] = fault
         return environment
 

@@ -278,7 +278,9 @@ def test_without_a_devpts_the_error_names_it(host, screen):
     host.assert_clean()
 
 
-def test_a_client_that_is_killed_before_the_gate_leaves_nothing(host, screen):
+def test_a_client_that_is_killed_before_the_gate_leaves_nothing(breakable_knarr, witness_path,
+                                                                scratch, needs_root, screen):
+    host = Host(breakable_knarr, witness_path, scratch)
     bundle = with_terminal(host.bundle("sleep", "1000"))
     screen.start(host.command("run", "-b", bundle.directory, host.new_id()),
                  host.environment(fault="launch.recorded=kill"))
