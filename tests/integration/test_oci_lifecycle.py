@@ -7,6 +7,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import pytest
 from oci import CGROUP_MANAGER, alive, wait_until
@@ -172,10 +173,16 @@ def test_list_shows_all_containers(host, created):
     assert len(table) == 3
 
 
+def ticks_since_boot():
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
 def test_a_reused_pid_is_no_process_of_the_container(host, created):
     """The record's pid belongs to somebody else: nobody is signalled, the state is stopped."""
     record_path = host.root / created / "state.json"
     real = json.loads(record_path.read_text())
+    # A pid that comes again has another start time; its unit is a tick of 10 ms.
+    wait_until(lambda: ticks_since_boot() > real["pidStartTicks"], "time stands still")
     with subprocess.Popen(["sleep", "1000"]) as stranger:
         try:
             record_path.write_text(json.dumps({**real, "pid": stranger.pid}))
