@@ -21,8 +21,9 @@ def make_tree(folder, true_program):
     shutil.copy(true_program, rootfs / "true")
     shutil.copy(true_program.with_name("bench_pause"), rootfs / "pause")  # does not end by itself
     # bare C makes no mount points, and the order of the commands is random.
-    (rootfs / "etc").mkdir()
-    for place in ("etc/hosts", "etc/hostname"):
+    for folder_of_files in ("etc", "run"):
+        (rootfs / folder_of_files).mkdir()
+    for place in ("etc/hosts", "etc/hostname", "run/.containerenv"):
         (rootfs / place).touch()
     (folder / "shm").mkdir()
     for name in FILES:
