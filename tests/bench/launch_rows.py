@@ -92,12 +92,13 @@ class LaunchRows:
         for number in range(count):
             bundles.write(self.work / "parallel" / str(number), tree, f"/knarr-bench/parallel-{number}",
                           seccomp=True, limits=True)
-        runs = {name: [] for name in self.runtimes}
+        # "@" alone becomes the number of the run (timer.c).
+        commands = {name: [*self.runtime(name), "run", "--bundle", "@", "@"] for name in self.runtimes}
+        commands["bare C, cgroups"] = [BARE, tree, "@", "/true"]
+        runs = {name: [] for name in commands}
         for _ in range(repeats):
-            for name in self.shuffled(self.runtimes):
-                # `run --bundle @ @`: the timer puts the number of the run there.
-                command = [*self.runtime(name), "run", "--bundle", "@", "@"]
-                runs[name] += measure.timer("parallel", width, count, {name: [command]},
+            for name in self.shuffled(commands):
+                runs[name] += measure.timer("parallel", width, count, {name: [commands[name]]},
                                             cwd=self.work / "parallel")[name]
         ratios = measure.table(f"{count} containers, {width} at a time", runs)
         newest = measure.newest(self.runtimes, "crun")
