@@ -8,6 +8,7 @@
 #include "image/file_tree.h"
 #include "image/layout_source.h"
 #include "image/reference.h"
+#include "platform/file.h"
 #include "spec/oci_layout.h"
 #include "store/sha256.h"
 
@@ -74,10 +75,10 @@ Result<std::string_view> compression_suffix(const FileSlice& slice) {
 
 class DockerArchiveSource final : public Source {
 public:
-    DockerArchiveSource(std::unique_ptr<FileTree> tree, std::string name)
+    DockerArchiveSource(std::shared_ptr<const FileTree> tree, std::string name)
         : tree_(std::move(tree)), name_(std::move(name)) {}
 
-    Result<> load(const Entry& entry) {
+    Result<> load(const Entry& entry, SliceDigests& digests) {
         config_ = KNARR_TRY(read_file(*tree_, entry.config, limits::kMaxImageConfigBytes));
         const spec::ImageConfig config = KNARR_TRY(spec::decode_image_config(config_));
         if (config.diff_ids.size() != entry.layers.size()) {
@@ -100,7 +101,7 @@ public:
             const FileSlice slice = KNARR_TRY(tree_->open(entry.layers[i]));
             const std::string_view suffix = KNARR_TRY(compression_suffix(slice));
             const spec::Digest digest =
-                suffix.empty() ? config.diff_ids[i] : KNARR_TRY(hash_slice(slice));
+                suffix.empty() ? config.diff_ids[i] : KNARR_TRY(digests.of(slice));
             files_.insert_or_assign(digest, entry.layers[i]);
             manifest.layers.push_back({.media_type = fmt::format("{}{}", kLayerType, suffix),
                                        .digest = digest,
@@ -134,7 +135,7 @@ public:
     std::string stored_name() const override { return name_; }
 
 private:
-    std::unique_ptr<FileTree> tree_;
+    std::shared_ptr<const FileTree> tree_;  // shared with the archive's other images
     std::string name_, config_, manifest_;
     std::optional<spec::Digest> config_digest_;
     std::map<spec::Digest, std::string> files_;  // layer -> its name in the archive
@@ -147,6 +148,11 @@ Result<std::vector<DockerEntry>> list_docker_archive(const FileTree& tree) {
         KNARR_TRY(read_file(tree, "manifest.json", limits::kMaxManifestBytes));
     std::vector<DockerEntry> all;
     for (Entry& entry : KNARR_TRY(spec::decode_docker_archive(manifest))) {
+        if (all.size() == kMaxArchiveImages) {
+            return fail(Errc::limit_exceeded,
+                        "manifest.json lists more than the {} images allowed",
+                        kMaxArchiveImages);
+        }
         DockerEntry found{.image = std::move(entry)};
         for (const std::string& name : found.image.repo_tags) {
             found.names.push_back(KNARR_TRY(Reference::parse(name), "manifest.json").text());
@@ -156,11 +162,24 @@ Result<std::vector<DockerEntry>> list_docker_archive(const FileTree& tree) {
     return all;
 }
 
-Result<std::unique_ptr<Source>> open_docker_entry(std::unique_ptr<FileTree> tree,
+Result<spec::Digest> SliceDigests::of(const FileSlice& slice) {
+    const struct stat info = KNARR_TRY(sys::stat_of(slice.file));
+    const Place place{info.st_dev, info.st_ino, slice.offset, slice.size};
+    const auto known = known_.find(place);
+    if (known != known_.end()) {
+        return known->second;
+    }
+    const spec::Digest digest = KNARR_TRY(hash_slice(slice));
+    known_.emplace(place, digest);
+    return digest;
+}
+
+Result<std::unique_ptr<Source>> open_docker_entry(std::shared_ptr<const FileTree> tree,
                                                   const spec::DockerArchiveImage& image,
-                                                  const std::string& name) {
+                                                  const std::string& name,
+                                                  SliceDigests& digests) {
     auto source = std::make_unique<DockerArchiveSource>(std::move(tree), name);
-    KNARR_TRY(source->load(image));
+    KNARR_TRY(source->load(image, digests));
     return std::unique_ptr<Source>(std::move(source));
 }
 
@@ -175,7 +194,8 @@ Result<std::unique_ptr<Source>> open_docker_archive(std::string_view text) {
     if (!entry.repo_tags.empty()) {
         name = KNARR_TRY(Reference::parse(entry.repo_tags.front()), "{}", what.path).text();
     }
-    return KNARR_TRY(open_docker_entry(std::move(tree), entry, name), "{}", what.path);
+    SliceDigests digests;
+    return KNARR_TRY(open_docker_entry(std::move(tree), entry, name, digests), "{}", what.path);
 }
 
 }  // namespace knarr::image

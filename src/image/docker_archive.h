@@ -1,8 +1,13 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string_view>
+#include <tuple>
 #include <vector>
+
+#include <sys/types.h>
 
 #include "image/file_tree.h"
 #include "image/source.h"
@@ -23,9 +28,20 @@ struct DockerEntry {
 };
 /// All its images. Errors: invalid_image; limit_exceeded.
 Result<std::vector<DockerEntry>> list_docker_archive(const FileTree& tree);
+/// The digests of pieces of files, each read once, however many images of an archive have it.
+class SliceDigests {
+public:
+    Result<spec::Digest> of(const FileSlice& slice);
+
+private:
+    using Place = std::tuple<dev_t, ino_t, std::uint64_t, std::uint64_t>;
+    std::map<Place, spec::Digest> known_;
+};
+
 /// One of them, to be stored under `name`; empty: by its digest.
-Result<std::unique_ptr<Source>> open_docker_entry(std::unique_ptr<FileTree> tree,
+Result<std::unique_ptr<Source>> open_docker_entry(std::shared_ptr<const FileTree> tree,
                                                   const spec::DockerArchiveImage& image,
-                                                  const std::string& name);
+                                                  const std::string& name,
+                                                  SliceDigests& digests);
 
 }  // namespace knarr::image

@@ -11,6 +11,9 @@
 
 namespace knarr::image {
 
+/// Images of one archive or layout: each is read and stored by itself.
+inline constexpr std::size_t kMaxArchiveImages = 1000;
+
 /// A piece of a regular file.
 struct FileSlice {
     sys::Fd file;

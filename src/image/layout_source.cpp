@@ -26,7 +26,7 @@ std::string ref_name(const spec::Descriptor& entry) {
 
 class LayoutSource final : public Source {
 public:
-    LayoutSource(std::unique_ptr<FileTree> tree, std::string name)
+    LayoutSource(std::shared_ptr<const FileTree> tree, std::string name)
         : tree_(std::move(tree)), name_(std::move(name)) {}
 
     /// Finds the image that is meant. Without names, the layout's index is one image for several
@@ -84,7 +84,7 @@ public:
     std::string stored_name() const override { return name_; }
 
 private:
-    std::unique_ptr<FileTree> tree_;
+    std::shared_ptr<const FileTree> tree_;  // shared with the layout's other images
     std::string name_;
     std::string index_text_;
     std::optional<spec::Descriptor> top_;
@@ -125,13 +125,18 @@ Result<std::vector<LayoutEntry>> list_layout(const FileTree& tree, const std::st
         KNARR_TRY(spec::decode_manifest_or_index(text, spec::media::kOciIndex), "index.json");
     std::vector<LayoutEntry> all;
     for (spec::Descriptor& entry : content.index->manifests) {
+        if (all.size() == kMaxArchiveImages) {
+            return fail(Errc::limit_exceeded,
+                        "index.json lists more than the {} images allowed",
+                        kMaxArchiveImages);
+        }
         std::string name = entry_name(entry, path);
         all.push_back({.descriptor = std::move(entry), .name = std::move(name)});
     }
     return all;
 }
 
-Result<std::unique_ptr<Source>> open_layout_entry(std::unique_ptr<FileTree> tree,
+Result<std::unique_ptr<Source>> open_layout_entry(std::shared_ptr<const FileTree> tree,
                                                   const spec::Descriptor& entry,
                                                   const std::string& name) {
     auto source = std::make_unique<LayoutSource>(std::move(tree), name);

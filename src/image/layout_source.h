@@ -25,7 +25,7 @@ struct LayoutEntry {
 /// `path` there is none. Errors: invalid_image; limit_exceeded.
 Result<std::vector<LayoutEntry>> list_layout(const FileTree& tree, const std::string& path);
 /// One of them, to be stored under `name`; empty: by its digest.
-Result<std::unique_ptr<Source>> open_layout_entry(std::unique_ptr<FileTree> tree,
+Result<std::unique_ptr<Source>> open_layout_entry(std::shared_ptr<const FileTree> tree,
                                                   const spec::Descriptor& entry,
                                                   const std::string& name);
 

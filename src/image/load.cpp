@@ -83,15 +83,14 @@ Result<sys::Fd> plain_file(const store::Store& store, sys::Fd input, const Limit
     }
 }
 
-using OpenTree = std::function<Result<std::unique_ptr<FileTree>>()>;
+/// One index of the archive for all its images.
+using Tree = std::shared_ptr<const FileTree>;
 
 /// The images of a layout. Entries with the same digest are one image with several names.
-Result<std::vector<Entry>> layout_entries(const FileTree& tree,
-                                          const OpenTree& open_tree,
-                                          const std::string& path) {
+Result<std::vector<Entry>> layout_entries(const Tree& tree, const std::string& path) {
     std::vector<Entry> all;
     std::vector<spec::Digest> digests;
-    for (LayoutEntry& found : KNARR_TRY(list_layout(tree, path))) {
+    for (LayoutEntry& found : KNARR_TRY(list_layout(*tree, path))) {
         const auto known = std::ranges::find(digests, found.descriptor.digest);
         if (known != digests.end()) {
             if (!found.name.empty()) {
@@ -104,51 +103,44 @@ Result<std::vector<Entry>> layout_entries(const FileTree& tree,
         if (!found.name.empty()) {
             entry.names.push_back(found.name);
         }
-        entry.open = [open_tree, descriptor = std::move(found.descriptor)](
-                         const std::string& name) -> Result<std::unique_ptr<Source>> {
-            return open_layout_entry(KNARR_TRY(open_tree()), descriptor, name);
+        entry.open = [tree, descriptor = std::move(found.descriptor)](const std::string& name) {
+            return open_layout_entry(tree, descriptor, name);
         };
         all.push_back(std::move(entry));
     }
     return all;
 }
 
-Result<std::vector<Entry>> docker_entries(const FileTree& tree, const OpenTree& open_tree) {
+Result<std::vector<Entry>> docker_entries(const Tree& tree) {
     std::vector<Entry> all;
-    for (DockerEntry& found : KNARR_TRY(list_docker_archive(tree))) {
+    const auto digests = std::make_shared<SliceDigests>();  // shared by the archive's images
+    for (DockerEntry& found : KNARR_TRY(list_docker_archive(*tree))) {
         Entry entry{.open = {}, .names = std::move(found.names)};
-        entry.open = [open_tree, image = std::move(found.image)](
-                         const std::string& name) -> Result<std::unique_ptr<Source>> {
-            return open_docker_entry(KNARR_TRY(open_tree()), image, name);
+        entry.open = [tree, digests, image = std::move(found.image)](const std::string& name) {
+            return open_docker_entry(tree, image, name, *digests);
         };
         all.push_back(std::move(entry));
     }
     return all;
 }
 
-Result<OpenTree> tree_opener(const store::Store& store,
-                             const std::string& path,
-                             const Limits& limits) {
+Result<Tree> open_tree(const store::Store& store, const std::string& path, const Limits& limits) {
     sys::Fd input = KNARR_TRY(open_input(path));
     if (S_ISDIR(KNARR_TRY(sys::stat_of(input)).st_mode)) {
-        return OpenTree([path] { return open_directory_tree(path); });
+        return Tree(KNARR_TRY(open_directory_tree(path)));
     }
-    auto file = std::make_shared<sys::Fd>(  // shared by all sources of this archive
-        KNARR_TRY(plain_file(store, std::move(input), limits)));
-    return OpenTree([file]() -> Result<std::unique_ptr<FileTree>> {
-        return open_archive_tree(KNARR_TRY(sys::duplicate(*file)));
-    });
+    sys::Fd file = KNARR_TRY(plain_file(store, std::move(input), limits));
+    return Tree(KNARR_TRY(open_archive_tree(std::move(file))));
 }
 
-Result<std::vector<Entry>> entries_of(const OpenTree& open_tree, const std::string& path) {
-    const auto tree = KNARR_TRY(open_tree());
+Result<std::vector<Entry>> entries_of(const Tree& tree, const std::string& path) {
     // The layout first: a docker archive of today is one as well, and its manifests have the
     // digests that the images were pulled by.
     if (tree->open("oci-layout") && tree->open("index.json")) {
-        return layout_entries(*tree, open_tree, path);
+        return layout_entries(tree, path);
     }
     if (tree->open("manifest.json")) {
-        return docker_entries(*tree, open_tree);
+        return docker_entries(tree);
     }
     return fail(Error{.code = Errc::invalid_image,
                       .message = "it holds neither oci-layout nor manifest.json: it is no archive "
@@ -165,9 +157,9 @@ Result<std::vector<LoadedImage>> load_images(const store::Store& store,
                                              const PullProgressFn& progress) {
     const std::string label = path.empty() ? "standard input" : printable(path);
     const store::Lease lease = KNARR_TRY(store.lease());
-    const OpenTree open_tree = KNARR_TRY(tree_opener(store, path, limits), "load {}", label);
+    const Tree tree = KNARR_TRY(open_tree(store, path, limits), "load {}", label);
     std::vector<LoadedImage> loaded;
-    for (const Entry& entry : KNARR_TRY(entries_of(open_tree, path), "load {}", label)) {
+    for (const Entry& entry : KNARR_TRY(entries_of(tree, path), "load {}", label)) {
         const std::string first = entry.names.empty() ? std::string() : entry.names.front();
         const auto source = KNARR_TRY(entry.open(first), "load {}", label);
         for (const std::string& name : entry.names) {  // before anything is stored

@@ -226,3 +226,29 @@ def test_a_name_with_a_digest_in_a_docker_archive_is_refused(host, other, box, s
         assert result.returncode == 3, result.stderr
         assert LIE in result.stderr and "hint: " in result.stderr
         assert listed(other) == {}
+
+
+def many_images(scratch, saved, count):
+    """The archive once more, with `count` images that share everything but their names."""
+    path = scratch / f"many-{count}"
+    with tarfile.open(saved) as old, tarfile.open(path, "w") as new:
+        for member in old.getmembers():
+            data = old.extractfile(member).read() if member.isfile() else b""
+            if member.name in ("oci-layout", "index.json"):
+                continue
+            if member.name == "manifest.json":
+                (image,) = json.loads(data)
+                data = json.dumps([{**image, "RepoTags": [f"many:{i}"]} for i in range(count)]).encode()
+            member.size = len(data)
+            new.addfile(member, io.BytesIO(data))
+    return path
+
+
+def test_an_archive_of_many_images_is_loaded_and_one_of_too_many_refused(host, other, box, scratch):
+    host.good("save", "--format", "docker-archive", "-o", scratch / "saved", "busybox:mine")
+    result = other.run("load", "-q", "-i", many_images(scratch, scratch / "saved", 1001))
+    assert result.returncode == 5, result.stderr
+    assert "more than the 1000 images allowed" in result.stderr
+    assert listed(other) == {}
+    other.good("load", "-q", "-i", many_images(scratch, scratch / "saved", 200), timeout=300)
+    assert listed(other) == {box: sorted(f"many:{i}" for i in range(200))}
