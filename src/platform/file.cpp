@@ -204,7 +204,11 @@ constexpr std::size_t kOpenLevels = 64;
 
 Result<Level> enter_level(Fd dir) {
     const struct stat info = KNARR_TRY(stat_of(dir));
-    auto names = KNARR_TRY(list_dir(dir));
+    Result<std::vector<std::string>> listed = list_dir(dir);
+    if (!listed && listed.error().sys_errno == ENOENT) {
+        listed.emplace();  // another process has removed it under our hands
+    }
+    std::vector<std::string> names = KNARR_TRY(std::move(listed));
     return Level{.fd = std::move(dir),
                  .device = info.st_dev,
                  .inode = info.st_ino,
@@ -251,11 +255,14 @@ Result<> empty_dir(Fd dir) {
         if (errno != EISDIR && errno != EPERM) {
             return fail_errno(errno, "unlink {}", printable(name));
         }
-        Fd next = KNARR_TRY(open_how(level.fd,
-                                     name,
-                                     O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
-                                     RESOLVE_NO_XDEV | RESOLVE_BENEATH));
-        stack.push_back(KNARR_TRY(enter_level(std::move(next))));
+        Result<Fd> next = open_how(
+            level.fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV | RESOLVE_BENEATH);
+        if (!next && next.error().sys_errno == ENOENT) {
+            level.names.pop_back();
+            continue;
+        }
+        Fd dir_below = KNARR_TRY(std::move(next));
+        stack.push_back(KNARR_TRY(enter_level(std::move(dir_below))));
         if (stack.size() > kOpenLevels) {
             stack[stack.size() - 1 - kOpenLevels].fd.reset();
         }
@@ -271,11 +278,13 @@ Result<> remove_tree_at(const Fd& dir, const std::string& name) {
     if (errno != EISDIR && errno != EPERM) {
         return fail_errno(errno, "unlink {}", printable(name));
     }
-    Fd tree = KNARR_TRY(
-        open_how(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV | RESOLVE_BENEATH),
-        "remove {}",
-        printable(name));
-    KNARR_TRY(empty_dir(std::move(tree)), "remove {}", printable(name));
+    Result<Fd> tree =
+        open_how(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, RESOLVE_NO_XDEV | RESOLVE_BENEATH);
+    if (!tree && tree.error().sys_errno == ENOENT) {
+        return {};
+    }
+    Fd found = KNARR_TRY(std::move(tree), "remove {}", printable(name));
+    KNARR_TRY(empty_dir(std::move(found)), "remove {}", printable(name));
     return unlink_at(dir, name, AT_REMOVEDIR);
 }
 

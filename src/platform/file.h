@@ -69,7 +69,7 @@ Result<> replace_file(const Fd& dir,
                       Sync sync = Sync::file_and_directory);
 
 /// Removes `name` and everything below it, by fd, without following links or leaving its file
-/// system. Absence is success.
+/// system. Absence is success, also of what another process removes at the same time.
 Result<> remove_tree_at(const Fd& dir, const std::string& name);
 /// mkdirat. Errors: sys_errno EEXIST.
 Result<> make_dir_at(const Fd& dir, const std::string& name, mode_t mode);

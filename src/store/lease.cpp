@@ -1,5 +1,7 @@
 #include "store/lease.h"
 
+#include <algorithm>
+
 #include <fcntl.h>
 
 #include "core/limits.h"
@@ -12,8 +14,9 @@ namespace knarr::store {
 
 namespace {
 
-/// A few images at a time; a larger file is not one of ours.
-constexpr std::size_t kMaxLeaseBytes = 4 * size::kMiB;
+/// What one process may ask to keep: an archive of a thousand images, each with all its layers, is
+/// a third of it. Held where leases are written, so that none stops a collector that reads it.
+constexpr std::size_t kMaxLeaseBytes = 64 * size::kMiB;
 
 }  // namespace
 
@@ -38,6 +41,13 @@ Result<> Lease::protect(const std::vector<spec::Digest>& digests) const {
     }
     const sys::FileLock lock = KNARR_TRY(
         sys::FileLock::acquire(store_, std::string(kStoreLock), sys::FileLock::Kind::shared));
+    const auto held = static_cast<std::size_t>(KNARR_TRY(sys::stat_of(file_)).st_size);
+    if (text.size() > kMaxLeaseBytes - std::min(held, kMaxLeaseBytes)) {
+        return fail(Errc::limit_exceeded,
+                    "one command needs more blobs and layers at once than the {} bytes of their "
+                    "names that are allowed",
+                    kMaxLeaseBytes);
+    }
     return sys::write_all(file_, text);
 }
 

@@ -29,7 +29,7 @@ public:
     ~Lease();
 
     /// From here on no collector of any process removes these blobs and layers (chain IDs), stored
-    /// already or yet to come, until the lease ends.
+    /// already or yet to come, until the lease ends. Errors: limit_exceeded, in hundred thousands.
     Result<> protect(const std::vector<spec::Digest>& digests) const;
 
 private:

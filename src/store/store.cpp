@@ -69,10 +69,30 @@ Result<sys::FileLock> Store::lock_staging() const {
     return sys::FileLock::acquire(dir_, "staging.lock", sys::FileLock::Kind::exclusive);
 }
 
+namespace {
+
+/// The lock on something staged. Never made anew: that would put a file into a directory that
+/// another process is just removing. `gone`: there is none, as in a directory that is half removed.
+struct StagedLock {
+    bool held_by_other = false, gone = false;
+    sys::Fd file = {};
+};
+
+Result<StagedLock> try_staged_lock(const sys::Fd& dir, const std::string& name) {
+    auto file = sys::open_at(dir, name, O_RDWR | O_NOFOLLOW);
+    if (!file && file.error().sys_errno == ENOENT) {
+        return StagedLock{.gone = true};
+    }
+    sys::Fd lock = KNARR_TRY(std::move(file), "lock {}", printable(name));
+    const bool ours = KNARR_TRY(sys::try_lock(lock), "lock {}", printable(name));
+    return StagedLock{.held_by_other = !ours, .file = std::move(lock)};
+}
+
+}  // namespace
+
 /// A staged file or directory whose lock can be had belongs to nobody: its writer was killed.
 Result<> Store::clean_staged() const {
-    using Kind = sys::FileLock::Kind;
-    std::vector<std::pair<std::string, sys::FileLock>> orphans;
+    std::vector<std::pair<std::string, sys::Fd>> orphans;
     const auto files = KNARR_TRY(sys::list_dir(ingest_));
     auto dirs = KNARR_TRY(sys::list_dir(layers_));
     std::erase_if(dirs, [](const std::string& name) { return !name.starts_with(".tmp-"); });
@@ -82,23 +102,21 @@ Result<> Store::clean_staged() const {
     {
         const sys::FileLock staging = KNARR_TRY(lock_staging());
         for (const std::string& name : files) {
-            // stat first: try_acquire would make the file anew if its writer has just finished.
-            if (KNARR_TRY(sys::stat_at(ingest_, name)) &&
-                KNARR_TRY(sys::FileLock::try_acquire(ingest_, name, Kind::exclusive))) {
+            const StagedLock lock = KNARR_TRY(try_staged_lock(ingest_, name));
+            if (!lock.gone && !lock.held_by_other) {
                 KNARR_TRY(sys::unlink_at(ingest_, name));
             }
         }
         for (const std::string& name : dirs) {
-            if (KNARR_TRY(sys::stat_at(layers_, name))) {
-                if (auto lock = KNARR_TRY(
-                        sys::FileLock::try_acquire(layers_, name + "/lock", Kind::exclusive))) {
-                    orphans.emplace_back(name, *std::move(lock));
-                }
+            StagedLock lock = KNARR_TRY(try_staged_lock(layers_, name + "/lock"));
+            if (!lock.held_by_other) {
+                orphans.emplace_back(name, std::move(lock.file));
             }
         }
     }
-    // Trees can be large: remove them without holding up others, who see our lock on each.
-    // What cannot be removed now is tried again at the next opening; it must not block the store.
+    // Trees can be large: remove them without holding up others, who see our lock on each, or help
+    // where that is gone already. What cannot be removed now is tried again at the next opening; it
+    // must not block the store.
     for (const auto& [name, lock] : orphans) {
         (void)sys::remove_tree_at(layers_, name);
     }

@@ -1,6 +1,9 @@
 #include "store/store.h"
 
+#include <atomic>
 #include <cstdlib>
+#include <mutex>
+#include <thread>
 
 #include <fcntl.h>
 #include <signal.h>
@@ -393,6 +396,68 @@ TEST_F(StoreTest, CollectsNothingThatALeaseProtects) {
     const Collected rest = store.collect({}).value();
     EXPECT_EQ(rest.blobs, 2U);
     EXPECT_EQ(rest.layers, 1U);
+}
+
+TEST_F(StoreTest, ALeaseMayBeLongAndItsBoundIsHeldWhereItIsWritten) {
+    const Store store = open();
+    const Lease lease = store.lease().value();
+    // Five times what a collector once refused to read.
+    const std::vector<spec::Digest> many(60'000, sha256_of("kept"));
+    for (int i = 0; i < 5; ++i) {
+        ASSERT_TRUE(lease.protect(many));
+    }
+    ASSERT_TRUE(store.put_blob("kept"));
+    ASSERT_TRUE(store.put_blob("stray"));
+    EXPECT_EQ(open().collect({}).value().blobs, 1U);
+    Result<> held;
+    for (int i = 0; i < 20 && held; ++i) {
+        held = lease.protect(many);
+    }
+    ASSERT_FALSE(held);
+    EXPECT_EQ(held.error().code, Errc::limit_exceeded);
+    EXPECT_EQ(store.collect({}).value().blobs, 0U) << "a full lease still protects";
+}
+
+TEST_F(StoreTest, CollectorsAndOpenersDoNotDisturbEachOther) {
+    (void)open();
+    constexpr int kRounds = 150, kLayers = 4;
+    std::atomic<int> bad = 0;
+    std::string why;
+    std::mutex guard;
+    const auto note = [&](const auto& result) {
+        if (!result) {
+            ++bad;
+            const std::lock_guard lock(guard);
+            why = result.error().message;
+        }
+    };
+    std::vector<std::thread> workers;
+    for (int worker = 0; worker < 3; ++worker) {
+        workers.emplace_back([&, worker] {
+            for (int round = 0; round < kRounds; ++round) {
+                const Result<Store> store = Store::open(path_);
+                note(store);
+                if (!store) {
+                    continue;
+                }
+                for (int layer = 0; layer < kLayers; ++layer) {
+                    const std::string dir =
+                        store->layer_path(sha256_of(fmt::format("{} {} {}", worker, round, layer)));
+                    mkdir(dir.c_str(), 0700);
+                    mkdir((dir + "/fs").c_str(), 0700);
+                    mkdir((dir + "/fs/a").c_str(), 0700);
+                    mkdir((dir + "/fs/a/b").c_str(), 0700);
+                }
+                note(store->collect({}));
+            }
+        });
+    }
+    for (std::thread& worker : workers) {
+        worker.join();
+    }
+    EXPECT_EQ(bad, 0) << why;
+    (void)open();
+    EXPECT_TRUE(names("layers").empty());
 }
 
 TEST_F(StoreTest, ForgetsTheLeaseOfAKilledProcess) {
