@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "core/trace.h"
 #include "engine/policy.h"
+#include "platform/environment.h"
 #include "platform/process.h"
 
 namespace knarr::cli {
@@ -187,6 +188,7 @@ int run_main(Words words) {
 }  // namespace knarr::cli
 
 int main(int argc, char** argv) {
+    knarr::sys::hide_environment();
     const std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
     return knarr::cli::run_main(words);
 }

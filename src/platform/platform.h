@@ -21,6 +21,7 @@
 //   socket.h unix_socket.h terminal.h     packets with descriptors; sockets by path; terminals
 //   raw_terminal.h                        the caller's terminal, raw while a container's is shown
 //   path_access.h                         which directory on the way is closed to us
+//   environment.h                         the caller's environment, out of a container's sight
 //   patience.h                            waiting where only asking again helps
 //   host_facts.h                          what this host can do, probed once, passed in as a value
 

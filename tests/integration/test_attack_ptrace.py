@@ -61,7 +61,8 @@ def test_exec_shows_no_way_to_the_host(host):
     assert digest(host.knarr_path) == before
 
 
-def test_one_that_waits_in_a_shared_pid_namespace_shows_no_way_to_the_host(host):
+def test_one_that_waits_in_a_shared_pid_namespace_shows_no_way_to_the_host(host, monkeypatch):
+    monkeypatch.setenv("CALLERS_TOKEN", "callers-secret")
     watcher, first, second = hostile(host, "exec /busybox sleep 1000"), host.new_id(), host.new_id()
     host.ok("run", "--detach", "-b", watcher.directory, first)
     pid = host.state(first)["pid"]
@@ -71,6 +72,9 @@ def test_one_that_waits_in_a_shared_pid_namespace_shows_no_way_to_the_host(host)
             namespace["path"] = f"/proc/{pid}/ns/pid"
     waiting.save()
     host.ok("create", "-b", waiting.directory, second)
+    # What the caller has in its environment is none of the container's business either.
+    words = host.ok("exec", first, "/busybox", "sh", "-c", "cat /proc/[0-9]*/environ").stdout
+    assert "PATH=/" in words and "callers-secret" not in words
     look = f'for p in /proc/[0-9]*; do p=${{p#/proc/}}; [ $p = 1 ] || [ $p = $$ ] && continue; set -- $p; {DIRECTORIES}; done'
     assert host.ok("exec", first, "/busybox", "sh", "-c", look).stdout == ""
     host.ok("delete", "--force", second)

@@ -9,6 +9,7 @@
 
 #include "core/text.h"
 #include "core/trace.h"
+#include "platform/environment.h"
 #include "platform/file.h"
 #include "platform/mount.h"
 #include "platform/process.h"
@@ -159,6 +160,7 @@ Result<> shut_the_host_out(Child& child) {
 }
 
 Result<> start(Child& child) {
+    sys::forget_environment();
     // While the record does not name us, whoever cleans up after a killed parent cannot end us. To
     // one that was killed before this line the next message is the end of the socket.
     KNARR_TRY(sys::set_die_with_parent(true));
