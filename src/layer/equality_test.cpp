@@ -322,6 +322,25 @@ TEST_F(Equality, TwoProcessesMayUnpackTheSameLayer) {
     EXPECT_EQ(layers(), 1U);
 }
 
+TEST_F(Equality, ABlobOfAnotherTarIsNotTakenForALayerThatIsThere) {
+    const std::string bytes = TarWriter().file("f").end(), other = TarWriter().file("g").end();
+    diff_ids_.push_back(store::sha256_of(bytes));
+    UnpackRequest request{
+        .blob = store().put_blob(bytes).value(), .diff_id = diff_ids_[0], .chain = diff_ids_};
+    ASSERT_TRUE(Unpack::start(store(), request)->finish());
+    EXPECT_TRUE(Unpack::start(store(), request)->done()) << "read once and remembered";
+    request.blob = store().put_blob(other).value();
+    for (int i = 0; i < 2; ++i) {
+        auto job = Unpack::start(store(), request);
+        ASSERT_TRUE(job) << job.error().message;
+        const auto taken = job->finish();
+        ASSERT_FALSE(taken);
+        EXPECT_EQ(taken.error().code, Errc::digest_mismatch);
+        EXPECT_NE(taken.error().message.find(store::sha256_of(other).text()), std::string::npos);
+    }
+    EXPECT_EQ(layers(), 1U);
+}
+
 TEST_F(Equality, AnAbandonedJobLeavesNothing) {
     const std::string bytes = TarWriter().file("f").end();
     diff_ids_.push_back(store::sha256_of(bytes));

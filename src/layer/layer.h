@@ -10,7 +10,8 @@
 // In: a stored blob, its diff ID, the chain of layers below. Out: layers/<hex>/{fs,meta,lock},
 // whole or not at all; then OverlayRoot{lowers, upper, work, merged}, nothing mounted.
 //   tar.h reads tar, inflate.h decompresses, apply.h makes the files, unpack.h is the job with its
-//   process and its verification, snapshot.h makes a container's root.
+//   process and its verification, tar_mark.h what a blob was seen to hold, snapshot.h makes a
+//   container's root.
 
 #include "layer/snapshot.h"
 #include "layer/unpack.h"

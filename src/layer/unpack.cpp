@@ -21,6 +21,7 @@
 #include "layer/apply.h"
 #include "layer/info.h"
 #include "layer/tar.h"
+#include "layer/tar_mark.h"
 #include "platform/disk.h"
 #include "platform/mount.h"
 #include "platform/xattr.h"
@@ -55,6 +56,12 @@ Result<std::string> work(const sys::Fd& blob,
                        diff_id.text());
 }
 
+/// The same for a layer that is there already: what the blob holds, and nothing is made of it.
+Result<std::string> only_hash(const sys::Fd& blob, spec::Compression stated, const Limits& limits) {
+    auto stream = KNARR_TRY(LayerStream::open(blob, stated, limits.max_layer_bytes));
+    return KNARR_TRY(stream->finish()).text();
+}
+
 /// A detached mount: ".." ends at it, so that its descriptor is no way out of the worker's jail.
 Result<sys::Fd> detached(const sys::Fd& dir, std::uint64_t attributes) {
     sys::Fd mount = KNARR_TRY(sys::clone_mount(dir, false));
@@ -68,6 +75,8 @@ Result<sys::Fd> detached(const sys::Fd& dir, std::uint64_t attributes) {
 Unpack::Unpack(Unpack&& other) noexcept
     : done_(other.done_),
       known_(std::move(other.known_)),
+      check_only_(other.check_only_),
+      blob_(std::move(other.blob_)),
       layers_(std::move(other.layers_)),
       staged_(std::move(other.staged_)),
       fs_(std::move(other.fs_)),
@@ -114,6 +123,28 @@ Result<> Unpack::stage(const store::Store& store) {
     return {};
 }
 
+/// The layer is there: it is this blob's if the blob holds the same tar.
+Result<> Unpack::start_check(const store::Store& store, const UnpackRequest& request) {
+    known_ = KNARR_TRY(read_layer_info(store, request.chain.back()));
+    blob_ = KNARR_TRY(store.open_blob(request.blob));
+    if (is_known_to_hold(blob_, request.diff_id)) {
+        done_ = true;
+        return {};
+    }
+    check_only_ = true;
+    const sys::Fd dir =
+        KNARR_TRY(sys::open_path(store.layer_path(request.chain.back()) + "/fs", kDirectory));
+    const sys::Fd root = KNARR_TRY(detached(dir, MOUNT_ATTR_RDONLY));
+    const sys::WorkerJail jail{.root = &root,
+                               .keep = {&blob_},
+                               .capabilities = 0,
+                               .max_memory_bytes = kWorkerMemory,
+                               .max_result_bytes = kMaxInfoBytes};
+    worker_ = KNARR_TRY(sys::Worker::start(
+        jail, [&] { return only_hash(blob_, request.compression, request.limits); }));
+    return {};
+}
+
 Result<Unpack> Unpack::start(const store::Store& store, const UnpackRequest& request) {
     if (request.chain.empty()) {
         return fail(Errc::internal, "unpack without a chain ID");
@@ -121,13 +152,13 @@ Result<Unpack> Unpack::start(const store::Store& store, const UnpackRequest& req
     Unpack job;
     job.label_ = fmt::format("layer {}", request.blob.text());
     job.final_name_ = request.chain.back().hex();
-    job.diff_id_ = request.diff_id.text();
+    job.diff_id_ = request.diff_id;
     if (KNARR_TRY(store.has_layer(request.chain.back()))) {
-        job.known_ = KNARR_TRY(read_layer_info(store, request.chain.back()));
-        job.done_ = true;
+        KNARR_TRY(job.start_check(store, request), "{}", job.label_);
         return job;
     }
-    const sys::Fd blob = KNARR_TRY(store.open_blob(request.blob), "{}", job.label_);
+    job.blob_ = KNARR_TRY(store.open_blob(request.blob), "{}", job.label_);
+    const sys::Fd& blob = job.blob_;
     ApplyRequest apply{.limits = request.limits};
     std::vector<sys::Fd> lowers;
     for (std::size_t i = request.chain.size() - 1; i-- > 0;) {
@@ -174,12 +205,17 @@ Result<LayerInfo> Unpack::finish() {
 
 Result<LayerInfo> Unpack::complete() {
     const std::string text = KNARR_TRY(worker_.finish());
-    DecodedInfo decoded = KNARR_TRY(decode_info(text));
-    if (decoded.diff_id != diff_id_) {
+    DecodedInfo decoded =
+        check_only_ ? DecodedInfo{.info = known_, .diff_id = text} : KNARR_TRY(decode_info(text));
+    if (decoded.diff_id != diff_id_->text()) {
         return fail(Errc::digest_mismatch,
                     "its tar is {}, the image's config says {}",
                     printable(decoded.diff_id),
-                    diff_id_);
+                    diff_id_->text());
+    }
+    remember_tar(blob_, *diff_id_);
+    if (check_only_) {
+        return std::move(decoded.info);
     }
     for (const std::string& path : decoded.info.opaque) {
         const sys::Fd dir = KNARR_TRY(sys::open_how(fs_,
@@ -188,7 +224,8 @@ Result<LayerInfo> Unpack::complete() {
                                                     RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
         KNARR_TRY(sys::set_xattr(dir, "trusted.overlay.opaque", "y"));
     }
-    KNARR_TRY(sys::replace_file(staged_, "meta", encode_info(decoded.info, diff_id_), 0600));
+    KNARR_TRY(
+        sys::replace_file(staged_, "meta", encode_info(decoded.info, diff_id_->text()), 0600));
     KNARR_TRY(fault_point("layer.sync"));
     // One syncfs instead of an fsync per file: the layer is whole on the disk before its name is.
     KNARR_TRY(sys::sync_filesystem(fs_));

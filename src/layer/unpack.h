@@ -2,6 +2,7 @@
 // One layer's way from blob to directory, in a process of its own so that a pull goes on meanwhile.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,8 @@ struct LayerInfo {
 class Unpack {
 public:
     /// Starts to unpack. Only for single-threaded programs (the process is cloned without exec).
-    /// Done at once when the layer is there already.
+    /// Done at once when the layer is there already and this blob was seen to hold it; a blob that
+    /// was not is read, and nothing else made.
     /// Errors: image_not_found for a blob or a lower layer that is not stored.
     static Result<Unpack> start(const store::Store& store, const UnpackRequest& request);
 
@@ -57,15 +59,18 @@ public:
 private:
     Unpack() = default;
     Result<> stage(const store::Store& store);
+    Result<> start_check(const store::Store& store, const UnpackRequest& request);
     Result<LayerInfo> complete();
     void discard() noexcept;
 
     bool done_ = false;
-    LayerInfo known_;  // when done
-    sys::Fd layers_, staged_, fs_;
+    LayerInfo known_;          // when done
+    bool check_only_ = false;  // the layer is there: only what the blob holds is found out
+    sys::Fd blob_, layers_, staged_, fs_;
     sys::Fd lock_;             // flock on layers/.tmp-*/lock; the worker holds it too
     std::string staged_name_;  // in layers/; empty: nothing to remove
-    std::string final_name_, diff_id_;
+    std::string final_name_;
+    std::optional<spec::Digest> diff_id_;
     std::string label_;  // for messages: "layer sha256:..."
     sys::Worker worker_;
 };

@@ -252,3 +252,29 @@ def test_an_archive_of_many_images_is_loaded_and_one_of_too_many_refused(host, o
     assert listed(other) == {}
     other.good("load", "-q", "-i", many_images(scratch, scratch / "saved", 200), timeout=300)
     assert listed(other) == {box: sorted(f"many:{i}" for i in range(200))}
+
+
+def test_a_layer_that_is_not_what_the_configuration_says_is_refused_also_when_that_one_is_stored(host, scratch):
+    tar, other = images.Layer().add("x", b"x").bytes(), images.Layer().add("y", b"y").bytes()
+    host.good("pull", "-q", images.write_layout(scratch / "honest", [tar]))
+    layout = images.write_layout(scratch / "lie", [other])
+    blobs = scratch / "lie/blobs/sha256"
+
+    def replace(digest, old, new):
+        """A document with another text in it, under its new digest."""
+        data = (blobs / digest).read_bytes().replace(old.encode(), new.encode())
+        changed = hashlib.sha256(data).hexdigest()
+        (blobs / changed).write_bytes(data)
+        return changed
+
+    index = json.loads((scratch / "lie/index.json").read_text())
+    manifest = index["manifests"][0]["digest"][7:]
+    config = json.loads((blobs / manifest).read_text())["config"]["digest"][7:]
+    lie = replace(config, hashlib.sha256(other).hexdigest(), hashlib.sha256(tar).hexdigest())
+    index["manifests"][0]["digest"] = "sha256:" + replace(manifest, config, lie)
+    (scratch / "lie/index.json").write_text(json.dumps(index))
+    for _ in range(2):  # the second time its blob is stored, too
+        result = host.run("pull", "-q", layout)
+        assert result.returncode == 3, result.stderr
+        assert f"its tar is sha256:{hashlib.sha256(other).hexdigest()}" in result.stderr
+    assert len(listed(host)) == 1
