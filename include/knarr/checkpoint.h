@@ -18,6 +18,8 @@ struct CriuOptions {
     bool lazy_pages = false;                ///< memory comes when it is touched
     bool file_locks = false;
     bool auto_dedup = false;
+    std::string
+        network_lock;  ///< how CRIU stops traffic: iptables, nftables or skip; empty: its own
     std::string manage_cgroups = "soft";        ///< soft, full, strict or ignore
     std::vector<std::string> empty_namespaces;  ///< "network": made empty at restore
 };
@@ -25,8 +27,10 @@ struct CriuOptions {
 struct CheckpointRequest {
     CriuOptions criu;
     bool leave_running = false;
-    bool pre_dump = false;    ///< memory alone; the container runs on
-    std::string page_server;  ///< "ADDRESS:PORT"
+    bool link_remap = false;      ///< files that have lost their name get one
+    bool skip_in_flight = false;  ///< without connections that are just being made
+    bool pre_dump = false;        ///< memory alone; the container runs on
+    std::string page_server;      ///< "ADDRESS:PORT"
 };
 
 struct RestoreRequest {
@@ -35,6 +39,7 @@ struct RestoreRequest {
     CriuOptions criu;
     std::string pid_file;
     std::string lsm_profile, lsm_mount_context;
+    bool tcp_close = false;  ///< connections come back closed
     bool detach = false;
 };
 

@@ -36,6 +36,7 @@ struct ContainerInfo {
 struct BundleRequest {
     std::string id;
     std::string bundle = ".";    ///< relative to the caller's directory
+    std::string config;          ///< another file than its config.json; relative likewise
     std::string pid_file;        ///< receives the pid; relative to the caller's directory
     std::string console_socket;  ///< AF_UNIX socket that receives the terminal's master
     std::string pidfd_socket;    ///< AF_UNIX socket that receives the first process's pidfd

@@ -32,6 +32,10 @@ constexpr Option kEmptyNs{.name = "empty-ns",
                           .value = "NAMESPACE",
                           .help = "make this namespace empty: network",
                           .repeatable = true};
+constexpr Option kNetworkLock{.name = "network-lock",
+                              .value = "METHOD",
+                              .help = "how traffic is stopped: iptables, nftables or skip",
+                              .fallback = "CRIU's own"};
 constexpr Option kAutoDedup{.name = "auto-dedup", .help = "drop memory that a later image has"};
 
 constexpr std::array kCheckpointOptions{
@@ -43,12 +47,15 @@ constexpr std::array kCheckpointOptions{
     kUnix,
     kShellJob,
     kLazyPages,
+    Option{.name = "link-remap", .help = "give files back that have lost their name"},
+    Option{.name = "tcp-skip-in-flight", .help = "without TCP connections that are being made"},
     Option{.name = "status-fd", .value = "FD", .help = "not built yet"},
     Option{.name = "page-server", .value = "ADDRESS:PORT", .help = "send memory there"},
     kFileLocks,
     Option{.name = "pre-dump", .help = "memory alone; the container runs on"},
     kManageCgroups,
     kEmptyNs,
+    kNetworkLock,
     kAutoDedup,
 };
 
@@ -60,7 +67,7 @@ constexpr std::array kRestoreOptions{
     kParentPath,
     Option{.name = "detach", .letter = 'd', .help = "leave when the processes run"},
     kPidFileOption,
-    Option{.name = "no-subreaper", .help = "no effect: knarr is the parent"},
+    kNoSubreaperOption,
     Option{.name = "no-pivot", .help = "no effect: CRIU changes the root"},
     kTcp,
     kUnix,
@@ -69,7 +76,9 @@ constexpr std::array kRestoreOptions{
     kFileLocks,
     kManageCgroups,
     kEmptyNs,
+    kNetworkLock,
     kAutoDedup,
+    Option{.name = "tcp-close", .help = "TCP connections come back closed"},
     Option{.name = "lsm-profile", .value = "TYPE:NAME", .help = "apparmor:NAME or selinux:LABEL"},
     Option{.name = "lsm-mount-context", .value = "LABEL", .help = "SELinux label of mounts"},
 };
@@ -100,6 +109,13 @@ Result<CriuOptions> criu_options(const Parsed& args) {
                     "option --manage-cgroups-mode: \"{}\" is none of soft, full, strict, ignore",
                     printable(out.manage_cgroups));
     }
+    out.network_lock = args.get("network-lock");
+    constexpr std::array<std::string_view, 3> kLocks{"iptables", "nftables", "skip"};
+    if (args.has("network-lock") && std::ranges::find(kLocks, out.network_lock) == kLocks.end()) {
+        return fail(Errc::invalid_argument,
+                    "option --network-lock: \"{}\" is none of iptables, nftables, skip",
+                    printable(out.network_lock));
+    }
     for (const std::string_view name : args.all("empty-ns")) {
         if (name != "network") {
             return fail(Errc::invalid_argument,
@@ -116,6 +132,8 @@ Result<int> run_checkpoint(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     CheckpointRequest request{.criu = KNARR_TRY(criu_options(args))};
     request.leave_running = args.flag("leave-running");
+    request.link_remap = args.flag("link-remap");
+    request.skip_in_flight = args.flag("tcp-skip-in-flight");
     request.pre_dump = args.flag("pre-dump");
     request.page_server = args.get("page-server");
     const std::size_t colon = request.page_server.rfind(':');
@@ -149,6 +167,7 @@ Result<int> run_restore(Context& context, const Parsed& args) {
                            .pid_file = std::string(args.get("pid-file")),
                            .lsm_profile = std::string(args.get("lsm-profile")),
                            .lsm_mount_context = std::string(args.get("lsm-mount-context")),
+                           .tcp_close = args.flag("tcp-close"),
                            .detach = args.flag("detach")};
     Engine engine = KNARR_TRY(open_engine(context));
     return engine.restore(request);

@@ -100,6 +100,10 @@ Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id) {
     BundleRequest request;
     request.id = id;
     request.bundle = args.get("bundle", ".");
+    request.config = args.get("config");
+    if (args.has("config") && request.config.empty()) {
+        return fail(Errc::invalid_argument, "option --config is empty");
+    }
     request.pid_file = args.get("pid-file");
     request.console_socket = args.get("console-socket");
     request.pidfd_socket = args.get("pidfd-socket");

@@ -33,6 +33,13 @@ inline constexpr Option kBundleOption{.name = "bundle",
                                       .value = "DIR",
                                       .help = "directory with config.json",
                                       .fallback = "the current directory"};
+inline constexpr Option kConfigOption{
+    .name = "config",
+    .letter = 'f',
+    .value = "FILE",
+    .help = "instead of the bundle's config.json; relative to the current directory"};
+inline constexpr Option kNoSubreaperOption{.name = "no-subreaper",
+                                           .help = "no effect: knarr needs none"};
 inline constexpr Option kConsoleSocketOption{
     .name = "console-socket",
     .value = "SOCKET",
@@ -63,6 +70,11 @@ Result<ServiceLinks> service_links();
 
 /// The request that create and run have in common. Errors: invalid_argument.
 Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id);
+
+/// The IDs of all containers that one of the extended regular expressions matches somewhere, as
+/// crun has it; none is no error. Errors: invalid_argument for what is no expression.
+Result<std::vector<std::string>> matching_ids(const Engine& engine,
+                                              const std::vector<std::string_view>& expressions);
 
 /// --json or --format of a verb that lists: a table unless asked otherwise.
 /// Errors: invalid_argument for any other format.

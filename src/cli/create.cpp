@@ -6,12 +6,14 @@ namespace {
 
 constexpr std::array kOptions{
     kBundleOption,
+    kConfigOption,
     kPidFileOption,
     kConsoleSocketOption,
     kPidfdSocketOption,
     kPreserveFdsOption,
     kNoPivotOption,
     kNoNewKeyringOption,
+    kNoSubreaperOption,
     kIsolationOption,
 };
 

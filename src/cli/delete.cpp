@@ -1,9 +1,4 @@
-#include <memory>
-
-#include <regex.h>
-
 #include "cli/containers.h"
-#include "core/text.h"
 
 namespace knarr::cli {
 
@@ -15,43 +10,9 @@ constexpr std::array kOptions{
            .letter = 'f',
            .help = "kill it first; a container that is not there is no error"},
     Option{.name = "regex",
+           .letter = 'r',
            .help = "ID is an extended regular expression: every container whose ID it matches"},
 };
-
-struct FreeRegex {
-    void operator()(regex_t* compiled) const {
-        regfree(compiled);
-        delete compiled;
-    }
-};
-
-/// The IDs of all containers that one of the expressions matches somewhere, as crun has it; none is
-/// no error.
-Result<std::vector<std::string>> matching_ids(const Engine& engine,
-                                              const std::vector<std::string_view>& expressions) {
-    std::vector<std::string> out;
-    const std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
-    for (const std::string_view expression : expressions) {
-        std::unique_ptr<regex_t, FreeRegex> compiled(new regex_t{});
-        const int error =
-            regcomp(compiled.get(), std::string(expression).c_str(), REG_EXTENDED | REG_NOSUB);
-        if (error != 0) {
-            char text[128] = {};
-            regerror(error, compiled.get(), text, sizeof text);
-            delete compiled.release();  // regcomp() made nothing that regfree() could free
-            return fail(Errc::invalid_argument,
-                        "\"{}\" is not a regular expression: {}",
-                        printable(expression),
-                        text);
-        }
-        for (const ContainerInfo& info : all) {
-            if (regexec(compiled.get(), info.id.c_str(), 0, nullptr, 0) == 0) {
-                out.push_back(info.id);
-            }
-        }
-    }
-    return out;
-}
 
 Result<int> run_delete(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {

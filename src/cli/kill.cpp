@@ -10,6 +10,9 @@ constexpr std::array kOptions{
         .name = "all",
         .letter = 'a',
         .help = "signal every process in the container's cgroup, also after the first has ended"},
+    Option{.name = "regex",
+           .letter = 'r',
+           .help = "ID is an extended regular expression: every container whose ID it matches"},
     Option{.name = "signal",
            .letter = 's',
            .value = "SIGNAL",
@@ -28,9 +31,22 @@ Result<int> run_kill(Context& context, const Parsed& args) {
     const std::string_view text = positional ? args.positionals[1] : args.get("signal", "TERM");
     const int number = KNARR_TRY(sys::parse_signal(text));
     Engine engine = KNARR_TRY(open_engine(context));
-    KNARR_TRY(engine.kill(args.positionals.front(),
-                          number,
-                          args.flag("all") ? KillTarget::every_process : KillTarget::init));
+    const KillTarget target = args.flag("all") ? KillTarget::every_process : KillTarget::init;
+    if (!args.flag("regex")) {
+        KNARR_TRY(engine.kill(args.positionals.front(), number, target));
+        return 0;
+    }
+    // All are tried, the first failure is the one that is returned.
+    Result<> first;
+    for (const std::string& id : KNARR_TRY(matching_ids(engine, {args.positionals.front()}))) {
+        Result<> killed = engine.kill(id, number, target);
+        if (!killed && first) {
+            first = std::move(killed);
+        } else if (!killed) {
+            context.reporter.error(killed.error());
+        }
+    }
+    KNARR_TRY(std::move(first));
     return 0;
 }
 
@@ -38,7 +54,7 @@ Result<int> run_kill(Context& context, const Parsed& args) {
 
 constexpr Verb kKill{
     .name = "kill",
-    .synopsis = "[options] ID [SIGNAL]",
+    .synopsis = "[options] ID [SIGNAL]\n--regex [options] EXPRESSION [SIGNAL]",
     .summary = "send a signal to a container",
     .about =
         "Sends SIGNAL to the container's first process. Names are taken with and without SIG, in\n"

@@ -76,6 +76,21 @@ Result<> choose_places(const Parsed& globals, Globals& out) {
     return {};
 }
 
+/// crun's spelling of destinations: file:PATH, journald:NAME, syslog:NAME.
+Result<std::string> log_destination(std::string_view text) {
+    constexpr std::string_view kFile = "file:";
+    for (const std::string_view other : {"journald:", "syslog:"}) {
+        if (text.starts_with(other)) {
+            return fail(
+                Error{.code = Errc::unsupported,
+                      .message = fmt::format("--log {}: only files are written", printable(text)),
+                      .hint = "name a file, or leave --log out and let the caller's own "
+                              "service log standard error"});
+        }
+    }
+    return std::string(text.starts_with(kFile) ? text.substr(kFile.size()) : text);
+}
+
 Result<> apply_globals(const Parsed& globals, Context& context) {
     const std::string_view format = globals.get("log-format", "text");
     if (format != "text" && format != "json") {
@@ -85,8 +100,15 @@ Result<> apply_globals(const Parsed& globals, Context& context) {
     }
     Reporter& reporter = context.reporter;
     reporter.log_format = format == "json" ? LogFormat::json : LogFormat::text;
-    reporter.log_file = globals.get("log");
-    reporter.debug = globals.flag("debug");
+    reporter.log_file = KNARR_TRY(log_destination(globals.get("log")));
+    const std::string_view level = globals.get("log-level", "warning");
+    if (level != "error" && level != "warning" && level != "debug") {
+        return fail(Errc::invalid_argument,
+                    "--log-level \"{}\" is none of error, warning, debug",
+                    printable(level));
+    }
+    reporter.debug = globals.flag("debug") || level == "debug";
+    reporter.silent_warnings = level == "error" && !reporter.debug;
     if (reporter.debug) {
         trace().open(KNARR_TRY(sys::shared_memory(Trace::kBytes)));
     }

@@ -83,6 +83,9 @@ void Reporter::error(const Error& error) const {
 }
 
 void Reporter::warn(std::string_view text) const {
+    if (silent_warnings) {
+        return;
+    }
     log("warning", text);
     print_error(fmt::format(
         "knarr{}{}: warning: {}\n", verb.empty() ? "" : " ", verb, printable(text, kMaxLineBytes)));

@@ -24,7 +24,8 @@ public:
     std::string log_file;  // empty: none
     LogFormat log_format = LogFormat::text;
     bool debug = false;
-    bool json_errors = false;  // the verb's --json was given: errors are JSON too
+    bool silent_warnings = false;  // --log-level error
+    bool json_errors = false;      // the verb's --json was given: errors are JSON too
 
     void error(const Error& error) const;
     void warn(std::string_view text) const;

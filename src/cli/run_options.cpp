@@ -17,12 +17,14 @@ namespace {
 // Options that only the run of a bundle has.
 constexpr std::array kBundleOnly{
     kBundleOption,
+    kConfigOption,
     kPidFileOption,
     kConsoleSocketOption,
     kPidfdSocketOption,
     kPreserveFdsOption,
     kNoPivotOption,
     kNoNewKeyringOption,
+    kNoSubreaperOption,
     Option{.name = "keep",
            .help = "bundle: keep the stopped container and, unless systemd made it, its cgroup "
                    "until `delete`"},

@@ -2,6 +2,7 @@
 
 #include "bundle/template.h"
 #include "cli/containers.h"
+#include "core/text.h"
 #include "platform/file.h"
 #include "platform/host_facts.h"
 #include "spec/runtime_config.h"
@@ -10,7 +11,7 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr const char* kFile = "config.json";
+constexpr const char* kFallbackName = "config.json";
 
 constexpr std::array kOptions{
     Option{.name = "bundle",
@@ -18,13 +19,23 @@ constexpr std::array kOptions{
            .value = "DIR",
            .help = "where to write config.json",
            .fallback = "the current directory"},
+    Option{.name = "file",
+           .letter = 'f',
+           .value = "NAME",
+           .help = "another name for it",
+           .fallback = kFallbackName},
     Option{.name = "rootless",
            .help = "for an ordinary user: a user namespace in which you are root"},
 };
 
 Result<int> run_spec(Context&, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    const std::string path(args.get("bundle", "."));
+    const std::string path(args.get("bundle", ".")), name(args.get("file", kFallbackName));
+    if (name.empty() || name.find('/') != std::string::npos) {
+        return fail(Errc::invalid_argument,
+                    "option --file: \"{}\" is no name of a file in --bundle",
+                    printable(name));
+    }
     const sys::Fd dir = KNARR_TRY(sys::open_path(path, O_RDONLY | O_DIRECTORY), "bundle {}", path);
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     spec::RuntimeConfig config = args.flag("rootless")
@@ -36,10 +47,10 @@ Result<int> run_spec(Context&, const Parsed& args) {
             return one.type == spec::NamespaceType::cgroup;
         });
     }
-    Result<sys::Fd> file = sys::open_at(dir, kFile, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    Result<sys::Fd> file = sys::open_at(dir, name, O_WRONLY | O_CREAT | O_EXCL, 0644);
     if (!file && file.error().sys_errno == EEXIST) {
         return fail(Error{.code = Errc::already_exists,
-                          .message = fmt::format("{}/{} is there already", path, kFile),
+                          .message = fmt::format("{}/{} is there already", path, printable(name)),
                           .hint = "move it away: it is not overwritten"});
     }
     if (!file) {
@@ -47,7 +58,7 @@ Result<int> run_spec(Context&, const Parsed& args) {
     }
     if (const Result<> written = sys::write_all(*file, spec::encode_runtime_config(config) + "\n");
         !written) {
-        static_cast<void>(sys::unlink_at(dir, kFile));
+        static_cast<void>(sys::unlink_at(dir, name));
         return fail(written.error());
     }
     return 0;
@@ -57,7 +68,7 @@ Result<int> run_spec(Context&, const Parsed& args) {
 
 constexpr Verb kSpec{
     .name = "spec",
-    .synopsis = "[--bundle DIR] [--rootless]",
+    .synopsis = "[--bundle DIR] [--file NAME] [--rootless]",
     .summary = "write a config.json to begin with",
     .about =
         "Writes a config.json that runs `sh` in the directory rootfs beside it, with a terminal.\n"

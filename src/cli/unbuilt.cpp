@@ -33,6 +33,7 @@ constexpr std::array kUnbuilt{
     Unbuilt{"login", kLogins},
     Unbuilt{"logout", kLogins},
     Unbuilt{"logs", kOutput},
+    Unbuilt{"mounts", "give the mounts in config.json before create; knarr changes none later"},
     Unbuilt{"network", kNetwork},
     Unbuilt{"play"},
     Unbuilt{"kube"},

@@ -113,7 +113,7 @@ Result<> checkpoint_container(const Context& context,
                     id.text());
     }
     const std::string criu = KNARR_TRY(find_criu(), "checkpoint of {}", id.text());
-    const bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(record.bundle));
+    const bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(record.bundle, record.config_file));
     const sys::Fd root =
         KNARR_TRY(sys::open_path(fmt::format("/proc/{}/root", record.pid), O_PATH | O_DIRECTORY));
     const DumpPlan plan{
@@ -234,6 +234,7 @@ Result<int> restore_container(const Context& context, const RestoreRequest& requ
     }
     NewContainer wanted = KNARR_TRY(read_request({.id = request.id,
                                                   .bundle = request.bundle,
+                                                  .config = {},
                                                   .pid_file = {},
                                                   .console_socket = {},
                                                   .keep = request.detach}));

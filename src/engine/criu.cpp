@@ -30,6 +30,7 @@ void add_common(std::vector<std::string>& out, const CriuOptions& criu, const ch
     };
     with("-W", criu.work_path);
     with("--prev-images-dir", criu.parent_path);
+    with("--network-lock", criu.network_lock);
     out.push_back("--manage-cgroups=" + criu.manage_cgroups);
     const std::pair<bool, const char*> flags[] = {{criu.tcp_established, "--tcp-established"},
                                                   {criu.external_unix, "--ext-unix-sk"},
@@ -88,8 +89,13 @@ std::vector<std::string> dump_arguments(const CheckpointRequest& request, const 
     if (request.pre_dump || !request.criu.parent_path.empty()) {
         out.emplace_back("--track-mem");
     }
-    if (request.leave_running) {
-        out.emplace_back("--leave-running");
+    const std::pair<bool, const char*> flags[] = {{request.leave_running, "--leave-running"},
+                                                  {request.link_remap, "--link-remap"},
+                                                  {request.skip_in_flight, "--skip-in-flight"}};
+    for (const auto& [given, flag] : flags) {
+        if (given) {
+            out.emplace_back(flag);
+        }
     }
     if (!request.page_server.empty()) {
         const std::size_t colon = request.page_server.rfind(':');
@@ -133,6 +139,9 @@ std::vector<std::string> restore_arguments(const RestoreRequest& request, const 
     with("--lsm-profile", request.lsm_profile);
     with("--lsm-mount-context", request.lsm_mount_context);
     with("--config", plan.config_file);
+    if (request.tcp_close) {
+        out.emplace_back("--tcp-close");
+    }
     return out;
 }
 

@@ -112,6 +112,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .oci_version = wanted.bundle.config.oci_version,
         .bundle = wanted.bundle.directory,
         .rootfs = rootfs_path(wanted.bundle.rootfs),
+        .config_file = wanted.config_file,
         .isolation = wanted.bundle.isolation,
         .created = format_time(system_clock().wall()),
         .annotations = wanted.bundle.config.annotations,
@@ -396,7 +397,7 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
 
 Result<NewContainer> read_request(const BundleRequest& request) {
     ContainerId id = KNARR_TRY(ContainerId::parse(request.id));
-    bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(request.bundle));
+    bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(request.bundle, request.config));
     trace().mark("read the bundle");
     bundle.isolation = request.isolation;
     return NewContainer{
@@ -406,6 +407,8 @@ Result<NewContainer> read_request(const BundleRequest& request) {
         .image = {},
         .data_dir = {},
         .make_data_dir = {},
+        .config_file =
+            request.config.empty() ? std::string() : KNARR_TRY(sys::absolute(request.config)),
         .pid_file = request.pid_file,
         .console_socket = request.console_socket,
         .pidfd_socket = request.pidfd_socket,

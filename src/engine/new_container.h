@@ -29,6 +29,7 @@ struct NewContainer {
     /// Makes `data_dir`; called when the record that names it is on disk.
     std::function<Result<>()> make_data_dir;
 
+    std::string config_file;  // absolute, instead of the bundle's config.json; empty: none
     std::string pid_file, console_socket, pidfd_socket;
     ServiceLinks service;
     unsigned preserve_fds = 0;

@@ -166,6 +166,9 @@ std::string encode_record(const Record& record) {
     json.member("ociVersion", record.oci_version);
     json.member("bundle", record.bundle);
     json.member("rootfs", record.rootfs);
+    if (!record.config_file.empty()) {
+        json.member("configFile", record.config_file);
+    }
     json.member("isolation", knarr::name_of(record.isolation));
     json.member("created", record.created);
     json.member("annotations", record.annotations);
@@ -211,6 +214,7 @@ Result<Record> decode_record(std::string_view text) {
     KNARR_TRY(root.optional("ociVersion", record.oci_version));
     KNARR_TRY(root.required("bundle", record.bundle));
     KNARR_TRY(root.required("rootfs", record.rootfs));
+    KNARR_TRY(root.optional("configFile", record.config_file));
     KNARR_TRY(read_isolation(root, record.isolation));
     KNARR_TRY(root.optional("created", record.created));
     KNARR_TRY(root.optional("annotations", record.annotations));

@@ -30,6 +30,7 @@ struct Record {
     std::uint64_t pid_start_ticks = 0;  // tells that process from a later one with its pid
     std::string oci_version;
     std::string bundle, rootfs;
+    std::string config_file;  // absolute; empty: the bundle's config.json
     Isolation isolation = Isolation::native;
     std::string created;  // RFC 3339
     std::map<std::string, std::string> annotations;

@@ -17,6 +17,7 @@ Record full_record() {
         .oci_version = "1.3.0",
         .bundle = "/bundles/w \"eb\"",
         .rootfs = "/bundles/web/rootfs",
+        .config_file = "/configs/web.json",
         .isolation = Isolation::native,
         .created = "2026-11-23T00:53:50.123456789Z",
         .annotations = {{"org.example.key", "v\n1"}},

@@ -85,7 +85,8 @@ def test_a_checkpoint_drives_criu_and_removes_the_container(host, criu):
     images = host.directory / "images"
     host.ok("checkpoint", "--image-path", images, "--tcp-established", "--ext-unix-sk",
             "--shell-job", "--file-locks", "--manage-cgroups-mode", "full", "--empty-ns", "network",
-            "--auto-dedup", "--page-server", "127.0.0.1:99", container)
+            "--auto-dedup", "--page-server", "127.0.0.1:99", "--link-remap", "--tcp-skip-in-flight",
+            "--network-lock", "nftables", container)
     words = arguments(criu, "dump")
     assert words[0] == "dump"
     assert after(words, "-t") == [str(state["pid"])]
@@ -94,9 +95,11 @@ def test_a_checkpoint_drives_criu_and_removes_the_container(host, criu):
     assert after(words, "--empty-ns") == ["net"]
     assert after(words, "--address") == ["127.0.0.1"] and after(words, "--port") == ["99"]
     for flag in ("--tcp-established", "--ext-unix-sk", "--shell-job", "--file-locks",
-                 "--auto-dedup", "--manage-cgroups=full", "--page-server", "--evasive-devices"):
+                 "--auto-dedup", "--manage-cgroups=full", "--page-server", "--evasive-devices",
+                 "--link-remap", "--skip-in-flight"):
         assert flag in words
     assert "--leave-running" not in words
+    assert after(words, "--network-lock") == ["nftables"]
     externals = after(words, "--external")
     assert "mnt[/tmp/volume]:/tmp/volume" in externals
     assert "mnt[/proc/keys]:/proc/keys" in externals
@@ -143,14 +146,16 @@ def test_a_restore_takes_the_mounts_of_the_callers_bundle(host, criu):
     bundle.save()
     container, pid_file = host.new_id(), host.directory / "pid"
     host.ok("restore", "--bundle", bundle.directory, "--image-path", images, "--detach",
-            "--pid-file", pid_file, "--tcp-established", "--lsm-profile", "apparmor:x", container)
+            "--pid-file", pid_file, "--tcp-established", "--lsm-profile", "apparmor:x", "--tcp-close",
+            "--network-lock", "skip", container)
     words = arguments(criu, "restore")
     externals = after(words, "--external")
     assert f"mnt[/tmp/volume]:{other}" in externals
     assert "mnt[/proc/keys]:/dev/null" in externals
     assert after(words, "--config") == ["/etc/criu/mine.conf"]
     assert after(words, "--lsm-profile") == ["apparmor:x"]
-    for flag in ("--restore-detached", "--restore-sibling", "--tcp-established"):
+    assert after(words, "--network-lock") == ["skip"]
+    for flag in ("--restore-detached", "--restore-sibling", "--tcp-established", "--tcp-close"):
         assert flag in words
     assert any(one.endswith(f"/{container}") for one in after(words, "--cgroup-root"))
     state = host.state(container)
@@ -209,7 +214,7 @@ def test_a_criu_that_is_too_old_is_refused(host, criu, monkeypatch):
 
 @pytest.mark.parametrize("words", [
     ("--manage-cgroups-mode", "none"), ("--empty-ns", "pid"), ("--page-server", "9"),
-    ("--parent-path", "/x"), ("--image-path", "")])
+    ("--parent-path", "/x"), ("--image-path", ""), ("--network-lock", "none")])
 def test_wrong_options_are_usage_errors(host, criu, words):
     container = start(host)
     assert host.knarr("checkpoint", *words, container, cwd=host.directory).returncode == 2
