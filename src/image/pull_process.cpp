@@ -1,5 +1,6 @@
 #include "image/pull_process.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -62,12 +63,10 @@ std::vector<std::string> helper_environment() {
     return result;
 }
 
-Result<> check_lengths(const rpc::Session& session, std::string_view pem) {
-    for (const std::string* text : {&session.registry,
-                                    &session.repository,
-                                    &session.username,
-                                    &session.password,
-                                    &session.identity_token}) {
+Result<> check_lengths(const Place& place) {
+    const rpc::Session& session = place.session;
+    for (const std::string* text :
+         {&session.username, &session.password, &session.identity_token}) {
         if (text->size() > rpc::kMaxTextBytes) {
             return fail(Errc::limit_exceeded,
                         "a credential for {} has {} bytes; at most {} are allowed",
@@ -76,10 +75,23 @@ Result<> check_lengths(const rpc::Session& session, std::string_view pem) {
                         rpc::kMaxTextBytes);
         }
     }
-    if (pem.size() > rpc::kMaxTrustBytes) {
+    for (const std::string* text :
+         {&session.registry, &session.repository, &session.api, &session.ns, &session.scope}) {
+        if (text->size() > rpc::kMaxNameBytes) {
+            return fail(Errc::limit_exceeded,
+                        "a name at {} has {} bytes; at most {} are allowed",
+                        printable(session.registry),
+                        text->size(),
+                        rpc::kMaxNameBytes);
+        }
+    }
+    const std::size_t pem =
+        place.authorities.size() + place.client_certificate.size() + place.client_key.size();
+    if (pem > rpc::kMaxTrustBytes) {
         return fail(Errc::limit_exceeded,
-                    "--tls-ca: {} bytes; at most {} are allowed",
-                    pem.size(),
+                    "certificates for {}: {} bytes; at most {} are allowed",
+                    session.registry,
+                    pem,
                     rpc::kMaxTrustBytes);
     }
     return {};
@@ -98,6 +110,7 @@ public:
 
     int poll_fd() const override { return pipe_.get(); }
     std::string media_type() const override { return process_.fetches_.at(id_).media_type; }
+    std::string next_page() const override { return process_.fetches_.at(id_).link; }
 
     Result<Chunk> read(std::span<char> buffer) override {
         if (pipe_.valid()) {
@@ -134,10 +147,11 @@ private:
     std::uint64_t read_ = 0;
 };
 
-Result<std::unique_ptr<PullProcess>> PullProcess::start(const rpc::Session& session,
-                                                        std::string_view pem,
+Result<std::unique_ptr<PullProcess>> PullProcess::start(const std::vector<Place>& places,
                                                         NoticeFn notice) {
-    KNARR_TRY(check_lengths(session, pem));
+    for (const Place& place : places) {
+        KNARR_TRY(check_lengths(place));
+    }
     const sys::Fd program = KNARR_TRY(open_program());
     sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::never_blocks));
     sys::Helper helper = KNARR_TRY(sys::Helper::start({.program = &program,
@@ -146,16 +160,28 @@ Result<std::unique_ptr<PullProcess>> PullProcess::start(const rpc::Session& sess
                                                        .socket = &pair.theirs}));
     pair.theirs.reset();
     const std::chrono::seconds silence =
-        2 * std::chrono::seconds(session.stall_seconds) + kSilenceMargin;
+        2 * std::chrono::seconds(places.back().session.stall_seconds) + kSilenceMargin;
     std::unique_ptr<PullProcess> process(
         new PullProcess(std::move(helper), std::move(pair.ours), std::move(notice), silence));
-    KNARR_TRY(process->send(session));
-    while (!pem.empty()) {
-        const std::string_view piece = pem.substr(0, rpc::kMaxPemPieceBytes);
-        pem.remove_prefix(piece.size());
-        KNARR_TRY(process->send(rpc::Trust{std::string(piece)}));
+    for (const Place& place : places) {
+        KNARR_TRY(process->send_place(place));
     }
     return process;
+}
+
+Result<> PullProcess::send_place(const Place& place) {
+    KNARR_TRY(send(place.session));
+    const auto send_pem = [&](rpc::TrustKind kind, std::string_view pem) -> Result<> {
+        while (!pem.empty()) {
+            const std::string_view piece = pem.substr(0, rpc::kMaxPemPieceBytes);
+            pem.remove_prefix(piece.size());
+            KNARR_TRY(send(rpc::Trust{.kind = kind, .pem = std::string(piece)}));
+        }
+        return {};
+    };
+    KNARR_TRY(send_pem(rpc::TrustKind::authorities, place.authorities));
+    KNARR_TRY(send_pem(rpc::TrustKind::client_certificate, place.client_certificate));
+    return send_pem(rpc::TrustKind::client_key, place.client_key);
 }
 
 Result<> PullProcess::send(const rpc::Request& request, const sys::Fd* pipe) {
@@ -170,17 +196,39 @@ Result<> PullProcess::send(const rpc::Request& request, const sys::Fd* pipe) {
 Result<std::unique_ptr<ByteStream>> PullProcess::fetch(rpc::FetchKind kind,
                                                        std::string target,
                                                        std::uint64_t max_bytes,
-                                                       std::uint64_t size) {
+                                                       std::uint64_t size,
+                                                       std::uint64_t offset) {
     sys::Pipe pipe = KNARR_TRY(sys::make_pipe());
     sys::widen_pipe(pipe.read, kPipeBytes);
     KNARR_TRY(sys::set_nonblocking(pipe.read));
     const std::uint32_t id = next_id_++;
-    const rpc::Fetch request{
-        .id = id, .kind = kind, .target = std::move(target), .max_bytes = max_bytes, .size = size};
+    const rpc::Fetch request{.id = id,
+                             .kind = kind,
+                             .target = std::move(target),
+                             .max_bytes = max_bytes,
+                             .size = size,
+                             .offset = offset};
     KNARR_TRY(send(request, &pipe.write));
     fetches_.emplace(id, Progress{});
     heard();
     return std::unique_ptr<ByteStream>(std::make_unique<Stream>(*this, id, std::move(pipe.read)));
+}
+
+Result<std::uint32_t> PullProcess::push(rpc::Push what, const sys::Fd& file) {
+    what.id = next_id_++;
+    const std::uint32_t id = what.id;
+    KNARR_TRY(send(std::move(what), &file));
+    orders_.emplace(id, Order{});
+    heard();
+    return id;
+}
+
+Result<std::uint32_t> PullProcess::remove(std::string digest) {
+    const std::uint32_t id = next_id_++;
+    KNARR_TRY(send(rpc::Remove{.id = id, .target = std::move(digest)}));
+    orders_.emplace(id, Order{});
+    heard();
+    return id;
 }
 
 Result<> PullProcess::pump() {
@@ -192,7 +240,7 @@ Result<> PullProcess::pump() {
         }
         if (packet->closed) {
             socket_.reset();
-            if (fetches_.empty()) {
+            if (is_idle()) {
                 return {};  // nothing is wanted from it any more
             }
             return fail(Errc::internal, "knarr-pull ended too early");
@@ -206,7 +254,7 @@ Result<> PullProcess::pump() {
         rpc::Event event = KNARR_TRY(rpc::decode_event(packet->bytes), "hear knarr-pull");
         KNARR_TRY(take(std::move(event)));
     }
-    if (!fetches_.empty() && system_clock().steady() - last_heard_ > silence_) {
+    if (!is_idle() && system_clock().steady() - last_heard_ > silence_) {
         return fail(Errc::timed_out, "knarr-pull has been silent for {} s", silence_.count());
     }
     return {};
@@ -230,6 +278,14 @@ Result<> PullProcess::take(rpc::Event event) {
         }
     }
     const std::uint32_t id = std::visit([](const auto& message) { return message.id; }, event);
+    if (const auto order = orders_.find(id); order != orders_.end()) {
+        if (failed != nullptr) {
+            order->second.failed = std::move(error);
+        } else {
+            take_order(order->second, event);
+        }
+        return {};
+    }
     const auto at = fetches_.find(id);
     if (at == fetches_.end()) {
         return {};  // given up meanwhile
@@ -238,11 +294,24 @@ Result<> PullProcess::take(rpc::Event event) {
         at->second.failed = std::move(error);
     } else if (const auto* head = std::get_if<rpc::Head>(&event)) {
         at->second.media_type = head->media_type.substr(0, head->media_type.find_first_of("; "));
+        at->second.link = head->link;
     } else if (const auto* done = std::get_if<rpc::Done>(&event)) {
         at->second.done = true;
         at->second.bytes = done->bytes;
     }
     return {};
+}
+
+void PullProcess::take_order(Order& order, rpc::Event& event) {
+    if (const auto* sent = std::get_if<rpc::Sent>(&event)) {
+        order.sent = std::max(order.sent, sent->bytes);  // a retry may go back
+    } else if (auto* head = std::get_if<rpc::Head>(&event)) {
+        order.digest = std::move(head->digest);
+    } else if (const auto* done = std::get_if<rpc::Done>(&event)) {
+        order.done = true;
+        order.bytes = done->bytes;
+        order.how = done->how;
+    }
 }
 
 }  // namespace knarr::image

@@ -5,7 +5,9 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "core/clock.h"
 #include "image/source.h"
@@ -14,6 +16,13 @@
 
 namespace knarr::image {
 
+/// One place to ask, and whom to trust there.
+struct Place {
+    rpc::Session session = {};
+    /// PEM: besides the system's; as whom to appear. May be empty.
+    std::string authorities = {}, client_certificate = {}, client_key = {};
+};
+
 /// A running knarr-pull, which is taken for hostile: what it says is bounded and checked, what it
 /// sends is believed only by digest. It dies with this value and with our process.
 class PullProcess {
@@ -21,11 +30,10 @@ public:
     using NoticeFn = std::function<void(const std::string&)>;
 
     /// Starts knarr-pull from the running program's directory, $KNARR_LIBEXEC or
-    /// /usr/libexec/knarr, and opens the session. `pem` may be empty.
+    /// /usr/libexec/knarr, and opens the session: the last place is the registry itself.
     /// Errors: unsupported when there is no knarr-pull; invalid_argument for texts that are too
     /// long for the wire.
-    static Result<std::unique_ptr<PullProcess>> start(const rpc::Session& session,
-                                                      std::string_view pem,
+    static Result<std::unique_ptr<PullProcess>> start(const std::vector<Place>& places,
                                                       NoticeFn notice);
     PullProcess(const PullProcess&) = delete;
     PullProcess& operator=(const PullProcess&) = delete;
@@ -33,7 +41,24 @@ public:
     Result<std::unique_ptr<ByteStream>> fetch(rpc::FetchKind kind,
                                               std::string target,
                                               std::uint64_t max_bytes,
-                                              std::uint64_t size);
+                                              std::uint64_t size,
+                                              std::uint64_t offset = 0);
+
+    /// What became of something that the registry was told to do.
+    struct Order {
+        std::uint64_t sent = 0;  ///< bytes that went out
+        bool done = false;
+        std::uint64_t bytes = 0;  ///< in all, once done
+        rpc::Outcome how = rpc::Outcome::transferred;
+        std::string digest = {};  ///< as the registry says; may be empty
+        std::optional<Error> failed = {};
+    };
+    /// Starts to send the bytes of `file`; the ID to ask for news by. `what.id` is chosen here.
+    Result<std::uint32_t> push(rpc::Push what, const sys::Fd& file);
+    Result<std::uint32_t> remove(std::string digest);
+    /// News come with pump(). The order is forgotten with forget().
+    const Order& order(std::uint32_t id) const { return orders_.at(id); }
+    void forget(std::uint32_t id) { orders_.erase(id); }
 
     int poll_fd() const { return socket_.get(); }
     /// Takes in all events that wait. Errors: the session failed, or knarr-pull is gone or speaks
@@ -44,7 +69,7 @@ private:
     class Stream;
     /// How far one fetch is, as events say.
     struct Progress {
-        std::string media_type = {};
+        std::string media_type = {}, link = {};
         bool done = false;
         std::uint64_t bytes = 0;  ///< that went into the pipe, once done
         std::optional<Error> failed = {};
@@ -56,7 +81,10 @@ private:
           notice_(std::move(notice)),
           silence_(silence) {}
     Result<> send(const rpc::Request& request, const sys::Fd* pipe = nullptr);
+    Result<> send_place(const Place& place);
     Result<> take(rpc::Event event);
+    void take_order(Order& order, rpc::Event& event);
+    bool is_idle() const { return fetches_.empty() && orders_.empty(); }
     void heard() { last_heard_ = system_clock().steady(); }
 
     sys::Helper helper_;
@@ -65,6 +93,7 @@ private:
     std::chrono::seconds silence_;
     Clock::Steady last_heard_ = system_clock().steady();
     std::map<std::uint32_t, Progress> fetches_;
+    std::map<std::uint32_t, Order> orders_;
     std::uint32_t next_id_ = 1;
     std::size_t events_ = 0;  // taken in so far
 };

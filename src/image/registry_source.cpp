@@ -1,8 +1,7 @@
 #include "image/registry_source.h"
 
 #include "core/core.h"
-#include "image/pull_process.h"
-#include "platform/file.h"
+#include "image/connect.h"
 
 namespace knarr::image {
 namespace {
@@ -43,24 +42,8 @@ Result<std::unique_ptr<Source>> open_registry(const Reference& reference,
                                               const Credentials& credentials,
                                               const PullOptions& options,
                                               std::function<void(const std::string&)> notice) {
-    std::string pem;
-    if (!options.tls_ca_file.empty()) {
-        pem = KNARR_TRY(sys::read_file(options.tls_ca_file, rpc::kMaxTrustBytes),
-                        "read --tls-ca {}",
-                        options.tls_ca_file);
-    }
-    const rpc::Session session{
-        .registry = reference.host(),
-        .repository = reference.repository(),
-        .username = credentials.username,
-        .password = credentials.password,
-        .identity_token = credentials.identity_token,
-        .plain_http = options.plain_http,
-        .stall_seconds = options.stall_seconds != 0
-                             ? options.stall_seconds
-                             : static_cast<std::uint32_t>(limits::kPullTimeoutSeconds),
-        .retries = options.retries};
-    auto process = KNARR_TRY(PullProcess::start(session, pem, std::move(notice)));
+    auto process =
+        KNARR_TRY(connect(reference, credentials, options, Purpose::pull, std::move(notice)));
     return std::unique_ptr<Source>(std::make_unique<RegistrySource>(reference, std::move(process)));
 }
 

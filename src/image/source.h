@@ -31,6 +31,8 @@ public:
     virtual Result<Chunk> read(std::span<char> buffer) = 0;
     /// What the sender says a manifest is; empty when it does not say.
     virtual std::string media_type() const { return {}; }
+    /// Of a list: how to ask for what follows; empty: nothing does.
+    virtual std::string next_page() const { return {}; }
 };
 
 /// One image at one place. Streams must not outlive their source.

@@ -11,23 +11,6 @@ namespace {
 
 constexpr std::string_view kClientId = "knarr";
 
-std::string base64(std::string_view bytes) {
-    static constexpr std::string_view kAlphabet =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    std::string result;
-    for (std::size_t i = 0; i < bytes.size(); i += 3) {
-        const std::string_view group = bytes.substr(i, 3);
-        std::uint32_t bits = 0;
-        for (std::size_t k = 0; k < 3; ++k) {
-            bits = bits << 8 | (k < group.size() ? static_cast<unsigned char>(group[k]) : 0U);
-        }
-        for (std::size_t k = 0; k < 4; ++k) {
-            result.push_back(k <= group.size() ? kAlphabet[bits >> (18 - 6 * k) & 63] : '=');
-        }
-    }
-    return result;
-}
-
 const Challenge* find(const std::vector<Challenge>& challenges, std::string_view scheme) {
     const auto it = std::ranges::find(challenges, scheme, &Challenge::scheme);
     return it == challenges.end() ? nullptr : &*it;
@@ -47,7 +30,7 @@ bool is_header_safe(std::string_view token) {
 }  // namespace
 
 std::string basic_authorization(std::string_view username, std::string_view password) {
-    return "Basic " + base64(fmt::format("{}:{}", username, password));
+    return "Basic " + spec::encode_base64(fmt::format("{}:{}", username, password));
 }
 
 Result<std::optional<HttpRequest>> Login::answer(const std::vector<Challenge>& challenges) {
@@ -79,20 +62,37 @@ Result<> Login::use_basic() {
     return {};
 }
 
+/// What the token is for: what this session said that it will do, else what the registry wants for
+/// the request that it refused, else reading the repository; nothing where there is none.
+std::vector<std::string> Login::scopes(const std::string& asked_for) const {
+    std::vector<std::string> result;
+    if (!session_.scope.empty()) {
+        for (const std::string_view word : split(session_.scope, ' ')) {
+            result.emplace_back(word);
+        }
+    } else if (!asked_for.empty()) {
+        result.push_back(asked_for);
+    } else if (!session_.repository.empty()) {
+        result.push_back(fmt::format("repository:{}:pull", session_.repository));
+    }
+    return result;
+}
+
 Result<HttpRequest> Login::token_request(const Challenge& challenge) const {
     // `follow` judges the way from the registry to its token server as it judges redirects.
     HttpRequest request{
         .url = KNARR_TRY(follow(registry_, parameter(challenge, "realm")), "token server")};
-    std::string scope = parameter(challenge, "scope");
-    if (scope.empty()) {
-        scope = fmt::format("repository:{}:pull", session_.repository);
-    }
     const std::string service = parameter(challenge, "service");
     std::string query;
     if (!service.empty()) {
         query += "service=" + percent_encode(service) + "&";
     }
-    query += "scope=" + percent_encode(scope);
+    for (const std::string& scope : scopes(parameter(challenge, "scope"))) {
+        query += "scope=" + percent_encode(scope) + "&";
+    }
+    if (query.ends_with('&')) {
+        query.pop_back();
+    }
     if (!session_.identity_token.empty()) {
         request.form = fmt::format("grant_type=refresh_token&client_id={}&refresh_token={}&{}",
                                    kClientId,
@@ -101,11 +101,13 @@ Result<HttpRequest> Login::token_request(const Challenge& challenge) const {
         return request;
     }
     if (!session_.username.empty()) {
-        query += "&account=" + percent_encode(session_.username);
+        query += (query.empty() ? "account=" : "&account=") + percent_encode(session_.username);
         request.headers.push_back("Authorization: " +
                                   basic_authorization(session_.username, session_.password));
     }
-    request.url.rest += (request.url.rest.find('?') == std::string::npos ? "?" : "&") + query;
+    if (!query.empty()) {
+        request.url.rest += (request.url.rest.find('?') == std::string::npos ? "?" : "&") + query;
+    }
     return request;
 }
 
@@ -115,7 +117,7 @@ Result<> Login::accept_token(int status, std::string_view body) {
                     "{}: the token server refused {}",
                     printable(subject()),
                     session_.username.empty() && session_.identity_token.empty()
-                        ? "an anonymous pull"
+                        ? "anybody without a login"
                         : "the login of " + printable(session_.username));
     }
     if (status != 200) {

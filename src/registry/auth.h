@@ -17,7 +17,7 @@ namespace knarr::registry {
 /// "Basic ..." for a user and a password. Source: RFC 7617.
 std::string basic_authorization(std::string_view username, std::string_view password);
 
-/// The login of one session: one registry, one repository, so one scope. All fetches share the
+/// The login at one place: one registry, one repository, so one scope. All jobs share the
 /// header; `generation` counts its changes, so that a fetch refused with an old header takes the
 /// new one instead of asking for another.
 class Login {
@@ -41,10 +41,14 @@ public:
     Result<> accept_token(int status, std::string_view body);
 
     /// "registry.example.com/library/x", for messages.
-    std::string subject() const { return session_.registry + "/" + session_.repository; }
+    std::string subject() const {
+        return session_.repository.empty() ? session_.registry
+                                           : session_.registry + "/" + session_.repository;
+    }
 
 private:
     Result<HttpRequest> token_request(const Challenge& challenge) const;
+    std::vector<std::string> scopes(const std::string& asked_for) const;
     Result<> use_basic();
 
     rpc::Session session_;

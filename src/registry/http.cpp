@@ -73,7 +73,7 @@ public:
     CurlExchange& operator=(const CurlExchange&) = delete;
     ~CurlExchange() override { curl_multi_remove_handle(multi_, easy_.get()); }
 
-    Result<> begin(const HttpRequest& request, const std::string& trust);
+    Result<> begin(const HttpRequest& request);
     void resume() override { curl_easy_pause(easy_.get(), CURLPAUSE_CONT); }
 
     void finish(CURLcode code) {
@@ -91,6 +91,11 @@ private:
     }
     static std::size_t on_header(char* data, std::size_t one, std::size_t count, void* self);
     static std::size_t on_body(char* data, std::size_t one, std::size_t count, void* self);
+    static std::size_t on_read(char* data, std::size_t one, std::size_t count, void* self);
+    static int on_seek(void* self, curl_off_t offset, int origin);
+    void set_tls(const Tls& tls);
+    void set_blob(CURLoption option, const std::string& pem);
+    void set_method(const HttpRequest& request);
     bool take_header(std::string_view line);
 
     CURLM* multi_;
@@ -98,6 +103,8 @@ private:
     HttpSink& sink_;
     HeaderList headers_;
     std::string form_;
+    HttpBody body_;
+    std::uint64_t sent_ = 0;  // of the body
     HttpHead head_;
     std::size_t head_bytes_ = 0;
     bool head_given_ = false;
@@ -105,7 +112,51 @@ private:
     std::array<char, CURL_ERROR_SIZE> error_{};
 };
 
-Result<> CurlExchange::begin(const HttpRequest& request, const std::string& trust) {
+void CurlExchange::set_blob(CURLoption option, const std::string& pem) {
+    if (!pem.empty()) {
+        curl_blob blob{.data = const_cast<char*>(pem.data()),  // only read: NOCOPY
+                       .len = pem.size(),
+                       .flags = CURL_BLOB_NOCOPY};
+        set(option, &blob);
+    }
+}
+
+void CurlExchange::set_tls(const Tls& tls) {
+    set_blob(CURLOPT_CAINFO_BLOB, tls.authorities);
+    set_blob(CURLOPT_SSLCERT_BLOB, tls.client_certificate);
+    set_blob(CURLOPT_SSLKEY_BLOB, tls.client_key);
+    if (!tls.verify) {
+        set(CURLOPT_SSL_VERIFYPEER, 0L);
+        set(CURLOPT_SSL_VERIFYHOST, 0L);
+    }
+}
+
+void CurlExchange::set_method(const HttpRequest& request) {
+    if (request.form) {
+        form_ = *request.form;
+        set(CURLOPT_POST, 1L);
+        set(CURLOPT_POSTFIELDSIZE, static_cast<long>(form_.size()));
+        set(CURLOPT_POSTFIELDS, form_.c_str());
+        return;
+    }
+    if (request.method == "HEAD") {
+        set(CURLOPT_NOBODY, 1L);
+    } else if (request.body) {
+        body_ = *request.body;
+        set(CURLOPT_UPLOAD, 1L);
+        set(CURLOPT_READFUNCTION, &CurlExchange::on_read);
+        set(CURLOPT_READDATA, this);
+        set(CURLOPT_SEEKFUNCTION, &CurlExchange::on_seek);
+        set(CURLOPT_SEEKDATA, this);
+        set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(body_.bytes));
+        set(CURLOPT_UPLOAD_BUFFERSIZE, 256L * 1024);
+        set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    } else if (request.method != "GET") {
+        set(CURLOPT_CUSTOMREQUEST, request.method.c_str());
+    }
+}
+
+Result<> CurlExchange::begin(const HttpRequest& request) {
     set(CURLOPT_URL, request.url.text().c_str());
     set(CURLOPT_PRIVATE, this);
     set(CURLOPT_PROTOCOLS_STR, request.url.scheme.c_str());
@@ -125,11 +176,8 @@ Result<> CurlExchange::begin(const HttpRequest& request, const std::string& trus
         set(CURLOPT_PROXY, "");  // a proxy's loopback is another machine's
     }
     set(CURLOPT_SSLVERSION, static_cast<long>(CURL_SSLVERSION_TLSv1_2));
-    if (!trust.empty()) {
-        curl_blob pem{.data = const_cast<char*>(trust.data()),  // only read: NOCOPY
-                      .len = trust.size(),
-                      .flags = CURL_BLOB_NOCOPY};
-        set(CURLOPT_CAINFO_BLOB, &pem);
+    if (request.tls != nullptr) {
+        set_tls(*request.tls);
     }
     curl_slist* list = nullptr;
     for (const std::string& header : request.headers) {
@@ -138,12 +186,7 @@ Result<> CurlExchange::begin(const HttpRequest& request, const std::string& trus
         headers_.reset(list);
     }
     set(CURLOPT_HTTPHEADER, headers_.get());
-    if (request.form) {
-        form_ = *request.form;
-        set(CURLOPT_POST, 1L);
-        set(CURLOPT_POSTFIELDSIZE, static_cast<long>(form_.size()));
-        set(CURLOPT_POSTFIELDS, form_.c_str());
-    }
+    set_method(request);
     if (bad_option_ != CURLE_OK) {
         return fail(Errc::internal, "libcurl: {}", curl_easy_strerror(bad_option_));
     }
@@ -204,10 +247,35 @@ std::size_t CurlExchange::on_body(char* data, std::size_t, std::size_t count, vo
     return count + 1;
 }
 
+std::size_t CurlExchange::on_read(char* data, std::size_t one, std::size_t count, void* self) {
+    auto& exchange = *static_cast<CurlExchange*>(self);
+    const std::uint64_t left = exchange.body_.bytes - exchange.sent_;
+    const auto bytes = static_cast<std::size_t>(std::min<std::uint64_t>(left, one * count));
+    if (bytes == 0) {
+        return 0;
+    }
+    if (!sys::read_at(
+            *exchange.body_.file, {data, bytes}, exchange.body_.offset + exchange.sent_)) {
+        return CURL_READFUNC_ABORT;  // the file became shorter: nobody may have touched it
+    }
+    exchange.sent_ += bytes;
+    exchange.sink_.on_sent(bytes);
+    return bytes;
+}
+
+/// libcurl starts over when a kept connection turns out to be closed.
+int CurlExchange::on_seek(void* self, curl_off_t offset, int origin) {
+    auto& exchange = *static_cast<CurlExchange*>(self);
+    if (origin != SEEK_SET || offset < 0) {
+        return CURL_SEEKFUNC_CANTSEEK;
+    }
+    exchange.sent_ = static_cast<std::uint64_t>(offset);
+    return CURL_SEEKFUNC_OK;
+}
+
 class CurlClient final : public HttpClient {
 public:
-    CurlClient(Multi multi, std::string trust)
-        : multi_(std::move(multi)), trust_(std::move(trust)) {}
+    explicit CurlClient(Multi multi) : multi_(std::move(multi)) {}
 
     Result<std::unique_ptr<HttpExchange>> start(const HttpRequest& request,
                                                 HttpSink& sink) override {
@@ -216,7 +284,7 @@ public:
             return fail(Errc::internal, "libcurl: no handle");
         }
         auto exchange = std::make_unique<CurlExchange>(multi_.get(), std::move(easy), sink);
-        KNARR_TRY(exchange->begin(request, trust_), "request to {}", request.url.host);
+        KNARR_TRY(exchange->begin(request), "request to {}", request.url.host);
         return std::unique_ptr<HttpExchange>(std::move(exchange));
     }
 
@@ -264,25 +332,7 @@ public:
 
 private:
     Multi multi_;
-    std::string trust_;
 };
-
-/// With certificates of the operator's own, the system's and these in one text; else nothing, and
-/// libcurl reads the system's file itself.
-Result<std::string> trust_text(const std::string& extra_ca_pem) {
-    std::string file = sys::environment("SSL_CERT_FILE");
-    if (extra_ca_pem.empty() && file.empty()) {
-        return std::string();
-    }
-    if (file.empty()) {
-        file = kSystemTrust;
-    }
-    auto system = sys::read_file(file, kMaxTrustStoreBytes);
-    if (!system && system.error().sys_errno != ENOENT) {
-        return fail(std::move(system).error());
-    }
-    return (system ? *system + "\n" : std::string()) + extra_ca_pem;
-}
 
 }  // namespace
 
@@ -295,13 +345,22 @@ std::string_view HttpHead::field(std::string_view name) const {
     return {};
 }
 
-Result<std::unique_ptr<HttpClient>> HttpClient::create(std::string extra_ca_pem) {
-    if (!extra_ca_pem.empty() && extra_ca_pem.find("-----BEGIN") == std::string::npos) {
-        return fail(Error{.code = Errc::invalid_argument,
-                          .message = "--tls-ca: there is no certificate in the file",
-                          .hint = "give a PEM file with -----BEGIN CERTIFICATE-----"});
+Result<std::string> trusted_authorities(const std::string& extra_ca_pem) {
+    std::string file = sys::environment("SSL_CERT_FILE");
+    if (extra_ca_pem.empty() && file.empty()) {
+        return std::string();
     }
-    std::string trust = KNARR_TRY(trust_text(extra_ca_pem), "read the trusted certificates");
+    if (file.empty()) {
+        file = kSystemTrust;
+    }
+    auto system = sys::read_file(file, kMaxTrustStoreBytes);
+    if (!system && system.error().sys_errno != ENOENT) {
+        return fail(std::move(system).error().within("read the trusted certificates"));
+    }
+    return (system ? *system + "\n" : std::string()) + extra_ca_pem;
+}
+
+Result<std::unique_ptr<HttpClient>> HttpClient::create() {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return fail(Errc::internal, "libcurl does not start");
     }
@@ -309,8 +368,7 @@ Result<std::unique_ptr<HttpClient>> HttpClient::create(std::string extra_ca_pem)
     if (!multi) {
         return fail(Errc::internal, "libcurl: no multi handle");
     }
-    return std::unique_ptr<HttpClient>(
-        std::make_unique<CurlClient>(std::move(multi), std::move(trust)));
+    return std::unique_ptr<HttpClient>(std::make_unique<CurlClient>(std::move(multi)));
 }
 
 }  // namespace knarr::registry

@@ -18,10 +18,30 @@
 
 namespace knarr::registry {
 
+/// Whom to trust, and as whom to appear. Outlives the requests that point to it.
+struct Tls {
+    std::string authorities = {};  ///< PEM, all of them; empty: the system's
+    std::string client_certificate = {}, client_key = {};  ///< PEM; may be empty
+    bool verify = true;
+};
+
+/// Whose certificates to trust when `extra_ca_pem` is trusted besides the system's ($SSL_CERT_FILE
+/// or Debian's): all in one text. Empty where libcurl reads the system's file itself.
+Result<std::string> trusted_authorities(const std::string& extra_ca_pem);
+
+/// Bytes of a file that are sent as the body. The file outlives the exchange.
+struct HttpBody {
+    const sys::Fd* file = nullptr;  ///< null: an empty body
+    std::uint64_t offset = 0, bytes = 0;
+};
+
 struct HttpRequest {
     Url url;
     std::vector<std::string> headers = {};  ///< "Name: value"
     std::optional<std::string> form = {};   ///< POST with this body instead of GET
+    std::string method = "GET";
+    std::optional<HttpBody> body = {};
+    const Tls* tls = nullptr;  ///< null: what the system trusts
 };
 
 struct HttpHead {
@@ -54,6 +74,8 @@ public:
     virtual bool on_head(const HttpHead& head) = 0;
     virtual Take on_body(std::string_view bytes) = 0;
     virtual void on_end(HttpEnd end, std::string_view detail) = 0;
+    /// So many bytes of the request's body went out since the last call.
+    virtual void on_sent(std::uint64_t) {}
 };
 
 /// One running exchange; ends it silently when destroyed.
@@ -65,8 +87,7 @@ public:
 
 class HttpClient {
 public:
-    /// `extra_ca_pem` is trusted besides the system's certificates ($SSL_CERT_FILE or Debian's).
-    static Result<std::unique_ptr<HttpClient>> create(std::string extra_ca_pem);
+    static Result<std::unique_ptr<HttpClient>> create();
     virtual ~HttpClient() = default;
 
     /// Starts an exchange. The sink must outlive the returned value.

@@ -15,6 +15,8 @@ inline constexpr std::chrono::seconds kMaxRetryAfter{60};
 inline constexpr unsigned kConnectRetries = 2;
 /// A fresh connection cures a stalled one once; a second stall is the server's.
 inline constexpr unsigned kStallRetries = 1;
+/// Further tries at a mirror while there is another place to ask.
+inline constexpr unsigned kMirrorRetries = 1;
 /// So many new bytes are progress: the count of tries starts again.
 inline constexpr std::uint64_t kProgressBytes = 1024 * 1024;
 /// Less than this within the stall time is no progress.

@@ -7,6 +7,8 @@
 #include "core/core.h"
 #include "platform/socket.h"
 #include "registry/fetch.h"
+#include "registry/query.h"
+#include "registry/upload.h"
 
 namespace knarr::registry {
 namespace {
@@ -23,10 +25,10 @@ public:
             if (http_) {
                 KNARR_TRY(http_->run());
             }
-            for (const auto& fetch : fetches_) {
-                fetch->tick();
+            for (const auto& job : jobs_) {
+                job->tick();
             }
-            std::erase_if(fetches_, [](const auto& fetch) { return fetch->ended(); });
+            std::erase_if(jobs_, [](const auto& job) { return job->ended(); });
             KNARR_TRY(std::move(sent_));
             KNARR_TRY(wait());
         }
@@ -52,51 +54,99 @@ private:
 
     Result<> take(rpc::Request request, sys::Fd fd) {
         if (auto* session = std::get_if<rpc::Session>(&request)) {
-            if (login_) {
-                return fail(Errc::invalid_argument, "transfer: a second session");
-            }
-            return open(*session);
+            return open(std::move(*session));
         }
-        if (!login_) {
+        if (context_.endpoints.empty()) {
             return fail(Errc::invalid_argument, "transfer: the session must come first");
         }
         if (auto* trust = std::get_if<rpc::Trust>(&request)) {
-            if (http_ || trust_.size() + trust->pem.size() > rpc::kMaxTrustBytes) {
-                return fail(Errc::limit_exceeded,
-                            "transfer: certificates after a fetch, or over {} bytes",
-                            rpc::kMaxTrustBytes);
-            }
-            trust_ += trust->pem;
-            return {};
+            return take_trust(*trust);
         }
-        return begin(std::get<rpc::Fetch>(std::move(request)), std::move(fd));
+        return begin(std::move(request), std::move(fd));
     }
 
-    Result<> open(const rpc::Session& session) {
-        context_.registry = KNARR_TRY(registry_url(session.registry, session.plain_http));
-        context_.repository = session.repository;
+    Result<> open(rpc::Session session) {
+        if (http_ || context_.endpoints.size() >= rpc::kMaxPlaces) {
+            return fail(Errc::invalid_argument,
+                        "transfer: a session after a job, or more than {}",
+                        rpc::kMaxPlaces);
+        }
+        Url url =
+            KNARR_TRY(registry_url(session.registry,
+                                   session.plain_http,
+                                   session.insecure ? Plain::anywhere : Plain::loopback_only));
         context_.stall = std::chrono::seconds(session.stall_seconds);
         context_.retries = session.retries;
-        context_.clock = &system_clock();
-        context_.report = [this](const rpc::Event& event) { report(event); };
-        login_ = std::make_unique<Login>(session, context_.registry);
-        context_.login = login_.get();
+        context_.deadline = std::chrono::seconds(session.deadline_seconds);
+        context_.endpoints.push_back(
+            std::make_unique<Endpoint>(std::move(session), std::move(url)));
         return {};
     }
 
-    Result<> begin(rpc::Fetch what, sys::Fd pipe) {
-        if (!pipe.valid() || fetches_.size() >= limits::kMaxInFlightBlobs) {
+    Result<> take_trust(const rpc::Trust& trust) {
+        trust_bytes_ += trust.pem.size();
+        if (http_ || trust_bytes_ > rpc::kMaxTrustBytes) {
+            return fail(Errc::limit_exceeded,
+                        "transfer: certificates after a job, or over {} bytes",
+                        rpc::kMaxTrustBytes);
+        }
+        Tls& tls = context_.endpoints.back()->tls;
+        switch (trust.kind) {
+            case rpc::TrustKind::authorities:
+                tls.authorities += trust.pem;
+                break;
+            case rpc::TrustKind::client_certificate:
+                tls.client_certificate += trust.pem;
+                break;
+            case rpc::TrustKind::client_key:
+                tls.client_key += trust.pem;
+                break;
+        }
+        return {};
+    }
+
+    /// The sessions are complete.
+    Result<> start_client() {
+        for (const auto& endpoint : context_.endpoints) {
+            endpoint->tls.authorities = KNARR_TRY(trusted_authorities(endpoint->tls.authorities));
+            endpoint->elsewhere.authorities = endpoint->tls.authorities;
+        }
+        http_ = KNARR_TRY(HttpClient::create());
+        context_.http = http_.get();
+        context_.clock = &system_clock();
+        context_.report = [this](const rpc::Event& event) { report(event); };
+        if (context_.deadline.count() > 0) {
+            context_.end = context_.clock->steady() + context_.deadline;
+        }
+        return {};
+    }
+
+    Result<> begin(rpc::Request what, sys::Fd fd) {
+        const bool needs_fd = !std::holds_alternative<rpc::Remove>(what);
+        if (fd.valid() != needs_fd || jobs_.size() >= limits::kMaxInFlightBlobs) {
             return fail(Errc::invalid_argument,
-                        "transfer: a fetch without a pipe, or over {} at once",
+                        "transfer: a job without its descriptor, or over {} at once",
                         limits::kMaxInFlightBlobs);
         }
         if (!http_) {
-            http_ = KNARR_TRY(HttpClient::create(std::move(trust_)));
-            context_.http = http_.get();
+            KNARR_TRY(start_client());
         }
-        KNARR_TRY(sys::set_nonblocking(pipe));
-        sys::widen_pipe(pipe, kPipeBytes);
-        fetches_.push_back(std::make_unique<Fetch>(context_, std::move(what), std::move(pipe)));
+        if (auto* push = std::get_if<rpc::Push>(&what)) {
+            jobs_.push_back(std::make_unique<Upload>(context_, std::move(*push), std::move(fd)));
+            return {};
+        }
+        if (auto* remove = std::get_if<rpc::Remove>(&what)) {
+            jobs_.push_back(std::make_unique<Removal>(context_, std::move(*remove)));
+            return {};
+        }
+        auto fetch = std::get<rpc::Fetch>(std::move(what));
+        KNARR_TRY(sys::set_nonblocking(fd));
+        sys::widen_pipe(fd, kPipeBytes);
+        if (fetch.kind == rpc::FetchKind::manifest || fetch.kind == rpc::FetchKind::blob) {
+            jobs_.push_back(std::make_unique<Fetch>(context_, std::move(fetch), std::move(fd)));
+        } else {
+            jobs_.push_back(std::make_unique<Query>(context_, std::move(fetch), std::move(fd)));
+        }
         return {};
     }
 
@@ -111,9 +161,9 @@ private:
         std::vector<sys::Ready> items{{.fd = socket_.get()}};
         const Clock::Steady now = system_clock().steady();
         Clock::Steady next = now + std::chrono::hours(1);
-        for (const auto& fetch : fetches_) {
-            next = std::min(next, fetch->next_tick());
-            if (const int pipe = fetch->blocked_pipe(); pipe >= 0) {
+        for (const auto& job : jobs_) {
+            next = std::min(next, job->next_tick());
+            if (const int pipe = job->blocked_pipe(); pipe >= 0) {
                 items.push_back({.fd = pipe, .to_write = true});
             }
         }
@@ -125,13 +175,12 @@ private:
 
     const sys::Fd& socket_;
     bool closed_ = false;
-    std::string trust_;
+    std::size_t trust_bytes_ = 0;
     Result<> sent_;
-    // Destroyed in reverse: fetches end their exchanges while the client still lives.
-    std::unique_ptr<Login> login_;
+    // Destroyed in reverse: jobs end their exchanges while the client still lives.
+    JobContext context_;
     std::unique_ptr<HttpClient> http_;
-    FetchContext context_;
-    std::vector<std::unique_ptr<Fetch>> fetches_;
+    std::vector<std::unique_ptr<Job>> jobs_;
 };
 
 }  // namespace

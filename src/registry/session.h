@@ -6,11 +6,14 @@
 //   challenge.h  WWW-Authenticate
 //   auth.h       bearer tokens, basic logins
 //   retry.h      backoff, Retry-After
-//   fetch.h      one object: logins, redirects, retries, resuming, into a pipe
+//   job.h        one thing to do: logins, redirects, retries, mirrors
+//   fetch.h      a manifest or a blob, resumed, into a pipe
+//   upload.h     a blob or a manifest, out of a file
+//   query.h      logins tried, tags, referrers, deleting
 //   session.h    serves one knarr: requests in, events out
 //
-// Words: a session is one registry and one repository; a fetch is one manifest or blob.
-// The wire to knarr is rpc/transfer.h.
+// Words: a session is one repository and the places (endpoints) that have it; a job is one manifest
+// or blob, or one question. The wire to knarr is rpc/transfer.h.
 
 #include "knarr/result.h"
 #include "platform/fd.h"

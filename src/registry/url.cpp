@@ -91,15 +91,16 @@ bool is_loopback(std::string_view host) {
                parts, [](std::string_view part) { return parse_number(part, 255).has_value(); });
 }
 
-Result<Url> registry_url(std::string_view registry, bool plain_http) {
+Result<Url> registry_url(std::string_view registry, bool plain_http, Plain plain) {
     Url url = KNARR_TRY(parse_url(fmt::format("{}://{}/", plain_http ? "http" : "https", registry)),
                         "registry {}",
                         printable(registry));
-    if (plain_http && !is_loopback(url.host)) {
+    if (plain_http && plain == Plain::loopback_only && !is_loopback(url.host)) {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = fmt::format("plain http to {}: it is not a loopback host",
                                                  printable(registry)),
-                          .hint = "use https, with --tls-ca FILE for a private certificate"});
+                          .hint = "use https, with --tls-ca FILE for a private certificate, or "
+                                  "set insecure = true for it in registries.conf"});
     }
     return url;
 }
@@ -120,7 +121,8 @@ Result<Url> follow(const Url& from, std::string_view location) {
             location.starts_with('/') ? std::string(location) : base + std::string(location);
         to = KNARR_TRY(parse_url(whole.text()), "redirect from {}", from.host);
     }
-    if (to.scheme == "http" && (from.scheme == "https" || !is_loopback(to.host))) {
+    const bool known = is_loopback(to.host) || to.host == from.host;
+    if (to.scheme == "http" && (from.scheme == "https" || !known)) {
         return fail(Errc::registry_failed,
                     "redirect from {} to plain http at {}: refused",
                     from.host,
@@ -141,12 +143,21 @@ std::string percent_encode(std::string_view text) {
     return result;
 }
 
-std::string manifest_path(std::string_view repository, std::string_view tag_or_digest) {
-    return fmt::format("/v2/{}/manifests/{}", repository, tag_or_digest);
-}
-
-std::string blob_path(std::string_view repository, std::string_view digest) {
-    return fmt::format("/v2/{}/blobs/{}", repository, digest);
+std::string next_link(std::string_view field) {
+    // <address>; rel="next", more links after commas; an address may hold commas itself.
+    while (true) {
+        const std::size_t open = field.find('<'), close = field.find('>', open);
+        if (open == std::string_view::npos || close == std::string_view::npos) {
+            return {};
+        }
+        const std::string_view address = field.substr(open + 1, close - open - 1);
+        field = field.substr(close + 1);
+        const std::string_view parameters = field.substr(0, field.find('<'));
+        if (parameters.find("rel=\"next\"") != std::string_view::npos ||
+            parameters.find("rel=next") != std::string_view::npos) {
+            return std::string(address);
+        }
+    }
 }
 
 }  // namespace knarr::registry

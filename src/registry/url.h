@@ -1,6 +1,7 @@
 #pragma once
 // Addresses of registries: taken apart, judged, put together.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -26,13 +27,18 @@ struct Url {
 /// blanks and control characters. A fragment is dropped.
 Result<Url> parse_url(std::string_view text);
 
+/// Whether the operator allows a registry without encryption beyond this host.
+enum class Plain : std::uint8_t { loopback_only, anywhere };
+
 /// Where a registry that was named host[:port] answers.
-/// Errors: invalid_argument for `plain_http` with a host that is not loopback.
-Result<Url> registry_url(std::string_view registry, bool plain_http);
+/// Errors: invalid_argument for `plain_http` with a host that is not loopback, unless allowed.
+Result<Url> registry_url(std::string_view registry,
+                         bool plain_http,
+                         Plain plain = Plain::loopback_only);
 
 /// The address of what a redirect's Location, absolute or relative, means at `from`.
-/// Errors: registry_failed, also for a way down from https to http and for plain http to a host
-/// that is not loopback.
+/// Errors: registry_failed, also for a way down from https to http, and for plain http to a host
+/// that is neither loopback nor the one that it was spoken with already.
 Result<Url> follow(const Url& from, std::string_view location);
 
 /// 127.0.0.0/8, ::1 and localhost.
@@ -41,8 +47,8 @@ bool is_loopback(std::string_view host);
 /// Everything but unreserved characters as %XX. Source: RFC 3986 section 2.3.
 std::string percent_encode(std::string_view text);
 
-/// Source: distribution-spec v1.1 "Pulling manifests", "Pulling blobs".
-std::string manifest_path(std::string_view repository, std::string_view tag_or_digest);
-std::string blob_path(std::string_view repository, std::string_view digest);
+/// The address of the next page that a Link field gives; empty when there is none.
+/// Source: RFC 8288; distribution-spec v1.1 "Listing Tags".
+std::string next_link(std::string_view field);
 
 }  // namespace knarr::registry

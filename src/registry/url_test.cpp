@@ -81,6 +81,21 @@ TEST(Origin, IsSchemeHostAndPort) {
     EXPECT_FALSE(url("https://h/").same_origin(url("http://h:443/")));
 }
 
+TEST(Registry, PlainHttpToOthersIsTheOperatorsWord) {
+    EXPECT_EQ(registry_url("r.io:5000", true, Plain::anywhere).value().text(), "http://r.io:5000/");
+    EXPECT_TRUE(follow(url("http://r.io/"), "http://r.io:8/")) << "no further than it is trusted";
+    EXPECT_FALSE(follow(url("http://r.io/"), "http://cdn.io/"));
+}
+
+TEST(NextLink, IsTheOneThatSaysSo) {
+    EXPECT_EQ(next_link(R"(</v2/a/tags/list?n=2&last=b,c>; rel="next")"),
+              "/v2/a/tags/list?n=2&last=b,c");
+    EXPECT_EQ(next_link(R"(</first>; rel="first", </second>; rel=next)"), "/second");
+    for (const char* field : {"", "<", "<>", "</a", "</a>", R"(</a>; rel="prev")"}) {
+        EXPECT_EQ(next_link(field), "") << field;
+    }
+}
+
 TEST(PercentEncode, KeepsOnlyUnreservedCharacters) {
     EXPECT_EQ(percent_encode("a-Z_0.~"), "a-Z_0.~");
     EXPECT_EQ(percent_encode("repository:a/b:pull&x=%"), "repository%3Aa%2Fb%3Apull%26x%3D%25");

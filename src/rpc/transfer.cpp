@@ -12,10 +12,13 @@ enum class Type : std::uint8_t {
     session = 1,
     trust = 2,
     fetch = 3,
+    push = 4,
+    remove = 5,
     head = 16,
     notice = 17,
     done = 18,
     failed = 19,
+    sent = 20,
 };
 
 /// The ends that a fetch can come to; anything else from knarr-pull is a lie or a bug.
@@ -123,19 +126,28 @@ private:
 
 std::string encode_one(const Session& m) {
     return Writer(Type::session)
-        .text(m.registry, kMaxTextBytes)
-        .text(m.repository, kMaxTextBytes)
+        .text(m.registry, kMaxNameBytes)
+        .text(m.repository, kMaxNameBytes)
+        .text(m.api, kMaxNameBytes)
+        .text(m.ns, kMaxNameBytes)
+        .text(m.scope, kMaxNameBytes)
         .text(m.username, kMaxTextBytes)
         .text(m.password, kMaxTextBytes)
         .text(m.identity_token, kMaxTextBytes)
         .number(m.plain_http ? 1 : 0, 1)
+        .number(m.insecure ? 1 : 0, 1)
+        .number(m.digests_only ? 1 : 0, 1)
         .number(m.stall_seconds, 4)
         .number(m.retries, 4)
+        .number(m.deadline_seconds, 4)
         .take();
 }
 
 std::string encode_one(const Trust& m) {
-    return Writer(Type::trust).text(m.pem, kMaxPemPieceBytes).take();
+    return Writer(Type::trust)
+        .number(static_cast<std::uint8_t>(m.kind), 1)
+        .text(m.pem, kMaxPemPieceBytes)
+        .take();
 }
 
 std::string encode_one(const Fetch& m) {
@@ -145,7 +157,23 @@ std::string encode_one(const Fetch& m) {
         .text(m.target, kMaxTextBytes)
         .number(m.max_bytes, 8)
         .number(m.size, 8)
+        .number(m.offset, 8)
         .take();
+}
+
+std::string encode_one(const Push& m) {
+    return Writer(Type::push)
+        .number(m.id, 4)
+        .number(static_cast<std::uint8_t>(m.kind), 1)
+        .text(m.target, kMaxTextBytes)
+        .text(m.media_type, kMaxNameBytes)
+        .number(m.size, 8)
+        .text(m.mount_from, kMaxNameBytes)
+        .take();
+}
+
+std::string encode_one(const Remove& m) {
+    return Writer(Type::remove).number(m.id, 4).text(m.target, kMaxTextBytes).take();
 }
 
 std::string encode_one(const Head& m) {
@@ -155,7 +183,12 @@ std::string encode_one(const Head& m) {
         .text(m.media_type, kMaxEventTextBytes)
         .text(m.digest, kMaxEventTextBytes)
         .number(m.length, 8)
+        .text(m.link, kMaxNameBytes)
         .take();
+}
+
+std::string encode_one(const Sent& m) {
+    return Writer(Type::sent).number(m.id, 4).number(m.bytes, 8).take();
 }
 
 std::string encode_one(const Notice& m) {
@@ -163,7 +196,11 @@ std::string encode_one(const Notice& m) {
 }
 
 std::string encode_one(const Done& m) {
-    return Writer(Type::done).number(m.id, 4).number(m.bytes, 8).take();
+    return Writer(Type::done)
+        .number(m.id, 4)
+        .number(m.bytes, 8)
+        .number(static_cast<std::uint8_t>(m.how), 1)
+        .take();
 }
 
 std::string encode_one(const Failed& m) {
@@ -179,14 +216,20 @@ std::string encode_one(const Failed& m) {
 
 Result<Request> decode_session(Reader reader) {
     Session m;
-    m.registry = reader.text("registry", kMaxTextBytes);
-    m.repository = reader.text("repository", kMaxTextBytes);
+    m.registry = reader.text("registry", kMaxNameBytes);
+    m.repository = reader.text("repository", kMaxNameBytes);
+    m.api = reader.text("api", kMaxNameBytes);
+    m.ns = reader.text("ns", kMaxNameBytes);
+    m.scope = reader.text("scope", kMaxNameBytes);
     m.username = reader.text("username", kMaxTextBytes);
     m.password = reader.text("password", kMaxTextBytes);
     m.identity_token = reader.text("identity token", kMaxTextBytes);
     m.plain_http = reader.number(1, "plain_http", 1) == 1;
+    m.insecure = reader.number(1, "insecure", 1) == 1;
+    m.digests_only = reader.number(1, "digests_only", 1) == 1;
     m.stall_seconds = reader.number32("stall_seconds", 24 * 3600);
     m.retries = reader.number32("retries", 100);
+    m.deadline_seconds = reader.number32("deadline_seconds", 366 * 24 * 3600);
     if (m.stall_seconds == 0) {
         reader.refuse("stall_seconds");
     }
@@ -196,14 +239,46 @@ Result<Request> decode_session(Reader reader) {
 Result<Request> decode_fetch(Reader reader) {
     Fetch m;
     m.id = reader.number32("id");
-    m.kind = static_cast<FetchKind>(reader.number(1, "kind", 1));
+    m.kind = static_cast<FetchKind>(reader.number(1, "kind", 5));
     m.target = reader.text("target", kMaxTextBytes);
     m.max_bytes = reader.number(8, "max_bytes", INT64_MAX);
     m.size = reader.number(8, "size", INT64_MAX);
+    m.offset = reader.number(8, "offset", m.size);
     if (m.id == 0) {
         reader.refuse("id");
     }
     return reader.finish<Request>("fetch", std::move(m));
+}
+
+Result<Request> decode_trust(Reader reader) {
+    Trust m;
+    m.kind = static_cast<TrustKind>(reader.number(1, "kind", 2));
+    m.pem = reader.text("certificates", kMaxPemPieceBytes);
+    return reader.finish<Request>("trust", std::move(m));
+}
+
+Result<Request> decode_push(Reader reader) {
+    Push m;
+    m.id = reader.number32("id");
+    m.kind = static_cast<FetchKind>(reader.number(1, "kind", 1));
+    m.target = reader.text("target", kMaxTextBytes);
+    m.media_type = reader.text("media type", kMaxNameBytes);
+    m.size = reader.number(8, "size", INT64_MAX);
+    m.mount_from = reader.text("mount_from", kMaxNameBytes);
+    if (m.id == 0) {
+        reader.refuse("id");
+    }
+    return reader.finish<Request>("push", std::move(m));
+}
+
+Result<Request> decode_remove(Reader reader) {
+    Remove m;
+    m.id = reader.number32("id");
+    m.target = reader.text("target", kMaxTextBytes);
+    if (m.id == 0) {
+        reader.refuse("id");
+    }
+    return reader.finish<Request>("remove", std::move(m));
 }
 
 Result<Event> decode_head(Reader reader) {
@@ -213,6 +288,7 @@ Result<Event> decode_head(Reader reader) {
     m.media_type = printable(reader.text("media type", kMaxEventTextBytes), kMaxEventTextBytes);
     m.digest = printable(reader.text("digest", kMaxEventTextBytes), kMaxEventTextBytes);
     m.length = reader.number(8, "length", INT64_MAX);
+    m.link = reader.text("link", kMaxNameBytes);
     return reader.finish<Event>("head", std::move(m));
 }
 
@@ -260,12 +336,14 @@ Result<Request> decode_request(std::string_view packet) {
     switch (type) {
         case Type::session:
             return decode_session(reader);
-        case Type::trust: {
-            Trust m{.pem = reader.text("certificates", kMaxPemPieceBytes)};
-            return reader.finish<Request>("trust", std::move(m));
-        }
+        case Type::trust:
+            return decode_trust(reader);
         case Type::fetch:
             return decode_fetch(reader);
+        case Type::push:
+            return decode_push(reader);
+        case Type::remove:
+            return decode_remove(reader);
         default:
             return fail(Errc::invalid_argument,
                         "transfer request of unknown type {}",
@@ -289,7 +367,14 @@ Result<Event> decode_event(std::string_view packet) {
             Done m;
             m.id = reader.number32("id");
             m.bytes = reader.number(8, "bytes", INT64_MAX);
+            m.how = static_cast<Outcome>(reader.number(1, "how", 2));
             return reader.finish<Event>("done", std::move(m));
+        }
+        case Type::sent: {
+            Sent m;
+            m.id = reader.number32("id");
+            m.bytes = reader.number(8, "bytes", INT64_MAX);
+            return reader.finish<Event>("sent", std::move(m));
         }
         case Type::failed:
             return decode_failed(reader);

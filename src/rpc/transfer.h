@@ -2,18 +2,22 @@
 // rpc: how knarr talks to other programs: here knarr <-> knarr-pull; to systemd see systemd.h.
 //
 // knarr-pull is the only program that speaks to a network. It has no rights and no store: it gets
-// requests over a SOCK_SEQPACKET pair and puts the bytes it fetches into pipes. Each packet is one
-// message: u8 version, u8 type, then the fields in order; numbers little-endian, texts as u32
-// length and bytes. Every text has a bound, unknown types and trailing bytes are refused.
+// requests over a SOCK_SEQPACKET pair, puts the bytes it fetches into pipes, and sends those of
+// open files. Each packet is one message: u8 version, u8 type, then the fields in order; numbers
+// little-endian, texts as u32 length and bytes. Every text has a bound, unknown types and trailing
+// bytes are refused.
 //
 //   knarr                                      knarr-pull
-//   session {registry, repository, login, ..} ->
-//   trust {PEM bytes}            (0..n times) ->   certificates to trust besides the system's
-//   fetch {id, kind, target, ..} + pipe's end ->   up to limits::kMaxInFlightBlobs at a time
+//   session {registry, repository, login, ..} ->   1..n times: places to ask, in this order
+//   trust {kind, PEM bytes}      (0..n times) ->   certificates for the session before it
+//   fetch {id, kind, target, ..} + pipe's end ->   up to limits::kMaxInFlightBlobs jobs at a time
+//   push {id, kind, target, ..} + a file      ->
+//   remove {id, target}                       ->
 //                                             <-   notice {id, text}    waits, retries (0..n times)
-//                                             <-   head {id, status, type, length, digest}
+//                                             <-   sent {id, bytes}     of a push (0..n times)
+//                                             <-   head {id, status, type, length, digest, ..}
 //   reads the pipe                            <-   bytes of the body, through the pipe
-//                                             <-   done {id, bytes}     the pipe is closed
+//                                             <-   done {id, bytes, how}   the pipe is closed
 //                                         or  <-   failed {id, code, text, hint, status}
 //   closes the socket                         ->   exits at once, whatever is in flight
 //
@@ -30,38 +34,75 @@
 
 namespace knarr::rpc {
 
-inline constexpr std::uint8_t kTransferVersion = 1;
+inline constexpr std::uint8_t kTransferVersion = 2;
 inline constexpr std::size_t kMaxPacketBytes = 64 * 1024;
-inline constexpr std::size_t kMaxTextBytes = 12 * 1024;  // one field; five fit into a packet
+inline constexpr std::size_t kMaxTextBytes = 12 * 1024;  // a secret, or what is asked for
+inline constexpr std::size_t kMaxNameBytes = 4 * 1024;   // so that all of a session fit in a packet
+inline constexpr std::size_t kMaxPlaces = 32;            // sessions before the first job
 inline constexpr std::size_t kMaxPemPieceBytes = 32 * 1024;
 inline constexpr std::size_t kMaxTrustBytes = 1024 * 1024;  // all trust messages together
 inline constexpr std::size_t kMaxEventTextBytes = 2048;     // messages and hints from knarr-pull
 
-/// The first message: with whom all fetches speak, and how.
+/// One place that has the repository, and how to speak with it. The last one is the registry that
+/// was named; those before it are mirrors, which need not have everything.
 struct Session {
     std::string registry = {};    ///< host[:port] to connect to, "registry-1.docker.io"
-    std::string repository = {};  ///< "library/busybox"
+    std::string repository = {};  ///< "library/busybox"; may be empty where none is asked for
+    std::string api = "/v2";      ///< what stands before the repository in paths
+    std::string ns = {};          ///< for mirrors that want to know whose images are meant
+    /// Of the token, words as "repository:a/b:pull,push"; empty: what the registry asks for.
+    std::string scope = {};
     std::string username = {}, password = {};
-    std::string identity_token = {};  ///< OAuth2 refresh token; wins over the password
-    bool plain_http = false;          ///< refused for hosts that are not loopback
-    std::uint32_t stall_seconds = 0;  ///< give up after so long without progress; > 0
-    std::uint32_t retries = 0;        ///< further tries after broken connections and 5xx
+    std::string identity_token = {};     ///< OAuth2 refresh token; wins over the password
+    bool plain_http = false;             ///< refused for hosts that are not loopback, unless
+    bool insecure = false;               ///< the operator said so: certificates are not checked
+    bool digests_only = false;           ///< it is not to be asked what a tag means
+    std::uint32_t stall_seconds = 0;     ///< give up after so long without progress; > 0
+    std::uint32_t retries = 0;           ///< further tries after broken connections and 5xx
+    std::uint32_t deadline_seconds = 0;  ///< for all jobs together; 0: none
 };
 
-/// PEM certificates, in pieces of at most kMaxPemPieceBytes.
+enum class TrustKind : std::uint8_t { authorities = 0, client_certificate = 1, client_key = 2 };
+
+/// PEM, in pieces of at most kMaxPemPieceBytes.
 struct Trust {
+    TrustKind kind = TrustKind::authorities;
     std::string pem = {};
 };
 
-enum class FetchKind : std::uint8_t { manifest = 0, blob = 1 };
+enum class FetchKind : std::uint8_t {
+    manifest = 0,
+    blob = 1,
+    ping = 2,       ///< whether the login is good; the target is empty
+    tags = 3,       ///< the first page of the list of tags; the target is empty
+    referrers = 4,  ///< of the manifest with the digest `target`
+    page = 5,       ///< a further page, `target` is the link of the one before
+};
 
 /// One object to fetch. The pipe's write end travels with it.
 struct Fetch {
     std::uint32_t id = 0;
     FetchKind kind = FetchKind::manifest;
-    std::string target = {};      ///< tag or digest of a manifest, digest of a blob
+    std::string target = {};      ///< tag or digest of a manifest, digest of a blob, ...
     std::uint64_t max_bytes = 0;  ///< more is an error
     std::uint64_t size = 0;       ///< of a blob: the exact size; less is an error, and resumed
+    std::uint64_t offset = 0;     ///< of a blob: so much of it is there already
+};
+
+/// One blob or manifest to store in the registry. The open file with its bytes travels with it.
+struct Push {
+    std::uint32_t id = 0;
+    FetchKind kind = FetchKind::blob;  ///< manifest or blob
+    std::string target = {};           ///< digest of a blob, tag or digest of a manifest
+    std::string media_type = {};       ///< of a manifest
+    std::uint64_t size = 0;
+    std::string mount_from = {};  ///< a repository that may have the blob; empty: none is known
+};
+
+/// A manifest to be deleted from the registry, by its digest.
+struct Remove {
+    std::uint32_t id = 0;
+    std::string target = {};
 };
 
 /// The answer is there; its body follows through the pipe. Sent once per fetch.
@@ -71,6 +112,19 @@ struct Head {
     std::string media_type = {};
     std::string digest = {};   ///< Docker-Content-Digest; may be empty
     std::uint64_t length = 0;  ///< 0: not known
+    std::string link = {};     ///< to the next page of a list; empty: there is none
+};
+
+/// So much of a push is on its way, or was taken by the registry.
+struct Sent {
+    std::uint32_t id = 0;
+    std::uint64_t bytes = 0;
+};
+
+enum class Outcome : std::uint8_t {
+    transferred = 0,
+    present = 1,  ///< the registry had it
+    mounted = 2,  ///< the registry took it from another repository
 };
 
 /// A wait or a retry, for people.
@@ -81,7 +135,8 @@ struct Notice {
 
 struct Done {
     std::uint32_t id = 0;
-    std::uint64_t bytes = 0;  ///< put into the pipe
+    std::uint64_t bytes = 0;  ///< put into the pipe, or sent
+    Outcome how = Outcome::transferred;
 };
 
 struct Failed {
@@ -91,10 +146,10 @@ struct Failed {
     std::uint32_t status = 0;  ///< HTTP, 0 when none
 };
 
-using Request = std::variant<Session, Trust, Fetch>;
-using Event = std::variant<Head, Notice, Done, Failed>;
+using Request = std::variant<Session, Trust, Fetch, Push, Remove>;
+using Event = std::variant<Head, Notice, Sent, Done, Failed>;
 
-/// The caller keeps texts within kMaxTextBytes: longer ones are cut, and cut secrets do not work.
+/// The caller keeps texts within their bounds: longer ones are cut, and cut secrets do not work.
 std::string encode(const Request& request);
 /// Long texts of an event are cut to their bounds; a bad code becomes registry_failed.
 std::string encode(const Event& event);

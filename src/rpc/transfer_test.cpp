@@ -21,8 +21,11 @@ TEST(Transfer, EveryRequestSurvivesTheWire) {
     EXPECT_TRUE(session.plain_http);
     EXPECT_EQ(session.stall_seconds, 300U);
 
-    const auto trust = std::get<Trust>(decode_request(encode(Request(Trust{"PEM"}))).value());
+    const auto trust = std::get<Trust>(
+        decode_request(encode(Request(Trust{.kind = TrustKind::client_key, .pem = "PEM"})))
+            .value());
     EXPECT_EQ(trust.pem, "PEM");
+    EXPECT_EQ(trust.kind, TrustKind::client_key);
 
     const Fetch fetch{.id = 7,
                       .kind = FetchKind::blob,
@@ -33,6 +36,25 @@ TEST(Transfer, EveryRequestSurvivesTheWire) {
     EXPECT_EQ(back.kind, FetchKind::blob);
     EXPECT_EQ(back.max_bytes, 1ULL << 40);
     EXPECT_EQ(back.size, 12U);
+
+    const Push push{.id = 8,
+                    .kind = FetchKind::manifest,
+                    .target = "latest",
+                    .media_type = "a/b",
+                    .size = 3,
+                    .mount_from = "c/d"};
+    const auto pushed = std::get<Push>(decode_request(encode(Request(push))).value());
+    EXPECT_EQ(pushed.target, "latest");
+    EXPECT_EQ(pushed.media_type, "a/b");
+    EXPECT_EQ(pushed.mount_from, "c/d");
+    const Remove remove{.id = 9, .target = "sha256:ab"};
+    EXPECT_EQ(std::get<Remove>(decode_request(encode(Request(remove))).value()).target,
+              "sha256:ab");
+}
+
+TEST(Transfer, AnOffsetBehindTheEndIsRefused) {
+    const Fetch fetch{.id = 7, .kind = FetchKind::blob, .size = 12, .offset = 13};
+    EXPECT_FALSE(decode_request(encode(Request(fetch))));
 }
 
 TEST(Transfer, EveryEventSurvivesTheWire) {
@@ -41,9 +63,13 @@ TEST(Transfer, EveryEventSurvivesTheWire) {
     const auto back = std::get<Failed>(decode_event(encode(Event(failed))).value());
     EXPECT_EQ(back.code, Errc::rate_limited);
     EXPECT_EQ(back.status, 429U);
-    EXPECT_EQ(std::get<Done>(decode_event(encode(Event(Done{4, 99}))).value()).bytes, 99U);
+    EXPECT_EQ(std::get<Done>(decode_event(encode(Event(Done{.id = 4, .bytes = 99}))).value()).bytes,
+              99U);
     const Head head{.id = 1, .status = 200, .media_type = "a/b", .digest = "d", .length = 5};
     EXPECT_EQ(std::get<Head>(decode_event(encode(Event(head))).value()).media_type, "a/b");
+    const Done mounted{.id = 4, .how = Outcome::mounted};
+    EXPECT_EQ(std::get<Done>(decode_event(encode(Event(mounted))).value()).how, Outcome::mounted);
+    EXPECT_EQ(std::get<Sent>(decode_event(encode(Event(Sent{5, 77}))).value()).bytes, 77U);
     EXPECT_EQ(std::get<Notice>(decode_event(encode(Event(Notice{1, "wait"}))).value()).text,
               "wait");
 }
@@ -62,9 +88,9 @@ TEST(Transfer, EveryShortenedPacketIsRefused) {
 
 TEST(Transfer, OtherVersionsAndTypesAreRefusedByName) {
     std::string packet = encode(Event(Done{1, 1}));
-    packet[0] = 2;
-    EXPECT_NE(decode_event(packet).error().message.find("version 2"), std::string::npos);
-    packet[0] = 1;
+    packet[0] = 9;
+    EXPECT_NE(decode_event(packet).error().message.find("version 9"), std::string::npos);
+    packet[0] = kTransferVersion;
     packet[1] = 99;
     EXPECT_FALSE(decode_event(packet));
     EXPECT_FALSE(decode_event(encode(Request(kSession)))) << "a request is no event";

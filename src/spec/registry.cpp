@@ -1,9 +1,10 @@
 #include "spec/registry.h"
 
-#include <array>
+#include <algorithm>
 #include <optional>
 
 #include "spec/json_reader.h"
+#include "spec/json_writer.h"
 
 namespace knarr::spec {
 
@@ -45,12 +46,39 @@ std::optional<std::string> decode_base64(std::string_view text) {
     return out;
 }
 
+constexpr std::string_view kTokenUser = "<token>";
+
+bool is_helper_name(std::string_view name) {
+    return !name.empty() && name.front() != '-' && name.front() != '.' &&
+           std::ranges::all_of(name, [](char c) {
+               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                      c == '.' || c == '_' || c == '-';
+           });
+}
+
 std::string text_of(const JsonValue& object, std::string_view name) {
     const std::optional<JsonValue> member = object.find(name);
     return member ? std::string(member->string().value_or("")) : std::string();
 }
 
 }  // namespace
+
+std::string encode_base64(std::string_view bytes) {
+    static constexpr std::string_view kAlphabet =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::string result;
+    for (std::size_t i = 0; i < bytes.size(); i += 3) {
+        const std::string_view group = bytes.substr(i, 3);
+        std::uint32_t bits = 0;
+        for (std::size_t k = 0; k < 3; ++k) {
+            bits = bits << 8 | (k < group.size() ? static_cast<unsigned char>(group[k]) : 0U);
+        }
+        for (std::size_t k = 0; k < 4; ++k) {
+            result.push_back(k <= group.size() ? kAlphabet[bits >> (18 - 6 * k) & 63] : '=');
+        }
+    }
+    return result;
+}
 
 Result<Token> decode_token(std::string_view json) {
     const JsonDocument document =
@@ -142,14 +170,157 @@ Result<CredentialsFile> decode_credentials(std::string_view json) {
     KNARR_TRY(root.optional("credsStore", out.creds_store));
     // They become part of a program's name, docker-credential-NAME.
     for (const auto& [registry, helper] : out.cred_helpers) {
-        if (helper.find('/') != std::string::npos) {
-            return fail(root.error_at("credHelpers", "a helper's name has a slash"));
+        if (!is_helper_name(helper)) {
+            return fail(root.error_at("credHelpers",
+                                      "a helper's name has more than letters, "
+                                      "digits, '.', '_' and '-'"));
         }
     }
-    if (out.creds_store.find('/') != std::string::npos) {
-        return fail(root.error_at("credsStore", "has a slash"));
+    if (!out.creds_store.empty() && !is_helper_name(out.creds_store)) {
+        return fail(root.error_at("credsStore", "has more than letters, digits, '.', '_' and '-'"));
     }
     return out;
+}
+
+namespace {
+
+/// A value of a document, written again. Errors: for a number that is no whole one, which would
+/// not stay what it is.
+Result<> copy_value(const JsonValue& value, JsonWriter& json) {
+    switch (value.kind()) {
+        case JsonKind::null:
+            json.null();
+            break;
+        case JsonKind::boolean:
+            json.value(KNARR_TRY(value.boolean()));
+            break;
+        case JsonKind::string:
+            json.value(KNARR_TRY(value.string()));
+            break;
+        case JsonKind::number:
+            if (const auto whole = value.integer(INT64_MIN, INT64_MAX)) {
+                json.value(*whole);
+            } else {
+                json.value(KNARR_TRY(value.unsigned_integer(UINT64_MAX)));
+            }
+            break;
+        case JsonKind::array:
+            json.begin_array();
+            for (const auto& [name, element] : value.children()) {
+                KNARR_TRY(copy_value(element, json));
+            }
+            json.end_array();
+            break;
+        case JsonKind::object:
+            json.begin_object();
+            for (const auto& [name, member] : value.children()) {
+                json.key(name);
+                KNARR_TRY(copy_value(member, json));
+            }
+            json.end_object();
+            break;
+    }
+    return {};
+}
+
+void write_login(JsonWriter& json, const RegistryAuth& login) {
+    json.begin_object();
+    if (login.identity_token.empty()) {
+        json.member("auth", encode_base64(login.username + ":" + login.password));
+    } else {
+        json.member("auth", encode_base64(std::string(kTokenUser) + ":"));
+        json.member("identitytoken", login.identity_token);
+    }
+    json.end_object();
+}
+
+/// The object "auths" with the one entry changed.
+Result<> write_auths(JsonWriter& json,
+                     const std::optional<JsonValue>& before,
+                     std::string_view registry,
+                     const RegistryAuth* login) {
+    json.key("auths").begin_object();
+    if (before) {
+        for (const auto& [name, member] : before->children()) {
+            if (name != registry) {
+                json.key(name);
+                KNARR_TRY(copy_value(member, json));
+            }
+        }
+    }
+    if (login != nullptr) {
+        json.key(registry);
+        write_login(json, *login);
+    }
+    json.end_object();
+    return {};
+}
+
+}  // namespace
+
+Result<std::string> edit_credentials(std::string_view json,
+                                     std::string_view registry,
+                                     const RegistryAuth* login) {
+    JsonWriter out(JsonLayout::indented);
+    out.begin_object();
+    if (json.empty()) {
+        KNARR_TRY(write_auths(out, std::nullopt, registry, login));
+        return std::move(out.end_object()).text() + "\n";
+    }
+    KNARR_TRY(decode_credentials(json));  // what we cannot read we do not rewrite
+    const JsonDocument document =
+        KNARR_TRY(JsonDocument::parse(json, secret_source("credentials", Errc::invalid_argument)));
+    bool written = false;
+    for (const auto& [name, member] : document.root().children()) {
+        if (name == "auths") {
+            KNARR_TRY(write_auths(out, member, registry, login));
+            written = true;
+            continue;
+        }
+        out.key(name);
+        KNARR_TRY(copy_value(member, out));
+    }
+    if (!written) {
+        KNARR_TRY(write_auths(out, std::nullopt, registry, login));
+    }
+    return std::move(out.end_object()).text() + "\n";
+}
+
+Result<RegistryAuth> decode_helper_login(std::string_view json) {
+    const JsonDocument document = KNARR_TRY(
+        JsonDocument::parse(json, secret_source("credential helper", Errc::invalid_argument)));
+    std::string username, secret;
+    KNARR_TRY(document.root().required("Username", username));
+    KNARR_TRY(document.root().required("Secret", secret));
+    for (const std::string* text : {&username, &secret}) {
+        if (text->find_first_of("\r\n") != std::string::npos) {
+            return fail(document.root().error("has a line break in a name or secret"));
+        }
+    }
+    if (username == kTokenUser) {
+        return RegistryAuth{.username = {}, .password = {}, .identity_token = std::move(secret)};
+    }
+    return RegistryAuth{
+        .username = std::move(username), .password = std::move(secret), .identity_token = {}};
+}
+
+std::string encode_helper_login(std::string_view server, const RegistryAuth& login) {
+    const bool token = !login.identity_token.empty();
+    JsonWriter json;
+    json.begin_object().member("ServerURL", server);
+    json.member("Username", token ? kTokenUser : std::string_view(login.username));
+    json.member("Secret", token ? login.identity_token : login.password);
+    json.end_object();
+    return std::move(json).text();
+}
+
+Result<std::vector<std::string>> decode_tags(std::string_view json) {
+    const JsonDocument document = KNARR_TRY(JsonDocument::parse(
+        json,
+        {.name = "list of tags", .failure = Errc::registry_failed, .max_bytes = kMaxTagListBytes}));
+    std::vector<std::string> tags;
+    KNARR_TRY(document.root().optional("tags", tags));
+    return tags;
 }
 
 }  // namespace knarr::spec

@@ -11,6 +11,9 @@
 
 namespace knarr::spec {
 
+/// One page of a list of tags, which has no bound of its own.
+inline constexpr std::size_t kMaxTagListBytes = 8 * 1024 * 1024;
+
 struct Token {
     std::string text;
     std::int64_t expires_in = 60;  // seconds; 60 is what the specification says without one
@@ -42,6 +45,25 @@ struct CredentialsFile {
     std::map<std::string, std::string> cred_helpers;  // registry -> helper's name
     std::string creds_store;                          // the helper for all others; may be empty
 };
+
+/// `json` with the login for `registry` put in, or taken out when there is none; everything else
+/// stays, in its order. An empty text is a file yet to come. Errors: as of decode_credentials.
+Result<std::string> edit_credentials(std::string_view json,
+                                     std::string_view registry,
+                                     const RegistryAuth* login);
+
+/// What a credential helper says of a login: "Username" and "Secret". The user name "<token>"
+/// marks an identity token. Errors: invalid_argument.
+/// Source: docker-credential-helpers, "get".
+Result<RegistryAuth> decode_helper_login(std::string_view json);
+/// The same for the helper's "store".
+std::string encode_helper_login(std::string_view server, const RegistryAuth& login);
+
+/// Source: RFC 4648 section 4.
+std::string encode_base64(std::string_view bytes);
+
+/// A list of tags, {"name": ..., "tags": [...]}; null stands for none. Errors: registry_failed.
+Result<std::vector<std::string>> decode_tags(std::string_view json);
 
 /// Errors: invalid_argument with the JSON path. An entry whose "auth" is not the base64 of
 /// "user:password" is refused.

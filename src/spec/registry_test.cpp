@@ -65,8 +65,52 @@ TEST(Credentials, AreRefusedWithoutShowingASecret) {
     EXPECT_EQ(credentials_refusal(R"({"auths":{"r":{"username":"u","password":"a\nb"}}})"),
               "credentials: auths.r: has a line break or NUL in a name or password");
     EXPECT_EQ(credentials_refusal(R"({"credHelpers":{"r":"../../bin/sh"}})"),
-              "credentials: credHelpers: a helper's name has a slash");
+              "credentials: credHelpers: a helper's name has more than letters, digits, '.', '_' "
+              "and '-'");
+    EXPECT_FALSE(decode_credentials(R"({"credsStore":"-x"})"));
     EXPECT_EQ(decode_credentials("[]").error().code, Errc::invalid_argument);
+}
+
+TEST(Credentials, EditsKeepEverythingElse) {
+    const RegistryAuth login{.username = "me", .password = "p:w", .identity_token = {}};
+    const std::string before =
+        R"({"HttpHeaders":{"a":[1,null,true]},"auths":{"a":{"auth":"YTox"},"r.io":{}},"n":-7})";
+    const std::string after = edit_credentials(before, "r.io", &login).value();
+    const auto file = decode_credentials(after).value();
+    EXPECT_EQ(file.auths.at("r.io").password, "p:w");
+    EXPECT_EQ(file.auths.at("a").username, "a");
+    EXPECT_NE(after.find("HttpHeaders"), std::string::npos);
+    EXPECT_NE(after.find("null"), std::string::npos);
+    EXPECT_NE(after.find("-7"), std::string::npos);
+    const auto gone = decode_credentials(edit_credentials(after, "r.io", nullptr).value()).value();
+    EXPECT_FALSE(gone.auths.contains("r.io"));
+    EXPECT_TRUE(gone.auths.contains("a"));
+    EXPECT_EQ(decode_credentials(edit_credentials("", "x", &login).value()).value().auths.size(),
+              1U);
+}
+
+TEST(Credentials, WhatCannotBeReadIsNotRewritten) {
+    EXPECT_FALSE(edit_credentials("[]", "r", nullptr));
+    EXPECT_FALSE(edit_credentials(R"({"x":1.5})", "r", nullptr)) << "it would not stay 1.5";
+    EXPECT_FALSE(edit_credentials("{", "r", nullptr));
+}
+
+TEST(Credentials, HelpersSpeakInTheirOwnWords) {
+    const auto login = decode_helper_login(R"({"ServerURL":"r","Username":"me","Secret":"s"})");
+    EXPECT_EQ(login->password, "s");
+    const auto token = decode_helper_login(R"({"Username":"<token>","Secret":"T"})");
+    EXPECT_EQ(token->identity_token, "T");
+    EXPECT_TRUE(token->username.empty());
+    EXPECT_FALSE(decode_helper_login(R"({"Username":"me"})"));
+    EXPECT_FALSE(decode_helper_login(R"({"Username":"a\nb","Secret":"x"})"));
+    EXPECT_EQ(encode_helper_login("r", *login),
+              R"({"ServerURL":"r","Username":"me","Secret":"s"})");
+}
+
+TEST(Tags, MayBeNone) {
+    EXPECT_EQ(decode_tags(R"({"name":"a","tags":["1","2"]})").value().size(), 2U);
+    EXPECT_TRUE(decode_tags(R"({"name":"a","tags":null})").value().empty());
+    EXPECT_EQ(decode_tags(R"({"tags":[7]})").error().code, Errc::registry_failed);
 }
 
 TEST(OciLayout, MustBeOfTheFirstMajorVersion) {

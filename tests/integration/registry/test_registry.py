@@ -114,6 +114,7 @@ def test_anonymous_bearer_token_is_fetched_once_for_all_blobs(puller, registry):
     registry.bearer = ("", "")
     puller.ok("pull", registry.add(SMALL), "--plain-http")
     assert len(registry.asked("/token")) == 1
+    assert registry.scopes == [["repository:a/b:pull"]]
 
 
 @pytest.mark.parametrize("kind", ["basic", "bearer"])
@@ -210,6 +211,13 @@ def test_long_rate_limit_is_an_error_that_says_so(puller, registry):
     start = time.monotonic()
     error = puller.refused("rate_limited", "pull", registry.add(SMALL), "--plain-http")
     assert "3600 s" in error["hint"] and time.monotonic() - start < 5
+
+
+def test_a_rate_limit_is_told_in_words(puller, registry):
+    registry.on("/manifests/", hostile.status(429, Retry_After="3600", RateLimit_Limit="100;w=21600",
+                                              RateLimit_Remaining="0;w=21600"), forever=True)
+    error = puller.refused("rate_limited", "pull", registry.add(SMALL), "--plain-http")
+    assert "it allows 100 in 6 hours" in error["message"] and "knarr login" in error["hint"]
 
 
 def test_endless_rate_limit_ends(puller, registry):

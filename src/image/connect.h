@@ -1,0 +1,50 @@
+#pragma once
+// A knarr-pull that speaks with the registry of a reference, for one purpose.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "image/credentials.h"
+#include "image/pull_process.h"
+#include "image/reference.h"
+#include "knarr/image.h"
+
+namespace knarr::image {
+
+/// What the token is to allow.
+enum class Purpose : std::uint8_t { pull, push, remove, login };
+
+/// `mount_from`: further repositories of the same registry that blobs may be taken from.
+/// Waits, retries and doubtful settings are told through `notice`.
+/// Errors: those of PullProcess::start; invalid_argument for plain http to another host than this.
+Result<std::unique_ptr<PullProcess>> connect(const Reference& reference,
+                                             const Credentials& credentials,
+                                             const PullOptions& options,
+                                             Purpose purpose,
+                                             PullProcess::NoticeFn notice,
+                                             const std::vector<std::string>& mount_from = {});
+
+/// A small document, whole: an answer of the registry.
+struct Document {
+    std::string text;
+    std::string media_type;
+    std::string next_page;  ///< empty: there is none
+};
+Result<Document> fetch_document(PullProcess& process,
+                                rpc::FetchKind kind,
+                                const std::string& target,
+                                std::size_t max,
+                                const PullOptions& options);
+
+/// Waits for news of the process; what comes is taken in. Errors: interrupted.
+Result<> wait_for(PullProcess& process, const PullOptions& options);
+
+/// Errors: unauthorized when the registry does not take the credentials.
+Result<> ask_whether_good(const Reference& place,
+                          const Credentials& credentials,
+                          const PullOptions& options,
+                          PullProcess::NoticeFn notice);
+
+}  // namespace knarr::image

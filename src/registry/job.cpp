@@ -1,0 +1,458 @@
+#include "registry/job.h"
+
+#include <algorithm>
+#include <array>
+
+#include "core/core.h"
+#include "spec/registry.h"
+
+namespace knarr::registry {
+namespace {
+
+constexpr unsigned kMaxRedirects = 5;
+constexpr std::size_t kMaxErrorTextBytes = 512;
+
+bool is_redirect(int status) {
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/// What an error answer says, for people: "DENIED: requested access is denied"; may be empty.
+std::string error_text(std::string_view body) {
+    constexpr std::size_t kMaxErrorsShown = 3;
+    std::string text;
+    std::size_t shown = 0;
+    for (const spec::RegistryError& error : spec::decode_registry_errors(body)) {
+        if (shown++ == kMaxErrorsShown) {
+            break;
+        }
+        text += (text.empty() ? "" : "; ") + error.code;
+        text += error.code.empty() || error.message.empty() ? error.message : ": " + error.message;
+    }
+    return text;
+}
+
+/// Whether another place may do better.
+bool may_be_elsewhere(Errc code) {
+    constexpr std::array kCodes{Errc::image_not_found,
+                                Errc::unauthorized,
+                                Errc::rate_limited,
+                                Errc::registry_failed,
+                                Errc::timed_out};
+    return std::ranges::find(kCodes, code) != kCodes.end();
+}
+
+std::string for_people(std::chrono::seconds time) {
+    if (time >= std::chrono::hours(2)) {
+        return fmt::format("{} hours", time.count() / 3600);
+    }
+    return time >= std::chrono::minutes(2) ? fmt::format("{} minutes", time.count() / 60)
+                                           : fmt::format("{} s", time.count());
+}
+
+}  // namespace
+
+std::string Endpoint::path(std::string_view what) const {
+    std::string path = fmt::format("{}/{}/{}", place.api, place.repository, what);
+    if (!place.ns.empty()) {
+        path += fmt::format(
+            "{}ns={}", path.find('?') == std::string::npos ? "?" : "&", percent_encode(place.ns));
+    }
+    return path;
+}
+
+Job::Job(JobContext& context, std::uint32_t id)
+    : context_(context),
+      id_(id),
+      tried_(context.endpoints.size()),
+      wake_at_(context.clock->steady()) {}
+
+std::string Job::subject() const {
+    const std::string what = object();
+    const std::string whose = printable(endpoint().login.subject());
+    return what.empty() ? whose : fmt::format("{} of {}", what, whose);
+}
+
+Error Job::refused(Errc code, std::string_view what) const {
+    return Error{.code = code, .message = fmt::format("{}: {}", subject(), what), .hint = {}};
+}
+
+void Job::end_with(Error error, int status) {
+    exchange_.reset();
+    step_ = Step::ended;
+    context_.report(rpc::Failed{.id = id_,
+                                .code = error.code,
+                                .message = std::move(error.message),
+                                .hint = std::move(error.hint),
+                                .status = static_cast<std::uint32_t>(status)});
+}
+
+void Job::end_well(std::uint64_t bytes, rpc::Outcome how) {
+    exchange_.reset();
+    step_ = Step::ended;
+    context_.report(rpc::Done{.id = id_, .bytes = bytes, .how = how});
+}
+
+/// The first endpoint that suits: the one where something was found, else in order.
+void Job::choose_first() {
+    tried_.assign(context_.endpoints.size(), false);
+    const Endpoint& preferred = *context_.endpoints[context_.preferred];
+    at_ = context_.preferred;
+    if (preferred.is_dead || !suits(preferred)) {
+        at_ = next_endpoint().value_or(context_.endpoints.size() - 1);
+    }
+    tried_[at_] = true;
+    go_home();
+}
+
+std::optional<std::size_t> Job::next_endpoint() const {
+    for (std::size_t i = 0; i < context_.endpoints.size(); ++i) {
+        const Endpoint& candidate = *context_.endpoints[i];
+        const bool is_last = i + 1 == context_.endpoints.size();  // its error is the one to tell
+        if (!tried_[i] && (is_last || (!candidate.is_dead && suits(candidate)))) {
+            return i;
+        }
+    }
+    return std::nullopt;
+}
+
+void Job::give_up(Error error, int status) {
+    const auto next = may_be_elsewhere(error.code) && !lost_ ? next_endpoint() : std::nullopt;
+    if (!next) {
+        end_with(std::move(error), status);
+        return;
+    }
+    exchange_.reset();
+    at_ = *next;
+    tried_[at_] = true;
+    context_.report(rpc::Notice{
+        .id = id_,
+        .text = fmt::format("{}; asking {}", error.message, printable(endpoint().url.host))});
+    tries_ = stalls_ = 0;
+    refreshed_ = false;
+    go_home();
+    wake_at_ = context_.clock->steady();
+    step_ = Step::waiting;
+}
+
+void Job::go_home() {
+    url_ = endpoint().url;
+    url_.rest = path();
+    redirects_ = 0;
+}
+
+void Job::again() {
+    ask();
+}
+
+void Job::tick() {
+    const Clock::Steady now = context_.clock->steady();
+    if (step_ == Step::waiting && now >= wake_at_) {
+        if (url_.host.empty()) {
+            choose_first();
+        }
+        again();
+    }
+    check_time();
+}
+
+Clock::Steady Job::next_tick() const {
+    if (step_ == Step::waiting) {
+        return std::min(wake_at_, context_.end);
+    }
+    return exchange_ && !is_held_up() ? std::min(stall_start_ + context_.stall, context_.end)
+                                      : context_.end;
+}
+
+void Job::start(const HttpRequest& request, Step step) {
+    head_ = HttpHead{};
+    answer_.clear();
+    fatal_.reset();
+    stall_start_ = context_.clock->steady();
+    stall_bytes_ = 0;
+    step_ = step;
+    auto exchange = context_.http->start(request, *this);
+    if (!exchange) {
+        end_with(std::move(exchange).error());
+        return;
+    }
+    exchange_ = *std::move(exchange);
+}
+
+void Job::ask() {
+    HttpRequest next = request();
+    next.url = url_;
+    // A login is for the registry and for nobody that it points to.
+    generation_ = endpoint().login.generation();
+    if (is_home() && !endpoint().login.header().empty()) {
+        next.headers.push_back("Authorization: " + endpoint().login.header());
+    }
+    const bool own_host = url_.scheme == endpoint().url.scheme && url_.host == endpoint().url.host;
+    next.tls = own_host ? &endpoint().tls : &endpoint().elsewhere;
+    start(next, Step::asking);
+}
+
+bool Job::on_head(const HttpHead& head) {
+    head_ = head;
+    if (step_ != Step::asking || !wants(head.status)) {
+        return true;
+    }
+    if (!begin(head)) {
+        return false;
+    }
+    step_ = Step::receiving;
+    refreshed_ = false;  // this login was good; when it runs out there may be one more
+    return true;
+}
+
+HttpSink::Take Job::on_body(std::string_view bytes) {
+    stall_bytes_ += bytes.size();
+    if (step_ != Step::receiving) {
+        return collect(bytes, limits::kMaxHttpBodyBytes);
+    }
+    return take(bytes);
+}
+
+HttpSink::Take Job::collect(std::string_view bytes, std::uint64_t max) {
+    if (answer_.size() + bytes.size() > max) {
+        fatal_ = refused(Errc::limit_exceeded,
+                         fmt::format("the answer is longer than the {} bytes allowed", max));
+        return Take::stop;
+    }
+    answer_ += bytes;
+    return Take::taken;
+}
+
+void Job::on_end(HttpEnd end, std::string_view detail_view) {
+    const std::string detail = printable(detail_view, kMaxErrorTextBytes);  // of the exchange
+    exchange_.reset();
+    if (fatal_) {
+        Error error = *std::move(fatal_);
+        give_up(std::move(error), head_.status);
+        return;
+    }
+    if (end == HttpEnd::bad_tls) {
+        endpoint().is_dead = true;
+        give_up(refused(Errc::registry_failed, "TLS: " + detail)
+                    .advise("for a private certificate give --tls-ca FILE; for a registry without "
+                            "TLS on this machine, --plain-http"));
+        return;
+    }
+    if (end == HttpEnd::failed || end == HttpEnd::stopped) {
+        give_up(refused(Errc::registry_failed, detail));
+        return;
+    }
+    if (end == HttpEnd::no_connect) {
+        retry("no connection",
+              std::min(kConnectRetries, context_.retries),
+              refused(Errc::registry_failed, detail));
+        return;
+    }
+    if (step_ == Step::token) {
+        after_token(end, detail);
+    } else if (step_ == Step::receiving) {
+        finish(end, detail);
+    } else if (end == HttpEnd::broken) {
+        retry("the connection broke", context_.retries, refused(Errc::registry_failed, detail));
+    } else {
+        after_answer();
+    }
+}
+
+void Job::after_answer() {
+    const int status = head_.status;
+    if (is_redirect(status)) {
+        redirect();
+    } else if (status == 401 && is_home()) {
+        after_unauthorized();
+    } else if (!other(status)) {
+        after_refusal();
+    }
+}
+
+void Job::after_refusal() {
+    const int status = head_.status;
+    const auto said = error_text(answer_);
+    const std::string why = fmt::format("{} answered {}{}{}",
+                                        printable(url_.host),
+                                        status,
+                                        said.empty() ? "" : ": ",
+                                        printable(said, kMaxErrorTextBytes));
+    const auto after = parse_retry_after(head_.field("retry-after"), context_.clock->wall());
+    if (status == 404) {
+        give_up(refused(Errc::image_not_found, why), status);
+    } else if (status == 401 || status == 403) {
+        give_up(refused(Errc::unauthorized, why), status);
+    } else if (status == 429) {
+        Error error = rate_limit_error(why, after);
+        if (after && *after > kMaxRetryAfter) {
+            give_up(std::move(error), status);
+        } else {
+            retry("the registry limits our rate", context_.retries, std::move(error), after);
+        }
+    } else if (status == 405) {
+        give_up(refused(Errc::unsupported, why), status);
+    } else if (status == 408 || status >= 500) {
+        retry(why, context_.retries, refused(Errc::registry_failed, why), after);
+    } else {
+        give_up(refused(Errc::registry_failed, why), status);
+    }
+}
+
+/// Source: docs.docker.com "Pull usage and limits": "ratelimit-limit: 100;w=21600".
+Error Job::rate_limit_error(const std::string& why,
+                            std::optional<std::chrono::seconds> after) const {
+    const std::string_view field = head_.field("ratelimit-limit");
+    const auto limit = parse_number(field.substr(0, field.find(';')));
+    const std::size_t at = field.find(";w=");
+    const auto window = at == std::string_view::npos
+                            ? std::nullopt
+                            : parse_number(field.substr(at + 3), 365UL * 24 * 3600);
+    std::string text = "too many requests: " + why;
+    if (limit && window) {
+        text +=
+            fmt::format("; it allows {} in {}", *limit, for_people(std::chrono::seconds(*window)));
+    }
+    Error error = refused(Errc::rate_limited, text);
+    const bool logged_in =
+        !endpoint().place.username.empty() || !endpoint().place.identity_token.empty();
+    const std::string wait =
+        after ? fmt::format("the registry asks to wait {} s", after->count()) : std::string();
+    const std::string login = logged_in ? "" : "log in for a higher limit: knarr login";
+    error.hint = wait.empty() ? login : login.empty() ? wait : wait + "; or " + login;
+    return error;
+}
+
+void Job::redirect() {
+    if (++redirects_ > kMaxRedirects) {
+        give_up(
+            refused(Errc::registry_failed, fmt::format("more than {} redirects", kMaxRedirects)));
+        return;
+    }
+    if (head_.field("location").empty()) {
+        give_up(refused(Errc::registry_failed, "a redirect to nowhere"), head_.status);
+        return;
+    }
+    auto to = follow(url_, head_.field("location"));
+    if (!to) {
+        give_up(std::move(to).error().within(subject()), head_.status);
+        return;
+    }
+    url_ = *std::move(to);
+    ask();
+}
+
+void Job::after_unauthorized() {
+    Login& login = endpoint().login;
+    if (login.generation() != generation_) {
+        ask();  // another job has logged in meanwhile
+        return;
+    }
+    if (refreshed_) {
+        const std::string& user = endpoint().place.username;
+        give_up(refused(Errc::unauthorized,
+                        user.empty() ? std::string("refused with the token that it asked for")
+                                     : "it refused the login of " + printable(user)),
+                head_.status);
+        return;
+    }
+    refreshed_ = true;
+    std::vector<Challenge> challenges;
+    for (const auto& [name, value] : head_.fields) {
+        if (name == "www-authenticate") {
+            std::ranges::move(parse_challenges(value), std::back_inserter(challenges));
+        }
+    }
+    auto next = login.answer(challenges);
+    if (!next) {
+        give_up(std::move(next).error(), head_.status);
+    } else if (next->has_value()) {
+        const bool own_host = (*next)->url.host == endpoint().url.host;
+        (*next)->tls = own_host ? &endpoint().tls : &endpoint().elsewhere;
+        start(**next, Step::token);
+    } else {
+        ask();
+    }
+}
+
+void Job::after_token(HttpEnd end, const std::string& detail) {
+    if (end == HttpEnd::broken || head_.status >= 500 || head_.status == 429) {
+        refreshed_ = false;
+        const std::string reason = end == HttpEnd::broken
+                                       ? "the token server: " + detail
+                                       : fmt::format("the token server answered {}", head_.status);
+        retry(reason,
+              context_.retries,
+              refused(head_.status == 429 ? Errc::rate_limited : Errc::registry_failed, reason),
+              parse_retry_after(head_.field("retry-after"), context_.clock->wall()));
+        return;
+    }
+    if (auto done = endpoint().login.accept_token(head_.status, answer_); !done) {
+        give_up(std::move(done).error(), head_.status);
+        return;
+    }
+    ask();
+}
+
+void Job::retry(const std::string& reason,
+                unsigned max_retries,
+                Error last,
+                std::optional<std::chrono::seconds> wait) {
+    exchange_.reset();
+    if (next_endpoint()) {
+        max_retries = std::min(max_retries, kMirrorRetries);
+    }
+    if (tries_ >= max_retries || lost_) {
+        endpoint().is_dead |= head_.status == 0;  // nobody answered
+        if (tries_ > 0) {
+            last.message += fmt::format(" (after {} tries)", tries_ + 1);
+        }
+        give_up(std::move(last), head_.status);
+        return;
+    }
+    const auto pause = std::min<std::chrono::milliseconds>(
+        wait ? std::chrono::milliseconds(*wait) : backoff(tries_), kMaxRetryAfter);
+    ++tries_;
+    context_.report(rpc::Notice{.id = id_,
+                                .text = fmt::format("{}: {}; try {} of {} in {:.1f} s",
+                                                    subject(),
+                                                    reason,
+                                                    tries_ + 1,
+                                                    max_retries + 1,
+                                                    static_cast<double>(pause.count()) / 1000)});
+    // From the registry again: the address that it pointed to may have been the trouble.
+    go_home();
+    wake_at_ = context_.clock->steady() + pause;
+    step_ = Step::waiting;
+}
+
+void Job::check_time() {
+    if (step_ == Step::ended) {
+        return;
+    }
+    const Clock::Steady now = context_.clock->steady();
+    if (now >= context_.end) {
+        Error error = refused(
+            Errc::timed_out,
+            fmt::format("the {} s for the whole operation are over", context_.deadline.count()));
+        end_with(
+            std::move(error).advise("what came whole is kept: try again, or give it more by "
+                                    "--timeout TIME"));
+        return;
+    }
+    if (!exchange_ || is_held_up()) {
+        return;
+    }
+    if (stall_bytes_ >= kStallBytes) {
+        stall_bytes_ = 0;
+        stall_start_ = now;
+    }
+    if (now - stall_start_ < context_.stall) {
+        return;
+    }
+    const std::string reason = fmt::format("no progress for {} s", context_.stall.count());
+    const unsigned allowed = stalls_ < kStallRetries ? context_.retries : 0;
+    ++stalls_;
+    retry(reason, allowed, refused(Errc::timed_out, reason));
+}
+
+}  // namespace knarr::registry
