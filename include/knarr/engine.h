@@ -162,6 +162,17 @@ public:
                                                  const PullOptions& options,
                                                  const PullProgressFn& progress);
 
+    // --- logins for registries, as podman and docker keep them; they need no state ---
+    /// Tries a login and keeps it. Errors: unauthorized, and nothing is kept.
+    static Result<LoginReport> log_in(const LoginRequest& request);
+    /// `auth_file` may be empty: the usual place. Errors: not_found.
+    static Result<LoginReport> log_out(const std::string& registry, const std::string& auth_file);
+    /// The registries that were logged in at.
+    static Result<std::vector<std::string>> log_out_everywhere(const std::string& auth_file);
+    /// As whom a pull from there would log in.
+    static Result<std::optional<std::string>> logged_in_user(const std::string& registry,
+                                                             const std::string& auth_file);
+
     // --- the store's upkeep; any number of processes pull, run and collect at the same time ---
     /// Removes blobs and layers that no image, no container and no running pull needs.
     Result<RemovedGarbage> collect_garbage();

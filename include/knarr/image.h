@@ -26,6 +26,19 @@ struct PullOptions {
     int cancel_fd = -1;
 };
 
+/// A login for a registry, to be tried and kept.
+struct LoginRequest {
+    std::string registry = {};  ///< "r.io", "r.io/team"; empty: Docker Hub
+    std::string username = {}, password = {};
+    PullOptions options = {};  ///< how to speak with it; auth_file: where to keep it
+    std::function<void(const std::string&)> notice = {};  ///< waits, retries, doubts
+};
+
+struct LoginReport {
+    std::string registry = {};
+    std::string place = {};  ///< the file or the helper program that keeps it, or did
+};
+
 enum class PullPhase : std::uint8_t {
     resolving,    ///< manifest and config; `text` says what
     downloading,  ///< bytes of the layer blob

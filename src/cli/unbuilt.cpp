@@ -17,9 +17,6 @@ struct Unbuilt {
 constexpr std::string_view kOutput =
     "a container writes to the output of its knarr run: knarr run ... > FILE 2>&1 &";
 constexpr std::string_view kNetwork = "knarr run has --network none and --network host";
-constexpr std::string_view kLogins =
-    "credentials are read from auth.json or docker's config.json; --authfile names another file";
-
 constexpr std::array kUnbuilt{
     Unbuilt{"attach", kOutput},
     Unbuilt{"build", "build with another tool, then knarr pull oci:DIR or docker-archive:FILE"},
@@ -30,8 +27,6 @@ constexpr std::array kUnbuilt{
     Unbuilt{"export"},
     Unbuilt{"import", "knarr pull reads oci:DIR, oci-archive:FILE and docker-archive:FILE"},
     Unbuilt{"inspect", "knarr state ID for a container, knarr image inspect IMAGE for an image"},
-    Unbuilt{"login", kLogins},
-    Unbuilt{"logout", kLogins},
     Unbuilt{"logs", kOutput},
     Unbuilt{"mounts", "give the mounts in config.json before create; knarr changes none later"},
     Unbuilt{"network", kNetwork},

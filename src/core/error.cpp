@@ -38,7 +38,7 @@ const ErrcInfo& describe(Errc code) {
                    image,
                    false,
                    kImage,
-                   "put credentials for the registry into auth.json or docker's config.json")
+                   "log in: knarr login REGISTRY; --authfile names a file with other logins")
         KNARR_ERRC(rate_limited, image, true, kImage, "wait, or log in for a higher limit")
         KNARR_ERRC(registry_failed, image, true, kImage, "try again; is the registry up?")
         KNARR_ERRC(invalid_config, bundle, false, kBundle, "mend the named property in config.json")

@@ -5,6 +5,7 @@
 #include "engine/policy.h"
 #include "engine/run_image.h"
 #include "image/image_list.h"
+#include "image/login.h"
 #include "image/names.h"
 #include "image/pull.h"
 #include "image/save.h"
@@ -70,6 +71,23 @@ Result<std::vector<LoadedImage>> Engine::load_images(const std::string& path,
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
     const auto store = KNARR_TRY(store::Store::open(options_.data_root));
     return image::load_images(store, path, options, limits, progress);
+}
+
+Result<LoginReport> Engine::log_in(const LoginRequest& request) {
+    return image::log_in(request);
+}
+
+Result<LoginReport> Engine::log_out(const std::string& registry, const std::string& auth_file) {
+    return image::log_out(registry, auth_file);
+}
+
+Result<std::vector<std::string>> Engine::log_out_everywhere(const std::string& auth_file) {
+    return image::log_out_everywhere(auth_file);
+}
+
+Result<std::optional<std::string>> Engine::logged_in_user(const std::string& registry,
+                                                          const std::string& auth_file) {
+    return image::logged_in_user(registry, auth_file);
 }
 
 Result<RemovedGarbage> Engine::collect_garbage() {

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "core/core.h"
+#include "image/credential_helper.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/spawn.h"
@@ -11,13 +12,14 @@
 namespace knarr::image {
 namespace {
 
-constexpr std::size_t kMaxAuthFileBytes = size::kMiB;
-/// docker's name for the Hub in its config.json, and the user name that marks an identity token.
-constexpr std::string_view kHubKey = "https://index.docker.io/v1/";
+/// Stands for a registry as a whole where a reference is wanted.
+constexpr std::string_view kNoRepository = "any";
+/// The user name that marks an identity token.
 constexpr std::string_view kTokenUser = "<token>";
 
-/// The names under which an image's login may be kept, most special first.
-std::vector<std::string> keys_of(const Reference& reference) {
+}  // namespace
+
+std::vector<std::string> login_keys(const Reference& reference) {
     std::vector<std::string> keys;
     std::string name = reference.name();
     while (name != reference.domain()) {
@@ -37,6 +39,8 @@ std::vector<std::string> keys_of(const Reference& reference) {
     return keys;
 }
 
+namespace {
+
 Credentials take_entry(spec::RegistryAuth entry) {
     Credentials found{.username = std::move(entry.username),
                       .password = std::move(entry.password),
@@ -46,19 +50,6 @@ Credentials take_entry(spec::RegistryAuth entry) {
         found.username.clear();
     }
     return found;
-}
-
-Error helper_needed(const std::string& path, const std::string& key, std::string_view helper) {
-    return Error{
-        .code = Errc::unsupported,
-        .message = fmt::format("{}: the login for {} is kept by docker-credential-{}, which knarr "
-                               "does not ask yet",
-                               path,
-                               key,
-                               printable(helper, 64)),
-        .hint = fmt::format("put a login into another file: skopeo login --authfile FILE {}, then "
-                            "--authfile FILE",
-                            key)};
 }
 
 }  // namespace
@@ -87,28 +78,60 @@ std::vector<AuthFile> auth_files(std::string_view auth_file) {
     return files;
 }
 
-Result<std::optional<Credentials>> find_credentials(std::string_view json,
-                                                    const std::string& path,
-                                                    const Reference& reference) {
+Result<Reference> login_place(std::string_view registry) {
+    for (const std::string_view scheme : {"https://", "http://"}) {
+        if (registry.starts_with(scheme)) {
+            registry.remove_prefix(scheme.size());
+        }
+    }
+    while (registry.ends_with('/')) {
+        registry.remove_suffix(1);
+    }
+    if (registry.empty() || registry == "index.docker.io/v1") {
+        registry = kDefaultDomain;
+    }
+    // A registry alone is no name of an image: it gets a repository that every registry may have.
+    const std::size_t slash = registry.find('/');
+    const std::string name = slash == std::string_view::npos
+                                 ? fmt::format("{}/{}", registry, kNoRepository)
+                                 : std::string(registry);
+    auto place = Reference::parse(name);
+    const std::string_view domain = registry.substr(0, slash);
+    if (!place || place->domain() != domain) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format("\"{}\" is no registry", printable(registry)),
+                          .hint = "write HOST[:PORT][/PATH], as in registry.example:5000"});
+    }
+    return place;
+}
+
+Result<FoundLogin> find_credentials(std::string_view json,
+                                    const std::string& path,
+                                    const Reference& reference) {
     const spec::CredentialsFile file = KNARR_TRY(spec::decode_credentials(json), "{}", path);
-    for (const std::string& key : keys_of(reference)) {
+    FoundLogin found;
+    for (const std::string& key : login_keys(reference)) {
         if (const auto helper = file.cred_helpers.find(key); helper != file.cred_helpers.end()) {
-            return fail(helper_needed(path, key, helper->second));
+            found.helper = helper->second;
+            found.server = key;
+            found.is_expected = true;
+            return found;
         }
         const auto entry = file.auths.find(key);
         if (entry == file.auths.end()) {
             continue;
         }
-        Credentials found = take_entry(entry->second);
-        if (!found.username.empty() || !found.identity_token.empty()) {
-            return std::optional(std::move(found));
+        found.is_expected = true;  // docker leaves an empty entry for a login that its store keeps
+        Credentials login = take_entry(entry->second);
+        if (!login.username.empty() || !login.identity_token.empty()) {
+            found.credentials = std::move(login);
+            return found;
         }
-        // docker leaves an empty entry behind for a login that its store keeps.
-        if (!file.creds_store.empty()) {
-            return fail(helper_needed(path, key, file.creds_store));
-        }
+        break;
     }
-    return std::optional<Credentials>();
+    found.helper = file.creds_store;
+    found.server = reference.domain() == kDefaultDomain ? kHubKey : reference.domain();
+    return found;
 }
 
 Result<Credentials> load_credentials(const Reference& reference, std::string_view auth_file) {
@@ -121,9 +144,17 @@ Result<Credentials> load_credentials(const Reference& reference, std::string_vie
             }
             continue;
         }
-        auto found = KNARR_TRY(find_credentials(*text, file.path, reference));
-        if (found) {
-            return *std::move(found);
+        FoundLogin found = KNARR_TRY(find_credentials(*text, file.path, reference));
+        if (found.credentials) {
+            return *std::move(found.credentials);
+        }
+        if (found.helper.empty() || (!found.is_expected && !has_helper(found.helper))) {
+            continue;
+        }
+        auto asked =
+            KNARR_TRY(ask_helper(found.helper, found.server), "the logins of {}", file.path);
+        if (asked) {
+            return *std::move(asked);
         }
     }
     return Credentials{};

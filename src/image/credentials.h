@@ -11,6 +11,8 @@
 
 namespace knarr::image {
 
+inline constexpr std::size_t kMaxAuthFileBytes = 1024 * 1024;
+
 /// Empty: an anonymous pull.
 struct Credentials {
     std::string username, password;
@@ -27,15 +29,35 @@ struct AuthFile {
 };
 std::vector<AuthFile> auth_files(std::string_view auth_file);
 
-/// What `json` (of the file `path`) has for this image: the entry of the longest prefix of
-/// "domain/repository", as podman does it, then of the domain. Nothing when there is none.
-/// Errors: invalid_argument for a malformed file; unsupported, naming the program, when a
-/// credential helper would have to be asked.
-Result<std::optional<Credentials>> find_credentials(std::string_view json,
-                                                    const std::string& path,
-                                                    const Reference& reference);
+/// What a file says about an image's login: it has it, or a helper program does.
+struct FoundLogin {
+    std::optional<Credentials> credentials = {};
+    std::string helper = {};   ///< docker-credential-NAME to be asked; empty: none
+    std::string server = {};   ///< what the helper calls the registry
+    bool is_expected = false;  ///< the file names this registry: a helper must be there
+};
 
-/// Looks through the files. Errors: also when `auth_file` or $REGISTRY_AUTH_FILE cannot be read.
+/// What `json` (of the file `path`) has for this image: the entry of the longest prefix of
+/// "domain/repository", as podman does it, then of the domain; a helper named for it comes first,
+/// the one that keeps all logins last.
+/// Errors: invalid_argument for a malformed file.
+Result<FoundLogin> find_credentials(std::string_view json,
+                                    const std::string& path,
+                                    const Reference& reference);
+
+/// Looks through the files and asks helpers. Nothing when there is no login. Errors: also when
+/// `auth_file` or $REGISTRY_AUTH_FILE cannot be read, or a helper fails.
 Result<Credentials> load_credentials(const Reference& reference, std::string_view auth_file);
+
+/// The names under which a login for a registry, or a repository in it, may be kept, the most
+/// special first.
+std::vector<std::string> login_keys(const Reference& reference);
+
+/// A reference that stands for a registry, or a path in one: "r.io", "r.io/team".
+/// Errors: invalid_argument for what is neither.
+Result<Reference> login_place(std::string_view registry);
+
+/// docker's name for the Hub in its config.json.
+inline constexpr std::string_view kHubKey = "https://index.docker.io/v1/";
 
 }  // namespace knarr::image

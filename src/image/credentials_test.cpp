@@ -8,6 +8,12 @@ namespace knarr::image {
 namespace {
 
 std::optional<Credentials> find(std::string_view json, std::string_view reference) {
+    return find_credentials(json, "auth.json", Reference::parse(reference).value())
+        .value()
+        .credentials;
+}
+
+FoundLogin found(std::string_view json, std::string_view reference) {
     return find_credentials(json, "auth.json", Reference::parse(reference).value()).value();
 }
 
@@ -44,15 +50,30 @@ TEST(Credentials, IdentityTokensAreNotPasswords) {
     EXPECT_TRUE(named->password.empty());
 }
 
-TEST(Credentials, HelpersAreNamedOnlyWhenTheyWouldBeAsked) {
+TEST(Credentials, HelpersAreNamedWithWhatTheyCallTheRegistry) {
     const std::string_view json = R"({"credHelpers":{"gcr.io":"gcloud"},"auths":{}})";
-    EXPECT_FALSE(find(json, "r.io/x"));
-    const Error error = refusal(json, "gcr.io/x");
-    EXPECT_EQ(error.code, Errc::unsupported);
-    EXPECT_NE(error.message.find("docker-credential-gcloud"), std::string::npos) << error.message;
-    EXPECT_EQ(refusal(R"({"auths":{"r.io":{}},"credsStore":"pass"})", "r.io/x").code,
-              Errc::unsupported);
-    EXPECT_FALSE(find(R"({"auths":{},"credsStore":"pass"})", "r.io/x"));
+    EXPECT_TRUE(found(json, "r.io/x").helper.empty());
+    EXPECT_EQ(found(json, "gcr.io/x").helper, "gcloud");
+    EXPECT_EQ(found(json, "gcr.io/x").server, "gcr.io");
+    EXPECT_TRUE(found(json, "gcr.io/x").is_expected);
+    const FoundLogin stored = found(R"({"auths":{"r.io":{}},"credsStore":"pass"})", "r.io/x");
+    EXPECT_EQ(stored.helper, "pass");
+    EXPECT_TRUE(stored.is_expected);
+    const FoundLogin hub = found(R"({"auths":{},"credsStore":"pass"})", "busybox");
+    EXPECT_EQ(hub.server, kHubKey);
+    EXPECT_FALSE(hub.is_expected) << "nobody said that there is a login";
+}
+
+TEST(Credentials, ARegistryAloneIsAPlaceToLogInAt) {
+    EXPECT_EQ(login_place("r.io:5000").value().domain(), "r.io:5000");
+    EXPECT_EQ(login_place("localhost").value().domain(), "localhost");
+    EXPECT_EQ(login_place("https://r.io/").value().domain(), "r.io");
+    EXPECT_EQ(login_place("").value().domain(), "docker.io");
+    EXPECT_EQ(login_place("https://index.docker.io/v1/").value().domain(), "docker.io");
+    EXPECT_EQ(login_place("r.io/team").value().name(), "r.io/team");
+    for (const char* text : {"no_registry", "r.io:x", "a b", "../x", "team/app"}) {
+        EXPECT_FALSE(login_place(text)) << text;
+    }
 }
 
 TEST(Credentials, BrokenFilesAreRefused) {

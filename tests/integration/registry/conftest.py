@@ -4,8 +4,10 @@ import json
 import os
 import pathlib
 import shutil
+import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -82,6 +84,108 @@ def registry():
     value = hostile.Registry()
     yield value
     value.close()
+
+
+class DockerRegistry:
+    """Debian's docker-registry on a free port of loopback, with settings of its own."""
+
+    def __init__(self, directory, **settings):
+        if not shutil.which("docker-registry"):
+            pytest.skip("needs docker-registry")
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
+        self.host, self.directory = f"127.0.0.1:{port}", directory
+        directory.mkdir(exist_ok=True)
+        http = {"addr": self.host, **settings.pop("http", {})}
+        storage = {"filesystem": {"rootdirectory": str(directory / "data")},
+                   **settings.pop("storage", {})}
+        config = directory / "registry.yml"
+        config.write_text(json.dumps({"version": 0.1, "log": {"level": "error"}, "http": http,
+                                      "storage": storage, **settings}))
+        self.process = subprocess.Popen(
+            ["docker-registry", "serve", config], stdout=subprocess.DEVNULL,
+            stderr=(directory / "log").open("w"),
+            env={**os.environ, "OTEL_TRACES_EXPORTER": "none"})
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except ConnectionRefusedError:
+                assert time.monotonic() < deadline and self.process.poll() is None, \
+                    (directory / "log").read_text()
+                time.sleep(0.05)
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+@pytest.fixture
+def start_docker_registry(scratch):
+    """Starts docker-registries, each with further settings of its configuration file."""
+    running = []
+
+    def start(**settings):
+        running.append(DockerRegistry(scratch / f"registry{len(running)}", **settings))
+        return running[-1]
+    yield start
+    for one in running:
+        one.close()
+
+
+@pytest.fixture
+def docker_registry(start_docker_registry):
+    return start_docker_registry().host
+
+
+@pytest.fixture
+def htpasswd(scratch):
+    """Settings of a docker-registry that wants the login me, pass word."""
+    if not shutil.which("htpasswd"):
+        pytest.skip("needs htpasswd (apt-get install apache2-utils)")
+    text = subprocess.run(["htpasswd", "-nbBC", "4", "me", "pass word"], check=True,
+                          capture_output=True, text=True).stdout
+    (scratch / "htpasswd").write_text(text)
+    return {"auth": {"htpasswd": {"realm": "here", "path": str(scratch / "htpasswd")}}}
+
+
+class Knarr:
+    """The program itself, with a home of its own."""
+
+    def __init__(self, path, directory):
+        self.path, self.home = str(path), directory
+        self.environment = {**os.environ, "HOME": str(directory), "XDG_RUNTIME_DIR": str(directory)}
+        for name in ("REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "XDG_CONFIG_HOME"):
+            self.environment.pop(name, None)
+        self.auth_file = directory / "containers/auth.json"
+
+    def command(self, *words):
+        return [self.path, "--root", str(self.home / "run"), "--data-root",
+                str(self.home / "store"), *map(str, words)]
+
+    def run(self, *words, **options):
+        options.setdefault("stdin", None if "input" in options else subprocess.DEVNULL)
+        if options["stdin"] is None:
+            del options["stdin"]
+        return subprocess.run(self.command(*words), env=self.environment, text=True, timeout=120,
+                              capture_output=True, check=False, **options)
+
+    def good(self, *words, **options):
+        done = self.run(*words, **options)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def bad(self, *words, **options):
+        """What a verb that must fail says."""
+        done = self.run(*words, **options)
+        assert done.returncode > 0 and "hint: " in done.stderr, (done.returncode, done.stderr)
+        return done.stderr
+
+
+@pytest.fixture
+def knarr(knarr_path, scratch):
+    return Knarr(knarr_path, scratch)
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,8 @@ import io
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tarfile
-import time
 
 import pytest
 
@@ -28,32 +26,6 @@ def skopeo(*args):
 def layout(scratch):
     write_layout(scratch / "Layout", IMAGE, "v1")
     return scratch / "Layout"
-
-
-@pytest.fixture
-def docker_registry(scratch):
-    """Debian's docker-registry on a free port of loopback."""
-    if not shutil.which("docker-registry"):
-        pytest.skip("needs docker-registry")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    config = scratch / "registry.yml"
-    config.write_text(json.dumps({
-        "version": 0.1, "log": {"level": "error"}, "http": {"addr": f"127.0.0.1:{port}"},
-        "storage": {"filesystem": {"rootdirectory": str(scratch / "registry")}}}))
-    process = subprocess.Popen(["docker-registry", "serve", config], stdout=subprocess.DEVNULL,
-                               stderr=subprocess.DEVNULL)
-    deadline = time.monotonic() + 20
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port)).close()
-            break
-        except ConnectionRefusedError:
-            assert time.monotonic() < deadline and process.poll() is None, "it does not start"
-            time.sleep(0.05)
-    yield f"127.0.0.1:{port}"
-    process.terminate()
-    process.wait()
 
 
 @pytest.mark.parametrize("form", ["oci", "v2s2"])
