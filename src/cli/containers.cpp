@@ -9,15 +9,19 @@
 
 namespace knarr::cli {
 
-Result<Engine> open_engine(Context& context) {
+EngineOptions engine_options(Context& context) {
     const Reporter& reporter = context.reporter;
-    return Engine::open({.root = context.globals.root,
-                         .data_root = context.globals.data_root,
-                         .warn = [&reporter](std::string_view text) { reporter.warn(text); },
-                         .rootless = context.globals.rootless,
-                         .cgroup_manager = context.globals.cgroup_manager,
-                         .before_seen = sys::run_from_unwritable_file,
-                         .policy = context.globals.policy});
+    return {.root = context.globals.root,
+            .data_root = context.globals.data_root,
+            .warn = [&reporter](std::string_view text) { reporter.warn(text); },
+            .rootless = context.globals.rootless,
+            .cgroup_manager = context.globals.cgroup_manager,
+            .before_seen = sys::run_from_unwritable_file,
+            .policy = context.globals.policy};
+}
+
+Result<Engine> open_engine(Context& context) {
+    return Engine::open(engine_options(context));
 }
 
 std::string owner_name(std::uint32_t uid) {

@@ -11,7 +11,9 @@
 
 namespace knarr::cli {
 
-/// The engine for this command line; its warnings go through the reporter.
+/// What the command line says about the engine; its warnings go through the reporter.
+EngineOptions engine_options(Context& context);
+/// The engine for this command line.
 Result<Engine> open_engine(Context& context);
 
 /// runc's exit status for every failure of a bundle, once the words are understood.

@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/run_options.h"
 #include "core/text.h"
+#include "platform/standard_stream.h"
 #include "platform/terminal.h"
 
 namespace knarr::cli {
@@ -25,12 +26,8 @@ constexpr std::array kSaveOptions{
            .fallback = "docker-archive"},
 };
 
-/// A standard descriptor; does not close it.
 bool is_standard_terminal(int number) {
-    sys::Fd fd(number);
-    const bool is = sys::is_terminal(fd);
-    fd.release();
-    return is;
+    return sys::is_terminal(sys::StandardStream(number).fd());
 }
 
 Result<ArchiveFormat> archive_format(std::string_view format) {

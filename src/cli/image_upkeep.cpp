@@ -7,7 +7,7 @@
 #include "cli/image_verbs.h"
 #include "cli/table.h"
 #include "core/text.h"
-#include "platform/fd.h"
+#include "platform/standard_stream.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
@@ -77,11 +77,10 @@ Result<bool> confirmed(std::string_view what) {
         fmt::format("WARNING! This will remove {}.\n"
                     "Are you sure you want to continue? [y/N] ",
                     what));
-    sys::Fd input(0);
+    const sys::StandardStream input(0);
     std::array<char, 64> answer{};
-    auto got = sys::read_some(input, answer);
-    input.release();  // standard descriptors stay open
-    return KNARR_TRY(std::move(got)) > 0 && (answer[0] == 'y' || answer[0] == 'Y');
+    return KNARR_TRY(sys::read_some(input.fd(), answer)) > 0 &&
+           (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 Result<int> run_prune(Context& context, const Parsed& args) {

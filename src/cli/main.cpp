@@ -124,12 +124,23 @@ Result<> apply_globals(const Parsed& globals, Context& context) {
 
 using Words = std::span<const std::string_view>;
 
+/// An unknown verb; when its help was asked for in runc's words, which its users' scripts may look
+/// for.
+Error unknown_verb_of(std::span<const Verb* const> verbs, std::string_view name, Words rest) {
+    Error unknown = unknown_verb(verbs, name);
+    const bool help = std::any_of(rest.begin(), rest.end(), [](std::string_view word) {
+        return word == "-h" || word == "--help";
+    });
+    return help ? std::move(unknown).within(fmt::format("No help topic for '{}'", printable(name)))
+                : std::move(unknown);
+}
+
 Result<int> run_verb(const Verb& verb, std::string path, Words words, Context& context) {
     context.reporter.verb = path;
     if (!verb.inner.empty() && !words.empty() && !words.front().starts_with('-')) {
         const Verb* inner = find_verb(verb.inner, words.front());
         if (inner == nullptr) {
-            return fail(unknown_verb(verb.inner, words.front()));
+            return fail(unknown_verb_of(verb.inner, words.front(), words.subspan(1)));
         }
         path += fmt::format(" {}", inner->name);
         return run_verb(*inner, std::move(path), words.subspan(1), context);
@@ -172,14 +183,7 @@ Result<int> run_program(Words words, Context& context) {
     const Words rest = Words(globals.positionals).subspan(1);
     const Verb* verb = find_verb(all_verbs(), name);
     if (verb == nullptr) {
-        Error unknown = unknown_verb(all_verbs(), name);
-        const bool help = std::any_of(rest.begin(), rest.end(), [](std::string_view word) {
-            return word == "-h" || word == "--help";
-        });
-        // In runc's words, which its users' scripts may look for.
-        return fail(
-            help ? std::move(unknown).within(fmt::format("No help topic for '{}'", printable(name)))
-                 : std::move(unknown));
+        return fail(unknown_verb_of(all_verbs(), name, rest));
     }
     return run_verb(*verb, std::string(verb->name), rest, context);
 }

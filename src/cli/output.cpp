@@ -6,6 +6,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "platform/file.h"
+#include "platform/standard_stream.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
@@ -15,10 +16,7 @@ namespace {
 constexpr std::size_t kMaxLineBytes = 8192;
 
 Result<> write_to(int number, std::string_view text) {
-    sys::Fd fd(number);
-    Result<> written = sys::write_all(fd, text);
-    fd.release();  // standard descriptors stay open
-    return written;
+    return sys::write_all(sys::StandardStream(number).fd(), text);
 }
 
 }  // namespace

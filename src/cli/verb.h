@@ -9,6 +9,9 @@
 //   help.h       help texts from the table
 //   output.h     standard output, standard error, the log file
 //   table.h      columns
+//   containers.h, image_verbs.h, run_options.h   what several verbs share
+//   progress.h   a pull as a person sees it     stats_json.h   what `events` prints
+//   duration.h, volume.h   values of options    places.h, version.h   defaults; this build
 
 #include <optional>
 #include <span>

@@ -41,7 +41,8 @@ Result<int> run_help(Context&, const Parsed& args) {
     for (const std::string_view word : args.positionals) {
         verb = find_verb(verbs, word);
         if (verb == nullptr) {
-            return fail(unknown_verb(verbs, word));
+            return fail(unknown_verb(verbs, word)
+                            .within(fmt::format("No help topic for '{}'", printable(word))));
         }
         path += path.empty() ? "" : " ";
         path += verb->name;

@@ -10,6 +10,7 @@
 //   random.h     randomness, injected; a seeded one for tests
 //   uuid.h       time-ordered container IDs (UUIDv7)
 //   trace.h      where the time goes, for --debug
+//   overloaded.h one callable of several, for std::visit
 //   fault.h      named points at which a test can make the next step fail
 
 #include "core/limits.h"

@@ -8,10 +8,10 @@ namespace knarr {
 
 /// A named point of multi-step work at which a test can make the next step fail or the process die.
 ///
-///     KNARR_TRY(fault_point("create.cgroup"), "create {}", id);
+///     KNARR_TRY(fault_point("create.made"), "create {}", id);
 ///
-/// Test builds (KNARR_FAULTS defined) read the environment once: KNARR_FAULT="create.cgroup" makes
-/// the point fail with Errc::internal, "create.cgroup=kill" sends SIGKILL to the own process.
+/// Test builds (KNARR_FAULTS defined) read the environment: KNARR_FAULT="create.made" makes the
+/// point fail with Errc::internal, "create.made=kill" sends SIGKILL to the own process.
 /// In release builds the function is empty and the name is not in the binary.
 #ifdef KNARR_FAULTS
 Result<> fault_point(std::string_view name);

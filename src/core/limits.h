@@ -1,6 +1,6 @@
 #pragma once
-// Every bound that knarr enforces. Two policies; each bound has one home here, and the error for
-// exceeding it names the bound, its value and the setting ("limits.NAME" of the config file).
+// Bounds that more than one room holds, or that a policy moves. One that a single file holds stands
+// there. The error for exceeding a bound names it and its value.
 
 #include <cstdint>
 #include <string_view>
@@ -13,28 +13,27 @@ inline constexpr std::uint64_t kKiB = 1024, kMiB = 1024 * kKiB, kGiB = 1024 * kM
 
 /// Bounds that do not depend on the policy.
 namespace limits {
-inline constexpr std::size_t kMaxIdBytes = 128;         // Z1
-inline constexpr std::uint64_t kMaxContainers = 1024;   // Z1
-inline constexpr std::size_t kMaxReferenceBytes = 512;  // Z2
-inline constexpr std::size_t kMaxLayers = 128;          // Z2
+inline constexpr std::size_t kMaxIdBytes = 128;
+inline constexpr std::uint64_t kMaxContainers = 1024;
+inline constexpr std::size_t kMaxReferenceBytes = 512;
+inline constexpr std::size_t kMaxLayers = 128;
 inline constexpr std::size_t kMaxManifestBytes = size::kMiB;
 inline constexpr std::size_t kMaxImageConfigBytes = size::kMiB;
 inline constexpr std::size_t kMaxInFlightBlobs = 256;
 inline constexpr std::size_t kMaxBundleConfigBytes = 4 * size::kMiB;  // runtime config.json
 inline constexpr std::size_t kMaxStateBytes = 8 * size::kMiB;         // a container's record
 inline constexpr std::size_t kMaxJsonDepth = 64;
-inline constexpr int kMaxSymlinkDepth = 40;  // Y2
+inline constexpr int kMaxSymlinkDepth = 40;
 inline constexpr std::size_t kMaxPathBytes = 4096;
 inline constexpr std::size_t kMaxXattrBytes = size::kMiB;     // all of one tar entry, with names
 inline constexpr std::size_t kMaxHttpBodyBytes = size::kMiB;  // tokens, error bodies
-inline constexpr int kPullTimeoutSeconds = 300;               // I11: without progress
+inline constexpr int kPullTimeoutSeconds = 300;               // without progress
 inline constexpr int kLockWaitSeconds = 10;                   // for another knarr on one container
 inline constexpr int kKillWaitSeconds = 10;                   // until a SIGKILLed process is gone
-inline constexpr int kStartTimeoutSeconds = 60;               // Z3
-inline constexpr int kStopGraceSeconds = 30;                  // Z3
+inline constexpr int kStartTimeoutSeconds = 60;
 }  // namespace limits
 
-/// Bounds that the operator chooses by policy, and can set one by one.
+/// Bounds that the operator chooses by policy (--policy).
 struct Limits {
     std::string_view policy = "default";
     std::uint64_t max_layer_bytes = 16 * size::kGiB;   // decompressed

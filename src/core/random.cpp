@@ -5,6 +5,8 @@
 
 #include <sys/random.h>
 
+#include <fmt/format.h>
+
 namespace knarr {
 namespace {
 
@@ -26,6 +28,12 @@ public:
 Random& system_random() {
     static SystemRandom random;
     return random;
+}
+
+std::string random_name() {
+    std::uint64_t salt = 0;
+    system_random().fill(std::as_writable_bytes(std::span(&salt, 1)));
+    return fmt::format("{:016x}", salt);
 }
 
 void SeededRandom::fill(std::span<std::byte> bytes) {

@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 
 namespace knarr {
 
@@ -15,6 +16,9 @@ public:
 
 /// The kernel's generator (getrandom).
 Random& system_random();
+
+/// 16 random hexadecimal digits, for a name that nobody else has.
+std::string random_name();
 
 /// A deterministic generator for tests and simulation (splitmix64).
 class SeededRandom : public Random {

@@ -21,7 +21,6 @@ public:
 
     /// `memory`: kBytes, zeroed, shared with processes that are cloned later; outlives the trace.
     void open(void* memory) noexcept;
-    bool is_open() const noexcept { return page_ != nullptr; }
 
     /// What is behind us now. Marks beyond what the memory holds are dropped.
     void mark(std::string_view what, TraceSide side = TraceSide::parent) noexcept;

@@ -9,6 +9,7 @@
 #include "bundle/read.h"
 #include "core/text.h"
 #include "engine/attend.h"
+#include "engine/conclude.h"
 #include "engine/criu.h"
 #include "engine/destroy.h"
 #include "engine/handed_over.h"
@@ -260,10 +261,7 @@ Result<int> restore_container(const Context& context, const RestoreRequest& requ
     Result<sys::Fd> process = restore_processes(context, request, wanted, plan, *dir, record);
     if (!process) {
         remove_pid_file(request.pid_file);
-        const Result<> gone = destroy(context, std::move(*dir), record);
-        if (!gone) {
-            context.warn(gone.error().message);
-        }
+        undo(context, std::move(*dir), record);
         return fail(std::move(process).error().within(what));
     }
     dir.reset();

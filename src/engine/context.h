@@ -2,12 +2,15 @@
 // engine: what a user asks for. Behind include/knarr/engine.h, which is all that a front door sees.
 //
 //   new_container.h   create and run, the one way from a Bundle to a record on disk
+//   conclude.h        what becomes of a container when its program has ended, or never began
+//   plan.h            what a start would do
 //   run_image.h       `run IMAGE`: pulled, seen through, made a Bundle of, then new_container.h
 //   exec.h            exec: exec_process.h says what runs, kept_config.h what the container is
 //   attend.h          a program in the foreground: signals, exit code
 //   console.h         who gets a terminal's other side; relay.h, flow.h: we do
 //   handed_over.h     inherited descriptors, pid files, pidfds
 //   notify.h          sd_notify; hook_output.h: where hooks write to
+//   seccomp_agent.h   who gets the listener of a container's filter
 //   operate.h         start, kill, state, list, wait          destroy.h   delete, and undo
 //   pause.h           pause, resume                  processes.h   ps
 //   checkpoint.h      checkpoint, restore: criu.h    features.h    what config.json may ask for

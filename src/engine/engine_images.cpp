@@ -5,6 +5,7 @@
 #include "engine/policy.h"
 #include "engine/run_image.h"
 #include "image/image_list.h"
+#include "image/load.h"
 #include "image/login.h"
 #include "image/names.h"
 #include "image/pull.h"

@@ -1,7 +1,6 @@
 #include "engine/new_container.h"
 
 #include <algorithm>
-#include <csignal>
 #include <optional>
 
 #include <fcntl.h>
@@ -15,6 +14,7 @@
 #include "core/text.h"
 #include "core/trace.h"
 #include "engine/attend.h"
+#include "engine/conclude.h"
 #include "engine/console.h"
 #include "engine/destroy.h"
 #include "engine/handed_over.h"
@@ -24,12 +24,9 @@
 #include "engine/record.h"
 #include "engine/seccomp_agent.h"
 #include "platform/cgroup.h"
-#include "platform/cgroup_files.h"
-#include "platform/cgroup_stats.h"
 #include "platform/file.h"
 #include "platform/mounts_below.h"
 #include "platform/network_maker.h"
-#include "platform/oom_watch.h"
 #include "platform/pidfd.h"
 #include "platform/signal.h"
 #include "platform/task.h"
@@ -172,14 +169,6 @@ struct Standing {
 };
 
 enum class Gate : std::uint8_t { socket, in_process };
-
-/// After a failure: what there is goes. A second failure is a warning; the first one is returned.
-void undo(const Context& context, LockedDir dir, const Record& record) {
-    const Result<> gone = destroy(context, std::move(dir), record);
-    if (!gone) {
-        context.warn(gone.error().message);
-    }
-}
 
 Result<runtime::Launched> launch(const LockedDir& dir,
                                  Record& record,
@@ -331,69 +320,7 @@ Result<> go(Standing& standing) {
     return run_poststart(standing.record);
 }
 
-/// Why a program that SIGKILL ended is not there any more, while its cgroup still is.
-void tell_if_out_of_memory(const Context& context, const Record& record, int code) {
-    constexpr int kKilled = 128 + SIGKILL;
-    if (code != kKilled || !record.cgroup) {
-        return;
-    }
-    const sys::CgroupFiles files(*record.cgroup);
-    if (sys::memory_kills(files) == 0) {
-        return;
-    }
-    const auto memory = sys::cgroup_statistics(
-                            [&](std::string_view controller, const std::string& file) {
-                                return files.read(controller, file);
-                            },
-                            files.v2(),
-                            {})
-                            .memory;
-    std::string text = fmt::format("container {} was killed: out of memory", record.id);
-    if (memory && memory->memory.limit) {
-        text += fmt::format(": its limit is {}", human_size(*memory->memory.limit));
-        text += memory->memory.max
-                    ? fmt::format(", its peak use {}", human_size(*memory->memory.max))
-                    : "";
-        text += "; raise linux.resources.memory.limit (--memory)";
-    } else {
-        text += ": without a limit of its own, by one above it or for want of the host's memory";
-    }
-    context.warn(text);
-}
-
 }  // namespace
-
-Result<> conclude(const Context& context, const NewContainer& wanted, Record record, int code) {
-    Result<LockedDir> dir = context.root.lock(wanted.id);
-    if (!dir) {
-        return dir.error().code == Errc::not_found ? Result<>{} : fail(std::move(dir).error());
-    }
-    const auto now = KNARR_TRY(load_record(dir->fd(), context.root.path() + "/" + record.id));
-    if (!now || now->pid != record.pid || now->pid_start_ticks != record.pid_start_ticks) {
-        return {};  // another container took the ID
-    }
-    if (wanted.auto_remove) {
-        return destroy(context, std::move(*dir), record);
-    }
-    if (record.cgroup) {
-        // What stays of a stopped container is its record and its files; `delete` need not come.
-        // With --keep it will, and until then the cgroup's counters can be read, as with runc.
-        Result<> gone = sys::kill_cgroup(*record.cgroup);
-        if (gone && !wanted.keep_cgroup) {
-            gone = remove_place(context, record);
-        }
-        if (gone && !wanted.keep_cgroup) {
-            record.cgroup.reset();
-            record.unit.reset();
-            record.resctrl.reset();
-        } else if (!gone) {
-            context.warn(gone.error().message);
-        }
-    }
-    record.status = ContainerState::stopped;
-    record.exit_code = code;
-    return save_record(*dir, record);
-}
 
 Result<NewContainer> read_request(const BundleRequest& request) {
     ContainerId id = KNARR_TRY(ContainerId::parse(request.id));

@@ -57,8 +57,5 @@ Result<runtime::LaunchPlan> plan_container(const Context& context,
 Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan);
 /// Takes the ID, and with it the place of a create that was killed.
 Result<LockedDir> take_id(const Context& context, const ContainerId& id);
-/// The container has ended in our hands: remove it, or keep it with its exit code. Somebody may
-/// have removed it already.
-Result<> conclude(const Context& context, const NewContainer& wanted, Record record, int code);
 
 }  // namespace knarr::engine

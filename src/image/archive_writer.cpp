@@ -17,12 +17,6 @@ namespace {
 
 constexpr std::size_t kBlock = 512, kMaxName = 100;
 
-std::string random_suffix() {
-    std::uint64_t salt = 0;
-    system_random().fill(std::as_writable_bytes(std::span(&salt, 1)));
-    return fmt::format("{:016x}", salt);
-}
-
 /// A ustar header. The same image gives the same archive: no times, no owners.
 /// Source: POSIX pax(1) "ustar Interchange Format"; GNU tar's base 256 for sizes of 8 GiB and more.
 std::array<char, kBlock> header_of(const std::string& name, std::uint64_t size) {
@@ -205,7 +199,7 @@ Result<std::unique_ptr<FileSink>> tar_file_sink(const std::string& path) {
     if (there && !S_ISREG(KNARR_TRY(sys::stat_of(*there)).st_mode)) {
         return tar_sink(KNARR_TRY(sys::open_path(path, O_WRONLY)));
     }
-    std::string staged = fmt::format(".{}.{}", name.substr(0, 200), random_suffix());
+    std::string staged = fmt::format(".{}.{}", name.substr(0, 200), random_name());
     // Images may hold secrets: as docker, only the owner may read.
     sys::Fd file =
         KNARR_TRY(sys::open_at(directory, staged, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600),

@@ -1,4 +1,6 @@
-// Archives into the store: which kind it is, and which images are in it.
+// Which kind of archive it is, and which images are in it.
+#include "image/load.h"
+
 #include <algorithm>
 #include <array>
 #include <functional>
@@ -10,10 +12,10 @@
 #include "image/file_tree.h"
 #include "image/layout_source.h"
 #include "image/pull.h"
-#include "image/save.h"
 #include "layer/inflate.h"
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/standard_stream.h"
 
 namespace knarr::image {
 namespace {
@@ -35,10 +37,7 @@ Result<sys::Fd> open_input(const std::string& path) {
     if (!path.empty()) {
         return sys::open_path(path, O_RDONLY);
     }
-    sys::Fd in(0);
-    auto copy = sys::duplicate(in);
-    in.release();  // standard descriptors stay open
-    return copy;
+    return sys::duplicate(sys::StandardStream(0).fd());
 }
 
 /// The archive as a file that can be read anywhere: what comes through a pipe, and what is

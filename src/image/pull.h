@@ -8,7 +8,9 @@
 //   layout_source.h, docker_archive.h                oci:DIR, oci-archive:FILE, docker-archive:FILE
 //   pull.h         source -> store, verified while it streams, unpacked as it comes
 //   image_list.h   list, inspect, remove      names.h   tag, untag, history
-//   upkeep.h       prune, verify, df          save.h    save and load
+//   upkeep.h       prune, verify, df          save.h, load.h   archives; archive_writer.h writes,
+//   file_tree.h, archive_index.h              and these read, the files that they consist of
+//   layer_pull.h   the layers of one image, side by side
 //
 // In: a reference or a path. Out: blobs and layer directories in the store, and the reference that
 // keeps them. Nothing is visible under the reference before all of it is there.

@@ -8,6 +8,7 @@
 #include "image/image_list.h"
 #include "image/reference.h"
 #include "platform/file.h"
+#include "platform/standard_stream.h"
 #include "spec/json_writer.h"
 
 namespace knarr::image {
@@ -147,10 +148,7 @@ Result<std::unique_ptr<FileSink>> open_sink(const SaveRequest& request) {
         return directory_sink(request.path);
     }
     if (request.path.empty()) {
-        sys::Fd out(1);
-        auto copy = sys::duplicate(out);
-        out.release();  // standard descriptors stay open
-        return tar_sink(KNARR_TRY(std::move(copy), "standard output"));
+        return tar_sink(KNARR_TRY(sys::duplicate(sys::StandardStream(1).fd()), "standard output"));
     }
     return tar_file_sink(request.path);
 }

@@ -4,7 +4,9 @@
 //
 //   fd.h file.h node.h disk.h xattr.h     descriptors; files beneath a root (openat2); what has to
 //                                         reach the disk; attributes
-//   mount.h mountinfo.h                   the mount API by descriptor; /proc/PID/mountinfo
+//   mount.h mountinfo.h mounts_below.h    the mount API by descriptor; /proc/PID/mountinfo, and
+//   what
+//                                         of it lies below a directory
 //   process.h pidfd.h task.h signal.h     clone3, namespaces; processes that cannot be mistaken;
 //   user_namespace.h                      properties of our own process; signals to be read; IDs
 //   network_maker.h                       a network namespace, made while we do something else
@@ -15,13 +17,18 @@
 //   cgroup.h cgroup_devices.h             cgroup directories and texts; v2 device programs
 //   cgroup_freeze.h cgroup_files.h        a cgroup that stands still; its files, read and changed
 //   cgroup_stats.h oom_watch.h            what it has used; when it runs out of memory
-//   seccomp.h, seccomp_tree.h, seccomp_bpf.h, syscall_table.h
+//   process_cgroup.h cgroup_write.h       the cgroups of a process; one write to a cgroup's file
+//   resctrl.h netlink.h                   classes of caches and memory bandwidth; network
+//   interfaces seccomp.h, seccomp_tree.h, seccomp_bpf.h, syscall_table.h
 //                                         the seccomp filter: policy -> tree -> BPF; call numbers
+//   seccomp_listener.h seccomp_probe.h    its listener; which of its flags this kernel knows
 //   capability.h                          names and sets of capabilities
 //   socket.h unix_socket.h terminal.h     packets with descriptors; sockets by path; terminals
+//   descriptor_packet.h pipe_owner.h      how such packets are laid out; pipes become the user's
 //   raw_terminal.h                        the caller's terminal, raw while a container's is shown
 //   path_access.h                         which directory on the way is closed to us
-//   environment.h                         the caller's environment, out of a container's sight
+//   environment.h standard_stream.h       the caller's environment, out of a container's sight; its
+//                                         three streams
 //   patience.h                            waiting where only asking again helps
 //   host_facts.h                          what this host can do, probed once, passed in as a value
 

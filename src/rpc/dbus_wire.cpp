@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/overloaded.h"
+
 namespace knarr::rpc::dbus {
 
 namespace {
@@ -18,11 +20,6 @@ enum class Field : std::uint8_t {
     destination = 6,
     sender = 7,
     signature = 8,
-};
-
-template <typename... Fs>
-struct Overloaded : Fs... {
-    using Fs::operator()...;
 };
 
 std::uint32_t number(std::string_view four, bool big_endian) {

@@ -1,5 +1,6 @@
 #pragma once
-// rpc: how knarr talks to other programs: here knarr <-> knarr-pull; to systemd see systemd.h.
+// rpc: how knarr talks to other programs: here knarr <-> knarr-pull; to systemd see systemd.h,
+// which stands on dbus_bus.h (one connection) and dbus_wire.h (its messages as bytes).
 //
 // knarr-pull is the only program that speaks to a network. It has no rights and no store: it gets
 // requests over a SOCK_SEQPACKET pair, puts the bytes it fetches into pipes, and sends those of

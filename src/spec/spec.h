@@ -8,6 +8,8 @@
 //   registry.h        tokens, error bodies, credentials files
 //   json_reader.h     a checked JSON value, for the records that other rooms keep
 //   json_writer.h     JSON text, for records and --json output
+//   json_fields.h     one list of fields for both directions; runtime_*_fields.h are such lists
+//   json_tree.h utf8.h  what a checked value stands on: the parsed tree, valid texts
 //
 // Rules: unknown members are ignored; a wrong type, a value out of range, an unknown name or a
 // contradiction is refused, and the error names the JSON path. Every decoder bounds its input by

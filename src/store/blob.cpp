@@ -134,9 +134,7 @@ Result<BlobWriter> Store::write_blob(const spec::Digest& digest, std::uint64_t s
         writer.exists_ = true;
         return writer;
     }
-    std::uint64_t salt = 0;
-    system_random().fill(std::as_writable_bytes(std::span(&salt, 1)));
-    std::string name = fmt::format("{}.{:016x}", digest.hex(), salt);
+    std::string name = fmt::format("{}.{}", digest.hex(), random_name());
     writer.blobs_ = KNARR_TRY(sys::duplicate(blobs_));
     writer.ingest_ = KNARR_TRY(sys::duplicate(ingest_));
     // Nobody may look between the file's birth and its lock: it would look abandoned.

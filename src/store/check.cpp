@@ -42,8 +42,6 @@ Result<bool> Store::quarantine_if_damaged(const spec::Digest& digest) const {
     if (check && check->found == digest) {
         return false;
     }
-    std::uint64_t salt = 0;
-    system_random().fill(std::as_writable_bytes(std::span(&salt, 1)));
     const sys::FileLock lock = KNARR_TRY(
         sys::FileLock::acquire(dir_, std::string(kStoreLock), sys::FileLock::Kind::exclusive));
     const std::string shard(digest.hex().substr(0, 2)), name(digest.hex());
@@ -53,7 +51,7 @@ Result<bool> Store::quarantine_if_damaged(const spec::Digest& digest) const {
     if (!now || now->st_ino != KNARR_TRY(sys::stat_of(file)).st_ino) {
         return true;  // another process was first, and a sound one may be in its place already
     }
-    KNARR_TRY(sys::rename_at(dir, name, quarantine_, fmt::format("{}.{:016x}", name, salt)),
+    KNARR_TRY(sys::rename_at(dir, name, quarantine_, fmt::format("{}.{}", name, random_name())),
               "quarantine blob {}",
               digest.text());
     KNARR_TRY(sys::sync_fd(dir), "quarantine blob {}", digest.text());

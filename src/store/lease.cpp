@@ -52,12 +52,10 @@ Result<> Lease::protect(const std::vector<spec::Digest>& digests) const {
 }
 
 Result<Lease> Store::lease() const {
-    std::uint64_t salt = 0;
-    system_random().fill(std::as_writable_bytes(std::span(&salt, 1)));
     Lease lease;
     lease.store_ = KNARR_TRY(sys::duplicate(dir_));
     lease.leases_ = KNARR_TRY(sys::duplicate(leases_));
-    std::string name = fmt::format("{:016x}", salt);
+    std::string name = random_name();
     // No collector looks between the file's birth and its lock: it would look abandoned.
     const sys::FileLock lock = KNARR_TRY(
         sys::FileLock::acquire(dir_, std::string(kStoreLock), sys::FileLock::Kind::shared));

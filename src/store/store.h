@@ -29,7 +29,6 @@
 
 namespace knarr::store {
 
-inline constexpr std::string_view kDefaultRoot = "/var/lib/knarr";
 /// Held shared while a lease is written, exclusively while something is judged to be garbage.
 inline constexpr std::string_view kStoreLock = "lock";
 

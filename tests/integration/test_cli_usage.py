@@ -63,10 +63,11 @@ def test_a_typing_error_gets_the_nearest_word(knarr, words, hint):
 
 
 def test_help_of_an_unknown_verb_is_refused_in_runcs_words(knarr):
-    result = knarr("strt", "-h")
-    assert result.returncode == 2
-    assert "No help topic for 'strt': unknown verb" in result.stderr
-    assert "did you mean start?" in result.stderr
+    for words in (["strt", "-h"], ["help", "strt"], ["container", "strt", "--help"]):
+        result = knarr(*words)
+        assert result.returncode == 2
+        assert "No help topic for 'strt': unknown verb" in result.stderr, words
+        assert "did you mean start?" in result.stderr
 
 
 @pytest.mark.parametrize("words", [

@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
+#include "core/overloaded.h"
 #include "core/text.h"
 #include "core/trace.h"
 #include "platform/environment.h"
@@ -22,11 +23,6 @@
 namespace knarr::runtime {
 
 namespace {
-
-template <typename... Fs>
-struct Overloaded : Fs... {
-    using Fs::operator()...;
-};
 
 /// Each v1 hierarchy by its own entry.
 Result<> enter_cgroups(const sys::Fd& socket) {

@@ -1,0 +1,83 @@
+#include "engine/conclude.h"
+
+#include <csignal>
+
+#include "core/text.h"
+#include "engine/destroy.h"
+#include "engine/live.h"
+#include "platform/cgroup.h"
+#include "platform/cgroup_files.h"
+#include "platform/cgroup_stats.h"
+#include "platform/oom_watch.h"
+
+namespace knarr::engine {
+
+void undo(const Context& context, LockedDir dir, const Record& record) {
+    const Result<> gone = destroy(context, std::move(dir), record);
+    if (!gone) {
+        context.warn(gone.error().message);
+    }
+}
+
+void tell_if_out_of_memory(const Context& context, const Record& record, int code) {
+    constexpr int kKilled = 128 + SIGKILL;
+    if (code != kKilled || !record.cgroup) {
+        return;
+    }
+    const sys::CgroupFiles files(*record.cgroup);
+    if (sys::memory_kills(files) == 0) {
+        return;
+    }
+    const auto memory = sys::cgroup_statistics(
+                            [&](std::string_view controller, const std::string& file) {
+                                return files.read(controller, file);
+                            },
+                            files.v2(),
+                            {})
+                            .memory;
+    std::string text = fmt::format("container {} was killed: out of memory", record.id);
+    if (memory && memory->memory.limit) {
+        text += fmt::format(": its limit is {}", human_size(*memory->memory.limit));
+        text += memory->memory.max
+                    ? fmt::format(", its peak use {}", human_size(*memory->memory.max))
+                    : "";
+        text += "; raise linux.resources.memory.limit (--memory)";
+    } else {
+        text += ": without a limit of its own, by one above it or for want of the host's memory";
+    }
+    context.warn(text);
+}
+
+Result<> conclude(const Context& context, const NewContainer& wanted, Record record, int code) {
+    Result<LockedDir> dir = context.root.lock(wanted.id);
+    if (!dir) {
+        return dir.error().code == Errc::not_found ? Result<>{} : fail(std::move(dir).error());
+    }
+    const auto now = KNARR_TRY(load_record(dir->fd(), context.root.path() + "/" + record.id));
+    if (!now || now->pid != record.pid || now->pid_start_ticks != record.pid_start_ticks) {
+        return {};  // another container took the ID
+    }
+    if (wanted.auto_remove) {
+        return destroy(context, std::move(*dir), record);
+    }
+    if (record.cgroup) {
+        // What stays of a stopped container is its record and its files; `delete` need not come.
+        // With --keep it will, and until then the cgroup's counters can be read, as with runc.
+        Result<> gone = sys::kill_cgroup(*record.cgroup);
+        if (gone && !wanted.keep_cgroup) {
+            gone = remove_place(context, record);
+        }
+        if (gone && !wanted.keep_cgroup) {
+            record.cgroup.reset();
+            record.unit.reset();
+            record.resctrl.reset();
+        } else if (!gone) {
+            context.warn(gone.error().message);
+        }
+    }
+    record.status = ContainerState::stopped;
+    record.exit_code = code;
+    return save_record(*dir, record);
+}
+
+}  // namespace knarr::engine
