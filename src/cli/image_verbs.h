@@ -5,6 +5,8 @@
 
 namespace knarr::cli {
 
+// image_import.cpp, image_mount.cpp
+extern const Verb kImport, kImageMount, kImageUnmount;
 // image_upkeep.cpp
 extern const Verb kImageGc, kImagePrune, kImageVerify, kImageDf;
 

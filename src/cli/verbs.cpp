@@ -1,6 +1,7 @@
 #include <array>
 
 #include "cli/help.h"
+#include "cli/image_verbs.h"
 #include "cli/verb.h"
 #include "core/text.h"
 
@@ -8,12 +9,12 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array kVerbs{&kRun,    &kExec,       &kPlan,    &kCreate,    &kStart,  &kState,
-                            &kKill,   &kDelete,     &kPause,   &kResume,    &kUpdate, &kPs,
-                            &kEvents, &kCheckpoint, &kRestore, &kList,      &kPull,   &kImages,
-                            &kRmi,    &kTag,        &kUntag,   &kHistory,   &kSave,   &kLoad,
-                            &kLogin,  &kLogout,     &kImage,   &kContainer, &kSpec,   &kFeatures,
-                            &kInfo,   &kVersion,    &kHelp};
+constexpr std::array kVerbs{&kRun,      &kExec,       &kPlan,    &kCreate,  &kStart,     &kState,
+                            &kKill,     &kDelete,     &kPause,   &kResume,  &kUpdate,    &kPs,
+                            &kEvents,   &kCheckpoint, &kRestore, &kList,    &kPull,      &kImages,
+                            &kRmi,      &kTag,        &kUntag,   &kHistory, &kSave,      &kLoad,
+                            &kImport,   &kLogin,      &kLogout,  &kImage,   &kContainer, &kSpec,
+                            &kFeatures, &kInfo,       &kVersion, &kHelp};
 constexpr std::array kContainerVerbs{&kRun,
                                      &kExec,
                                      &kCreate,

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "engine/container_data.h"
+#include "engine/image_mounts.h"
 #include "image/image_list.h"
 #include "image/upkeep.h"
 
@@ -26,6 +27,18 @@ Result<Upkeep> open_upkeep(const std::string& data_root) {
     for (const ContainerUse& one : uses) {
         use.layers.insert(one.chain.begin(), one.chain.end());
     }
+    std::vector<ImageMount> mounts = KNARR_TRY(mounts_in_use(data_root));
+    for (const ImageMount& mount : mounts) {
+        use.layers.insert(mount.chain.begin(), mount.chain.end());
+    }
+    use.mounted_at = [mounts = std::move(mounts)](const image::Image& image) {
+        for (const ImageMount& mount : mounts) {
+            if (mount.seen.id == image.id.text()) {
+                return mount.seen.path;
+            }
+        }
+        return std::string();
+    };
     use.users = [uses = std::move(uses)](const image::Image& image) {
         std::vector<std::string> users;
         for (const ContainerUse& one : uses) {
@@ -43,6 +56,15 @@ Result<Upkeep> open_upkeep(const std::string& data_root) {
 Result<RemovedImage> remove_image(const std::string& data_root, std::string_view text) {
     const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root));
     return image::remove_image(upkeep.store, text, upkeep.use);
+}
+
+Result<std::string> import_image(const std::string& data_root,
+                                 const image::ImportRequest& request,
+                                 const Limits& limits,
+                                 const PullProgressFn& progress) {
+    const auto store = KNARR_TRY(store::Store::open(data_root));
+    const store::Lease lease = KNARR_TRY(store.lease());
+    return KNARR_TRY(image::import_image(store, lease, request, limits, progress)).id.text();
 }
 
 Result<RemovedGarbage> collect_garbage(const std::string& data_root) {

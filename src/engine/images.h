@@ -5,16 +5,24 @@
 #include <string>
 #include <string_view>
 
+#include "core/limits.h"
+#include "image/import.h"
 #include "knarr/image.h"
 #include "knarr/result.h"
 
 namespace knarr::engine {
 
 /// Removes a reference of an image, and with the last one the image.
-/// Errors: image_not_found; image_in_use, naming the container.
+/// Errors: image_not_found; image_in_use, naming the container or the mount.
 Result<RemovedImage> remove_image(const std::string& data_root, std::string_view text);
 
-/// Removes what no image, container or running pull needs.
+/// Stores a root file system as an image of one layer (image/import.h). Its ID.
+Result<std::string> import_image(const std::string& data_root,
+                                 const image::ImportRequest& request,
+                                 const Limits& limits,
+                                 const PullProgressFn& progress);
+
+/// Removes what no image, container, mount or running pull needs.
 Result<RemovedGarbage> collect_garbage(const std::string& data_root);
 Result<PrunedImages> prune_images(const std::string& data_root, const PruneRequest& request);
 Result<StoreUsage> image_usage(const std::string& data_root);

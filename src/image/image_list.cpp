@@ -331,9 +331,16 @@ Result<RemovedImage> remove_image(const store::Store& store,
     std::set<spec::Digest> blobs;
     if (image) {
         const std::vector<Image> same = KNARR_TRY(images_by_digest(store, image->id.hex(), {}));
-        const std::vector<std::string> users = same.size() <= doomed.size() && use.users
-                                                   ? use.users(*image)
-                                                   : std::vector<std::string>();
+        const bool last = same.size() <= doomed.size();
+        const std::vector<std::string> users =
+            last && use.users ? use.users(*image) : std::vector<std::string>();
+        const std::string mount = last && use.mounted_at ? use.mounted_at(*image) : std::string();
+        if (!mount.empty()) {
+            return fail(
+                Error{.code = Errc::image_in_use,
+                      .message = fmt::format("image {} is mounted at {}", printable(text), mount),
+                      .hint = fmt::format("knarr image unmount {} first", printable(text))});
+        }
         if (!users.empty()) {
             return fail(Error{
                 .code = Errc::image_in_use,

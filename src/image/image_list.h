@@ -57,13 +57,16 @@ Result<std::string> inspect_image(const store::Store& store, std::string_view te
 struct ImageUse {
     /// The IDs of the containers that use the image.
     std::function<std::vector<std::string>(const Image&)> users = {};
-    /// Chain IDs that containers need, whatever image they came with.
+    /// Where the image is mounted on the host; empty: nowhere.
+    std::function<std::string(const Image&)> mounted_at = {};
+    /// Chain IDs that containers and mounts need, whatever image they came with.
     std::set<spec::Digest> layers = {};
 };
 
 /// Removes a reference; with the last one of an image also what only that image needed. By ID or
 /// digest, all its references go. Waits for no pull: what one needs stays.
-/// Errors: image_not_found; image_in_use, naming the container, when the last reference would go.
+/// Errors: image_not_found; image_in_use, naming the container or mount, when the last reference
+/// would go.
 Result<RemovedImage> remove_image(const store::Store& store,
                                   std::string_view text,
                                   const ImageUse& use);

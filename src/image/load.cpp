@@ -8,19 +8,16 @@
 #include <fcntl.h>
 
 #include "core/core.h"
+#include "image/archive_input.h"
 #include "image/docker_archive.h"
 #include "image/file_tree.h"
 #include "image/layout_source.h"
 #include "image/pull.h"
 #include "layer/inflate.h"
-#include "platform/disk.h"
 #include "platform/file.h"
-#include "platform/standard_stream.h"
 
 namespace knarr::image {
 namespace {
-
-constexpr std::size_t kCopyBytes = size::kMiB;
 
 /// An image in the archive, under the names that it is to have; none: only its digest.
 struct Entry {
@@ -28,48 +25,15 @@ struct Entry {
     std::vector<std::string> names;
 };
 
-/// A file without a name in the store: it is gone with us, whatever happens.
-Result<sys::Fd> unnamed_file(const store::Store& store) {
-    return sys::open_path(store.root() + "/ingest", O_TMPFILE | O_RDWR, 0600);
-}
-
-Result<sys::Fd> open_input(const std::string& path) {
-    if (!path.empty()) {
-        return sys::open_path(path, O_RDONLY);
-    }
-    return sys::duplicate(sys::StandardStream(0).fd());
-}
-
 /// The archive as a file that can be read anywhere: what comes through a pipe, and what is
 /// compressed, is written to the disk first.
 Result<sys::Fd> plain_file(const store::Store& store, sys::Fd input, const Limits& limits) {
-    if (!S_ISREG(KNARR_TRY(sys::stat_of(input)).st_mode)) {
-        sys::Fd copy = KNARR_TRY(unnamed_file(store));
-        std::vector<char> buffer(kCopyBytes);
-        std::uint64_t bytes = 0;
-        while (const std::size_t got = KNARR_TRY(sys::read_some(input, buffer))) {
-            bytes += got;
-            if (bytes > limits.max_rootfs_bytes) {
-                return fail(Errc::limit_exceeded,
-                            "the archive has more than the {} bytes allowed",
-                            limits.max_rootfs_bytes);
-            }
-            KNARR_TRY(sys::write_all(copy, {buffer.data(), got}));
-        }
-        input = std::move(copy);
+    sys::Fd file = KNARR_TRY(regular_file(store, std::move(input), limits));
+    const Packing packing = KNARR_TRY(packing_of(file));
+    if (packing != Packing::gzip && packing != Packing::zstd) {
+        return file;
     }
-    std::array<char, 4> magic{};
-    const auto size = static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(input)).st_size);
-    if (size < magic.size()) {
-        return fail(Errc::invalid_image, "it has only {} bytes", size);
-    }
-    KNARR_TRY(sys::read_at(input, magic, 0));
-    const std::string_view begin(magic.data(), magic.size());
-    // Source: RFC 1952 section 2.3.1, RFC 8878 section 3.1.1.
-    if (!begin.starts_with("\x1f\x8b") && begin != "\x28\xb5\x2f\xfd") {
-        return input;
-    }
-    const sys::Fd packed = KNARR_TRY(sys::open_path(sys::fd_path(input), O_RDONLY));
+    const sys::Fd packed = KNARR_TRY(sys::open_path(sys::fd_path(file), O_RDONLY));
     sys::Fd plain = KNARR_TRY(unnamed_file(store));
     auto stream = KNARR_TRY(
         layer::LayerStream::open(packed, spec::Compression::none, limits.max_rootfs_bytes));
@@ -144,7 +108,7 @@ Result<std::vector<Entry>> entries_of(const Tree& tree, const std::string& path)
     return fail(Error{.code = Errc::invalid_image,
                       .message = "it holds neither oci-layout nor manifest.json: it is no archive "
                                  "of images",
-                      .hint = "a tar of files is none: docker import makes one of it"});
+                      .hint = "a tar of files is none: knarr image import makes one of it"});
 }
 
 }  // namespace

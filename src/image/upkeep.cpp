@@ -84,7 +84,8 @@ Result<PrunedImages> prune_images(const store::Store& store,
         if (!image) {
             continue;  // removed meanwhile, or a name that means another image or several
         }
-        if (use.users && !use.users(*image).empty()) {
+        if ((use.users && !use.users(*image).empty()) ||
+            (use.mounted_at && !use.mounted_at(*image).empty())) {
             continue;
         }
         blobs.merge(blobs_of(*image));

@@ -62,9 +62,8 @@ Result<> remount(Child& child, const step::Remount& step);
 Result<> mask_path(Child& child, const step::MaskPath& step);
 Result<> readonly_path(Child& child, const step::ReadonlyPath& step);
 Result<> enter_root(Child& child, const step::PivotRoot& step);
-/// Opens the source of a bind or root as a detached mount, with the IDs that it is shown with.
+/// Opens the source of a bind as a detached mount, with the IDs that it is shown with.
 Result<sys::Fd> open_bind_source(const step::Bind& step);
-Result<sys::Fd> open_root_source(const bundle::RootFs& rootfs);
 
 // device_steps.cpp
 Result<> make_device(Child& child, const step::MakeDevice& step);

@@ -123,6 +123,9 @@ Result<> open_gate_at(const sys::Fd& state_dir,
 /// Makes the listening socket `socket_name` (0600) in `state_dir` for LaunchIo::gate_listener.
 Result<sys::Fd> listen_gate(const sys::Fd& state_dir, const std::string& socket_name);
 
+/// A root file system as a detached mount, attached nowhere yet.
+Result<sys::Fd> open_root_source(const bundle::RootFs& rootfs);
+
 /// Runs hooks one after the other in the calling process's namespaces, each with `state` on stdin.
 /// Those that run inside are `confined`.
 /// Errors: hook_failed with the hook's path, its exit status or timeout.

@@ -18,6 +18,7 @@
 #include "runtime/launch/child.h"
 #include "runtime/launch/copy_up.h"
 #include "runtime/launch/id_maps.h"
+#include "runtime/launch/launch.h"
 
 namespace knarr::runtime {
 

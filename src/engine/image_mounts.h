@@ -1,0 +1,51 @@
+#pragma once
+// Images that are mounted on the host, read-only: DATA_ROOT/mounts/<64 hex of the image's ID>/ with
+//   use       which layers it stands on, and how often it was mounted (JSON)
+//   merged    where it is mounted
+// What is mounted counts as used: neither `rmi` nor a collector takes its layers. A record whose
+// mount is gone (a reboot, a kill) is removed by whoever sees it next. All of it is done with
+// lock_containers(exclusive) held.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "knarr/result.h"
+#include "spec/image.h"
+#include "store/store.h"
+
+namespace knarr::engine {
+
+/// An image whose files show in a directory of the host.
+struct MountedImage {
+    std::string id = {}, path = {};
+    std::uint64_t mounts = 0;  ///< how often it was mounted and not unmounted
+    std::vector<std::string> references = {};
+};
+enum class UnmountMode : std::uint8_t {
+    one,    ///< takes back one mount; the last one unmounts
+    all,    ///< unmounts however often it was mounted
+    force,  ///< the same, also when something below it is in use
+};
+
+/// A mounted image, and the chain IDs of its layers, lowest first.
+struct ImageMount {
+    MountedImage seen;
+    std::vector<spec::Digest> chain;
+};
+
+/// All that are mounted, by ID. Call with lock_containers(exclusive) held.
+Result<std::vector<ImageMount>> mounts_in_use(const std::string& data_root);
+
+/// Mounts a stored image's root file system, read-only; where. For root only. It stays until it is
+/// unmounted as often, and its image stays as long. Errors: image_not_found; unsupported.
+Result<std::string> mount_image(const std::string& data_root, std::string_view name);
+/// Its ID. Errors: wrong_state when it is not mounted; image_in_use when something is in use below
+/// it.
+Result<std::string> unmount_image(const std::string& data_root,
+                                  std::string_view name,
+                                  UnmountMode mode);
+Result<std::vector<MountedImage>> mounted_images(const std::string& data_root);
+
+}  // namespace knarr::engine

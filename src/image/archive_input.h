@@ -1,0 +1,28 @@
+#pragma once
+// What an archive is read from: a file, or what comes through a pipe, as a file that can be read
+// anywhere.
+
+#include <cstdint>
+#include <string>
+
+#include "core/limits.h"
+#include "platform/fd.h"
+#include "store/store.h"
+
+namespace knarr::image {
+
+/// A path of the operator's; empty: standard input.
+Result<sys::Fd> open_input(const std::string& path);
+
+/// The input itself where it is a regular file, else a copy without a name in the store, which is
+/// gone with the descriptor. Errors: limit_exceeded past the policy's bound on a root file system.
+Result<sys::Fd> regular_file(const store::Store& store, sys::Fd input, const Limits& limits);
+
+/// A new file without a name in the store.
+Result<sys::Fd> unnamed_file(const store::Store& store);
+
+enum class Packing : std::uint8_t { none, gzip, zstd, bzip2, xz };
+/// By the first bytes. Errors: invalid_image for a file that is too short for any archive.
+Result<Packing> packing_of(const sys::Fd& file);
+
+}  // namespace knarr::image
