@@ -56,12 +56,12 @@ SMOKE = [
 ELSEWHERE = [
     "attack_program", "attack_rootfs", "checkpoint", "cli_images", "cli_usage", "config_fields",
     "console_socket", "containerd", "docker", "embed", "errors", "features", "hostile_image",
-    "oci_bad_input", "oci_environment", "oci_faults", "oci_mounts", "oci_seccomp", "podman",
-    "podman_options", "podman_pods", "run_image_basics", "run_image_faults", "sd_notify",
+    "image_import", "oci_bad_input", "oci_environment", "oci_faults", "oci_mounts", "oci_seccomp", "peers_options",
+    "podman", "podman_options", "podman_pods", "run_image_basics", "run_image_faults", "sd_notify",
     "seccomp_notify", "socket_activation", "spec", "terminal"]
 USER = ["rootless", "rootless_cgroups", "podman_rootless"]
 # A container's life, its processes and its limits, with systemd making the cgroup.
-BY_SYSTEMD = ["oci_lifecycle", "pause", "ps", "update"]
+BY_SYSTEMD = ["oci_hooks", "oci_lifecycle", "pause", "ps", "update"]
 UNITS = ["platform_tests", "runtime_launch_tests", "engine_tests"]
 
 
@@ -75,7 +75,8 @@ def full():
     short = {"KNARR_KILL_SECONDS": "2"}
     return [
         integration("podman-systemd", 700, "podman_systemd", uses=["user"]),
-        integration("root", 700, *rest("podman_systemd", "systemd_cgroup", "oci_lifecycle"), environment=short),
+        integration("root", 700, *rest("podman_systemd", "systemd_cgroup", "oci_hooks", "oci_lifecycle"),
+                    environment=short),
         integration("by-systemd", 600, *BY_SYSTEMD, environment={"KNARR_TEST_CGROUP_MANAGER": "systemd"}),
         integration("rootless", 500, *USER, uses=["user"]),
         integration("systemd", 500, "systemd_cgroup", uses=["user"]),
@@ -92,7 +93,7 @@ def whole():
     uses = {"podman-systemd": ["user", "podman"]}
     return [*[dataclasses.replace(step, uses=uses.get(step.name, step.uses)) for step in full()],
             integration("podman", 2000, *podman, uses=["podman"]),
-            integration("lifecycle", 600, "oci_lifecycle"),
+            integration("lifecycle", 600, "oci_hooks", "oci_lifecycle"),
             integration("elsewhere", 2500, *others)]
 
 

@@ -18,6 +18,7 @@
 #include "platform/user_namespace.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/find_program.h"
+#include "runtime/launch/label_error.h"
 #include "runtime/launch/listener.h"
 
 namespace knarr::runtime {
@@ -41,14 +42,20 @@ void announce_sockets(const Program& program, std::vector<std::string>& env) {
     }
 }
 
+Result<> set_label(const sys::Fd& file, const std::string& text, LabelOf module) {
+    Result<> written = sys::write_all(file, text);
+    return written ? Result<>{} : fail(explain_label(std::move(written).error(), module));
+}
+
 Result<> set_labels(const Child& child, const Identity& identity) {
     if (child.label_files[0].valid()) {
-        KNARR_TRY(sys::write_all(child.label_files[0], "exec " + identity.apparmor_profile),
-                  "AppArmor profile {}",
-                  printable(identity.apparmor_profile));
+        KNARR_TRY(
+            set_label(child.label_files[0], "exec " + identity.apparmor_profile, LabelOf::apparmor),
+            "AppArmor profile {}",
+            printable(identity.apparmor_profile));
     }
     if (child.label_files[1].valid()) {
-        KNARR_TRY(sys::write_all(child.label_files[1], identity.selinux_label),
+        KNARR_TRY(set_label(child.label_files[1], identity.selinux_label, LabelOf::selinux),
                   "SELinux label {}",
                   printable(identity.selinux_label));
     }
