@@ -5,8 +5,8 @@
 
 namespace knarr::cli {
 
-// image_import.cpp, image_mount.cpp
-extern const Verb kImport, kImageMount, kImageUnmount;
+// image_import.cpp, image_mount.cpp, export.cpp
+extern const Verb kImport, kImageMount, kImageUnmount, kExport;
 // image_upkeep.cpp
 extern const Verb kImageGc, kImagePrune, kImageVerify, kImageDf;
 

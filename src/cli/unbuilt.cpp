@@ -24,7 +24,6 @@ constexpr std::array kUnbuilt{
     Unbuilt{"compose"},
     Unbuilt{"cp", "share a directory with the container: knarr run -v HOST:DIR ..."},
     Unbuilt{"diff"},
-    Unbuilt{"export"},
     Unbuilt{"inspect", "knarr state ID for a container, knarr image inspect IMAGE for an image"},
     Unbuilt{"logs", kOutput},
     Unbuilt{"mounts", "give the mounts in config.json before create; knarr changes none later"},

@@ -55,7 +55,7 @@ SMOKE = [
 # difference to, and the callers whose cgroups are not systemd's. Emulated, they would take hours.
 ELSEWHERE = [
     "attack_program", "attack_rootfs", "checkpoint", "cli_images", "cli_usage", "config_fields",
-    "console_socket", "containerd", "docker", "embed", "errors", "features", "hostile_image",
+    "console_socket", "containerd", "docker", "embed", "errors", "export", "features", "hostile_image",
     "image_import", "oci_bad_input", "oci_environment", "oci_faults", "oci_mounts", "oci_seccomp", "peers_options",
     "podman", "podman_options", "podman_pods", "run_image_basics", "run_image_faults", "sd_notify",
     "seccomp_notify", "socket_activation", "spec", "terminal"]
