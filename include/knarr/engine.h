@@ -140,6 +140,10 @@ public:
     Result<std::string> pull_image(const std::string& name,
                                    const PullOptions& options,
                                    const PullProgressFn& progress);
+    /// Sends a stored image to a registry. Errors: image_not_found; those of the registry, with
+    /// what was pushed before.
+    Result<PushedImage> push_image(const PushRequest& request,
+                                   const PullProgressFn& progress) const;
     /// All stored images, by their first reference.
     Result<std::vector<ImageSummary>> images() const;
     /// One image as `docker image inspect` shows it: one JSON object.
@@ -172,6 +176,12 @@ public:
     /// As whom a pull from there would log in.
     static Result<std::optional<std::string>> logged_in_user(const std::string& registry,
                                                              const std::string& auth_file);
+
+    // --- what a registry has; these need no state either ---
+    static Result<RemoteTags> list_tags(const RemoteRequest& request);
+    static Result<RemoteReferrers> list_referrers(const RemoteRequest& request);
+    /// Deletes the manifest with all its tags. Errors: unsupported where that is not allowed.
+    static Result<RemoteImage> delete_remote(const RemoteRequest& request);
 
     // --- the store's upkeep; any number of processes pull, run and collect at the same time ---
     /// Removes blobs and layers that no image, no container and no running pull needs.

@@ -13,12 +13,16 @@ namespace knarr {
 /// How to pull an image. Empty texts mean "as found": the host's platform, the usual places for
 /// credentials.
 struct PullOptions {
-    std::string platform = {};        ///< "linux/arm64/v8"
-    std::string tls_ca_file = {};     ///< PEM certificates to trust besides the system's
-    bool plain_http = false;          ///< allowed for loopback registries only
-    std::string auth_file = {};       ///< instead of the usual places
-    std::uint32_t stall_seconds = 0;  ///< give up after so long without progress; 0: 300 s
-    std::uint32_t retries = 5;        ///< after broken connections and server errors
+    std::string platform = {};     ///< "linux/arm64/v8"
+    std::string tls_ca_file = {};  ///< PEM certificates to trust besides the system's
+    bool plain_http = false;       ///< allowed for loopback registries only
+    std::string auth_file = {};    ///< instead of the usual places
+    bool tls_verify = true;        ///< false: any certificate will do, and none where no TLS is
+    std::string cert_dir = {};     ///< *.crt to trust, *.cert and *.key to show; the usual places
+    std::string hosts_dir = {};    ///< of containerd's HOST/hosts.toml; the usual place
+    std::uint32_t stall_seconds = 0;    ///< give up after so long without progress; 0: 300 s
+    std::uint32_t timeout_seconds = 0;  ///< for all of it together; 0: as long as there is progress
+    std::uint32_t retries = 5;          ///< after broken connections and server errors
     /// Asked often, from the pull's own thread; true ends the pull at once (Errc::interrupted).
     std::function<bool()> cancelled = {};
     /// A descriptor that becomes readable when the pull is to end (a signalfd, an eventfd); -1:
@@ -45,6 +49,8 @@ enum class PullPhase : std::uint8_t {
     unpacking,    ///< bytes of the layer blob that are applied
     present,      ///< the layer was there before; nothing is downloaded
     waiting,      ///< `text` says for what: a retry, a rate limit
+    uploading,    ///< bytes of the blob that went out
+    uploaded,     ///< the registry has the blob; `text` says how it came to
     finished,     ///< the image is stored under its reference
 };
 std::string_view name_of(PullPhase phase);
@@ -57,6 +63,51 @@ struct PullProgress {
     std::string text = {};
 };
 using PullProgressFn = std::function<void(const PullProgress&)>;
+
+/// What to send to a registry.
+struct PushRequest {
+    std::string name = {};         ///< of a stored image
+    std::string destination = {};  ///< empty: where its name says
+    /// How to speak with the registry. With a platform one variant is pushed, not the index.
+    PullOptions options = {};
+    bool all_platforms = false;  ///< an index with variants that are not stored is an error
+};
+
+struct PushedImage {
+    std::string reference = {};  ///< where it is now
+    std::string digest = {};     ///< of the manifest or index that has the name
+    std::uint64_t size = 0;      ///< of that manifest
+    std::string tag = {};        ///< may be empty
+};
+
+/// A question to a registry, or an order.
+struct RemoteRequest {
+    std::string name = {};           ///< "r.io/team/app:1", also with "docker://" before it
+    std::string artifact_type = {};  ///< of referrers: only these; empty: all
+    PullOptions options = {};
+    std::function<void(const std::string&)> notice = {};  ///< waits, retries, doubts
+};
+
+struct RemoteTags {
+    std::string repository = {};
+    std::vector<std::string> tags = {};
+};
+
+/// What has another manifest as its subject.
+struct Referrer {
+    std::string digest = {}, media_type = {}, artifact_type = {};
+    std::uint64_t size = 0;
+    std::map<std::string, std::string> annotations = {};
+};
+
+struct RemoteReferrers {
+    std::string repository = {}, subject = {};
+    std::vector<Referrer> referrers = {};
+};
+
+struct RemoteImage {
+    std::string repository = {}, digest = {};
+};
 
 /// One stored image, with all the names it has.
 struct ImageSummary {

@@ -9,6 +9,8 @@ namespace knarr::cli {
 extern const Verb kImport, kImageMount, kImageUnmount, kExport;
 // image_upkeep.cpp
 extern const Verb kImageGc, kImagePrune, kImageVerify, kImageDf;
+// image_remote.cpp
+extern const Verb kImageTags, kImageReferrers, kImageDelete;
 
 /// How a list is printed: for people; as one JSON array, in the shape of docker's API; as one
 /// object a line, in that of docker's command line.

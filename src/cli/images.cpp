@@ -15,13 +15,10 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array kPullOptions{
+constexpr auto kPullOptions = with_registry_options(std::array{
     kPlatformOption,
-    kTlsCaOption,
-    kPlainHttpOption,
-    kAuthFileOption,
     Option{.name = "quiet", .letter = 'q', .help = "no progress; print the image's ID only"},
-};
+});
 
 Result<int> run_pull(Context& context, const Parsed& args) {
     const std::string_view name = KNARR_TRY(one_argument(args, "IMAGE"));
@@ -214,22 +211,11 @@ constexpr Verb kImageInspect{
     .example = "knarr image inspect busybox",
     .run = run_inspect,
 };
-constexpr std::array kInner{&kImageList,
-                            &kImagePull,
-                            &kImageRm,
-                            &kImageInspect,
-                            &kTag,
-                            &kUntag,
-                            &kHistory,
-                            &kSave,
-                            &kLoad,
-                            &kImport,
-                            &kImageMount,
-                            &kImageUnmount,
-                            &kImageGc,
-                            &kImagePrune,
-                            &kImageVerify,
-                            &kImageDf};
+constexpr std::array kInner{&kImageList,    &kImagePull, &kPush,           &kImageRm,
+                            &kImageInspect, &kTag,       &kUntag,          &kHistory,
+                            &kSave,         &kLoad,      &kImport,         &kImageMount,
+                            &kImageUnmount, &kImageGc,   &kImagePrune,     &kImageVerify,
+                            &kImageDf,      &kImageTags, &kImageReferrers, &kImageDelete};
 
 }  // namespace
 

@@ -29,7 +29,10 @@ constexpr std::array kLoginOptions{
            .help = "where to keep it; env REGISTRY_AUTH_FILE",
            .fallback = "$XDG_RUNTIME_DIR/containers/auth.json, else that of /run/containers/UID"},
     kTlsCaOption,
+    kTlsVerifyOption,
+    kCertDirOption,
     kPlainHttpOption,
+    kHostsDirOption,
 };
 
 /// A standard descriptor's line, byte by byte: what follows belongs to somebody else.

@@ -23,6 +23,10 @@ std::string short_digest(std::string_view digest) {
     return printable(digest.substr(colon == std::string_view::npos ? 0 : colon + 1, 12));
 }
 
+bool is_warning(const PullProgress& news) {
+    return news.phase == PullPhase::waiting && news.text.starts_with("warning: ");
+}
+
 }  // namespace
 
 ProgressStyle progress_style() {
@@ -32,9 +36,14 @@ ProgressStyle progress_style() {
 }
 
 std::string progress_line(const PullProgress& news) {
+    constexpr std::size_t kNewsBytes = 120, kTroubleBytes = 400;
+    if (is_warning(news)) {
+        return printable(news.text, kTroubleBytes);
+    }
     std::string out = news.layer.empty() ? "" : short_digest(news.layer) + " ";
     out += fmt::format("{:<11}", name_of(news.phase));
-    const bool counted = news.phase == PullPhase::downloading || news.phase == PullPhase::unpacking;
+    const bool counted = news.phase == PullPhase::downloading ||
+                         news.phase == PullPhase::unpacking || news.phase == PullPhase::uploading;
     if (counted && news.total > 0) {
         const auto percent = static_cast<unsigned>(100.0 * static_cast<double>(news.done) /
                                                    static_cast<double>(news.total));
@@ -44,7 +53,8 @@ std::string progress_line(const PullProgress& news) {
         out += " " + human_size(news.done);
     }
     if (!news.text.empty()) {
-        out += " " + printable(news.text, 120);
+        out += " " +
+               printable(news.text, news.phase == PullPhase::waiting ? kTroubleBytes : kNewsBytes);
     }
     while (out.ends_with(' ')) {
         out.pop_back();
@@ -68,6 +78,9 @@ ProgressView::Row& ProgressView::row_of(const std::string& layer) {
 
 void ProgressView::show(const PullProgress& news) {
     if (style_ == ProgressStyle::silent) {
+        if (is_warning(news)) {  // not progress: nobody should miss it
+            print_error(progress_line(news) + "\n");
+        }
         return;
     }
     if (news.layer.empty()) {
@@ -97,8 +110,13 @@ void ProgressView::show_layer(const PullProgress& news) {
     if (row.over || news.phase == PullPhase::present) {
         return;
     }
+    if (news.phase == PullPhase::uploaded) {
+        row.over = true;
+        keep(fmt::format("{}: {}", short_digest(news.layer), printable(news.text)));
+        return;
+    }
     row.text = progress_line(news);
-    row.downloaded |= news.phase == PullPhase::downloading;
+    row.downloaded |= news.phase == PullPhase::downloading || news.phase == PullPhase::uploading;
     transferred_ |= row.downloaded;
     if (news.phase == PullPhase::unpacking && news.done == news.total) {
         row.over = true;

@@ -151,5 +151,21 @@ TEST(ProgressView, ATerminalIsEmptyAfterAPullThatTransferredNothing) {
     EXPECT_EQ(screen_after(testing::internal::GetCapturedStderr()), std::vector<std::string>{""});
 }
 
+TEST(ProgressView, APushSaysOfEachBlobHowItGotThere) {
+    EXPECT_EQ(progress_line({.phase = PullPhase::uploading,
+                             .layer = "sha256:0123456789abcdef",
+                             .done = 1024,
+                             .total = 2048}),
+              "0123456789ab uploading   1.0 KiB of 2.0 KiB  50%");
+    ProgressView view(ProgressStyle::lines);
+    testing::internal::CaptureStderr();
+    view.show({.phase = PullPhase::uploading, .layer = "sha256:0123456789abcdef", .total = 5});
+    view.show({.phase = PullPhase::uploaded,
+               .layer = "sha256:0123456789abcdef",
+               .text = "Layer already exists"});
+    view.finish();
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "0123456789ab: Layer already exists\n");
+}
+
 }  // namespace
 }  // namespace knarr::cli

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 
 #include "cli/containers.h"
+#include "cli/duration.h"
 #include "cli/volume.h"
 #include "core/limits.h"
 #include "core/text.h"
@@ -13,6 +15,8 @@
 namespace knarr::cli {
 
 namespace {
+
+constexpr std::int64_t kMaxTimeoutSeconds = std::int64_t{7} * 24 * 3600;
 
 // Options that only the run of a bundle has.
 constexpr std::array kBundleOnly{
@@ -75,6 +79,9 @@ constexpr std::array kImageOnly{
     kTlsCaOption,
     kPlainHttpOption,
     kAuthFileOption,
+    kTlsVerifyOption,
+    kCertDirOption,
+    kHostsDirOption,
 };
 
 constexpr std::array kBoth{
@@ -235,6 +242,21 @@ Result<PullOptions> parse_pull_options(const Parsed& args) {
     options.tls_ca_file = args.get("tls-ca");
     options.plain_http = args.flag("plain-http");
     options.auth_file = args.get("authfile");
+    options.tls_verify = !args.has("tls-verify") || args.flag("tls-verify");
+    options.cert_dir = args.get("cert-dir");
+    options.hosts_dir = args.get("hosts-dir");
+    if (const auto time = args.find("timeout")) {
+        const auto seconds =
+            std::chrono::ceil<std::chrono::seconds>(KNARR_TRY(parse_duration(*time, "--timeout")))
+                .count();
+        if (seconds <= 0 || seconds > kMaxTimeoutSeconds) {
+            return fail(Errc::invalid_argument,
+                        "--timeout {}: it is not between a second and {} days",
+                        printable(*time),
+                        kMaxTimeoutSeconds / 86400);
+        }
+        options.timeout_seconds = static_cast<std::uint32_t>(seconds);
+    }
     return options;
 }
 

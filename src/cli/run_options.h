@@ -1,6 +1,7 @@
 #pragma once
 // `knarr run` is two things: runc's run of a bundle and podman's run of an image.
 
+#include <array>
 #include <span>
 #include <string>
 #include <vector>
@@ -55,5 +56,40 @@ inline constexpr Option kAuthFileOption{.name = "authfile",
                                         .value = "FILE",
                                         .help = "credentials for registries",
                                         .fallback = "auth.json, then docker's config.json"};
+
+inline constexpr Option kTlsVerifyOption{
+    .name = "tls-verify",
+    .help = "=false: take any certificate, and go without TLS where there is none",
+    .fallback = "true"};
+inline constexpr Option kCertDirOption{
+    .name = "cert-dir",
+    .value = "DIR",
+    .help = "*.crt to trust, *.cert and *.key to show",
+    .fallback = "certs.d/HOST of /etc/containers and /etc/docker"};
+inline constexpr Option kHostsDirOption{.name = "hosts-dir",
+                                        .value = "DIR",
+                                        .help = "where HOST/hosts.toml says where to ask",
+                                        .fallback = "/etc/containerd/certs.d"};
+inline constexpr Option kTimeoutOption{.name = "timeout",
+                                       .value = "TIME",
+                                       .help = "give up after so long, as in 90s or 10m",
+                                       .fallback = "as long as something comes; 300s without"};
+
+/// How to speak with registries, after the options of a verb's own.
+template <std::size_t N>
+constexpr auto with_registry_options(const std::array<Option, N>& own) {
+    constexpr std::array kShared{kTlsVerifyOption,
+                                 kTlsCaOption,
+                                 kCertDirOption,
+                                 kPlainHttpOption,
+                                 kHostsDirOption,
+                                 kAuthFileOption,
+                                 kTimeoutOption};
+    std::array<Option, N + kShared.size()> all{};
+    for (std::size_t i = 0; i < all.size(); ++i) {
+        all[i] = i < N ? own[i] : kShared[i - N];
+    }
+    return all;
+}
 
 }  // namespace knarr::cli

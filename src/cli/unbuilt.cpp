@@ -33,7 +33,6 @@ constexpr std::array kUnbuilt{
     Unbuilt{"pod"},
     Unbuilt{"port", kNetwork},
     Unbuilt{"prune", "knarr image prune removes images, knarr delete ID... containers"},
-    Unbuilt{"push"},
     Unbuilt{"rename", "give the name at once: knarr run --name NAME ..."},
     Unbuilt{"restart", "delete it and run it again"},
     Unbuilt{"search", "name the image in full: knarr pull HOST/NAME:TAG"},

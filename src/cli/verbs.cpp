@@ -9,12 +9,11 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array kVerbs{&kRun,    &kExec,       &kPlan,    &kCreate,  &kStart,  &kState,
-                            &kKill,   &kDelete,     &kPause,   &kResume,  &kUpdate, &kPs,
-                            &kEvents, &kCheckpoint, &kRestore, &kList,    &kPull,   &kImages,
-                            &kRmi,    &kTag,        &kUntag,   &kHistory, &kSave,   &kLoad,
-                            &kImport, &kExport,     &kLogin,   &kLogout,  &kImage,  &kContainer,
-                            &kSpec,   &kFeatures,   &kInfo,    &kVersion, &kHelp};
+constexpr std::array kVerbs{
+    &kRun,    &kExec,   &kPlan,  &kCreate,    &kStart,      &kState,    &kKill, &kDelete,  &kPause,
+    &kResume, &kUpdate, &kPs,    &kEvents,    &kCheckpoint, &kRestore,  &kList, &kPull,    &kPush,
+    &kImages, &kRmi,    &kTag,   &kUntag,     &kHistory,    &kSave,     &kLoad, &kImport,  &kExport,
+    &kLogin,  &kLogout, &kImage, &kContainer, &kSpec,       &kFeatures, &kInfo, &kVersion, &kHelp};
 constexpr std::array kContainerVerbs{&kRun,
                                      &kExec,
                                      &kCreate,

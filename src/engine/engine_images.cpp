@@ -9,6 +9,8 @@
 #include "image/login.h"
 #include "image/names.h"
 #include "image/pull.h"
+#include "image/push.h"
+#include "image/remote.h"
 #include "image/save.h"
 #include "image/upkeep.h"
 #include "knarr/engine.h"
@@ -29,6 +31,13 @@ Result<std::string> Engine::pull_image(const std::string& name,
     const auto store = KNARR_TRY(store::Store::open(options_.data_root));
     const store::Lease lease = KNARR_TRY(store.lease());
     return KNARR_TRY(image::pull_image(store, lease, name, options, limits, progress)).id.text();
+}
+
+Result<PushedImage> Engine::push_image(const PushRequest& request,
+                                       const PullProgressFn& progress) const {
+    const auto store = KNARR_TRY(store::Store::open(options_.data_root));
+    const store::Lease lease = KNARR_TRY(store.lease());
+    return image::push_image(store, lease, request, progress);
 }
 
 Result<std::vector<ImageSummary>> Engine::images() const {
@@ -89,6 +98,18 @@ Result<std::vector<std::string>> Engine::log_out_everywhere(const std::string& a
 Result<std::optional<std::string>> Engine::logged_in_user(const std::string& registry,
                                                           const std::string& auth_file) {
     return image::logged_in_user(registry, auth_file);
+}
+
+Result<RemoteTags> Engine::list_tags(const RemoteRequest& request) {
+    return image::list_tags(request);
+}
+
+Result<RemoteReferrers> Engine::list_referrers(const RemoteRequest& request) {
+    return image::list_referrers(request);
+}
+
+Result<RemoteImage> Engine::delete_remote(const RemoteRequest& request) {
+    return image::delete_remote(request);
 }
 
 Result<RemovedGarbage> Engine::collect_garbage() {

@@ -1,7 +1,7 @@
 #include "image/connect.h"
 
 #include "core/core.h"
-#include "platform/file.h"
+#include "image/places.h"
 
 namespace knarr::image {
 namespace {
@@ -29,54 +29,59 @@ private:
     PullProcess& process_;
 };
 
-std::string scope_of(const Reference& reference,
+std::string scope_of(const std::string& repository,
                      Purpose purpose,
                      const std::vector<std::string>& mount_from) {
-    if (purpose == Purpose::pull || purpose == Purpose::login) {
+    if (purpose != Purpose::push && purpose != Purpose::remove) {
         return {};  // what the registry asks for
     }
-    std::string scope = fmt::format("repository:{}:{}",
-                                    reference.repository(),
-                                    purpose == Purpose::push ? "pull,push" : "pull,delete");
+    std::string scope = fmt::format(
+        "repository:{}:{}", repository, purpose == Purpose::push ? "pull,push" : "pull,delete");
     for (const std::string& other : mount_from) {
         scope += fmt::format(" repository:{}:pull", other);
     }
     return scope;
 }
 
+/// The login for a place, by the name that it has in the auth files.
+Result<Credentials> login_of(const Reference& reference,
+                             const rpc::Session& place,
+                             const std::string& auth_file) {
+    if (place.registry == reference.host()) {
+        return load_credentials(reference, auth_file);
+    }
+    const std::string host =
+        place.registry == kDefaultDomainHost ? std::string(kDefaultDomain) : place.registry;
+    const auto there = Reference::parse(host + "/" + place.repository);
+    return there ? load_credentials(*there, auth_file) : Result<Credentials>(Credentials{});
+}
+
 }  // namespace
 
 Result<std::unique_ptr<PullProcess>> connect(const Reference& reference,
-                                             const Credentials& credentials,
                                              const PullOptions& options,
                                              Purpose purpose,
                                              PullProcess::NoticeFn notice,
-                                             const std::vector<std::string>& mount_from) {
-    Place place;
-    if (!options.tls_ca_file.empty()) {
-        place.authorities = KNARR_TRY(sys::read_file(options.tls_ca_file, rpc::kMaxTrustBytes),
-                                      "read --tls-ca {}",
-                                      options.tls_ca_file);
-        if (place.authorities.find("-----BEGIN") == std::string::npos) {
-            return fail(Error{.code = Errc::invalid_argument,
-                              .message = fmt::format("--tls-ca {}: there is no certificate in it",
-                                                     printable(options.tls_ca_file)),
-                              .hint = "give a PEM file with -----BEGIN CERTIFICATE-----"});
+                                             const std::vector<std::string>& mount_from,
+                                             const Credentials* login) {
+    std::vector<Place> places = KNARR_TRY(places_of(reference, options, purpose, notice));
+    for (Place& place : places) {
+        rpc::Session& session = place.session;
+        Credentials own =
+            login != nullptr ? *login : KNARR_TRY(login_of(reference, session, options.auth_file));
+        session.username = std::move(own.username);
+        session.password = std::move(own.password);
+        session.identity_token = std::move(own.identity_token);
+        session.scope = scope_of(session.repository, purpose, mount_from);
+        session.stall_seconds = options.stall_seconds != 0
+                                    ? options.stall_seconds
+                                    : static_cast<std::uint32_t>(limits::kPullTimeoutSeconds);
+        session.retries = options.retries;
+        session.deadline_seconds = options.timeout_seconds;
+        if (purpose == Purpose::login) {
+            session.repository.clear();
         }
     }
-    place.session = {.registry = reference.host(),
-                     .repository = purpose == Purpose::login ? "" : reference.repository(),
-                     .scope = scope_of(reference, purpose, mount_from),
-                     .username = credentials.username,
-                     .password = credentials.password,
-                     .identity_token = credentials.identity_token,
-                     .plain_http = options.plain_http,
-                     .stall_seconds = options.stall_seconds != 0
-                                          ? options.stall_seconds
-                                          : static_cast<std::uint32_t>(limits::kPullTimeoutSeconds),
-                     .retries = options.retries};
-    std::vector<Place> places;
-    places.push_back(std::move(place));
     return PullProcess::start(places, std::move(notice));
 }
 
@@ -104,7 +109,7 @@ Result<> ask_whether_good(const Reference& place,
                           const PullOptions& options,
                           PullProcess::NoticeFn notice) {
     const auto process =
-        KNARR_TRY(connect(place, credentials, options, Purpose::login, std::move(notice)));
+        KNARR_TRY(connect(place, options, Purpose::login, std::move(notice), {}, &credentials));
     KNARR_TRY(
         fetch_document(*process, rpc::FetchKind::ping, "", limits::kMaxHttpBodyBytes, options));
     return {};

@@ -13,18 +13,19 @@
 
 namespace knarr::image {
 
-/// What the token is to allow.
-enum class Purpose : std::uint8_t { pull, push, remove, login };
+/// What is to be done there; what the token is to allow.
+enum class Purpose : std::uint8_t { pull, push, look, remove, login };
 
 /// `mount_from`: further repositories of the same registry that blobs may be taken from.
-/// Waits, retries and doubtful settings are told through `notice`.
-/// Errors: those of PullProcess::start; invalid_argument for plain http to another host than this.
+/// `login`: instead of those of the auth files. Waits, retries and doubtful settings are told
+/// through `notice`.
+/// Errors: those of PullProcess::start and places_of.
 Result<std::unique_ptr<PullProcess>> connect(const Reference& reference,
-                                             const Credentials& credentials,
                                              const PullOptions& options,
                                              Purpose purpose,
                                              PullProcess::NoticeFn notice,
-                                             const std::vector<std::string>& mount_from = {});
+                                             const std::vector<std::string>& mount_from = {},
+                                             const Credentials* login = nullptr);
 
 /// A small document, whole: an answer of the registry.
 struct Document {

@@ -225,8 +225,7 @@ Result<std::unique_ptr<Source>> open_source(const std::string& name,
         return open_docker_archive(text.substr(kDockerArchivePrefix.size()));
     }
     const Reference reference = KNARR_TRY(Reference::parse(name));
-    const Credentials login = KNARR_TRY(load_credentials(reference, options.auth_file));
-    return open_registry(reference, login, options, [progress](const std::string& notice) {
+    return open_registry(reference, options, [progress](const std::string& notice) {
         if (progress) {
             progress({.phase = PullPhase::waiting, .text = notice});
         }
@@ -269,6 +268,10 @@ std::string_view name_of(PullPhase phase) {
             return "present";
         case PullPhase::waiting:
             return "waiting";
+        case PullPhase::uploading:
+            return "uploading";
+        case PullPhase::uploaded:
+            return "uploaded";
         case PullPhase::finished:
             break;
     }

@@ -4,7 +4,9 @@
 //   reference.h    names by Docker's rules           platform.h   variants
 //   credentials.h  logins of podman and docker       source.h     where bytes come from
 //   pull_process.h, connect.h, registry_source.h     knarr-pull, the registry
-//   login.h, credential_helper.h                     login, logout
+//   places.h       mirrors and certificates: registries_conf.h, hosts_toml.h
+//   remote.h       tags, referrers, deleting in a registry
+//   login.h, credential_helper.h                     login, logout      push.h   store -> registry
 //   layout_source.h, docker_archive.h                oci:DIR, oci-archive:FILE, docker-archive:FILE
 //   pull.h         source -> store, verified while it streams, unpacked as it comes
 //   image_list.h   list, inspect, remove      names.h   tag, untag, history

@@ -39,11 +39,9 @@ private:
 }  // namespace
 
 Result<std::unique_ptr<Source>> open_registry(const Reference& reference,
-                                              const Credentials& credentials,
                                               const PullOptions& options,
                                               std::function<void(const std::string&)> notice) {
-    auto process =
-        KNARR_TRY(connect(reference, credentials, options, Purpose::pull, std::move(notice)));
+    auto process = KNARR_TRY(connect(reference, options, Purpose::pull, std::move(notice)));
     return std::unique_ptr<Source>(std::make_unique<RegistrySource>(reference, std::move(process)));
 }
 

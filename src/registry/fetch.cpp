@@ -203,7 +203,7 @@ void Fetch::finish(HttpEnd end, const std::string& detail) {
         pending_ = std::move(answer_);
         put_ = pending_.size();
     }
-    context_.preferred = place();
+    remember_place();
     step_ = Step::draining;
     tick();
 }

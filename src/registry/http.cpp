@@ -56,6 +56,7 @@ HttpEnd end_of(CURLcode code) {
         case CURLE_PARTIAL_FILE:
         case CURLE_GOT_NOTHING:
         case CURLE_SEND_ERROR:
+        case CURLE_SEND_FAIL_REWIND:
         case CURLE_RECV_ERROR:
             return HttpEnd::broken;
         case CURLE_WRITE_ERROR:
@@ -263,14 +264,12 @@ std::size_t CurlExchange::on_read(char* data, std::size_t one, std::size_t count
     return bytes;
 }
 
-/// libcurl starts over when a kept connection turns out to be closed.
+/// libcurl would send a body again when a kept connection breaks: what the server has of it is then
+/// there twice. Only the one who sends knows where to go on.
 int CurlExchange::on_seek(void* self, curl_off_t offset, int origin) {
-    auto& exchange = *static_cast<CurlExchange*>(self);
-    if (origin != SEEK_SET || offset < 0) {
-        return CURL_SEEKFUNC_CANTSEEK;
-    }
-    exchange.sent_ = static_cast<std::uint64_t>(offset);
-    return CURL_SEEKFUNC_OK;
+    const auto& exchange = *static_cast<CurlExchange*>(self);
+    return origin == SEEK_SET && offset == 0 && exchange.sent_ == 0 ? CURL_SEEKFUNC_OK
+                                                                    : CURL_SEEKFUNC_FAIL;
 }
 
 class CurlClient final : public HttpClient {

@@ -97,22 +97,42 @@ void Job::choose_first() {
     tried_.assign(context_.endpoints.size(), false);
     const Endpoint& preferred = *context_.endpoints[context_.preferred];
     at_ = context_.preferred;
-    if (preferred.is_dead || !suits(preferred)) {
+    if (preferred.is_dead || !is_open(at_)) {
         at_ = next_endpoint().value_or(context_.endpoints.size() - 1);
     }
     tried_[at_] = true;
     go_home();
 }
 
+/// Whether an endpoint may have its turn now.
+bool Job::is_open(std::size_t index) const {
+    const Endpoint& candidate = *context_.endpoints[index];
+    if (tried_[index] || !suits(candidate)) {
+        return false;
+    }
+    // An answer that we do not like is none that sends us to a place without encryption.
+    if (candidate.place.only_if_dead && !context_.endpoints[index - 1]->is_dead) {
+        return false;
+    }
+    return !candidate.is_dead || !candidate.place.is_mirror;  // a registry's own error is told
+}
+
 std::optional<std::size_t> Job::next_endpoint() const {
     for (std::size_t i = 0; i < context_.endpoints.size(); ++i) {
-        const Endpoint& candidate = *context_.endpoints[i];
-        const bool is_last = i + 1 == context_.endpoints.size();  // its error is the one to tell
-        if (!tried_[i] && (is_last || (!candidate.is_dead && suits(candidate)))) {
+        if (is_open(i)) {
             return i;
         }
     }
     return std::nullopt;
+}
+
+void Job::remember_place() {
+    for (std::size_t i = 0; i < at_; ++i) {
+        if (!tried_[i] && !context_.endpoints[i]->is_dead) {
+            return;
+        }
+    }
+    context_.preferred = at_;
 }
 
 void Job::give_up(Error error, int status) {
@@ -398,7 +418,7 @@ void Job::retry(const std::string& reason,
                 Error last,
                 std::optional<std::chrono::seconds> wait) {
     exchange_.reset();
-    if (next_endpoint()) {
+    if (endpoint().place.is_mirror && next_endpoint()) {
         max_retries = std::min(max_retries, kMirrorRetries);
     }
     if (tries_ >= max_retries || lost_) {

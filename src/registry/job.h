@@ -98,7 +98,7 @@ protected:
     virtual bool other(int) { return false; }
     /// The time to try again has come.
     virtual void again();
-    /// Whether this endpoint can be asked for it.
+    /// Whether this endpoint can be asked for it; never a mirror for anything but a fetch.
     virtual bool suits(const Endpoint& endpoint) const = 0;
     /// Whether bytes are waited for that another has to take first.
     virtual bool is_held_up() const { return false; }
@@ -118,8 +118,9 @@ protected:
     Error refused(Errc code, std::string_view what) const;
     std::string subject() const;
     Endpoint& endpoint() const { return *context_.endpoints[at_]; }
-    std::size_t place() const { return at_; }
     void on_sent(std::uint64_t bytes) override { stall_bytes_ += bytes; }
+    /// The next object is looked for where this one was, unless a place before was not asked.
+    void remember_place();
     /// Something was achieved: the counts of tries start again.
     void made_progress() { tries_ = stalls_ = 0; }
     bool is_home() const { return url_.same_origin(endpoint().url); }
@@ -143,6 +144,7 @@ private:
     void start(const HttpRequest& request, Step step);
     void choose_first();
     std::optional<std::size_t> next_endpoint() const;
+    bool is_open(std::size_t index) const;
     void after_answer();
     void after_token(HttpEnd end, const std::string& detail);
     void after_unauthorized();

@@ -6,16 +6,8 @@
 
 namespace knarr::registry {
 
-namespace {
-
-bool is_the_registry(const JobContext& context, const Endpoint& endpoint) {
-    return context.endpoints.back().get() == &endpoint;
-}
-
-}  // namespace
-
 bool Query::suits(const Endpoint& endpoint) const {
-    return is_the_registry(context_, endpoint);
+    return !endpoint.place.is_mirror;
 }
 
 std::string Query::object() const {
@@ -114,7 +106,7 @@ std::string Removal::object() const {
 }
 
 bool Removal::suits(const Endpoint& endpoint) const {
-    return is_the_registry(context_, endpoint);
+    return !endpoint.place.is_mirror;
 }
 
 void Removal::finish(HttpEnd, const std::string&) {

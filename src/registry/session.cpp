@@ -71,6 +71,9 @@ private:
                         "transfer: a session after a job, or more than {}",
                         rpc::kMaxPlaces);
         }
+        if (session.only_if_dead && context_.endpoints.empty()) {
+            return fail(Errc::invalid_argument, "transfer: a first session that is a second one");
+        }
         Url url =
             KNARR_TRY(registry_url(session.registry,
                                    session.plain_http,

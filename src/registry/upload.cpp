@@ -38,7 +38,7 @@ Upload::Upload(JobContext& context, rpc::Push what, sys::Fd file)
       act_(what_.kind == rpc::FetchKind::manifest ? Act::manifest : Act::look) {}
 
 bool Upload::suits(const Endpoint& endpoint) const {
-    return context_.endpoints.back().get() == &endpoint;
+    return !endpoint.place.is_mirror;
 }
 
 std::string Upload::object() const {

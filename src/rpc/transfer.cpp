@@ -137,6 +137,8 @@ std::string encode_one(const Session& m) {
         .number(m.plain_http ? 1 : 0, 1)
         .number(m.insecure ? 1 : 0, 1)
         .number(m.digests_only ? 1 : 0, 1)
+        .number(m.is_mirror ? 1 : 0, 1)
+        .number(m.only_if_dead ? 1 : 0, 1)
         .number(m.stall_seconds, 4)
         .number(m.retries, 4)
         .number(m.deadline_seconds, 4)
@@ -227,6 +229,8 @@ Result<Request> decode_session(Reader reader) {
     m.plain_http = reader.number(1, "plain_http", 1) == 1;
     m.insecure = reader.number(1, "insecure", 1) == 1;
     m.digests_only = reader.number(1, "digests_only", 1) == 1;
+    m.is_mirror = reader.number(1, "is_mirror", 1) == 1;
+    m.only_if_dead = reader.number(1, "only_if_dead", 1) == 1;
     m.stall_seconds = reader.number32("stall_seconds", 24 * 3600);
     m.retries = reader.number32("retries", 100);
     m.deadline_seconds = reader.number32("deadline_seconds", 366 * 24 * 3600);

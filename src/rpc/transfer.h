@@ -58,6 +58,8 @@ struct Session {
     bool plain_http = false;             ///< refused for hosts that are not loopback, unless
     bool insecure = false;               ///< the operator said so: certificates are not checked
     bool digests_only = false;           ///< it is not to be asked what a tag means
+    bool is_mirror = false;              ///< only pulls may go there
+    bool only_if_dead = false;           ///< only where nobody answered at the place before
     std::uint32_t stall_seconds = 0;     ///< give up after so long without progress; > 0
     std::uint32_t retries = 0;           ///< further tries after broken connections and 5xx
     std::uint32_t deadline_seconds = 0;  ///< for all jobs together; 0: none

@@ -89,7 +89,7 @@ def test_wrong_usage_is_status_2_and_says_why(knarr, words):
 
 @pytest.mark.parametrize("words", [
     ["logs", "web"], ["stop", "web"], ["build", "."], ["search", "x.org"],
-    ["container", "logs", "web"], ["image", "push", "busybox"], ["push", "busybox"],
+    ["container", "logs", "web"], ["image", "build", "."],
 ])
 def test_what_is_not_built_is_a_typed_error(knarr, words):
     result = knarr(*words)

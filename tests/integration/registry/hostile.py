@@ -24,8 +24,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.form = ""
         self.answer()
 
+    do_HEAD = do_DELETE = do_PUT = do_PATCH = do_GET
+
+    def body(self, size=None):
+        """Of a PUT or PATCH, once; `size`: only so much of it."""
+        length = int(self.headers.get("Content-Length", 0))
+        data = self.rfile.read(length if size is None else min(size, length))
+        self.unread = length - len(data)
+        return data
+
     def answer(self):
         registry = self.server.registry
+        self.unread = 0 if self.command == "POST" else int(self.headers.get("Content-Length", 0))
         registry.requests.append((self.command, self.path, dict(self.headers), self.form))
         with registry.lock:
             for part, steps in registry.steps:
@@ -39,6 +49,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 registry.serve(self)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
+        if self.unread:
+            self.close_connection = True
 
     def send(self, status, body=b"", **headers):
         self.send_response(status)
@@ -46,7 +58,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        self.wfile.write(body)
+        if self.command != "HEAD":
+            self.wfile.write(body)
 
     def cut(self):
         """Ends the connection without saying so."""
@@ -63,16 +76,22 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Registry:
-    def __init__(self, host="127.0.0.1", tls=None):
+    def __init__(self, host="127.0.0.1", tls=None, clients=None):
         self.blobs, self.tags, self.steps, self.requests = {}, {}, [], []
         self.forever, self.lock = set(), threading.Lock()
         self.scopes = []  # that tokens were asked for
+        self.uploads = {}  # by ID: what came so far
+        self.elsewhere = {}  # blobs of other repositories, by repository and digest
+        self.may_delete, self.page, self.referrers = True, 1000, {}
         self.basic = self.bearer = None  # (user, password); an anonymous bearer is ("", "")
         self.server = Server((host, 0), Handler)
         self.server.registry = self
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
+            if clients:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(clients)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         self.scheme = "https" if tls else "http"
         self.host = f"{host}:{self.server.server_address[1]}"
@@ -138,6 +157,16 @@ class Registry:
             pass
         elif path == "/v2/":
             handler.send(200, b"{}")
+        elif "/blobs/uploads/" in path:
+            self.serve_upload(handler, path)
+        elif "/manifests/" in path and handler.command == "PUT":
+            self.take_manifest(handler, path.rpartition("/")[2])
+        elif "/manifests/" in path and handler.command == "DELETE":
+            self.delete(handler, path.rpartition("/")[2])
+        elif path.endswith("/tags/list"):
+            self.serve_tags(handler)
+        elif "/referrers/" in path and path.rpartition("/")[2] in self.referrers:
+            handler.send(200, self.referrers[path.rpartition("/")[2]], Content_Type=images.INDEX)
         elif "/manifests/" in path and path.rpartition("/")[2] in self.tags:
             text, media_type = self.tags[path.rpartition("/")[2]]
             handler.send(200, text, Content_Type=media_type,
@@ -148,7 +177,75 @@ class Registry:
             handler.send(404, json.dumps({"errors": [
                 {"code": "MANIFEST_UNKNOWN", "message": "no such \x1b[31mthing"}]}).encode())
 
+    def serve_upload(self, handler, path):
+        name = path.partition("/v2/")[2].partition("/blobs/")[0]
+        query = urllib.parse.parse_qs(handler.path.partition("?")[2])
+        key = path.rpartition("/")[2]
+        digest = query.get("digest", query.get("mount", [""]))[0]
+        if handler.command == "POST":
+            taken = self.elsewhere.get((query.get("from", [""])[0], digest))
+            if taken is not None:
+                self.blobs[digest] = taken
+                handler.send(201, Docker_Content_Digest=digest)
+                return
+            key = f"upload{len(self.uploads)}"
+            self.uploads[key] = bytearray()
+        elif key not in self.uploads:
+            handler.send(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
+            return
+        data = self.uploads[key]
+        if handler.command in ("PATCH", "PUT"):
+            first = handler.headers.get("Content-Range", f"{len(data)}-").partition("-")[0]
+            if int(first) != len(data):
+                handler.send(416)
+                return
+            data += handler.body()
+        if handler.command == "PUT":
+            del self.uploads[key]
+            if images.digest_of(bytes(data)) != digest:
+                handler.send(400, b'{"errors":[{"code":"DIGEST_INVALID"}]}')
+                return
+            self.blobs[digest] = bytes(data)
+            handler.send(201, Docker_Content_Digest=digest)
+            return
+        handler.send(204 if handler.command == "GET" else 202,
+                     Location=f"/v2/{name}/blobs/uploads/{key}?state=x",
+                     Range=f"0-{max(len(data) - 1, 0)}")
+
+    def take_manifest(self, handler, target):
+        text = handler.body()
+        document = json.loads(text)
+        blobs = [document["config"], *document["layers"]] if "config" in document else []
+        manifests = document.get("manifests", [])
+        if [blob for blob in blobs if blob["digest"] not in self.blobs] or \
+                [entry for entry in manifests if entry["digest"] not in self.tags]:
+            handler.send(400, b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}')
+            return
+        self.add_manifest(text, handler.headers["Content-Type"], target)
+        handler.send(201, Docker_Content_Digest=images.digest_of(text))
+
+    def delete(self, handler, target):
+        if not self.may_delete:
+            handler.send(405, b'{"errors":[{"code":"UNSUPPORTED"}]}')
+        elif target not in self.tags:
+            handler.send(404)
+        else:
+            text = self.tags[target][0]
+            self.tags = {name: value for name, value in self.tags.items() if value[0] != text}
+            handler.send(202)
+
+    def serve_tags(self, handler):
+        query = urllib.parse.parse_qs(handler.path.partition("?")[2])
+        last = query.get("last", [""])[0]
+        tags = sorted(tag for tag in self.tags if ":" not in tag and tag > last)
+        page, rest = tags[:self.page], tags[self.page:]
+        link = {"Link": f'</v2/a/b/tags/list?n={self.page}&last={page[-1]}>; rel="next"'} if rest else {}
+        handler.send(200, json.dumps({"name": "a/b", "tags": page}).encode(), **link)
+
     def serve_blob(self, handler, data):
+        if handler.command == "HEAD":
+            handler.send(200, data, Docker_Content_Digest=images.digest_of(data))
+            return
         wanted = handler.headers.get("Range")
         if not wanted:
             handler.send(200, data)
@@ -179,6 +276,25 @@ def half(data):
         handler.send_header("Content-Length", str(len(data)))
         handler.end_headers()
         handler.wfile.write(data[:len(data) // 2])
+        handler.cut()
+    return step
+
+
+def only(registry, method, step, part="/blobs/uploads/upload"):
+    """The next request of this method is answered by `step`, those of others as usual."""
+    def wrapped(handler):
+        if handler.command == method:
+            return step(handler)
+        registry.steps.append((part, [wrapped]))
+        return NotImplemented
+    registry.on(part, wrapped)
+
+
+def take_part(size):
+    """Keeps so much of an upload, and hangs up."""
+    def step(handler):
+        key = handler.path.partition("?")[0].rpartition("/")[2]
+        handler.server.registry.uploads[key] += handler.body(size)
         handler.cut()
     return step
 

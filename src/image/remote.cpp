@@ -1,0 +1,149 @@
+#include "image/remote.h"
+
+#include "core/core.h"
+#include "image/connect.h"
+#include "image/reference.h"
+#include "spec/registry.h"
+#include "store/sha256.h"
+
+namespace knarr::image {
+namespace {
+
+constexpr std::size_t kMaxTags = 1'000'000;
+
+/// One registry, asked for one repository.
+struct Remote {
+    Reference reference;
+    std::unique_ptr<PullProcess> process;
+    const PullOptions& options;
+
+    Result<Document> fetch(rpc::FetchKind kind, const std::string& target, std::size_t max) const {
+        return fetch_document(*process, kind, target, max, options);
+    }
+};
+
+Result<Remote> open(const RemoteRequest& request, Purpose purpose) {
+    std::string_view name = request.name;
+    if (constexpr std::string_view kTransport = "docker://"; name.starts_with(kTransport)) {
+        name.remove_prefix(kTransport.size());
+    }
+    Reference reference = KNARR_TRY(Reference::parse(name));
+    auto process = KNARR_TRY(connect(reference, request.options, purpose, request.notice));
+    return Remote{.reference = std::move(reference),
+                  .process = std::move(process),
+                  .options = request.options};
+}
+
+/// The digest of the manifest that the name means: of the bytes that come, whatever the registry
+/// calls them.
+Result<spec::Digest> resolve(const Remote& remote) {
+    const auto& said = remote.reference.digest();
+    const Document document = KNARR_TRY(remote.fetch(rpc::FetchKind::manifest,
+                                                     said ? said->text() : remote.reference.tag(),
+                                                     limits::kMaxManifestBytes));
+    const spec::Digest digest = store::sha256_of(document.text);
+    if (said && digest != *said) {
+        return fail(Errc::digest_mismatch, "it is {}, not {}", digest.text(), said->text());
+    }
+    return digest;
+}
+
+Result<std::optional<Document>> if_there(Result<Document> document) {
+    if (!document && document.error().code == Errc::image_not_found) {
+        return std::optional<Document>();
+    }
+    return std::optional(KNARR_TRY(std::move(document)));
+}
+
+Result<> add_referrers(const Document& document,
+                       const std::string& artifact_type,
+                       RemoteReferrers& out) {
+    const auto content = KNARR_TRY(
+        spec::decode_manifest_or_index(document.text, spec::media::kOciIndex), "referrers");
+    if (!content.index) {
+        return fail(Errc::invalid_image, "the list of referrers is no index");
+    }
+    for (const spec::Descriptor& entry : content.index->manifests) {
+        if (artifact_type.empty() || entry.artifact_type == artifact_type) {
+            out.referrers.push_back({.digest = entry.digest.text(),
+                                     .media_type = entry.media_type,
+                                     .artifact_type = entry.artifact_type,
+                                     .size = entry.size,
+                                     .annotations = entry.annotations});
+        }
+    }
+    return {};
+}
+
+Result<RemoteReferrers> referrers_of(const Remote& remote, const std::string& artifact_type) {
+    const spec::Digest subject = KNARR_TRY(resolve(remote));
+    RemoteReferrers out{.repository = remote.reference.name(), .subject = subject.text()};
+    auto page = KNARR_TRY(if_there(
+        remote.fetch(rpc::FetchKind::referrers, subject.text(), limits::kMaxManifestBytes)));
+    if (!page) {
+        page = KNARR_TRY(if_there(remote.fetch(rpc::FetchKind::manifest,
+                                               fmt::format("sha256-{}", subject.hex()),
+                                               limits::kMaxManifestBytes)));
+        if (page) {
+            KNARR_TRY(add_referrers(*page, artifact_type, out));
+        }
+        return out;
+    }
+    while (true) {
+        KNARR_TRY(add_referrers(*page, artifact_type, out));
+        if (page->next_page.empty() || out.referrers.size() > kMaxTags) {
+            return out;
+        }
+        page = KNARR_TRY(
+            remote.fetch(rpc::FetchKind::page, page->next_page, limits::kMaxManifestBytes));
+    }
+}
+
+Result<RemoteTags> tags_of(const Remote& remote) {
+    RemoteTags out{.repository = remote.reference.name()};
+    Document page = KNARR_TRY(remote.fetch(rpc::FetchKind::tags, "", spec::kMaxTagListBytes));
+    while (true) {
+        auto tags = KNARR_TRY(spec::decode_tags(page.text));
+        if (out.tags.size() + tags.size() > kMaxTags) {
+            return fail(Errc::limit_exceeded, "it has more than {} tags", kMaxTags);
+        }
+        std::ranges::move(tags, std::back_inserter(out.tags));
+        if (page.next_page.empty() || tags.empty()) {
+            return out;
+        }
+        page =
+            KNARR_TRY(remote.fetch(rpc::FetchKind::page, page.next_page, spec::kMaxTagListBytes));
+    }
+}
+
+}  // namespace
+
+Result<RemoteTags> list_tags(const RemoteRequest& request) {
+    const Remote remote =
+        KNARR_TRY(open(request, Purpose::look), "tags of {}", printable(request.name));
+    return KNARR_TRY(tags_of(remote), "tags of {}", printable(request.name));
+}
+
+Result<RemoteReferrers> list_referrers(const RemoteRequest& request) {
+    const Remote remote =
+        KNARR_TRY(open(request, Purpose::look), "referrers of {}", printable(request.name));
+    return KNARR_TRY(
+        referrers_of(remote, request.artifact_type), "referrers of {}", printable(request.name));
+}
+
+Result<RemoteImage> delete_remote(const RemoteRequest& request) {
+    const Remote remote =
+        KNARR_TRY(open(request, Purpose::remove), "delete {}", printable(request.name));
+    const spec::Digest digest = KNARR_TRY(resolve(remote), "delete {}", printable(request.name));
+    const std::uint32_t id = KNARR_TRY(remote.process->remove(digest.text()));
+    const PullProcess::Order& order = remote.process->order(id);
+    while (!order.done && !order.failed) {
+        KNARR_TRY(wait_for(*remote.process, request.options));
+    }
+    if (order.failed) {
+        return fail(Error(*order.failed).within("delete " + printable(request.name)));
+    }
+    return RemoteImage{.repository = remote.reference.name(), .digest = digest.text()};
+}
+
+}  // namespace knarr::image

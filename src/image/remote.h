@@ -1,0 +1,22 @@
+#pragma once
+// What a registry has, asked and changed without the store: tags, referrers, deleting.
+
+#include "knarr/image.h"
+#include "knarr/result.h"
+
+namespace knarr::image {
+
+/// All tags of a repository, as the registry sorts them. Errors: image_not_found;
+/// limit_exceeded past a million.
+Result<RemoteTags> list_tags(const RemoteRequest& request);
+
+/// What refers to a manifest as its subject: signatures, SBOMs and the like. A registry without
+/// that API is asked for the tag that stands in for it.
+/// Source: distribution-spec v1.1 "Listing Referrers", "Unavailable Referrers API".
+Result<RemoteReferrers> list_referrers(const RemoteRequest& request);
+
+/// Deletes the manifest that a name means, and with it all tags that it has.
+/// Errors: image_not_found; unsupported where the registry does not delete.
+Result<RemoteImage> delete_remote(const RemoteRequest& request);
+
+}  // namespace knarr::image

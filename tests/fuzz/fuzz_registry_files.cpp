@@ -1,0 +1,71 @@
+// Any bytes as the files that say where and as whom to ask a registry, and as what registries and
+// helper programs answer. What is taken can be used, and a login that was put into a file is found.
+
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "image/credentials.h"
+#include "image/hosts_toml.h"
+#include "image/registries_conf.h"
+#include "registry/upload.h"
+#include "registry/url.h"
+#include "spec/registry.h"
+#include "spec/toml.h"
+
+namespace {
+
+void check(bool holds) {
+    if (!holds) {
+        std::abort();
+    }
+}
+
+void settings(std::string_view text) {
+    namespace image = knarr::image;
+    static_cast<void>(knarr::spec::parse_toml(text, "f"));
+    static_cast<void>(image::parse_hosts(text, "f", "r.io"));
+    const auto entries = image::parse_registries(text, "f");
+    if (!entries) {
+        return;
+    }
+    for (const char* name : {"r.io/a/b:1", "busybox", "x.r.io/a"}) {
+        const auto reference = image::Reference::parse(name);
+        const image::RegistryEntry* entry = image::find_registry(*entries, *reference);
+        if (entry == nullptr) {
+            continue;
+        }
+        if (const auto places = image::rewrite(*entry, *reference, true)) {
+            check(!places->empty());
+            for (const image::RewrittenPlace& place : *places) {
+                check(!place.registry.empty() && place.repository.find("..") == std::string::npos);
+            }
+        }
+    }
+}
+
+void logins(std::string_view text) {
+    const knarr::spec::RegistryAuth login{.username = "me", .password = "pw", .identity_token = {}};
+    if (const auto edited = knarr::spec::edit_credentials(text, "r.io", &login)) {
+        const auto again = knarr::spec::decode_credentials(*edited);
+        check(again && again->auths.at("r.io").password == "pw");
+        const auto gone = knarr::spec::edit_credentials(*edited, "r.io", nullptr);
+        check(gone && !knarr::spec::decode_credentials(*gone)->auths.contains("r.io"));
+    }
+    static_cast<void>(knarr::spec::decode_helper_login(text));
+    static_cast<void>(knarr::spec::decode_tags(text));
+    if (const auto place = knarr::image::login_place(text)) {
+        check(!knarr::image::login_keys(*place).empty());
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+    const std::string_view text(reinterpret_cast<const char*>(data), size);
+    settings(text);
+    logins(text);
+    static_cast<void>(knarr::registry::next_link(text));
+    static_cast<void>(knarr::registry::parse_upload_range(text));
+    return 0;
+}
