@@ -119,7 +119,7 @@ private:
             if (!KNARR_TRY(store_.has(entry.digest))) {
                 return std::optional(entry.digest);
             }
-            if (const auto missing = KNARR_TRY(add_manifest(entry.digest))) {
+            if (auto missing = KNARR_TRY(add_manifest(entry.digest))) {
                 return missing;
             }
         }

@@ -41,7 +41,7 @@ Result<spec::Digest> resolve(const Remote& remote) {
     const Document document = KNARR_TRY(remote.fetch(rpc::FetchKind::manifest,
                                                      said ? said->text() : remote.reference.tag(),
                                                      limits::kMaxManifestBytes));
-    const spec::Digest digest = store::sha256_of(document.text);
+    spec::Digest digest = store::sha256_of(document.text);
     if (said && digest != *said) {
         return fail(Errc::digest_mismatch, "it is {}, not {}", digest.text(), said->text());
     }
