@@ -80,6 +80,17 @@ constexpr Multiplexed kMultiplexed[] = {
     {"shmctl", "ipc", 24},
 };
 
+// By Syscall::index: the way through another call, where there is one.
+std::vector<const Multiplexed*> find_multiplexed() {
+    std::vector<const Multiplexed*> ways(syscall_count());
+    for (const Multiplexed& way : kMultiplexed) {
+        if (const auto call = find_syscall(way.name)) {
+            ways[call->index] = &way;
+        }
+    }
+    return ways;
+}
+
 using Trees = SeccompTrees;
 
 // The rules of one architecture.
@@ -183,10 +194,9 @@ private:
             };
             for (const Syscall call : rule.syscalls) {
                 note(call);
-                const auto* entry =
-                    std::ranges::find(kMultiplexed, name_of(call), &Multiplexed::name);
-                if (rules.arch == SeccompArch::x86 && entry != std::end(kMultiplexed)) {
-                    note(*find_syscall(entry->through));
+                const Multiplexed* way = multiplexed_[call.index];
+                if (rules.arch == SeccompArch::x86 && way != nullptr) {
+                    note(*find_syscall(way->through));
                 }
             }
         }
@@ -242,19 +252,18 @@ private:
                          Syscall call,
                          std::span<const SeccompCondition> conditions,
                          std::uint32_t raw) {
-        const std::string_view name = name_of(call);
-        const auto* entry = std::ranges::find(kMultiplexed, name, &Multiplexed::name);
-        if (entry == std::end(kMultiplexed)) {
+        const Multiplexed* way = multiplexed_[call.index];
+        if (way == nullptr) {
             return true;
         }
         std::vector<SeccompCondition> all{
-            {.index = 0, .op = SeccompOp::eq, .value = entry->number}};
+            {.index = 0, .op = SeccompOp::eq, .value = way->number}};
         for (const SeccompCondition& condition : conditions) {
             if (condition.index != 0) {
                 all.push_back(condition);
             }
         }
-        const auto through = find_syscall(entry->through);
+        const auto through = find_syscall(way->through);
         return trees_.add(rules.calls[through->index], rules.words(), all, raw);
     }
 
@@ -318,6 +327,7 @@ private:
     }
 
     const SeccompPolicy& policy_;
+    const std::vector<const Multiplexed*> multiplexed_ = find_multiplexed();
     std::vector<ArchRules> arches_;
     SeccompTrees trees_;
     bool notifies_ = false;
