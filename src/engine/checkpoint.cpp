@@ -7,6 +7,7 @@
 #include <fcntl.h>
 
 #include "bundle/read.h"
+#include "core/limits.h"
 #include "core/text.h"
 #include "engine/attend.h"
 #include "engine/conclude.h"
@@ -35,7 +36,7 @@ namespace {
 constexpr const char* kDescriptors = "descriptors.json";  // as runc calls it
 constexpr const char* kPidFile = "restored.pid";
 constexpr const char* kConfigAnnotation = "org.criu.config";
-constexpr std::size_t kMaxDescriptors = 64 * 1024;
+constexpr std::size_t kMaxDescriptors = 64 * size::kKiB;
 
 std::string log_path(const CriuOptions& criu, const char* name) {
     return (criu.work_path.empty() ? criu.image_path : criu.work_path) + "/" + name;

@@ -16,7 +16,7 @@ namespace knarr::image {
 namespace {
 
 constexpr std::string_view kLayerType = "application/vnd.oci.image.layer.v1.tar";
-constexpr std::size_t kHashBufferBytes = 64 * 1024;
+constexpr std::size_t kHashBufferBytes = 64 * size::kKiB;
 
 using Entry = spec::DockerArchiveImage;
 
@@ -169,7 +169,7 @@ Result<spec::Digest> SliceDigests::of(const FileSlice& slice) {
     if (known != known_.end()) {
         return known->second;
     }
-    const spec::Digest digest = KNARR_TRY(hash_slice(slice));
+    spec::Digest digest = KNARR_TRY(hash_slice(slice));
     known_.emplace(place, digest);
     return digest;
 }

@@ -14,7 +14,7 @@
 namespace knarr::image {
 namespace {
 
-constexpr std::size_t kCopyBytes = 1024 * 1024;
+constexpr std::size_t kCopyBytes = size::kMiB;
 /// Source: image-spec annotations.md; containerd's name for whole references, which docker writes
 /// and reads.
 const std::string kRefName = "org.opencontainers.image.ref.name";
