@@ -256,8 +256,7 @@ private:
         if (way == nullptr) {
             return true;
         }
-        std::vector<SeccompCondition> all{
-            {.index = 0, .op = SeccompOp::eq, .value = way->number}};
+        std::vector<SeccompCondition> all{{.index = 0, .op = SeccompOp::eq, .value = way->number}};
         for (const SeccompCondition& condition : conditions) {
             if (condition.index != 0) {
                 all.push_back(condition);
