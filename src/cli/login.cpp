@@ -14,7 +14,7 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::size_t kMaxAnswerBytes = 64 * 1024;
+constexpr std::size_t kMaxAnswerBytes = std::size_t{64} * 1024;
 
 constexpr std::array kLoginOptions{
     Option{.name = "username", .letter = 'u', .value = "NAME", .help = "who you are there"},

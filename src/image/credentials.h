@@ -11,7 +11,7 @@
 
 namespace knarr::image {
 
-inline constexpr std::size_t kMaxAuthFileBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxAuthFileBytes = std::size_t{1024} * 1024;
 
 /// Empty: an anonymous pull.
 struct Credentials {

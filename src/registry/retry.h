@@ -18,7 +18,7 @@ inline constexpr unsigned kStallRetries = 1;
 /// Further tries at a mirror while there is another place to ask.
 inline constexpr unsigned kMirrorRetries = 1;
 /// So many new bytes are progress: the count of tries starts again.
-inline constexpr std::uint64_t kProgressBytes = 1024 * 1024;
+inline constexpr std::uint64_t kProgressBytes = std::uint64_t{1024} * 1024;
 /// Less than this within the stall time is no progress.
 inline constexpr std::uint64_t kStallBytes = 1024;
 

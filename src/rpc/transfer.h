@@ -36,13 +36,16 @@
 namespace knarr::rpc {
 
 inline constexpr std::uint8_t kTransferVersion = 2;
-inline constexpr std::size_t kMaxPacketBytes = 64 * 1024;
-inline constexpr std::size_t kMaxTextBytes = 12 * 1024;  // a secret, or what is asked for
-inline constexpr std::size_t kMaxNameBytes = 4 * 1024;   // so that all of a session fit in a packet
-inline constexpr std::size_t kMaxPlaces = 32;            // sessions before the first job
-inline constexpr std::size_t kMaxPemPieceBytes = 32 * 1024;
-inline constexpr std::size_t kMaxTrustBytes = 1024 * 1024;  // all trust messages together
-inline constexpr std::size_t kMaxEventTextBytes = 2048;     // messages and hints from knarr-pull
+inline constexpr std::size_t kMaxPacketBytes = std::size_t{64} * 1024;
+inline constexpr std::size_t kMaxTextBytes =
+    std::size_t{12} * 1024;  // a secret, or what is asked for
+inline constexpr std::size_t kMaxNameBytes =
+    std::size_t{4} * 1024;                     // so that all of a session fit in a packet
+inline constexpr std::size_t kMaxPlaces = 32;  // sessions before the first job
+inline constexpr std::size_t kMaxPemPieceBytes = std::size_t{32} * 1024;
+inline constexpr std::size_t kMaxTrustBytes =
+    std::size_t{1024} * 1024;                            // all trust messages together
+inline constexpr std::size_t kMaxEventTextBytes = 2048;  // messages and hints from knarr-pull
 
 /// One place that has the repository, and how to speak with it. The last one is the registry that
 /// was named; those before it are mirrors, which need not have everything.

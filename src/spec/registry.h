@@ -12,7 +12,7 @@
 namespace knarr::spec {
 
 /// One page of a list of tags, which has no bound of its own.
-inline constexpr std::size_t kMaxTagListBytes = 8 * 1024 * 1024;
+inline constexpr std::size_t kMaxTagListBytes = std::size_t{8} * 1024 * 1024;
 
 struct Token {
     std::string text;
