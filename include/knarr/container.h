@@ -25,8 +25,15 @@ struct ContainerInfo {
     std::string created;      ///< RFC 3339, UTC
     std::map<std::string, std::string> annotations;
     std::uint32_t owner_uid = 0;
-    std::string image;             ///< the reference it was made from; empty: a bundle
-    std::optional<int> exit_code;  ///< 0-255, 128+n for signal n; nothing when not known
+    std::string image;                 ///< the reference it was made from; empty: a bundle
+    std::optional<int> exit_code;      ///< 0-255, 128+n for signal n; nothing when not known
+    std::vector<std::string> command;  ///< of one made from an image
+    std::string started, finished;     ///< RFC 3339 of the last run; empty: not yet
+    bool oom_killed = false;           ///< the last run lost a process for want of memory
+    int stop_signal = 15;
+    std::optional<unsigned> stop_seconds;
+    std::string log_dir;  ///< where its log files are; empty: there is none
+    std::string trouble;  ///< what its monitor could not do; empty: nothing
     /// Not empty: the record on disk cannot be understood, and why. Everything but `id` is unset;
     /// only a forced removal works.
     std::string damage;
@@ -57,6 +64,12 @@ enum class RunMode : std::uint8_t {
 enum class KillTarget : std::uint8_t {
     init,           ///< the first process
     every_process,  ///< all of the container's cgroup, also when the first one is gone
+};
+
+/// How a container is to be stopped.
+struct StopRequest {
+    std::string signal;               ///< name or number; empty: the container's own, else TERM
+    std::optional<unsigned> seconds;  ///< until SIGKILL; nothing: the container's own, else 30
 };
 
 enum class RemoveMode : std::uint8_t {

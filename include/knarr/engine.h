@@ -24,6 +24,7 @@
 #include "knarr/container.h"
 #include "knarr/exec.h"
 #include "knarr/image.h"
+#include "knarr/logs.h"
 #include "knarr/result.h"
 #include "knarr/run.h"
 #include "knarr/stats.h"
@@ -67,12 +68,13 @@ public:
     /// Errors: already_exists; invalid_config, missing_rootfs, unsupported, hook_failed, denied;
     /// limit_exceeded. Whatever fails, nothing is left behind.
     Result<> create(const BundleRequest& request);
-    // From here on `id` is an ID, the name of a container made from an image, or the first eight or
-    // more characters of such a container's ID.
+    // From here on `id` is an ID, the name of a container made from an image, or the beginning, two
+    // or more characters, of such a container's ID.
 
-    /// Lets the program of a created container run. With service.notify_socket, as at create, it
-    /// returns when the program has said that it is ready, or has ended.
-    /// Errors: wrong_state; exec_not_found, exec_failed, hook_failed.
+    /// Lets the program of a created container run; one of an image that has ended runs again, in
+    /// the background, and one of an image that runs stays as it is. With service.notify_socket, as
+    /// at create, it returns when the program has said that it is ready, or has ended. Errors:
+    /// wrong_state; exec_not_found, exec_failed, hook_failed.
     Result<> start(std::string_view id, const ServiceLinks& service = {});
     /// create and start in one; the program inherits stdin, stdout and stderr. The exit code is
     /// 0-255, 128+n after signal n; 0 at once when detached, with service.notify_socket when it is
@@ -124,8 +126,8 @@ public:
     /// detached. Only the bundle says what of the host it gets to see.
     /// Errors: as create; unsupported as of checkpoint.
     Result<int> restore(const RestoreRequest& request);
-    /// Waits until the container has ended; its exit code where this process started it or the
-    /// record has it.
+    /// Waits until the container has ended; its exit code where this process started it, the record
+    /// has it or the kernel (6.15 and newer) tells it.
     Result<std::optional<int>> wait(std::string_view id);
     /// Removes all that a container consists of and runs its poststop hooks.
     /// Errors: not_found, wrong_state when it runs (both never with force), timed_out.
@@ -135,6 +137,21 @@ public:
     /// safe defaults and a layer of its own, and runs it as run() does. The exit code is the
     /// program's. Errors: those of pull_image and run; image_not_found; already_exists for a name.
     Result<int> run_image(const RunRequest& request, const PullProgressFn& progress);
+    /// The same in the background: the container's ID, when its program runs. A small process, its
+    /// monitor, keeps what it writes (logs()) and learns how it ends.
+    Result<std::string> run_image_in_background(const RunRequest& request,
+                                                const PullProgressFn& progress);
+    /// Ends a container by its stop signal, after a time by SIGKILL; returns when its end is
+    /// recorded. One that has ended is no error. Errors: not_found; timed_out.
+    Result<> stop(std::string_view id, const StopRequest& request);
+    /// What a container in the background wrote, oldest first.
+    /// Errors: unsupported for one without a log; that of `sink`.
+    Result<> logs(std::string_view id, const LogRequest& request, const LogSink& sink) const;
+    /// Errors: already_exists, invalid_argument; unsupported for a container of a bundle.
+    Result<> rename(std::string_view id, const std::string& name);
+    /// All about a container as docker's API has it: one JSON object.
+    Result<std::string> inspect(std::string_view id) const;
+
     /// Brings an image into the store: a reference, "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or
     /// "docker-archive:FILE[:TAG]". Its ID.
     Result<std::string> pull_image(const std::string& name,

@@ -29,6 +29,13 @@ enum class NetworkMode : std::uint8_t {
 
 enum class PullPolicy : std::uint8_t { missing, always, never };
 
+/// How much is kept of what a container in the background writes.
+struct LogPolicy {
+    bool keep = true;             ///< else nothing is
+    std::uint64_t max_bytes = 0;  ///< of one file, then the next is begun; 0: no bound
+    unsigned max_files = 1;       ///< the oldest beyond it is removed; counts with max_bytes
+};
+
 /// The period of RunRequest::cpu_quota_us.
 inline constexpr std::int64_t kCpuPeriodUs = 100'000;
 
@@ -54,6 +61,10 @@ struct RunRequest {
     Isolation isolation = Isolation::native;
     PullPolicy pull = PullPolicy::missing;
     PullOptions pull_options;
+    std::string id_file;      ///< receives the container's ID; must not be there; empty: none
+    std::string stop_signal;  ///< name or number; empty: the image's, else TERM
+    std::optional<unsigned> stop_seconds;  ///< from it to SIGKILL, where stop() says nothing
+    LogPolicy log;                         ///< in the background
     ServiceLinks service;
 };
 

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,12 @@ Result<ServiceLinks> service_links();
 
 /// The request that create and run have in common. Errors: invalid_argument.
 Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id);
+
+/// Does `work` for each container that is named; all are tried, the first failure is returned and
+/// the others are told. Errors: also when none is named.
+Result<int> for_each_container(Context& context,
+                               const Parsed& args,
+                               const std::function<Result<>(std::string_view id)>& work);
 
 /// The IDs of all containers that one of the extended regular expressions matches somewhere, as
 /// crun has it; none is no error. Errors: invalid_argument for what is no expression.

@@ -1,4 +1,5 @@
 #include "cli/containers.h"
+#include "cli/ps_containers.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
 
@@ -10,16 +11,18 @@ constexpr std::array kOptions{
     Option{.name = "format",
            .letter = 'f',
            .value = "FORMAT",
-           .help = "table, or json: the pids alone",
+           .help = "table; json: of ID the pids alone, else a line for each container; or a "
+                   "template",
            .fallback = "table"},
-    Option{.name = "json", .help = "the same as --format json"},
+    Option{.name = "json", .help = "of ID: the same as --format json; else one array, as `list`"},
     Option{.name = "quiet", .letter = 'q', .help = "without ID: print containers' IDs only"},
-    Option{.name = "all", .letter = 'a', .help = "no effect: all is always shown"},
+    Option{.name = "all", .letter = 'a', .help = "without ID: also those that do not run"},
+    Option{.name = "no-trunc", .help = "without ID: whole IDs and commands"},
 };
 
 Result<int> run_ps(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
-        return kList.run(context, args);
+        return list_running(context, args);
     }
     const std::string_view id = args.positionals.front();
     ListFormat format = KNARR_TRY(list_format(args));
@@ -59,7 +62,7 @@ constexpr Verb kPs{
     .about =
         "Shows what the host's ps(1) says about the processes in the container's cgroup. What\n"
         "follows ID are its options, -ef where there are none; its table must have a column PID.\n"
-        "Without ID it is `list`.",
+        "Without ID it lists the containers that run, as docker's ps does, with -a all.",
     .example = "knarr ps web -o pid,comm",
     .options = kOptions,
     .rules = {.options_until = 1},

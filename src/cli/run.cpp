@@ -22,6 +22,12 @@ Result<int> run_bundle(Context& context, const Parsed& args) {
     return KNARR_TRY(engine.run(request, mode), "as bundle {}", printable(request.bundle));
 }
 
+Result<int> run_detached(Engine& engine, const RunRequest& request, const PullProgressFn& show) {
+    const std::string id = KNARR_TRY(engine.run_image_in_background(request, show));
+    KNARR_TRY(print(id + "\n"));
+    return 0;
+}
+
 Result<int> run_image(Context& context, const Parsed& args) {
     context.failure_status = kOwnFailure;
     const ParsedRun parsed = KNARR_TRY(parse_run(args));
@@ -30,8 +36,9 @@ Result<int> run_image(Context& context, const Parsed& args) {
     }
     Engine engine = KNARR_TRY(open_engine(context));
     ProgressView progress(args.flag("quiet") ? ProgressStyle::silent : progress_style());
-    Result<int> code =
-        engine.run_image(parsed.request, [&](const PullProgress& news) { progress.show(news); });
+    const PullProgressFn show = [&](const PullProgress& news) { progress.show(news); };
+    Result<int> code = args.flag("detach") ? run_detached(engine, parsed.request, show)
+                                           : engine.run_image(parsed.request, show);
     progress.finish();
     if (!code && code.error().code == Errc::image_not_found) {
         return fail(std::move(code).error().advise(
@@ -61,6 +68,9 @@ const Verb kRun{
         "Of an image: pulls it if it is not stored, gives it a writable layer of its own and safe\n"
         "defaults, and runs the command in the foreground with this terminal's standard input,\n"
         "output and error; signals are passed on. Everything after IMAGE belongs to the command.\n"
+        "With -d it runs in the background, the ID is printed, and `logs`, `wait`, `stop`, "
+        "`start`\n"
+        "go on from there.\n"
         "The exit status is the program's; 125 when knarr fails, 126 when the program cannot be\n"
         "executed, 127 when it is not there. Without --rm the stopped container stays until\n"
         "`knarr delete`.\n"

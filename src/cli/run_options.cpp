@@ -70,7 +70,26 @@ constexpr std::array kImageOnly{
            .value = "MODE",
            .help = "none (loopback only) or host",
            .fallback = "none"},
-    Option{.name = "interactive", .letter = 'i', .help = "no effect: stdin is always passed on"},
+    Option{.name = "cidfile", .value = "FILE", .help = "write the ID into a new FILE"},
+    Option{.name = "stop-signal",
+           .value = "SIGNAL",
+           .help = "what `stop` sends",
+           .fallback = "the image's, else TERM"},
+    Option{.name = "stop-timeout",
+           .value = "SECONDS",
+           .help = "how long `stop` waits until it kills",
+           .fallback = "30"},
+    Option{.name = "log-driver",
+           .value = "DRIVER",
+           .help = "with -d: k8s-file, or none to keep nothing of what it writes",
+           .fallback = "k8s-file"},
+    Option{.name = "log-opt",
+           .value = "NAME=VALUE",
+           .help = "with -d: max-size=10m begins a new log file then, max-file=3 keeps three",
+           .repeatable = true},
+    Option{.name = "interactive",
+           .letter = 'i',
+           .help = "no effect: stdin is always passed on, but for -d, where it is empty"},
     Option{.name = "tty", .letter = 't', .help = "give the program a terminal, shown in yours"},
     Option{
         .name = "pull", .value = "WHEN", .help = "missing, always or never", .fallback = "missing"},
@@ -87,7 +106,7 @@ constexpr std::array kImageOnly{
 constexpr std::array kBoth{
     Option{.name = "detach",
            .letter = 'd',
-           .help = "leave when the program runs; for an image not built yet"},
+           .help = "leave when the program runs; of an image, print the container's ID"},
     kIsolationOption,
 };
 
@@ -157,12 +176,80 @@ Result<PullPolicy> parse_pull_policy(std::string_view text) {
         Errc::invalid_argument, "--pull \"{}\" is none of missing, always, never", printable(text));
 }
 
-Result<> refuse_unbuilt(const Parsed& args) {
-    if (args.flag("detach")) {
+constexpr std::uint64_t kMaxStopSeconds = std::uint64_t{365} * 24 * 3600;
+constexpr std::uint64_t kLeastLogBytes = 4096, kMaxLogFiles = 1000;
+
+/// --log-opt NAME=VALUE, docker's names.
+Result<> parse_log_option(std::string_view text, LogPolicy& log) {
+    const std::size_t equals = text.find('=');
+    const std::string_view name = text.substr(0, equals);
+    const std::string_view value =
+        equals == std::string_view::npos ? std::string_view{} : text.substr(equals + 1);
+    if (name == "max-size") {
+        const std::int64_t bytes =
+            value == "-1" ? 0 : KNARR_TRY(parse_size(value, "--log-opt max-size"));
+        if (value != "-1" && bytes < static_cast<std::int64_t>(kLeastLogBytes)) {
+            return fail(Errc::invalid_argument,
+                        "--log-opt max-size {} is below {} bytes",
+                        printable(value),
+                        kLeastLogBytes);
+        }
+        log.max_bytes = static_cast<std::uint64_t>(bytes);
+        return {};
+    }
+    if (name == "max-file") {
+        const auto files = parse_number(value, kMaxLogFiles);
+        if (!files || *files == 0) {
+            return fail(Errc::invalid_argument,
+                        "--log-opt max-file \"{}\" is not a number from 1 to {}",
+                        printable(value),
+                        kMaxLogFiles);
+        }
+        log.max_files = static_cast<unsigned>(*files);
+        return {};
+    }
+    return fail(Error{.code = Errc::invalid_argument,
+                      .message = fmt::format("--log-opt {} is not known", printable(text)),
+                      .hint = "max-size=SIZE and max-file=N are"});
+}
+
+Result<LogPolicy> parse_log(const Parsed& args) {
+    LogPolicy log;
+    const std::string_view driver = args.get("log-driver", "k8s-file");
+    if (driver == "none") {
+        log.keep = false;
+    } else if (driver != "k8s-file" && driver != "json-file" && driver != "file") {
         return fail(Error{.code = Errc::unsupported,
-                          .message = "--detach of an image is not built yet: it comes with the "
-                                     "monitor",
-                          .hint = "let your shell put it into the background: knarr run ... &"});
+                          .message = fmt::format("--log-driver {} is not built", printable(driver)),
+                          .hint = "k8s-file (also by the names json-file and file) and none are"});
+    }
+    for (const std::string_view option : args.all("log-opt")) {
+        KNARR_TRY(parse_log_option(option, log));
+    }
+    if (log.max_files > 1 && log.max_bytes == 0) {
+        return fail(Errc::invalid_argument, "--log-opt max-file needs max-size");
+    }
+    return log;
+}
+
+Result<> parse_stop_and_log(const Parsed& args, RunRequest& request) {
+    request.id_file = args.get("cidfile");
+    if (args.has("cidfile") && request.id_file.empty()) {
+        return fail(Errc::invalid_argument, "--cidfile is empty");
+    }
+    request.stop_signal = args.get("stop-signal");
+    if (args.has("stop-signal") && request.stop_signal.empty()) {
+        return fail(Errc::invalid_argument, "--stop-signal is empty");
+    }
+    if (const auto seconds = KNARR_TRY(args.number("stop-timeout", kMaxStopSeconds))) {
+        request.stop_seconds = static_cast<unsigned>(*seconds);
+    }
+    request.log = KNARR_TRY(parse_log(args));
+    if (args.flag("detach") && args.flag("tty")) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "--tty in the background is not built yet: nobody could "
+                                     "attach to the terminal",
+                          .hint = "leave --tty out, or --detach"});
     }
     return {};
 }
@@ -264,7 +351,6 @@ Result<ParsedRun> parse_run(const Parsed& args) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which image? IMAGE is missing");
     }
-    KNARR_TRY(refuse_unbuilt(args));
     ParsedRun out;
     RunRequest& request = out.request;
     request.image = args.positionals.front();
@@ -298,6 +384,7 @@ Result<ParsedRun> parse_run(const Parsed& args) {
     request.pull = KNARR_TRY(parse_pull_policy(args.get("pull", "missing")));
     request.pull_options = KNARR_TRY(parse_pull_options(args));
     request.service = KNARR_TRY(service_links());
+    KNARR_TRY(parse_stop_and_log(args, request));
     return out;
 }
 

@@ -91,8 +91,9 @@ TEST(RunOptions, LimitsAreParsedStrictly) {
 }
 
 TEST(RunOptions, WhatIsNotBuiltIsSaid) {
-    for (const Words& words :
-         {Words{"-d", "img"}, Words{"--network", "bridge", "img"}, Words{"-v", "data:/d", "img"}}) {
+    for (const Words& words : {Words{"-d", "-t", "img"},
+                               Words{"--network", "bridge", "img"},
+                               Words{"-v", "data:/d", "img"}}) {
         const auto refused = parse_run(parsed(words));
         ASSERT_FALSE(refused);
         EXPECT_EQ(refused.error().code, Errc::unsupported);

@@ -14,18 +14,14 @@ struct Unbuilt {
     std::string_view instead = {};  // what does the job today; empty: nothing does
 };
 
-constexpr std::string_view kOutput =
-    "a container writes to the output of its knarr run: knarr run ... > FILE 2>&1 &";
 constexpr std::string_view kNetwork = "knarr run has --network none and --network host";
 constexpr std::array kUnbuilt{
-    Unbuilt{"attach", kOutput},
+    Unbuilt{"attach", "knarr logs -f ID shows what a container in the background writes"},
     Unbuilt{"build", "build with another tool, then knarr pull oci:DIR or docker-archive:FILE"},
     Unbuilt{"commit"},
     Unbuilt{"compose"},
     Unbuilt{"cp", "share a directory with the container: knarr run -v HOST:DIR ..."},
     Unbuilt{"diff"},
-    Unbuilt{"inspect", "knarr state ID for a container, knarr image inspect IMAGE for an image"},
-    Unbuilt{"logs", kOutput},
     Unbuilt{"mounts", "give the mounts in config.json before create; knarr changes none later"},
     Unbuilt{"network", kNetwork},
     Unbuilt{"play"},
@@ -33,15 +29,11 @@ constexpr std::array kUnbuilt{
     Unbuilt{"pod"},
     Unbuilt{"port", kNetwork},
     Unbuilt{"prune", "knarr image prune removes images, knarr delete ID... containers"},
-    Unbuilt{"rename", "give the name at once: knarr run --name NAME ..."},
-    Unbuilt{"restart", "delete it and run it again"},
     Unbuilt{"search", "name the image in full: knarr pull HOST/NAME:TAG"},
     Unbuilt{"stats", "knarr events --stats ID prints what a container uses, as JSON"},
-    Unbuilt{"stop", "knarr kill ID TERM, and knarr kill ID KILL when it does not listen"},
     Unbuilt{"system", "knarr info says what this host can do, knarr image df what images take"},
     Unbuilt{"top", "knarr ps ID shows the processes of a container"},
     Unbuilt{"volume", "share a directory with the container: knarr run -v HOST:DIR ..."},
-    Unbuilt{"wait", "knarr run waits and exits with the program's status"},
 };
 
 }  // namespace

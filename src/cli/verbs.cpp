@@ -9,27 +9,17 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array kVerbs{
-    &kRun,    &kExec,   &kPlan,  &kCreate,    &kStart,      &kState,    &kKill, &kDelete,  &kPause,
-    &kResume, &kUpdate, &kPs,    &kEvents,    &kCheckpoint, &kRestore,  &kList, &kPull,    &kPush,
-    &kImages, &kRmi,    &kTag,   &kUntag,     &kHistory,    &kSave,     &kLoad, &kImport,  &kExport,
-    &kLogin,  &kLogout, &kImage, &kContainer, &kSpec,       &kFeatures, &kInfo, &kVersion, &kHelp};
-constexpr std::array kContainerVerbs{&kRun,
-                                     &kExec,
-                                     &kCreate,
-                                     &kStart,
-                                     &kState,
-                                     &kKill,
-                                     &kDelete,
-                                     &kPause,
-                                     &kResume,
-                                     &kUpdate,
-                                     &kPs,
-                                     &kEvents,
-                                     &kCheckpoint,
-                                     &kRestore,
-                                     &kExport,
-                                     &kList};
+constexpr std::array kVerbs{&kRun,       &kExec,       &kPlan,     &kCreate,  &kStart,   &kState,
+                            &kKill,      &kDelete,     &kStop,     &kRestart, &kWait,    &kLogs,
+                            &kInspect,   &kRename,     &kPause,    &kResume,  &kUpdate,  &kPs,
+                            &kEvents,    &kCheckpoint, &kRestore,  &kList,    &kPull,    &kPush,
+                            &kImages,    &kRmi,        &kTag,      &kUntag,   &kHistory, &kSave,
+                            &kLoad,      &kImport,     &kExport,   &kLogin,   &kLogout,  &kImage,
+                            &kContainer, &kSpec,       &kFeatures, &kInfo,    &kVersion, &kHelp};
+constexpr std::array kContainerVerbs{
+    &kRun,     &kExec,   &kCreate,     &kStart,   &kState,  &kKill,  &kDelete, &kStop,
+    &kRestart, &kWait,   &kLogs,       &kInspect, &kRename, &kPause, &kResume, &kUpdate,
+    &kPs,      &kEvents, &kCheckpoint, &kRestore, &kExport, &kList};
 
 Result<int> run_help(Context&, const Parsed& args) {
     if (args.positionals.empty()) {

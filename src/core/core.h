@@ -8,7 +8,7 @@
 //   rollback.h   the undo list of all-or-nothing work
 //   clock.h      time, injected; a manual clock for tests
 //   random.h     randomness, injected; a seeded one for tests
-//   uuid.h       time-ordered container IDs (UUIDv7)
+//   uuid.h       time-ordered container IDs
 //   trace.h      where the time goes, for --debug
 //   overloaded.h one callable of several, for std::visit
 //   fault.h      named points at which a test can make the next step fail

@@ -45,6 +45,16 @@ TEST(Uuid7, DiffersWithinOneMillisecond) {
     }
 }
 
+TEST(LongId, Is64DigitsInTheOrderOfTime) {
+    ManualClock clock(Clock::Wall(milliseconds(1'700'000'000'000)));
+    SeededRandom random(7);
+    const std::string first = make_long_id(clock, random);
+    EXPECT_EQ(first.size(), 64U);
+    EXPECT_EQ(first.find_first_not_of("0123456789abcdef"), std::string::npos);
+    clock.advance(milliseconds(1));
+    EXPECT_LT(first, make_long_id(clock, random));
+}
+
 TEST(SeededRandom, RepeatsItselfForOneSeedOnly) {
     const auto draw = [](std::uint64_t seed) {
         std::array<std::byte, 20> bytes{};

@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "core/clock.h"
 #include "core/text.h"
 #include "engine/destroy.h"
 #include "engine/live.h"
@@ -59,6 +60,12 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
     }
     if (wanted.auto_remove) {
         return destroy(context, std::move(*dir), record);
+    }
+    record.name = now->name;  // it may have been renamed meanwhile
+    if (record.life) {
+        record.life->finished = format_time(system_clock().wall());
+        record.life->oom_killed =
+            record.cgroup && sys::memory_kills(sys::CgroupFiles(*record.cgroup)) > 0;
     }
     if (record.cgroup) {
         // What stays of a stopped container is its record and its files; `delete` need not come.

@@ -128,6 +128,12 @@ Result<> make_container_data(const store::Store& store,
     return {};
 }
 
+Result<ContainerUse> read_use(const std::string& data_root, const std::string& id) {
+    const std::string text = KNARR_TRY(
+        sys::read_file(container_dir(data_root, id) + "/" + kUseFile, limits::kMaxStateBytes));
+    return KNARR_TRY(decode_use(text, id), "container {}", id);
+}
+
 Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root) {
     std::vector<ContainerUse> all;
     const auto containers = sys::open_path(data_root + "/containers", O_RDONLY | O_DIRECTORY);

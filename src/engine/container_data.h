@@ -50,6 +50,9 @@ Result<> make_container_data(const store::Store& store,
                              const bundle::Bundle& bundle,
                              const NameTexts& texts);
 
+/// What a container stands on. Errors: io, corrupt.
+Result<ContainerUse> read_use(const std::string& data_root, const std::string& id);
+
 /// The images that containers of this data root stand on. Directories whose container is gone (its
 /// state directory was lost in a reboot) are removed on the way.
 /// Call with lock_containers(exclusive) held.

@@ -18,6 +18,11 @@
 //   states.h          which verb is legal in which state, as one table
 //   record.h          ROOT/ID/state.json                      state_dir.h ROOT/ID/ and its locks
 //   live.h            the record against the kernel: what a container's state really is
+//   background.h      `run -d IMAGE`: a launch under a monitor; monitor.h what that does, watch.h
+//                     what it decides, ending.h how it records an end
+//   log_lines.h       the format of logs; log_store.h writes them, logs.h reads them
+//   stop.h            stop, wait                     names.h       names and rename
+//   inspect.h         docker's shape of a container
 //   container_data.h  DATA_ROOT/containers/ID/ of one made from an image
 //   resolve.h         ID, name or the beginning of an ID -> ID
 //   images.h          rmi beside the containers that stand on images

@@ -165,6 +165,19 @@ Result<> clear_leftover(const Context& context, const Record& record) {
     return {};
 }
 
+Result<> end_run(const Context& context, const LockedDir& dir, Record& record) {
+    Record run = record;
+    run.data_dir.clear();  // stays
+    KNARR_TRY(clear_leftover(context, run));
+    record.status = ContainerState::stopped;
+    record.pid = 0;
+    record.pid_start_ticks = 0;
+    record.cgroup.reset();
+    record.unit.reset();
+    record.resctrl.reset();
+    return save_record(dir, record);
+}
+
 Result<> destroy(const Context& context, LockedDir dir, const Record& record) {
     KNARR_TRY(remove_traces(context, record, true), "container {}", record.id);
     return context.root.remove(std::move(dir));

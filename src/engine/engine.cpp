@@ -42,7 +42,7 @@ Result<> Engine::create(const BundleRequest& request) {
 Result<> Engine::start(std::string_view id, const ServiceLinks& service) {
     const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
-    return engine::start_container(context, checked, service);
+    return engine::start_container(context, options_.data_root, checked, service);
 }
 
 Result<int> Engine::run(const BundleRequest& request, RunMode mode) {
@@ -122,12 +122,6 @@ Result<> Engine::checkpoint(std::string_view id, const CheckpointRequest& reques
 
 Result<int> Engine::restore(const RestoreRequest& request) {
     return engine::restore_container(engine::context_of(*root_, options_), request);
-}
-
-Result<std::optional<int>> Engine::wait(std::string_view id) {
-    const engine::Context context = engine::context_of(*root_, options_);
-    const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
-    return engine::wait_container(context, checked);
 }
 
 Result<> Engine::remove(std::string_view id, RemoveMode mode) {

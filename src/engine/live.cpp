@@ -1,5 +1,6 @@
 #include "engine/live.h"
 
+#include "engine/log_store.h"
 #include "platform/cgroup_freeze.h"
 #include "platform/pidfd.h"
 
@@ -64,6 +65,8 @@ Result<Held> hold(const Context& context, const ContainerId& id) {
 
 ContainerInfo describe(const Record& record, const Live& live) {
     const bool has_process = live.process.valid();
+    const Life none;
+    const Life& life = record.life ? *record.life : none;
     return {
         .id = record.id,
         .name = record.name,
@@ -78,6 +81,14 @@ ContainerInfo describe(const Record& record, const Live& live) {
         .owner_uid = record.owner,
         .image = record.image,
         .exit_code = record.exit_code,
+        .command = life.command,
+        .started = life.started,
+        .finished = life.finished,
+        .oom_killed = life.oom_killed,
+        .stop_signal = life.stop_signal,
+        .stop_seconds = life.stop_seconds,
+        .log_dir = life.monitored && life.log.keep ? log_dir_of(record.data_dir) : std::string(),
+        .trouble = {},
         .damage = {},
     };
 }

@@ -111,7 +111,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .rootfs = rootfs_path(wanted.bundle.rootfs),
         .config_file = wanted.config_file,
         .isolation = wanted.bundle.isolation,
-        .created = format_time(system_clock().wall()),
+        .created = wanted.created.empty() ? format_time(system_clock().wall()) : wanted.created,
         .annotations = wanted.bundle.config.annotations,
         .owner = getuid(),
         .own_pid_namespace = (plan.new_namespaces & CLONE_NEWPID) != 0,
@@ -126,6 +126,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .mounts_on_host = plan.mounts_on_host,
         .no_new_keyring = wanted.no_new_keyring,
         .exit_code = {},
+        .life = wanted.life,
     };
     if (plan.cgroup) {
         record.cgroup = place_only(*plan.cgroup);
@@ -166,6 +167,7 @@ struct Standing {
     runtime::Launched launched;
     Console console;
     std::string pid_file;
+    bool again = false;  // it ran before
 };
 
 enum class Gate : std::uint8_t { socket, in_process };
@@ -189,6 +191,9 @@ Result<runtime::Launched> launch(const LockedDir& dir,
     KNARR_TRY(fault_point("create.data"));
     if (!wanted.service.notify_socket.empty()) {
         KNARR_TRY(make_notify_dir(dir.fd()), "NOTIFY_SOCKET");
+    }
+    if (wanted.give_streams) {
+        KNARR_TRY(wanted.give_streams(dir, io));
     }
     if (gate == Gate::socket) {
         io.gate_listener = KNARR_TRY(runtime::listen_gate(dir.fd(), kGateSocket));
@@ -251,10 +256,19 @@ bool wants_network_early(const bundle::Bundle& bundle) {
     return network;
 }
 
-Result<Standing> stand(const Context& context,
-                       const NewContainer& wanted,
-                       ConsoleWay way,
-                       Gate gate) {
+/// What there is of one that did not come to run goes, but for what it had before.
+void give_up(const Context& context, LockedDir dir, Record record, bool again) {
+    if (!again) {
+        undo(context, std::move(dir), record);
+        return;
+    }
+    Result<> ended = end_run(context, dir, record);
+    if (!ended) {
+        context.warn(ended.error().message);
+    }
+}
+
+Result<Standing> stand(const Context& context, NewContainer& wanted, ConsoleWay way, Gate gate) {
     KNARR_TRY(check_handed_over(context, wanted));
     std::optional<sys::NetworkMaker> network;
     if (wants_network_early(wanted.bundle)) {
@@ -269,7 +283,8 @@ Result<Standing> stand(const Context& context,
     io.hook_output = KNARR_TRY(open_hook_output(wanted.bundle.config.annotations));
     Console console = KNARR_TRY(Console::open(way, wanted.console_socket));
     io.console_socket = console.take_socket();
-    LockedDir dir = KNARR_TRY(take_id(context, wanted.id));
+    const bool again = wanted.place.has_value();
+    LockedDir dir = again ? std::move(*wanted.place) : KNARR_TRY(take_id(context, wanted.id));
     trace().mark("take the ID");
     Record record = make_record(wanted, plan);
     Result<runtime::Launched> launched = fail(Errc::internal, "not launched");
@@ -297,14 +312,15 @@ Result<Standing> stand(const Context& context,
             record.unit.reset();
             record.resctrl.reset();
         }
-        undo(context, std::move(dir), record);
+        give_up(context, std::move(dir), std::move(record), again);
         return fail(std::move(error));
     }
     return Standing{.dir = std::move(dir),
                     .record = std::move(record),
                     .launched = std::move(*launched),
                     .console = std::move(console),
-                    .pid_file = wanted.pid_file};
+                    .pid_file = wanted.pid_file,
+                    .again = again};
 }
 
 /// From the gate to the running program with its poststart hooks.
@@ -316,6 +332,9 @@ Result<> go(Standing& standing) {
     trace().mark("open the gate: the program runs");
     KNARR_TRY(fault_point("run.gate"));
     standing.record.status = ContainerState::running;
+    if (standing.record.life) {
+        standing.record.life->started = format_time(system_clock().wall());
+    }
     KNARR_TRY(save_record(standing.dir, standing.record));
     return run_poststart(standing.record);
 }
@@ -386,7 +405,8 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
     const std::string what = "container " + wanted.id.text();
     KNARR_TRY(tell_before_seen(context, wanted.bundle), "{}", what);
     const bool foreground = mode == RunMode::foreground;
-    wanted.auto_remove = wanted.auto_remove && foreground;
+    wanted.auto_remove =
+        wanted.auto_remove && (foreground || (wanted.life && wanted.life->monitored));
     const ConsoleWay way =
         KNARR_TRY(console_way(wanted, foreground ? Stay::foreground : Stay::leaves));
     // Held back from before there is anything to leave behind: a signal meanwhile is forwarded to
@@ -403,7 +423,7 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
     Result<> running = relay ? go(*standing) : Result<>(fail(relay.error()));
     if (!running) {
         remove_pid_file(standing->pid_file);
-        undo(context, std::move(standing->dir), standing->record);
+        give_up(context, std::move(standing->dir), standing->record, standing->again);
         return fail(std::move(running).error().within(what));
     }
     const sys::Fd process = std::move(standing->launched.pidfd);

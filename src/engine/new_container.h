@@ -8,6 +8,7 @@
 //   -> record (creating, pid) -> pid file -> record (created, or running behind the open gate)
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "bundle/bundle.h"
@@ -15,6 +16,7 @@
 #include "engine/context.h"
 #include "engine/record.h"
 #include "knarr/container.h"
+#include "runtime/launch/launch.h"
 #include "runtime/launch/plan.h"
 
 namespace knarr::engine {
@@ -37,6 +39,13 @@ struct NewContainer {
     bool auto_remove = true;   // run in the foreground: remove the container when it has ended,
                                // else it stays, stopped, with its exit code
     bool keep_cgroup = false;  // run in the foreground: one that stays keeps its empty cgroup, too
+
+    std::optional<Life> life;  // of one made from an image
+    /// One that has ended runs again: its directory, locked, and when it was made.
+    std::optional<LockedDir> place;
+    std::string created;
+    /// Gives the program other streams than ours; called when the data directory is there.
+    std::function<Result<>(const LockedDir&, runtime::LaunchIo&)> give_streams;
 };
 
 /// Reads the bundle that a request names.

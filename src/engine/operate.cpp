@@ -5,11 +5,14 @@
 #include <map>
 
 #include "core/fault.h"
+#include "core/limits.h"
 #include "engine/destroy.h"
 #include "engine/hook_output.h"
 #include "engine/live.h"
+#include "engine/monitor.h"
 #include "engine/notify.h"
 #include "engine/record.h"
+#include "engine/run_image.h"
 #include "engine/seccomp_agent.h"
 #include "engine/states.h"
 #include "platform/file.h"
@@ -76,6 +79,7 @@ Result<> kill_everything(const Seen& seen, int signal) {
 }  // namespace
 
 Result<> start_container(const Context& context,
+                         const std::string& data_root,
                          const ContainerId& id,
                          const ServiceLinks& service) {
     LockedDir dir = KNARR_TRY(context.root.lock(id));
@@ -83,7 +87,16 @@ Result<> start_container(const Context& context,
     if (!record) {
         return fail(Errc::not_found, "container {} does not exist", id.text());
     }
-    const Live live = KNARR_TRY(live_state(*record, Worker::none));
+    Live live = KNARR_TRY(live_state(*record, Worker::none));
+    if (record->life) {
+        if (live.process.valid()) {
+            return {};  // it runs, which is what was asked for, as docker has it
+        }
+        return run_again(
+            context,
+            data_root,
+            Held{.dir = std::move(dir), .record = std::move(*record), .live = std::move(live)});
+    }
     KNARR_TRY(next_state(id.text(), live.state, Verb::start));
     std::optional<NotifyProxy> notify = listen_for_readiness(context, dir, service);
     const runtime::ListenerAgent agent =
@@ -147,7 +160,12 @@ Result<> kill_container(const Context& context,
 
 Result<ContainerInfo> query_container(const Context& context, const ContainerId& id) {
     const Seen seen = KNARR_TRY(look_at(context, id));
-    return describe(seen.record, seen.live);
+    ensure_watched(context, seen.record);
+    ContainerInfo info = describe(seen.record, seen.live);
+    if (const auto dir = context.root.open_dir(id); dir && seen.record.life) {
+        info.trouble = sys::read_file_at(*dir, kTroubleFile, limits::kMaxStateBytes).value_or("");
+    }
+    return info;
 }
 
 Result<std::vector<ContainerInfo>> list_containers(const Context& context) {
@@ -156,6 +174,7 @@ Result<std::vector<ContainerInfo>> list_containers(const Context& context) {
         const ContainerId id = KNARR_TRY(ContainerId::parse(text));
         const auto seen = look(context, id);
         if (seen && *seen) {
+            ensure_watched(context, (*seen)->record);
             all.push_back(describe((*seen)->record, (*seen)->live));
         } else if (!seen && seen.error().code != Errc::not_found) {
             ContainerInfo& damaged = all.emplace_back();

@@ -11,6 +11,7 @@ namespace knarr::engine {
 
 /// Errors: see Engine::start.
 Result<> start_container(const Context& context,
+                         const std::string& data_root,
                          const ContainerId& id,
                          const ServiceLinks& service);
 /// Errors: see Engine::kill.

@@ -128,6 +128,40 @@ Result<> read_resctrl(const spec::JsonValue& root, std::optional<sys::ResctrlGro
     return value->required("monitor", group.monitor);
 }
 
+void write_life(spec::JsonWriter& json, const Life& life) {
+    json.key("life").begin_object();
+    json.member("command", life.command).member("stopSignal", life.stop_signal);
+    json.member("stopSeconds", life.stop_seconds).member("monitored", life.monitored);
+    json.key("log").begin_object();
+    json.member("keep", life.log.keep).member("maxBytes", life.log.max_bytes);
+    json.member("maxFiles", life.log.max_files).end_object();
+    json.member("started", life.started).member("finished", life.finished);
+    json.member("oomKilled", life.oom_killed);
+    json.end_object();
+}
+
+Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
+    const auto value = root.find("life");
+    if (!value) {
+        return {};
+    }
+    Life& life = out.emplace();
+    KNARR_TRY(value->required("command", life.command));
+    KNARR_TRY(value->required("stopSignal", life.stop_signal));
+    KNARR_TRY(value->optional("stopSeconds", life.stop_seconds));
+    KNARR_TRY(value->required("monitored", life.monitored));
+    const auto log = value->find("log");
+    if (!log) {
+        return fail(value->error_at("log", "is missing"));
+    }
+    KNARR_TRY(log->required("keep", life.log.keep));
+    KNARR_TRY(log->required("maxBytes", life.log.max_bytes));
+    KNARR_TRY(log->required("maxFiles", life.log.max_files));
+    KNARR_TRY(value->required("started", life.started));
+    KNARR_TRY(value->required("finished", life.finished));
+    return value->required("oomKilled", life.oom_killed);
+}
+
 Result<> read_status(const spec::JsonValue& root, ContainerState& out) {
     using enum ContainerState;
     std::string text;
@@ -191,6 +225,9 @@ std::string encode_record(const Record& record) {
     json.member("mountsOnHost", record.mounts_on_host);
     json.member("noNewKeyring", record.no_new_keyring);
     json.member("exitCode", record.exit_code);
+    if (record.life) {
+        write_life(json, *record.life);
+    }
     json.end_object();
     return std::move(json).text();
 }
@@ -231,6 +268,7 @@ Result<Record> decode_record(std::string_view text) {
     KNARR_TRY(root.optional("mountsOnHost", record.mounts_on_host));
     KNARR_TRY(root.optional("noNewKeyring", record.no_new_keyring));
     KNARR_TRY(root.optional("exitCode", record.exit_code));
+    KNARR_TRY(read_life(root, record.life));
     return record;
 }
 

@@ -15,12 +15,24 @@
 
 #include "engine/state_dir.h"
 #include "knarr/container.h"
+#include "knarr/run.h"
 #include "platform/cgroup.h"
 #include "platform/resctrl.h"
 #include "rpc/systemd.h"
 #include "spec/runtime_config.h"
 
 namespace knarr::engine {
+
+/// What the record of a container made from an image has besides, for its life after `run`.
+struct Life {
+    std::vector<std::string> command;
+    int stop_signal = 15;
+    std::optional<unsigned> stop_seconds;
+    bool monitored = false;  // a monitor holds its streams and learns how it ends
+    LogPolicy log;
+    std::string started, finished;  // RFC 3339, of the last run; empty: not yet
+    bool oom_killed = false;        // the last run, in part or whole
+};
 
 struct Record {
     std::string id;
@@ -45,6 +57,7 @@ struct Record {
     bool mounts_on_host = false;  // all mounts below `rootfs` are the container's, made on the host
     bool no_new_keyring = false;  // its processes keep their callers' session keyrings
     std::optional<int> exit_code;
+    std::optional<Life> life;  // of one made from an image
 };
 
 std::string encode_record(const Record& record);

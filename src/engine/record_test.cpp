@@ -42,6 +42,14 @@ Record full_record() {
         .data_dir = "/var/lib/knarr/containers/web",
         .auto_remove = true,
         .exit_code = 137,
+        .life = Life{.command = {"sh", "-c", "x"},
+                     .stop_signal = 2,
+                     .stop_seconds = 5,
+                     .monitored = true,
+                     .log = {.keep = true, .max_bytes = 4096, .max_files = 3},
+                     .started = "2026-11-23T00:53:51.000000000Z",
+                     .finished = "2026-11-23T00:53:52.000000000Z",
+                     .oom_killed = true},
     };
 }
 
@@ -63,6 +71,11 @@ TEST(Record, IsReadBackAsItWasWritten) {
     EXPECT_EQ(back->resctrl->path(), "/sys/fs/resctrl/gold");
     EXPECT_TRUE(back->resctrl->owned);
     EXPECT_EQ(back->exit_code, 137);
+    ASSERT_TRUE(back->life.has_value());
+    EXPECT_EQ(back->life->command.at(2), "x");
+    EXPECT_EQ(back->life->stop_seconds, 5U);
+    EXPECT_EQ(back->life->log.max_files, 3U);
+    EXPECT_TRUE(back->life->oom_killed);
 }
 
 TEST(Record, UnknownMembersAreIgnored) {

@@ -8,7 +8,7 @@
 namespace knarr::engine {
 
 /// The shortest beginning of an ID that stands for it.
-inline constexpr std::size_t kMinPrefix = 8;
+inline constexpr std::size_t kMinPrefix = 2;
 
 /// The container that a caller means: its ID, the name it was given, or at least kMinPrefix
 /// characters of its ID when they fit one container only. Names and prefixes are looked for only

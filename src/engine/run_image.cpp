@@ -1,5 +1,7 @@
 #include "engine/run_image.h"
 
+#include <cerrno>
+#include <functional>
 #include <optional>
 
 #include <fcntl.h>
@@ -7,18 +9,22 @@
 #include "bundle/image_view.h"
 #include "bundle/make.h"
 #include "bundle/passwd.h"
+#include "bundle/read.h"
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/random.h"
 #include "core/text.h"
 #include "core/uuid.h"
+#include "engine/background.h"
 #include "engine/container_data.h"
+#include "engine/destroy.h"
+#include "engine/names.h"
 #include "engine/new_container.h"
-#include "engine/operate.h"
 #include "image/image_list.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/host_facts.h"
+#include "platform/signal.h"
 #include "platform/task.h"
 #include "runtime/runtime.h"
 #include "store/store.h"
@@ -54,22 +60,6 @@ Result<image::Image> get_image(const store::Store& store,
             break;
     }
     return image::find_or_pull(store, lease, wish.image, wish.pull_options, limits, progress);
-}
-
-Result<> check_name(const Context& context, const std::string& name) {
-    if (name.empty()) {
-        return {};
-    }
-    KNARR_TRY(ContainerId::parse(name), "name");
-    for (const ContainerInfo& other : KNARR_TRY(list_containers(context))) {
-        if (other.name == name || other.id == name) {
-            return fail(
-                Error{.code = Errc::already_exists,
-                      .message = fmt::format("name {} is taken by container {}", name, other.id),
-                      .hint = fmt::format("knarr delete {}, or choose another name", name)});
-        }
-    }
-    return {};
 }
 
 /// Volume sources as absolute paths without links; each must be there.
@@ -131,8 +121,8 @@ Result<std::string> host_name() {
 }
 
 /// The last twelve digits: the first ones are the time, which neighbours share.
-std::string short_id(const std::string& uuid) {
-    return uuid.substr(uuid.size() - 12);
+std::string short_id(const std::string& id) {
+    return id.substr(id.size() - 12);
 }
 
 /// The layers of an image hold files of many users, which only root can make.
@@ -169,7 +159,7 @@ Result<Prepared> prepare(const store::Store& store,
     if (image.chain.empty()) {
         return fail(Errc::invalid_image, "image {} has no layers", printable(wish.image));
     }
-    const std::string id = make_uuid7(system_clock(), system_random());
+    const std::string id = make_long_id(system_clock(), system_random());
     const std::string directory = container_dir(data_root, id);
     bundle::OverlayRoot root = planned_root(store, image.chain, directory);
     root.discard = wish.remove;
@@ -208,12 +198,60 @@ Result<bundle::Bundle> bundle_of_image(const std::string& data_dir,
     return KNARR_TRY(prepare(store, lease, data_root, request, limits, {})).made.bundle;
 }
 
-Result<int> run_image(const Context& context,
+namespace {
+
+/// What the container's record keeps of the request, for `stop` and the monitor.
+Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
+    Life life;
+    life.command = prepared.made.bundle.config.process->args;
+    life.stop_seconds = request.stop_seconds;
+    life.log = request.log;
+    const std::string& image = prepared.image.config.config.stop_signal;
+    if (!request.stop_signal.empty()) {
+        life.stop_signal = KNARR_TRY(sys::parse_signal(request.stop_signal), "stop signal");
+    } else if (!image.empty()) {
+        Result<int> signal = sys::parse_signal(image);
+        if (!signal) {
+            Error error = std::move(signal).error();
+            error.code = Errc::invalid_image;
+            return fail(std::move(error)
+                            .within("the image's StopSignal")
+                            .advise("choose one with --stop-signal"));
+        }
+        life.stop_signal = *signal;
+    }
+    if (life.stop_signal == 0) {
+        return fail(Errc::invalid_argument, "stop signal 0 would stop nothing");
+    }
+    return life;
+}
+
+/// Writes the ID where the request wants it; a file that is there is somebody else's.
+Result<> write_id_file(const std::string& path, const std::string& id) {
+    if (path.empty()) {
+        return {};
+    }
+    auto file = sys::open_path(path, O_WRONLY | O_CREAT | O_EXCL, 0644);
+    if (!file && file.error().sys_errno == EEXIST) {
+        return fail(
+            Error{.code = Errc::invalid_argument,
+                  .message = fmt::format("the ID's file {} is there already", printable(path)),
+                  .hint = "another container may be running under it; remove the file, or "
+                          "name another one"});
+    }
+    const sys::Fd opened = KNARR_TRY(std::move(file), "ID's file");
+    return sys::write_all(opened, id);
+}
+
+using Launch = std::function<Result<>(NewContainer)>;
+
+/// From a request to what is to be launched, and `launch` it while nobody can take its image away.
+Result<> launch_image(const Context& context,
                       const std::string& data_dir,
-                      const RunRequest& asked,
+                      RunRequest request,
                       const Limits& limits,
-                      const PullProgressFn& progress) {
-    RunRequest request = asked;
+                      const PullProgressFn& progress,
+                      const Launch& launch) {
     if (context.cgroup_manager == CgroupManager::disabled && !request.pids_limit) {
         request.pids_limit = -1;  // our own default, which nothing could hold
     }
@@ -225,10 +263,9 @@ Result<int> run_image(const Context& context,
     claims.image.emplace(KNARR_TRY(store.lease()));
     const Prepared prepared =
         KNARR_TRY(prepare(store, *claims.image, data_root, request, limits, progress));
+    Life life = KNARR_TRY(life_of(request, prepared));
     if (!request.name.empty()) {
-        const sys::Fd dir = KNARR_TRY(sys::make_dirs(data_root + "/containers", 0700));
-        claims.names.emplace(
-            KNARR_TRY(sys::FileLock::acquire(dir, ".names.lock", sys::FileLock::Kind::exclusive)));
+        claims.names.emplace(KNARR_TRY(lock_names(data_root)));
         KNARR_TRY(check_name(context, request.name));
     }
     for (const std::string& warning : prepared.made.warnings) {
@@ -250,20 +287,96 @@ Result<int> run_image(const Context& context,
         claims.names.reset();
         return {};
     };
-    return run_container(context,
-                         NewContainer{.id = KNARR_TRY(ContainerId::parse(prepared.id)),
-                                      .name = request.name,
-                                      .bundle = bundle,
-                                      .image = prepared.reference,
-                                      .data_dir = bundle.directory,
-                                      .make_data_dir = make_data_dir,
-                                      .config_file = {},
-                                      .pid_file = {},
-                                      .console_socket = {},
-                                      .pidfd_socket = {},
-                                      .service = request.service,
-                                      .auto_remove = request.remove},
-                         RunMode::foreground);
+    NewContainer wanted{.id = KNARR_TRY(ContainerId::parse(prepared.id)),
+                        .name = request.name,
+                        .bundle = bundle,
+                        .image = prepared.reference,
+                        .data_dir = bundle.directory,
+                        .make_data_dir = make_data_dir,
+                        .config_file = {},
+                        .pid_file = {},
+                        .console_socket = {},
+                        .pidfd_socket = {},
+                        .service = request.service,
+                        .auto_remove = request.remove,
+                        .life = std::move(life),
+                        .place = {},
+                        .created = {},
+                        .give_streams = {}};
+    KNARR_TRY(write_id_file(request.id_file, prepared.id));
+    Result<> launched = launch(std::move(wanted));
+    if (!launched && !request.id_file.empty()) {
+        static_cast<void>(sys::unlink_at(sys::Fd(), request.id_file));
+    }
+    return launched;
+}
+
+}  // namespace
+
+Result<int> run_image(const Context& context,
+                      const std::string& data_dir,
+                      const RunRequest& request,
+                      const Limits& limits,
+                      const PullProgressFn& progress) {
+    int code = 0;
+    const Launch launch = [&](NewContainer wanted) -> Result<> {
+        code = KNARR_TRY(run_container(context, std::move(wanted), RunMode::foreground));
+        return {};
+    };
+    KNARR_TRY(launch_image(context, data_dir, request, limits, progress, launch));
+    return code;
+}
+
+Result<std::string> run_image_in_background(const Context& context,
+                                            const std::string& data_dir,
+                                            const RunRequest& request,
+                                            const Limits& limits,
+                                            const PullProgressFn& progress) {
+    std::string id;
+    const Launch launch = [&](NewContainer wanted) -> Result<> {
+        id = wanted.id.text();
+        wanted.life->monitored = true;
+        return run_in_background(context, std::move(wanted));
+    };
+    KNARR_TRY(launch_image(context, data_dir, request, limits, progress, launch));
+    return id;
+}
+
+Result<> run_again(const Context& context, const std::string& data_dir, Held held) {
+    const Record& record = held.record;
+    KNARR_TRY(refuse_ordinary_user());
+    const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
+    const auto store = KNARR_TRY(store::Store::open(data_root));
+    const ContainerUse use = KNARR_TRY(read_use(data_root, record.id));
+    bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(record.data_dir));
+    bundle::OverlayRoot root = planned_root(store, use.chain, record.data_dir);
+    root.discard = record.auto_remove;
+    bundle.rootfs = std::move(root);
+    bundle.isolation = record.isolation;
+    Life life = *record.life;
+    life.monitored = true;
+    life.oom_killed = false;
+    if (record.status != ContainerState::stopped) {
+        // Its last launch or monitor was killed: what that left must go first.
+        KNARR_TRY(end_run(context, held.dir, held.record), "container {}", record.id);
+    }
+    return run_in_background(context,
+                             NewContainer{.id = KNARR_TRY(ContainerId::parse(record.id)),
+                                          .name = record.name,
+                                          .bundle = std::move(bundle),
+                                          .image = record.image,
+                                          .data_dir = record.data_dir,
+                                          .make_data_dir = {},
+                                          .config_file = {},
+                                          .pid_file = {},
+                                          .console_socket = {},
+                                          .pidfd_socket = {},
+                                          .service = {},
+                                          .auto_remove = record.auto_remove,
+                                          .life = std::move(life),
+                                          .place = std::move(held.dir),
+                                          .created = record.created,
+                                          .give_streams = {}});
 }
 
 }  // namespace knarr::engine

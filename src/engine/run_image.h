@@ -9,6 +9,7 @@
 #include "bundle/bundle.h"
 #include "core/limits.h"
 #include "engine/context.h"
+#include "engine/live.h"
 #include "knarr/run.h"
 
 namespace knarr::engine {
@@ -21,6 +22,17 @@ Result<int> run_image(const Context& context,
                       const RunRequest& request,
                       const Limits& limits,
                       const PullProgressFn& progress);
+
+/// The same in the background, under a monitor; the container's ID, when its program runs.
+Result<std::string> run_image_in_background(const Context& context,
+                                            const std::string& data_root,
+                                            const RunRequest& request,
+                                            const Limits& limits,
+                                            const PullProgressFn& progress);
+
+/// Runs a container of an image again that has ended, in the background. One that cannot be stays
+/// as it was.
+Result<> run_again(const Context& context, const std::string& data_root, Held held);
 
 /// The bundle that run_image would launch, for `knarr plan`; nothing is made.
 Result<bundle::Bundle> bundle_of_image(const std::string& data_root,

@@ -32,27 +32,6 @@ constexpr std::array kEnvironment = {"HTTP_PROXY",
                                      "SSL_CERT_FILE",
                                      "SSL_CERT_DIR"};
 
-Result<sys::Fd> open_program() {
-    std::vector<std::string> places;
-    if (const std::string chosen = sys::environment("KNARR_LIBEXEC"); !chosen.empty()) {
-        places.push_back(chosen);
-    }
-    places.push_back(KNARR_TRY(sys::own_directory()));
-    places.emplace_back("/usr/libexec/knarr");
-    std::string tried;
-    for (const std::string& place : places) {
-        auto file = sys::open_path(place + "/" + kProgram, O_RDONLY);
-        if (file) {
-            return file;
-        }
-        tried += (tried.empty() ? "" : ", ") + place;
-    }
-    return fail(Error{.code = Errc::unsupported,
-                      .message = fmt::format("there is no {} in {}", kProgram, tried),
-                      .hint = "install knarr-pull beside knarr, or say where it is with "
-                              "KNARR_LIBEXEC=DIR"});
-}
-
 std::vector<std::string> helper_environment() {
     std::vector<std::string> result;
     for (const char* name : kEnvironment) {
@@ -152,7 +131,7 @@ Result<std::unique_ptr<PullProcess>> PullProcess::start(const std::vector<Place>
     for (const Place& place : places) {
         KNARR_TRY(check_lengths(place));
     }
-    const sys::Fd program = KNARR_TRY(open_program());
+    const sys::Fd program = KNARR_TRY(sys::open_own_program(kProgram));
     sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::never_blocks));
     sys::Helper helper = KNARR_TRY(sys::Helper::start({.program = &program,
                                                        .argv = {kProgram, "--serve"},

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -109,6 +110,47 @@ Result<ExitStatus> reap(const Fd& pidfd) {
 
 Result<std::optional<ExitStatus>> try_reap(const Fd& pidfd) {
     return wait_for(pidfd, WNOHANG);
+}
+
+namespace {
+/// struct pidfd_info of include/uapi/linux/pidfd.h as of Linux 6.15 (PIDFD_INFO_SIZE_VER0).
+struct PidfdInfo {
+    std::uint64_t mask, cgroup_id;
+    std::uint32_t ids[11];  // pid, tgid, ppid, four users, four groups
+    std::int32_t exit_code;
+};
+static_assert(sizeof(PidfdInfo) == 64);
+constexpr std::uint64_t kInfoExit = std::uint64_t{1} << 3;
+constexpr unsigned long kGetInfo = _IOWR(0xFF, 11, PidfdInfo);
+}  // namespace
+
+std::optional<ExitStatus> exit_of_stranger(const Fd& pidfd) {
+    PidfdInfo info{};
+    info.mask = kInfoExit;
+    if (ioctl(pidfd.get(), kGetInfo, &info) != 0 || (info.mask & kInfoExit) == 0) {
+        return std::nullopt;
+    }
+    if (WIFSIGNALED(info.exit_code)) {
+        return ExitStatus{.value = WTERMSIG(info.exit_code), .signaled = true};
+    }
+    return ExitStatus{.value = WEXITSTATUS(info.exit_code)};
+}
+
+std::optional<Reaped> reap_any() {
+    int status = 0;
+    const pid_t pid = waitpid(-1, &status, WNOHANG);
+    if (pid <= 0) {
+        return std::nullopt;
+    }
+    const bool signaled = WIFSIGNALED(status);
+    return Reaped{.pid = pid,
+                  .status = {.value = signaled ? WTERMSIG(status) : WEXITSTATUS(status),
+                             .signaled = signaled}};
+}
+
+bool has_children() {
+    siginfo_t info{};
+    return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 || errno != ECHILD;
 }
 
 Result<bool> wait_ended(const Fd& pidfd, std::optional<std::chrono::milliseconds> timeout) {

@@ -43,6 +43,18 @@ struct ExitStatus {
 Result<ExitStatus> reap(const Fd& pidfd);
 /// The same without waiting; nothing while it runs.
 Result<std::optional<ExitStatus>> try_reap(const Fd& pidfd);
+/// How a process ended that is not our child, from a descriptor that was opened before somebody
+/// reaped it; nothing while that has not happened, and where the kernel (before 6.15) does not say.
+/// Source: PIDFD_GET_INFO with PIDFD_INFO_EXIT.
+std::optional<ExitStatus> exit_of_stranger(const Fd& pidfd);
+/// Reaps any child of ours that has ended; nothing when there is none.
+struct Reaped {
+    pid_t pid = 0;
+    ExitStatus status;
+};
+std::optional<Reaped> reap_any();
+/// Whether this process has children, ended or not.
+bool has_children();
 /// Waits until the process has ended, at most `timeout`; whether it has. Reaps nothing.
 Result<bool> wait_ended(const Fd& pidfd, std::optional<std::chrono::milliseconds> timeout);
 

@@ -97,6 +97,22 @@ Result<> set_dumpable(bool dumpable) {
     return {};
 }
 
+Result<> adopt_orphans() {
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+        return fail_errno(errno, "prctl PR_SET_CHILD_SUBREAPER");
+    }
+    return {};
+}
+
+Error execute(const Fd& program,
+              const std::vector<std::string>& args,
+              const std::vector<std::string>& env) {
+    const std::vector<char*> argv = exec_pointers(args);
+    const std::vector<char*> envp = exec_pointers(env);
+    syscall(SYS_execveat, program.get(), "", argv.data(), envp.data(), AT_EMPTY_PATH);
+    return make_errno(errno, "execute " + args.front());
+}
+
 void new_session() {
     setsid();
 }

@@ -37,6 +37,13 @@ std::vector<char*> exec_pointers(const std::vector<std::string>& texts);
 Result<> set_dumpable(bool dumpable);
 /// The pid of this process in its own pid namespace.
 pid_t own_pid();
+/// Processes below this one whose parents end become children of this one, not of the host's init.
+/// Source: prctl(2), PR_SET_CHILD_SUBREAPER.
+Result<> adopt_orphans();
+/// execveat(2) of an open program. Returns only when it fails.
+Error execute(const Fd& program,
+              const std::vector<std::string>& args,
+              const std::vector<std::string>& env);
 /// A new session; already leading one is no error.
 void new_session();
 /// Unblocks every signal and gives it its default action: an ignored one stays so over execve(2),

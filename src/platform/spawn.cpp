@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "platform/file.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
 
@@ -175,6 +176,28 @@ Result<std::string> own_directory() {
     }
     path.resize(static_cast<std::size_t>(length));
     return path.substr(0, path.rfind('/'));
+}
+
+Result<Fd> open_own_program(const std::string& name) {
+    std::vector<std::string> places;
+    if (const std::string chosen = environment("KNARR_LIBEXEC"); !chosen.empty()) {
+        places.push_back(chosen);
+    }
+    places.push_back(KNARR_TRY(own_directory()));
+    places.emplace_back("/usr/libexec/knarr");
+    std::string tried;
+    for (const std::string& place : places) {
+        auto file = open_path(place + "/" + name, O_RDONLY);
+        if (file) {
+            return file;
+        }
+        tried += (tried.empty() ? "" : ", ") + place;
+    }
+    return fail(Error{.code = Errc::unsupported,
+                      .message = fmt::format("there is no {} in {}", name, tried),
+                      .hint = fmt::format("install {} beside knarr, or say where it is with "
+                                          "KNARR_LIBEXEC=DIR",
+                                          name)});
 }
 
 Result<std::string> machine_name() {

@@ -46,6 +46,10 @@ private:
 /// The directory of the running program's file, from /proc/self/exe.
 Result<std::string> own_directory();
 
+/// Opens one of our other programs for execution: from $KNARR_LIBEXEC, the directory of the running
+/// program, or /usr/libexec/knarr. Errors: unsupported when it is in none of them.
+Result<Fd> open_own_program(const std::string& name);
+
 /// The machine's name as in uname -m, "x86_64".
 Result<std::string> machine_name();
 

@@ -88,8 +88,8 @@ def test_wrong_usage_is_status_2_and_says_why(knarr, words):
 
 
 @pytest.mark.parametrize("words", [
-    ["logs", "web"], ["stop", "web"], ["build", "."], ["search", "x.org"],
-    ["container", "logs", "web"], ["image", "build", "."],
+    ["attach", "web"], ["top", "web"], ["build", "."], ["search", "x.org"],
+    ["container", "attach", "web"], ["image", "build", "."],
 ])
 def test_what_is_not_built_is_a_typed_error(knarr, words):
     result = knarr(*words)

@@ -71,5 +71,9 @@ def test_without_a_program_ps_the_numbers_are_there_all_the_same(host, running, 
 
 
 def test_without_an_id_it_lists_containers(host, running):
-    assert host.ok("ps", "-a").stdout == host.ok("list").stdout
+    assert host.ok("ps", "-a", "--json").stdout == host.ok("list", "--json").stdout
     assert host.ok("ps", "-q").stdout == running + "\n"
+    host.ok("kill", running, "KILL")
+    wait_until(lambda: host.status(running) == "stopped", "it did not stop")
+    assert host.ok("ps", "-q").stdout == ""
+    assert host.ok("ps", "-aq").stdout == running + "\n"

@@ -215,7 +215,7 @@ def test_isolation_that_is_not_built_is_a_typed_error(host, layout, kind):
 
 
 def test_what_comes_later_is_said(host, layout):
-    result = sh(host, layout, "true", "-d")
+    result = sh(host, layout, "true", "-d", "-t")
     assert result.returncode == 125
     assert "not built yet" in result.stderr
 

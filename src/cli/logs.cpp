@@ -1,0 +1,113 @@
+#include "cli/containers.h"
+#include "cli/log_time.h"
+#include "core/clock.h"
+#include "core/text.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::array kOptions{
+    Option{.name = "follow", .letter = 'f', .help = "go on until the container ends"},
+    Option{.name = "tail",
+           .letter = 'n',
+           .value = "N",
+           .help = "only the last N lines; all: every one",
+           .fallback = "all"},
+    Option{.name = "since",
+           .value = "TIME",
+           .help = "not before: RFC 3339, seconds since 1970, or 10m for ten minutes ago"},
+    Option{.name = "until", .value = "TIME", .help = "not after"},
+    Option{.name = "timestamps", .letter = 't', .help = "begin each line with when it was written"},
+};
+
+constexpr std::size_t kKept = 64 * 1024;  // of output, until it is written
+
+Result<LogRequest> parse_logs(const Parsed& args) {
+    LogRequest request;
+    request.follow = args.flag("follow");
+    const std::string_view tail = args.get("tail", "all");
+    if (tail != "all" && tail != "-1") {
+        constexpr std::uint64_t kMaxLines = 1'000'000'000;
+        request.tail = KNARR_TRY(args.number("tail", kMaxLines));
+    }
+    const Clock::Wall now = system_clock().wall();
+    if (const auto since = args.find("since")) {
+        request.since = KNARR_TRY(parse_log_time(*since, now, "--since"));
+    }
+    if (const auto until = args.find("until")) {
+        request.until = KNARR_TRY(parse_log_time(*until, now, "--until"));
+    }
+    return request;
+}
+
+/// Both streams, each to our own of that name, in the order that they were written in.
+class Output {
+public:
+    explicit Output(bool timestamps) : timestamps_(timestamps) {}
+
+    Result<> take(const LogPart& part) {
+        if (part.error_stream != error_) {
+            KNARR_TRY(flush());
+            error_ = part.error_stream;
+        }
+        bool& inside = inside_[part.error_stream ? 1 : 0];
+        if (timestamps_ && !inside) {
+            kept_ += part.time;
+            kept_ += ' ';
+        }
+        inside = !part.text.ends_with('\n');
+        kept_ += part.text;
+        return kept_.size() >= kKept ? flush() : Result<>{};
+    }
+    Result<> flush() {
+        const std::string text = std::exchange(kept_, {});
+        if (text.empty()) {
+            return {};
+        }
+        if (error_) {
+            print_error(text);
+            return {};
+        }
+        return print(text);
+    }
+
+private:
+    bool timestamps_;
+    bool error_ = false;
+    std::array<bool, 2> inside_{};  // a line of that stream has begun
+    std::string kept_;
+};
+
+Result<int> run_logs(Context& context, const Parsed& args) {
+    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
+    const LogRequest request = KNARR_TRY(parse_logs(args));
+    const Engine engine = KNARR_TRY(open_engine(context));
+    Output output(args.flag("timestamps"));
+    const LogSink sink = [&](const LogPart& part) -> Result<> {
+        KNARR_TRY(output.take(part));
+        return request.follow ? output.flush() : Result<>{};
+    };
+    KNARR_TRY(engine.logs(id, request, sink));
+    KNARR_TRY(output.flush());
+    return 0;
+}
+
+}  // namespace
+
+constexpr Verb kLogs{
+    .name = "logs",
+    .synopsis = "[options] ID",
+    .summary = "print what a container in the background wrote",
+    .about =
+        "Prints what the program wrote, byte for byte: its standard output to standard output, "
+        "its\n"
+        "standard error to standard error. Also of a container that has ended, until it is "
+        "removed.\n"
+        "--since and --until include the moments that they name.",
+    .example = "knarr logs -f --tail 20 web",
+    .options = kOptions,
+    .run = run_logs,
+};
+
+}  // namespace knarr::cli

@@ -1,0 +1,164 @@
+#include "cli/ps_containers.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "cli/containers.h"
+#include "cli/json_template.h"
+#include "cli/table.h"
+#include "core/clock.h"
+#include "core/text.h"
+#include "spec/json_writer.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::size_t kShortId = 12, kShortCommand = 20;
+
+std::int64_t seconds_now() {
+    return std::chrono::floor<std::chrono::seconds>(system_clock().wall())
+        .time_since_epoch()
+        .count();
+}
+
+bool is_running(const ContainerInfo& info) {
+    return info.state == ContainerState::running || info.state == ContainerState::paused;
+}
+
+std::string_view state_word(const ContainerInfo& info) {
+    if (!info.damage.empty()) {
+        return "dead";
+    }
+    return info.state == ContainerState::stopped    ? "exited"
+           : info.state == ContainerState::creating ? "created"
+                                                    : name_of(info.state);
+}
+
+std::string command_text(const ContainerInfo& info, bool whole) {
+    std::string text;
+    for (const std::string& word : info.command) {
+        text += (text.empty() ? "" : " ") + word;
+    }
+    if (!whole && text.size() > kShortCommand) {
+        text = text.substr(0, kShortCommand - 3) + "...";
+    }
+    return text.empty() ? text : "\"" + text + "\"";
+}
+
+std::string since(const std::string& moment, std::int64_t now) {
+    const std::int64_t when = moment.empty() ? -1 : parse_time(moment);
+    return when < 0 || when > now ? std::string("Less than a second ago") : ago(when, now);
+}
+
+}  // namespace
+
+std::vector<std::string> short_ids(const std::vector<ContainerInfo>& all) {
+    std::vector<std::string> sorted;
+    for (const ContainerInfo& info : all) {
+        sorted.push_back(info.id);
+    }
+    std::ranges::sort(sorted);
+    const auto common = [](const std::string& a, const std::string& b) {
+        return static_cast<std::size_t>(std::ranges::mismatch(a, b).in1 - a.begin());
+    };
+    std::vector<std::string> out;
+    for (const ContainerInfo& info : all) {
+        if (info.image.empty()) {
+            out.push_back(info.id);
+            continue;
+        }
+        const auto at = std::ranges::lower_bound(sorted, info.id);
+        std::size_t length = kShortId;
+        if (at != sorted.begin()) {
+            length = std::max(length, common(*std::prev(at), info.id) + 1);
+        }
+        if (std::next(at) != sorted.end()) {
+            length = std::max(length, common(*std::next(at), info.id) + 1);
+        }
+        out.push_back(info.id.substr(0, length));
+    }
+    return out;
+}
+
+std::string status_text(const ContainerInfo& info, std::int64_t now) {
+    if (!info.damage.empty()) {
+        return "Dead";
+    }
+    if (info.state == ContainerState::creating || info.state == ContainerState::created) {
+        return "Created";
+    }
+    if (is_running(info)) {
+        std::string since_start = since(info.started.empty() ? info.created : info.started, now);
+        since_start.resize(since_start.size() - std::string_view(" ago").size());
+        return fmt::format(
+            "Up {}{}", since_start, info.state == ContainerState::paused ? " (Paused)" : "");
+    }
+    const std::string code = info.exit_code ? std::to_string(*info.exit_code) : "?";
+    return info.finished.empty() ? fmt::format("Exited ({})", code)
+                                 : fmt::format("Exited ({}) {}", code, since(info.finished, now));
+}
+
+std::string ps_json(const ContainerInfo& info, const std::string& id, std::int64_t now) {
+    spec::JsonWriter json;
+    json.begin_object().member("Command", command_text(info, true));
+    json.member("CreatedAt", info.created).member("ID", id).member("Image", info.image);
+    json.member("Labels", "").member("LocalVolumes", "0").member("Mounts", "");
+    json.member("Names", info.name).member("Networks", "").member("Ports", "");
+    json.member("RunningFor", since(info.created, now)).member("Size", "");
+    json.member("State", state_word(info)).member("Status", status_text(info, now)).end_object();
+    return std::move(json).text();
+}
+
+Result<int> list_running(Context& context, const Parsed& args) {
+    const std::string_view format = args.get("format", "table");
+    const Engine engine = KNARR_TRY(open_engine(context));
+    std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
+    const std::vector<std::string> ids = short_ids(all);
+    const bool whole = args.flag("no-trunc");
+    const std::int64_t now = seconds_now();
+    std::vector<std::vector<std::string>> rows{
+        {"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"}};
+    std::vector<ContainerInfo> shown;
+    std::string text;
+    // The newest first, as docker has it.
+    std::vector<std::size_t> order(all.size());
+    for (std::size_t i = 0; i < order.size(); ++i) {
+        order[i] = i;
+    }
+    std::ranges::stable_sort(
+        order, [&](std::size_t a, std::size_t b) { return all[a].created > all[b].created; });
+    for (const std::size_t i : order) {
+        const ContainerInfo& info = all[i];
+        if (!args.flag("all") && !is_running(info)) {
+            continue;
+        }
+        const std::string& id = whole ? info.id : ids[i];
+        if (args.flag("quiet")) {
+            text += id + "\n";
+        } else if (args.flag("json")) {
+            shown.push_back(info);
+        } else if (format == "json") {
+            text += ps_json(info, id, now) + "\n";
+        } else if (format != "table") {
+            text += KNARR_TRY(render_template(format, ps_json(info, id, now))) + "\n";
+        } else {
+            rows.push_back({id,
+                            info.image,
+                            command_text(info, whole),
+                            since(info.created, now),
+                            status_text(info, now),
+                            "",
+                            info.name});
+        }
+    }
+    if (!args.flag("quiet") && args.flag("json")) {
+        text = list_json(shown) + "\n";
+    } else if (!args.flag("quiet") && format == "table") {
+        text = format_table(rows);
+    }
+    KNARR_TRY(print(text));
+    return 0;
+}
+
+}  // namespace knarr::cli

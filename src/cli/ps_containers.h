@@ -1,0 +1,25 @@
+#pragma once
+// `knarr ps` without an ID: containers as docker's ps lists them.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/verb.h"
+#include "knarr/container.h"
+
+namespace knarr::cli {
+
+Result<int> list_running(Context& context, const Parsed& args);
+
+/// Beginnings of IDs that are told apart: twelve digits, as docker has it, or as many more as it
+/// takes. IDs that somebody chose stay whole.
+std::vector<std::string> short_ids(const std::vector<ContainerInfo>& all);
+
+/// "Up 5 minutes (Paused)", "Exited (0) 2 hours ago", "Created"; `now` in seconds since 1970.
+std::string status_text(const ContainerInfo& info, std::int64_t now);
+
+/// One container as docker's `ps --format json`, without a line break.
+std::string ps_json(const ContainerInfo& info, const std::string& id, std::int64_t now);
+
+}  // namespace knarr::cli

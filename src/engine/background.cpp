@@ -1,0 +1,163 @@
+#include "engine/background.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "core/fault.h"
+#include "core/limits.h"
+#include "core/text.h"
+#include "engine/log_store.h"
+#include "engine/monitor.h"
+#include "platform/disk.h"
+#include "platform/file.h"
+#include "platform/patience.h"
+#include "platform/process.h"
+#include "platform/socket.h"
+#include "platform/spawn.h"
+#include "platform/stream.h"
+#include "platform/task.h"
+#include "runtime/launch/protocol.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// The sockets to the two monitors: whoever of them is killed, the other one holds the ends.
+struct Monitors {
+    sys::Fd watching, standing_by;
+};
+
+/// A monitor that has been killed takes nothing: the other one has it, or opens the FIFO.
+void send(const sys::Fd& monitor, std::string_view name, const sys::Fd& fd) {
+    static_cast<void>(sys::send_packet(monitor, name, &fd));
+}
+
+/// Locks the container for the monitor, from before its program runs: nobody else adopts it. The
+/// monitor of its last run may have to end first.
+Result<> lock_for_monitor(const sys::Fd& dir, const Monitors& monitors) {
+    const sys::Fd lock = KNARR_TRY(open_monitor_lock(dir));
+    sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
+    while (!KNARR_TRY(sys::try_lock(lock))) {
+        if (!patience.rest()) {
+            return fail(Errc::wrong_state, "the monitor of its last run is still at work");
+        }
+    }
+    send(monitors.watching, kMonitorLock, lock);
+    return {};
+}
+
+/// The container's own streams: nothing to read, and FIFOs whose other ends the monitors get.
+Result<> give_streams(const LockedDir& dir,
+                      const std::string& data_dir,
+                      const LogPolicy& log,
+                      const Monitors& monitors,
+                      runtime::LaunchIo& io) {
+    KNARR_TRY(lock_for_monitor(dir.fd(), monitors));
+    if (log.keep) {
+        KNARR_TRY(sys::make_dirs(log_dir_of(data_dir), 0700), "log");
+    }
+    io.stdio[0] = KNARR_TRY(sys::open_path("/dev/null", O_RDONLY));
+    for (const LogStream stream : {LogStream::out, LogStream::err}) {
+        sys::Fd& end = io.stdio[1 + static_cast<int>(stream)];
+        if (!log.keep) {
+            end = KNARR_TRY(sys::open_path("/dev/null", O_WRONLY));
+            continue;
+        }
+        sys::Fifo fifo = KNARR_TRY(sys::make_fifo_at(dir.fd(), fifo_name(stream)));
+        constexpr int kFifoBytes = 256 * 1024;
+        sys::widen_pipe(fifo.write, kFifoBytes);
+        send(monitors.watching, name_of(stream), fifo.read);
+        send(monitors.standing_by, name_of(stream), fifo.read);
+        end = std::move(fifo.write);
+    }
+    return fault_point("run.streams");
+}
+
+/// The launcher: from here on it is alone with what was decided.
+[[noreturn]] void be_launcher(const Context& context,
+                              NewContainer wanted,
+                              const Monitors& monitors,
+                              const sys::Fd& report) {
+    wanted.give_streams = [&monitors, log = wanted.life->log, data_dir = wanted.data_dir](
+                              const LockedDir& dir, runtime::LaunchIo& io) {
+        return give_streams(dir, data_dir, log, monitors, io);
+    };
+    const Result<int> done = run_container(context, std::move(wanted), RunMode::detached);
+    // knarr may be gone; the container runs all the same.
+    static_cast<void>(done ? runtime::send(report, runtime::Message::ready)
+                           : runtime::send_error(report, runtime::Message::failed, done.error()));
+    _exit(done ? 0 : 1);
+}
+
+/// The monitor that watches, until it is knarr-monitor: makes the launcher.
+Result<> become_watching(const Context& context,
+                         NewContainer wanted,
+                         const sys::Fd& program,
+                         MonitorOrder order,
+                         sys::Fd to_standing_by,
+                         const sys::Fd& report) {
+    KNARR_TRY(sys::adopt_orphans());
+    sys::SocketPair streams = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::never_blocks));
+    const sys::Clone launcher = KNARR_TRY(sys::clone_process(0));
+    if (launcher.in_child()) {
+        streams.ours.reset();
+        const Monitors monitors{.watching = std::move(streams.theirs),
+                                .standing_by = std::move(to_standing_by)};
+        be_launcher(context, std::move(wanted), monitors, report);
+    }
+    order.launcher = launcher.pid;
+    return fail(execute_monitor(program, order, &streams.ours));
+}
+
+/// The monitor that stands by, until it is knarr-monitor: makes the one that watches.
+Result<> become_monitors(const Context& context, NewContainer wanted, const sys::Fd& report) {
+    const sys::Fd program = KNARR_TRY(sys::open_own_program(kMonitorProgram));
+    sys::new_session();
+    KNARR_TRY(sys::adopt_orphans());
+    sys::SocketPair streams = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::never_blocks));
+    MonitorOrder order{.root = KNARR_TRY(sys::absolute(context.root.path())),
+                       .id = wanted.id.text()};
+    const pid_t self = sys::own_pid();
+    const sys::Clone watching = KNARR_TRY(sys::clone_process(0));
+    if (watching.in_child()) {
+        streams.ours.reset();
+        order.beside = self;
+        return become_watching(context,
+                               std::move(wanted),
+                               program,
+                               std::move(order),
+                               std::move(streams.theirs),
+                               report);
+    }
+    order.watching = watching.pid;
+    return fail(execute_monitor(program, order, &streams.ours));
+}
+
+}  // namespace
+
+Result<> run_in_background(const Context& context, NewContainer wanted) {
+    KNARR_TRY(sys::open_own_program(kMonitorProgram));  // before anything is made
+    sys::SocketPair report = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::blocks));
+    const std::string what = "container " + wanted.id.text();
+    const sys::Clone monitor = KNARR_TRY(sys::clone_process(0));
+    if (monitor.in_child()) {
+        report.ours.reset();
+        const Result<> failed = become_monitors(context, std::move(wanted), report.theirs);
+        static_cast<void>(
+            runtime::send_error(report.theirs, runtime::Message::failed, failed.error()));
+        _exit(1);
+    }
+    report.theirs.reset();
+    auto packet = KNARR_TRY(runtime::receive(report.ours));
+    if (!packet) {
+        return fail(Error{.code = Errc::interrupted,
+                          .message = what + ": the process that launched it was killed",
+                          .hint = "try again; knarr ps -a shows what there is"});
+    }
+    if (packet->message == runtime::Message::failed) {
+        return fail(std::move(packet->error));
+    }
+    return {};
+}
+
+}  // namespace knarr::engine

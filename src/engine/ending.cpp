@@ -1,0 +1,63 @@
+#include "engine/ending.h"
+
+#include "core/fault.h"
+#include "engine/destroy.h"
+#include "engine/live.h"
+#include "platform/cgroup_files.h"
+#include "platform/oom_watch.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// Nothing when the container is gone.
+Result<std::optional<Held>> hold_if_there(const Context& context, const ContainerId& id) {
+    Result<Held> held = hold(context, id);
+    if (!held && held.error().code == Errc::not_found) {
+        return std::nullopt;
+    }
+    return std::optional(KNARR_TRY(std::move(held)));
+}
+
+}  // namespace
+
+Result<bool> conclude_run(const Context& context,
+                          const RunOf& run,
+                          std::optional<int> code,
+                          const std::string& finished) {
+    auto held = KNARR_TRY(hold_if_there(context, run.id));
+    if (!held || held->record.pid != run.pid || held->record.pid_start_ticks != run.start_ticks) {
+        return false;
+    }
+    KNARR_TRY(fault_point("monitor.ended"));
+    Record& record = held->record;
+    if (record.auto_remove) {
+        KNARR_TRY(destroy(context, std::move(held->dir), record));
+        return true;
+    }
+    record.exit_code = code;
+    if (record.life) {
+        record.life->finished = finished;
+        record.life->oom_killed =
+            record.cgroup && sys::memory_kills(sys::CgroupFiles(*record.cgroup)) > 0;
+    }
+    KNARR_TRY(end_run(context, held->dir, record));
+    KNARR_TRY(fault_point("monitor.recorded"));
+    return true;
+}
+
+Result<> clear_killed_launch(const Context& context, const ContainerId& id) {
+    Result<LockedDir> dir = context.root.lock(id);
+    if (!dir) {
+        return dir.error().code == Errc::not_found ? Result<>{} : fail(std::move(dir).error());
+    }
+    auto record = KNARR_TRY(load_record(dir->fd(), path_of(context, id.text())));
+    if (!record) {
+        return context.root.remove(std::move(*dir));
+    }
+    const bool ran_before = record->life && !record->life->started.empty();
+    return ran_before ? end_run(context, *dir, *record)
+                      : destroy(context, std::move(*dir), *record);
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,30 @@
+#pragma once
+// The end of a container that a monitor watched.
+
+#include <optional>
+#include <string>
+
+#include "engine/context.h"
+#include "engine/record.h"
+
+namespace knarr::engine {
+
+/// One run of a container: its process, which no other run has.
+struct RunOf {
+    ContainerId id;
+    pid_t pid = 0;
+    std::uint64_t start_ticks = 0;
+};
+
+/// Records how that run ended and removes its cgroup, or all of the container where it was to be
+/// removed. False: somebody has removed it or begun another run.
+/// Errors: wrong_state while somebody else works on the container.
+Result<bool> conclude_run(const Context& context,
+                          const RunOf& run,
+                          std::optional<int> code,
+                          const std::string& finished);
+
+/// Removes what a killed launcher left, of a container that ran before only its new run.
+Result<> clear_killed_launch(const Context& context, const ContainerId& id);
+
+}  // namespace knarr::engine

@@ -1,0 +1,154 @@
+#include "engine/inspect.h"
+
+#include <algorithm>
+
+#include "bundle/read.h"
+#include "core/text.h"
+#include "engine/container_data.h"
+#include "engine/live.h"
+#include "engine/operate.h"
+#include "platform/signal.h"
+#include "platform/task.h"
+#include "spec/json_writer.h"
+
+namespace knarr::engine {
+
+namespace {
+
+constexpr std::string_view kNever = "0001-01-01T00:00:00Z";  // Go's zero time, which docker shows
+constexpr int kUnknownExit = 255;  // as podman and containerd have it for an end that nobody saw
+
+/// docker's words for the states.
+std::string_view docker_status(ContainerState state) {
+    switch (state) {
+        case ContainerState::creating:
+        case ContainerState::created:
+            return "created";
+        case ContainerState::running:
+            return "running";
+        case ContainerState::paused:
+            return "paused";
+        case ContainerState::stopped:
+            break;
+    }
+    return "exited";
+}
+
+void write_state(spec::JsonWriter& json, const ContainerInfo& info) {
+    const bool paused = info.state == ContainerState::paused;
+    const bool ended = info.state == ContainerState::stopped;
+    json.key("State").begin_object();
+    json.member("Status", docker_status(info.state));
+    json.member("Running", paused || info.state == ContainerState::running);
+    json.member("Paused", paused).member("Restarting", false);
+    json.member("OOMKilled", info.oom_killed).member("Dead", false).member("Pid", info.pid);
+    json.member("ExitCode", ended ? info.exit_code.value_or(kUnknownExit) : 0);
+    const bool unknown = ended && !info.exit_code && !info.finished.empty();
+    json.member("Error",
+                !info.trouble.empty() ? info.trouble
+                : unknown             ? std::string("nobody saw how it ended")
+                                      : std::string());
+    json.member("StartedAt", info.started.empty() ? kNever : std::string_view(info.started));
+    json.member("FinishedAt", info.finished.empty() ? kNever : std::string_view(info.finished));
+    json.end_object();
+}
+
+void write_config(spec::JsonWriter& json,
+                  const ContainerInfo& info,
+                  const spec::RuntimeConfig& config) {
+    json.key("Config").begin_object().member("Hostname", config.hostname);
+    if (config.process) {
+        const spec::Process& process = *config.process;
+        json.member("User", fmt::format("{}:{}", process.user.uid, process.user.gid));
+        json.member("Tty", process.terminal).member("Env", process.env);
+        json.member("Cmd", process.args).member("WorkingDir", process.cwd);
+    }
+    json.member("Image", info.image);
+    json.member("StopSignal", sys::signal_name(info.stop_signal));
+    if (info.stop_seconds) {
+        json.member("StopTimeout", *info.stop_seconds);
+    }
+    json.end_object();
+}
+
+void write_host_config(spec::JsonWriter& json,
+                       const Record& record,
+                       const spec::RuntimeConfig& config) {
+    json.key("HostConfig").begin_object();
+    json.member("AutoRemove", record.auto_remove);
+    json.member("ReadonlyRootfs", config.root && config.root->readonly);
+    json.member("Isolation", name_of(record.isolation));
+    if (record.life && record.life->monitored) {
+        const LogPolicy& log = record.life->log;
+        json.key("LogConfig").begin_object().member("Type", log.keep ? "k8s-file" : "none");
+        json.key("Config").begin_object();
+        if (log.max_bytes > 0) {
+            json.member("max-size", fmt::format("{}", log.max_bytes));
+            json.member("max-file", fmt::format("{}", log.max_files));
+        }
+        json.end_object().end_object();
+    }
+    const auto* resources =
+        config.linux_ && config.linux_->resources ? &*config.linux_->resources : nullptr;
+    const auto limit =
+        resources != nullptr && resources->memory ? resources->memory->limit : std::nullopt;
+    json.member("Memory", limit.value_or(0));
+    json.member("PidsLimit",
+                resources != nullptr ? resources->pids_limit : std::optional<std::int64_t>());
+    json.end_object();
+}
+
+void write_mounts(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
+    json.key("Mounts").begin_array();
+    for (const spec::Mount& mount : config.mounts) {
+        const auto has = [&](std::string_view option) {
+            return std::ranges::find(mount.options, option) != mount.options.end();
+        };
+        if (!has("bind") && !has("rbind")) {
+            continue;
+        }
+        json.begin_object().member("Type", "bind").member("Source", mount.source);
+        json.member("Destination", mount.destination);
+        json.member("RW", !has("ro") && !has("rro")).end_object();
+    }
+    json.end_array();
+}
+
+}  // namespace
+
+Result<std::string> inspect_container(const Context& context,
+                                      const std::string& data_root,
+                                      const ContainerId& id) {
+    const ContainerInfo info = KNARR_TRY(query_container(context, id));
+    const Seen seen = KNARR_TRY(look_at(context, id));
+    const Record& record = seen.record;
+    spec::RuntimeConfig config;
+    if (Result<bundle::Bundle> bundle = bundle::read_bundle(record.bundle, record.config_file)) {
+        config = std::move(bundle->config);
+    }
+    const std::vector<std::string>& args =
+        info.command.empty() && config.process ? config.process->args : info.command;
+    spec::JsonWriter json;
+    json.begin_object().member("Id", info.id).member("Created", info.created);
+    json.member("Path", args.empty() ? std::string() : args.front());
+    json.member("Args", args.empty() ? args : std::vector(args.begin() + 1, args.end()));
+    write_state(json, info);
+    if (!record.image.empty()) {
+        const std::string data = KNARR_TRY(sys::absolute(data_root));
+        const Result<ContainerUse> use = read_use(data, info.id);
+        json.member("Image", use ? use->image_id : record.image);
+        json.member("HostnamePath", record.data_dir + "/hostname");
+        json.member("HostsPath", record.data_dir + "/hosts");
+        json.member("ResolvConfPath", record.data_dir + "/resolv.conf");
+    }
+    json.member("LogPath", info.log_dir).member("Name", info.name.empty() ? "" : "/" + info.name);
+    json.member("RestartCount", 0).member("Driver", "overlay");
+    json.member("Platform", "linux").member("Bundle", info.bundle).member("Rootfs", info.rootfs);
+    write_host_config(json, record, config);
+    write_mounts(json, config);
+    write_config(json, info, config);
+    json.end_object();
+    return std::move(json).text();
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,88 @@
+#include "engine/log_lines.h"
+
+#include <gtest/gtest.h>
+
+namespace knarr::engine {
+namespace {
+
+constexpr std::string_view kTime = "2026-11-23T00:53:50.123456789Z";
+constexpr std::size_t kPlenty = 1 << 20;
+
+std::string entries(std::string_view bytes, LogStream stream = LogStream::out) {
+    const LogBatch batch = make_entries(bytes, stream, kTime, kPlenty, true);
+    EXPECT_EQ(batch.consumed, bytes.size());
+    return batch.text;
+}
+
+/// What the program wrote, put together again.
+std::string put_together(std::string_view text) {
+    std::string out;
+    while (!text.empty()) {
+        const std::size_t end = text.find('\n');
+        const auto entry = parse_entry(text.substr(0, end));
+        EXPECT_TRUE(entry) << text.substr(0, end);
+        if (!entry) {
+            break;
+        }
+        out += entry->text;
+        out += entry->ends_line ? "\n" : "";
+        text.remove_prefix(end + 1);
+    }
+    return out;
+}
+
+TEST(LogLines, AreInTheFormatOfTheCri) {
+    EXPECT_EQ(entries("hello\n"), "2026-11-23T00:53:50.123456789Z stdout F hello\n");
+    EXPECT_EQ(entries("oh\n", LogStream::err), "2026-11-23T00:53:50.123456789Z stderr F oh\n");
+    EXPECT_EQ(entries("a prompt: "), "2026-11-23T00:53:50.123456789Z stdout P a prompt: \n");
+    EXPECT_EQ(entries(""), "");
+}
+
+TEST(LogLines, GiveEveryByteBack) {
+    std::string bytes = "one\n\n\r\ntab\tblank \nF stdout P \n";
+    bytes += std::string("nul\0byte\n", 9) + "\xff\xfe not text\n";
+    bytes += std::string(kMaxLogPart, 'x') + "\n";
+    bytes += std::string(kMaxLogPart + 1, 'y') + "\n";
+    bytes += std::string(3 * kMaxLogPart, 'z');
+    EXPECT_EQ(put_together(entries(bytes)), bytes);
+}
+
+TEST(LogLines, LongLinesComeInParts) {
+    const std::string text = entries(std::string(kMaxLogPart + 3, 'x') + "\n");
+    EXPECT_NE(text.find(" P xxx"), std::string::npos);
+    EXPECT_TRUE(text.ends_with(" F xxx\n"));
+    const std::string whole = entries(std::string(kMaxLogPart, 'x') + "\n");
+    EXPECT_EQ(whole.find(" P "), std::string::npos) << "a line that fits is one entry";
+}
+
+TEST(LogLines, StopWhereTheFileIsFull) {
+    const std::string one = entries("hello\n");
+    const LogBatch batch = make_entries("hello\nworld\n", LogStream::out, kTime, one.size(), false);
+    EXPECT_EQ(batch.text, one);
+    EXPECT_EQ(batch.consumed, 6U);
+    EXPECT_EQ(make_entries("hello\n", LogStream::out, kTime, one.size() - 1, false).consumed, 0U);
+    EXPECT_EQ(make_entries("hello\n", LogStream::out, kTime, 1, true).consumed, 6U);
+}
+
+TEST(LogLines, WhatIsNoEntryIsNone) {
+    for (const char* line :
+         {"", "x", "time stdout", "time stdin F x", "time stdout X x", "stdout F x"}) {
+        EXPECT_FALSE(parse_entry(line)) << line;
+    }
+    EXPECT_EQ(parse_entry("t stdout F ")->text, "");
+}
+
+TEST(LogLines, TheTailIsCountedInLinesOfTheProgram) {
+    const std::string text = entries("1\n2\n3\n");
+    EXPECT_EQ(put_together(text.substr(*find_tail(text, 1))), "3\n");
+    EXPECT_EQ(put_together(text.substr(*find_tail(text, 2))), "2\n3\n");
+    EXPECT_EQ(find_tail(text, 0), text.size());
+    EXPECT_FALSE(find_tail(text, 3)) << "there may be more in an older file";
+    const std::string parts = entries("1\n2\n" + std::string(2 * kMaxLogPart, 'x') + "\nlast");
+    EXPECT_EQ(put_together(parts.substr(*find_tail(parts, 1))), "last");
+    EXPECT_EQ(put_together(parts.substr(*find_tail(parts, 2))),
+              std::string(2 * kMaxLogPart, 'x') + "\nlast");
+}
+
+}  // namespace
+}  // namespace knarr::engine

@@ -1,0 +1,186 @@
+#include "engine/log_store.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/limits.h"
+#include "core/text.h"
+#include "platform/disk.h"
+#include "platform/file.h"
+#include "platform/stream.h"
+
+namespace knarr::engine {
+
+namespace {
+
+constexpr const char* kPlaceFile = "log.at";
+constexpr std::size_t kPlaceBytes = 84;  // four numbers of twenty digits: one line, one write
+constexpr std::string_view kSuffix = ".log";
+constexpr std::size_t kMovedAtOnce = 256 * size::kKiB;
+constexpr std::size_t kReadAtOnce = 32 * size::kKiB;
+constexpr std::size_t kWrittenAtOnce = 96 * size::kKiB;
+constexpr std::uint64_t kFreedAtOnce = 512 * size::kKiB;
+
+constexpr std::size_t index_of(LogStream stream) {
+    return static_cast<std::size_t>(stream);
+}
+
+}  // namespace
+
+std::string fifo_name(LogStream stream) {
+    return std::string(name_of(stream));
+}
+
+std::string log_dir_of(const std::string& data_dir) {
+    return data_dir + "/logs";
+}
+
+std::string log_name(std::uint64_t number) {
+    return fmt::format("{}{}", number, kSuffix);
+}
+
+Result<std::vector<std::uint64_t>> log_numbers(const sys::Fd& log_dir) {
+    std::vector<std::uint64_t> numbers;
+    for (const std::string& name : KNARR_TRY(sys::list_dir(log_dir))) {
+        if (!name.ends_with(kSuffix)) {
+            continue;
+        }
+        if (const auto number =
+                parse_number(std::string_view(name).substr(0, name.size() - kSuffix.size()))) {
+            numbers.push_back(*number);
+        }
+    }
+    std::ranges::sort(numbers);
+    return numbers;
+}
+
+Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
+                                  const std::string& log_dir,
+                                  const LogPolicy& policy) {
+    LogWriter writer;
+    writer.policy_ = policy;
+    writer.log_dir_ = KNARR_TRY(sys::make_dirs(log_dir, 0700), "log");
+    writer.place_file_ =
+        KNARR_TRY(sys::open_at(state_dir, kPlaceFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+    KNARR_TRY(writer.read_place(), "log");
+    for (const LogStream stream : {LogStream::out, LogStream::err}) {
+        Spool& spool = writer.spools_[index_of(stream)];
+        spool.file = KNARR_TRY(sys::open_at(
+            state_dir, fifo_name(stream) + ".spool", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+        spool.end = static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(spool.file)).st_size);
+    }
+    KNARR_TRY(writer.open_log(), "log");
+    for (const LogStream stream : {LogStream::out, LogStream::err}) {
+        KNARR_TRY(writer.flush(stream), "log");
+    }
+    return writer;
+}
+
+Result<> LogWriter::read_place() {
+    const std::string text = KNARR_TRY(sys::read_part(place_file_, 0, kPlaceBytes));
+    if (text.empty()) {
+        // A first start, or one after a reboot that left the log: a number that is not used yet.
+        const auto numbers = KNARR_TRY(log_numbers(log_dir_));
+        return write_place({.number = numbers.empty() ? 0 : numbers.back() + 1, .taken = {}});
+    }
+    const auto parts = split(std::string_view(text).substr(0, text.size() - 1), ' ');
+    std::array<std::uint64_t, 4> numbers{};
+    for (std::size_t i = 0; i < numbers.size(); ++i) {
+        std::string_view digits = i < parts.size() ? parts[i] : std::string_view{};
+        while (digits.size() > 1 && digits.front() == '0') {
+            digits.remove_prefix(1);
+        }
+        const auto number = parse_number(digits);
+        if (!number || parts.size() != numbers.size() || text.size() != kPlaceBytes) {
+            return fail(Errc::corrupt, "{} is not as it was written", kPlaceFile);
+        }
+        numbers[i] = *number;
+    }
+    place_ = {.number = numbers[0], .end = numbers[1], .taken = {numbers[2], numbers[3]}};
+    return {};
+}
+
+Result<> LogWriter::write_place(const Place& place) {
+    const std::string text = fmt::format(
+        "{:020} {:020} {:020} {:020}\n", place.number, place.end, place.taken[0], place.taken[1]);
+    KNARR_TRY(sys::write_all_at(place_file_, text, 0));
+    place_ = place;
+    return {};
+}
+
+Result<> LogWriter::open_log() {
+    log_ = KNARR_TRY(
+        sys::open_at(log_dir_, log_name(place_.number), O_WRONLY | O_CREAT | O_NOFOLLOW, 0600));
+    // What is behind the place was written by one that was killed before it could say so.
+    return sys::set_size(log_, place_.end);
+}
+
+Result<> LogWriter::rotate() {
+    KNARR_TRY(fault_point("log.rotate"));
+    Place next = place_;
+    ++next.number;
+    next.end = 0;
+    KNARR_TRY(write_place(next));
+    KNARR_TRY(open_log());
+    for (const std::uint64_t number : KNARR_TRY(log_numbers(log_dir_))) {
+        if (number + policy_.max_files <= next.number) {
+            KNARR_TRY(sys::unlink_at(log_dir_, log_name(number)));
+        }
+    }
+    return {};
+}
+
+Result<> LogWriter::flush(LogStream stream) {
+    Spool& spool = spools_[index_of(stream)];
+    while (place_.taken[index_of(stream)] < spool.end) {
+        const std::uint64_t from = place_.taken[index_of(stream)];
+        const std::string bytes = KNARR_TRY(sys::read_part(
+            spool.file, from, std::min<std::uint64_t>(kReadAtOnce, spool.end - from)));
+        std::uint64_t room = kWrittenAtOnce;
+        if (policy_.max_bytes > 0) {
+            room = std::min(room, policy_.max_bytes - std::min(policy_.max_bytes, place_.end));
+        }
+        const std::string time = format_time(system_clock().wall());
+        const LogBatch batch = make_entries(bytes, stream, time, room, place_.end == 0);
+        if (batch.consumed == 0) {
+            KNARR_TRY(rotate());
+            continue;
+        }
+        KNARR_TRY(sys::write_all_at(log_, batch.text, place_.end));
+        KNARR_TRY(fault_point("log.written"));
+        Place next = place_;
+        next.end += batch.text.size();
+        next.taken[index_of(stream)] += batch.consumed;
+        KNARR_TRY(write_place(next));
+        KNARR_TRY(fault_point("log.placed"));
+    }
+    if (place_.taken[index_of(stream)] >= spool.freed + kFreedAtOnce) {
+        KNARR_TRY(sys::free_beginning(spool.file, place_.taken[index_of(stream)]));
+        spool.freed = place_.taken[index_of(stream)];
+    }
+    return {};
+}
+
+Result<LogWriter::More> LogWriter::take(LogStream stream, const sys::Fd& fifo) {
+    Spool& spool = spools_[index_of(stream)];
+    KNARR_TRY(flush(stream), "log");  // what a full disk left behind
+    const auto moved =
+        KNARR_TRY(sys::move_to_file(fifo, spool.file, spool.end, kMovedAtOnce), "log");
+    if (!moved) {
+        return More::empty;
+    }
+    if (*moved == 0) {
+        KNARR_TRY(sys::free_beginning(spool.file, spool.end), "log");
+        return More::ended;
+    }
+    spool.end += *moved;
+    KNARR_TRY(fault_point("log.spooled"));
+    KNARR_TRY(flush(stream), "log");
+    return More::perhaps;
+}
+
+}  // namespace knarr::engine

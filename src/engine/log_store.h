@@ -1,0 +1,69 @@
+#pragma once
+// A container's log on disk, and how a byte gets there.
+//
+//   program -> FIFO -> spool -> log            DATA_ROOT/containers/ID/logs/0.log, 1.log, ...
+//
+// The kernel moves bytes from the FIFO (ROOT/ID/stdout, stderr) to the end of the spool
+// (stdout.spool, stderr.spool): whoever does that may be killed at any moment, each byte is in one
+// of the two. `log.at` says how much of each spool is in the log and where the log ends; it is
+// written with one small pwrite(2) after the log. Who goes on after a kill cuts the log there and
+// writes the rest again: no byte is lost and none comes twice.
+//
+// A full log is left as it is and the next number begun; the oldest is removed. A number is never
+// used again.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/log_lines.h"
+#include "knarr/run.h"
+#include "platform/fd.h"
+
+namespace knarr::engine {
+
+std::string fifo_name(LogStream stream);
+/// Where the log of a container with this data directory is.
+std::string log_dir_of(const std::string& data_dir);
+/// The numbers of the log files that there are, oldest first.
+Result<std::vector<std::uint64_t>> log_numbers(const sys::Fd& log_dir);
+std::string log_name(std::uint64_t number);
+
+class LogWriter {
+public:
+    /// Goes on where the last writer of these directories was.
+    static Result<LogWriter> open(const sys::Fd& state_dir,
+                                  const std::string& log_dir,
+                                  const LogPolicy& policy);
+
+    enum class More : std::uint8_t { perhaps, empty, ended };
+    /// Takes some of what the FIFO holds into the log, and whether there may be more. Errors:
+    /// no_space, io; nothing is lost then, and a later call goes on.
+    Result<More> take(LogStream stream, const sys::Fd& fifo);
+
+private:
+    /// What log.at says.
+    struct Place {
+        std::uint64_t number = 0, end = 0;
+        std::array<std::uint64_t, 2> taken{};
+    };
+    struct Spool {
+        sys::Fd file;
+        std::uint64_t end = 0, freed = 0;
+    };
+    LogWriter() = default;
+    Result<> read_place();
+    Result<> write_place(const Place& place);
+    Result<> open_log();
+    Result<> rotate();
+    Result<> flush(LogStream stream);
+
+    LogPolicy policy_;
+    sys::Fd log_dir_, log_, place_file_;
+    Place place_;
+    std::array<Spool, 2> spools_;
+};
+
+}  // namespace knarr::engine

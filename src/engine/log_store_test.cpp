@@ -1,0 +1,163 @@
+#include "engine/log_store.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "platform/disk.h"
+#include "platform/file.h"
+#include "platform/stream.h"
+
+namespace knarr::engine {
+namespace {
+
+class LogStore : public testing::Test {
+protected:
+    void SetUp() override {
+        char name[] = "/tmp/knarr-logs-XXXXXX";
+        ASSERT_NE(mkdtemp(name), nullptr);
+        base_ = name;
+        state_ = *sys::open_path(base_, O_RDONLY | O_DIRECTORY);
+        fifo_ = *sys::make_fifo_at(state_, fifo_name(LogStream::out));
+    }
+    void TearDown() override {
+        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
+        EXPECT_TRUE(sys::remove_tree_at(tmp, base_.substr(5)).has_value());
+    }
+    LogWriter writer(LogPolicy policy = {}) {
+        Result<LogWriter> opened = LogWriter::open(state_, base_ + "/logs", policy);
+        EXPECT_TRUE(opened.has_value());
+        return std::move(*opened);
+    }
+    void write(std::string_view bytes) {
+        ASSERT_TRUE(sys::write_all(fifo_.write, bytes).has_value());
+    }
+    void take_all(LogWriter& log) {
+        Result<LogWriter::More> more = LogWriter::More::perhaps;
+        while (more && *more == LogWriter::More::perhaps) {
+            more = log.take(LogStream::out, fifo_.read);
+        }
+        ASSERT_TRUE(more.has_value()) << more.error().message;
+    }
+    std::vector<std::uint64_t> numbers() {
+        return *log_numbers(*sys::open_path(base_ + "/logs", O_RDONLY | O_DIRECTORY));
+    }
+    std::string file(std::uint64_t number) {
+        return sys::read_file(base_ + "/logs/" + log_name(number), 1 << 20).value_or("");
+    }
+    /// What the program wrote, of all log files.
+    std::string all() {
+        std::string out;
+        for (const std::uint64_t number : numbers()) {
+            std::string text = file(number);
+            for (std::size_t end = text.find('\n'); end != std::string::npos;
+                 end = text.find('\n')) {
+                const auto entry = parse_entry(std::string_view(text).substr(0, end));
+                EXPECT_TRUE(entry) << text.substr(0, end);
+                if (entry) {
+                    out += entry->text;
+                    out += entry->ends_line ? "\n" : "";
+                }
+                text.erase(0, end + 1);
+            }
+        }
+        return out;
+    }
+
+    std::string base_;
+    sys::Fd state_;
+    sys::Fifo fifo_;
+};
+
+TEST_F(LogStore, TakesWhatIsInTheFifo) {
+    LogWriter log = writer();
+    EXPECT_EQ(*log.take(LogStream::out, fifo_.read), LogWriter::More::empty);
+    write("hello\nwor");
+    take_all(log);
+    EXPECT_EQ(all(), "hello\nwor");
+    write("ld\n");
+    take_all(log);
+    EXPECT_EQ(all(), "hello\nworld\n");
+    fifo_.write.reset();
+    EXPECT_EQ(*log.take(LogStream::out, fifo_.read), LogWriter::More::ended);
+}
+
+TEST_F(LogStore, TheNextWriterGoesOnWhereTheLastOneWas) {
+    {
+        LogWriter log = writer();
+        write("one\n");
+        take_all(log);
+    }
+    write("two\n");  // while nobody writes the log
+    LogWriter next = writer();
+    take_all(next);
+    EXPECT_EQ(all(), "one\ntwo\n");
+    EXPECT_EQ(numbers().size(), 1U);
+}
+
+TEST_F(LogStore, WhatWasWrittenButNotSaidSoIsWrittenAgainAndNotTwice) {
+    {
+        LogWriter log = writer();
+        write("one\n");
+        take_all(log);
+    }
+    // One that was killed had moved a line into the spool and written half of it to the log.
+    const sys::Fd spool = *sys::open_path(base_ + "/stdout.spool", O_WRONLY | O_APPEND);
+    ASSERT_TRUE(sys::write_all(spool, "two\n").has_value());
+    const sys::Fd log =
+        *sys::open_path(base_ + "/logs/" + log_name(numbers().front()), O_WRONLY | O_APPEND);
+    ASSERT_TRUE(sys::write_all(log, "2026-11-23T00:53:50.123456789Z stdout F tw").has_value());
+    const LogWriter next = writer();
+    EXPECT_EQ(all(), "one\ntwo\n");
+}
+
+TEST_F(LogStore, FullFilesAreRotatedAndTheOldestRemoved) {
+    LogWriter log = writer({.max_bytes = 200, .max_files = 2});
+    for (int i = 0; i < 20; ++i) {
+        write("a line of twenty byt\n");
+    }
+    take_all(log);
+    EXPECT_EQ(numbers().size(), 2U);
+    for (const std::uint64_t number : numbers()) {
+        EXPECT_LE(file(number).size(), 200U);
+        EXPECT_GT(file(number).size(), 0U);
+    }
+}
+
+TEST_F(LogStore, AnEntryThatIsLongerThanAFileIsOneFile) {
+    LogWriter log = writer({.max_bytes = 100, .max_files = 9});
+    write(std::string(300, 'x') + "\nshort\n");
+    take_all(log);
+    EXPECT_EQ(all(), std::string(300, 'x') + "\nshort\n");
+    EXPECT_EQ(numbers().size(), 2U);
+}
+
+TEST_F(LogStore, AfterAStateThatIsLostNoNumberIsUsedAgain) {
+    {
+        LogWriter log = writer();
+        write("before\n");
+        take_all(log);
+    }
+    const std::uint64_t before = numbers().back();
+    ASSERT_TRUE(sys::unlink_at(state_, "log.at").has_value());
+    ASSERT_TRUE(sys::unlink_at(state_, "stdout.spool").has_value());
+    LogWriter next = writer();
+    write("after\n");
+    take_all(next);
+    EXPECT_EQ(numbers().back(), before + 1);
+    EXPECT_EQ(all(), "before\nafter\n");
+}
+
+TEST_F(LogStore, APlaceThatCannotBeReadIsAnError) {
+    {
+        const LogWriter log = writer();
+    }
+    ASSERT_TRUE(sys::write_file_at(state_, "log.at", "rubbish").has_value());
+    const auto opened = LogWriter::open(state_, base_ + "/logs", {});
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_EQ(opened.error().code, Errc::corrupt);
+}
+
+}  // namespace
+}  // namespace knarr::engine

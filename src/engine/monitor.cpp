@@ -1,0 +1,432 @@
+#include "engine/monitor.h"
+
+#include <array>
+#include <vector>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/text.h"
+#include "engine/ending.h"
+#include "engine/live.h"
+#include "engine/log_store.h"
+#include "engine/watch.h"
+#include "platform/disk.h"
+#include "platform/file.h"
+#include "platform/patience.h"
+#include "platform/pidfd.h"
+#include "platform/process.h"
+#include "platform/signal.h"
+#include "platform/socket.h"
+#include "platform/stream.h"
+
+namespace knarr::engine {
+
+namespace {
+
+using Event = WatchEvent::Kind;
+using Effect = WatchEffect::Kind;
+
+constexpr std::chrono::seconds kReapDelay{2}, kLaunchDelay{60};
+constexpr int kRetryMs = 1000;  // after what a full disk or another knarr stood in the way of
+
+class Monitor {
+public:
+    Monitor(const Context& context, ContainerId id, const MonitorOrder& order)
+        : context_(context),
+          id_(std::move(id)),
+          order_(order),
+          launcher_(order.launcher),
+          streams_(0) {}
+
+    Result<> run();
+
+private:
+    void handle(const WatchEvent& event);
+    void carry_out(const WatchEffect& effect);
+    void trouble(const Error& error);
+
+    void reap();
+    void launcher_ended(const sys::ExitStatus& status);
+    void stand_beside();
+    Result<> stand_by(sys::SignalFd& signals);
+    Result<> take_over();
+    Result<> watch(sys::SignalFd& signals);
+    void look_at_process();
+    void hold_streams();
+    void receive_streams();
+    Result<> begin_log();
+    Result<> take(LogStream stream, bool all);
+    void drain();
+    void conclude();
+    bool is_removed() const;
+
+    const Context& context_;
+    const ContainerId id_;
+    const MonitorOrder order_;
+    pid_t launcher_;
+    Watch watch_;
+    std::optional<RunOf> run_;
+    sys::Fd process_;  // the container's, where it is not our child
+    sys::Fd partner_;  // who stands by; invalid: nobody yet
+    std::string finished_;
+    std::optional<int> code_;
+    sys::Fd streams_;  // from the launcher; invalid: nothing more comes
+    std::array<sys::Fd, 2> fifos_;
+    std::optional<LogWriter> log_;
+    sys::Fd lock_;  // of kMonitorLock: its open file is locked as long as this is open
+    bool left_ = false, retry_ = false;
+    bool alone_ = false;  // the last one that was started to stand by has only just ended
+};
+
+void Monitor::trouble(const Error& error) {
+    // Nobody reads what a monitor says; `knarr inspect` shows the last of it.
+    context_.warn(error.message);
+    retry_ = true;
+}
+
+void Monitor::handle(const WatchEvent& event) {
+    for (const WatchEffect& effect : watch_.step(event)) {
+        carry_out(effect);
+    }
+}
+
+void Monitor::carry_out(const WatchEffect& effect) {
+    switch (effect.kind) {
+        case Effect::drain:
+            finished_ = format_time(system_clock().wall());
+            drain();
+            return;
+        case Effect::conclude:
+            code_ = effect.code;
+            conclude();
+            return;
+        case Effect::clear:
+            if (Result<> cleared = clear_killed_launch(context_, id_); !cleared) {
+                trouble(cleared.error());
+            }
+            return;
+        case Effect::leave:
+            left_ = true;
+            return;
+    }
+}
+
+bool Monitor::is_removed() const {
+    const auto dir = context_.root.open_dir(id_);
+    return !dir && dir.error().code == Errc::not_found;
+}
+
+void Monitor::reap() {
+    while (const auto child = sys::reap_any()) {
+        if (child->pid == launcher_) {
+            launcher_ended(child->status);
+        } else {
+            handle({.kind = Event::ended, .pid = child->pid, .code = child->status.code()});
+        }
+    }
+}
+
+void Monitor::launcher_ended(const sys::ExitStatus& status) {
+    if (status.signaled || status.value > 1) {
+        handle({.kind = Event::launch_killed});
+        return;
+    }
+    if (status.value == 1) {
+        handle({.kind = Event::launch_failed});
+        return;
+    }
+    const auto seen = look(context_, id_);
+    if (!seen || !*seen || (*seen)->record.pid == 0) {
+        handle({.kind = Event::removed});  // whatever it was, it is not there any more
+        return;
+    }
+    const Record& record = (*seen)->record;
+    run_ = RunOf{.id = id_, .pid = record.pid, .start_ticks = record.pid_start_ticks};
+    receive_streams();
+    handle({.kind = Event::launched, .pid = record.pid});
+}
+
+Result<> Monitor::begin_log() {
+    const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id_));
+    const auto record = KNARR_TRY(load_record(dir, path_of(context_, id_.text())));
+    if (!record || !record->life) {
+        return fail(Errc::not_found, "container {} has no record", id_.text());
+    }
+    log_.emplace(KNARR_TRY(LogWriter::open(dir, log_dir_of(record->data_dir), record->life->log)));
+    return {};
+}
+
+/// Takes in what the launcher sends, and holds it.
+void Monitor::hold_streams() {
+    while (streams_.valid()) {
+        auto packet = sys::receive_packet(streams_, 16);
+        if (packet && !*packet) {
+            return;
+        }
+        if (!packet || (*packet)->closed) {
+            streams_.reset();
+            return;
+        }
+        const std::string& name = (*packet)->bytes;
+        sys::Fd& place = name == kMonitorLock              ? lock_
+                         : name == name_of(LogStream::out) ? fifos_[0]
+                                                           : fifos_[1];
+        place = std::move((*packet)->fd);
+    }
+}
+
+void Monitor::receive_streams() {
+    hold_streams();
+    if (!log_ && lock_.valid() && fifos_[0].valid() && fifos_[1].valid()) {
+        if (Result<> begun = begin_log(); !begun) {
+            trouble(begun.error());
+        }
+    }
+}
+
+/// Takes what there is; with `all` until nothing is left.
+Result<> Monitor::take(LogStream stream, bool all) {
+    sys::Fd& fifo = fifos_[static_cast<std::size_t>(stream)];
+    while (fifo.valid() && log_) {
+        const auto more = KNARR_TRY(log_->take(stream, fifo));
+        if (more == LogWriter::More::ended) {
+            fifo.reset();
+        } else if (!all || more == LogWriter::More::empty) {
+            break;
+        }
+    }
+    return {};
+}
+
+void Monitor::drain() {
+    receive_streams();
+    if (!log_ && fifos_[0].valid() && !is_removed()) {
+        retry_ = true;  // what is in the streams waits until there is a log
+        return;
+    }
+    for (const LogStream stream : {LogStream::out, LogStream::err}) {
+        if (Result<> taken = take(stream, true); !taken && !is_removed()) {
+            trouble(taken.error());
+            return;
+        }
+    }
+    handle({.kind = Event::drained});
+}
+
+void Monitor::conclude() {
+    if (!run_) {
+        handle({.kind = Event::removed});
+        return;
+    }
+    const Result<bool> done = conclude_run(context_, *run_, code_, finished_);
+    if (!done) {
+        trouble(done.error());
+        return;
+    }
+    handle({.kind = *done ? Event::concluded : Event::removed});
+}
+
+/// Starts one that stands by, as a child.
+void Monitor::stand_beside() {
+    const pid_t self = sys::own_pid();
+    const auto program = sys::open_path("/proc/self/exe", O_RDONLY);
+    Result<sys::Clone> clone =
+        program ? sys::clone_process(0) : Result<sys::Clone>(fail(program.error()));
+    if (!clone) {
+        trouble(clone.error());
+        return;
+    }
+    if (clone->in_child()) {
+        const MonitorOrder order{.root = order_.root, .id = order_.id, .watching = self};
+        static_cast<void>(execute_monitor(*program, order, nullptr));
+        _exit(1);
+    }
+    partner_ = std::move(clone->pidfd);
+}
+
+/// A container that is not our child: its end is seen by its pidfd, its exit code when somebody has
+/// reaped it.
+void Monitor::look_at_process() {
+    const auto ended = sys::wait_ended(process_, std::chrono::milliseconds(0));
+    if (!ended || !*ended) {
+        return;
+    }
+    sys::Patience patience{kReapDelay};
+    std::optional<sys::ExitStatus> status;
+    do {
+        reap();  // it may be ours after all: then that has told
+        status = sys::exit_of_stranger(process_);
+    } while (!status && watch_.phase() == WatchPhase::running && patience.rest());
+    process_.reset();
+    handle({.kind = Event::ended,
+            .pid = watch_.pid(),
+            .code = status ? std::optional(status->code()) : std::nullopt});
+}
+
+/// What the one before left: its place, the streams, the container.
+Result<> Monitor::take_over() {
+    sys::Patience patience{kLaunchDelay};
+    while (true) {
+        const auto seen = look(context_, id_);
+        if (seen && *seen && (*seen)->live.state == ContainerState::creating) {
+            reap();
+            if (patience.rest()) {
+                continue;  // its launcher is still at work
+            }
+        }
+        const bool there = seen && *seen;
+        if (there && (*seen)->record.status == ContainerState::creating) {
+            handle({.kind = Event::launch_killed});
+            return {};
+        }
+        if (!there && sys::has_children()) {
+            reap();
+            if (patience.rest()) {
+                continue;  // a launcher that has not begun
+            }
+        }
+        if (!there || (*seen)->record.status == ContainerState::stopped) {
+            handle({.kind = Event::removed});
+            return {};
+        }
+        const Record& record = (*seen)->record;
+        const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id_));
+        sys::Fd lock = KNARR_TRY(open_monitor_lock(dir));
+        if (!KNARR_TRY(sys::try_lock(lock))) {
+            left_ = true;  // somebody else was faster
+            return {};
+        }
+        lock_ = std::move(lock);
+        run_ = RunOf{.id = id_, .pid = record.pid, .start_ticks = record.pid_start_ticks};
+        if (!process_.valid()) {
+            auto process =
+                KNARR_TRY(sys::open_process_or_zombie(record.pid, record.pid_start_ticks));
+            process_ = process ? std::move(*process) : sys::Fd();
+        }
+        for (const LogStream stream : {LogStream::out, LogStream::err}) {
+            sys::Fd& fifo = fifos_[static_cast<std::size_t>(stream)];
+            if (!fifo.valid() && record.life && record.life->log.keep) {
+                fifo = KNARR_TRY(sys::open_fifo_at(dir, fifo_name(stream)));
+            }
+        }
+        receive_streams();
+        handle({.kind = Event::launched, .pid = record.pid});
+        reap();  // it may have ended as our child
+        if (!process_.valid()) {
+            handle({.kind = Event::ended, .pid = record.pid});
+        }
+        return {};
+    }
+}
+
+/// Waits for the end of the one that watches, and holds what that would take with it.
+Result<> Monitor::stand_by(sys::SignalFd& signals) {
+    const auto watching = sys::pidfd_open(order_.watching);
+    if (const auto dir = context_.root.open_dir(id_)) {
+        // Later ones: the container is there. At first the launcher sends the ends.
+        const auto record = load_record(*dir, path_of(context_, id_.text()));
+        if (record && *record && (*record)->pid > 0) {
+            auto process = sys::open_process_or_zombie((*record)->pid, (*record)->pid_start_ticks);
+            process_ = process && *process ? std::move(**process) : sys::Fd();
+            for (const LogStream stream : {LogStream::out, LogStream::err}) {
+                auto fifo = sys::open_fifo_at(*dir, fifo_name(stream));
+                fifos_[static_cast<std::size_t>(stream)] = fifo ? std::move(*fifo) : sys::Fd();
+            }
+        }
+    }
+    bool ended = !watching;
+    while (!ended) {
+        std::array<sys::Ready, 3> items;
+        items[0] = {.fd = signals.fd().get()};
+        items[1] = {.fd = streams_.get()};
+        items[2] = {.fd = watching->get()};
+        KNARR_TRY(sys::wait_ready(items, -1));
+        while (KNARR_TRY(signals.next())) {
+            // Whatever it says: this one ends with the other.
+        }
+        hold_streams();
+        ended = items[2].is_ready;
+    }
+    lock_.reset();
+    return {};
+}
+
+Result<> Monitor::watch(sys::SignalFd& signals) {
+    while (!left_) {
+        if (!partner_.valid() && watch_.phase() == WatchPhase::running && !alone_) {
+            stand_beside();
+            alone_ = true;  // until the next try, should that one end at once
+        }
+        std::array<sys::Ready, 6> items;
+        items[0] = {.fd = signals.fd().get()};
+        items[1] = {.fd = streams_.get()};
+        const bool logs = log_.has_value() && !retry_;
+        items[2] = {.fd = logs ? fifos_[0].get() : -1};
+        items[3] = {.fd = logs ? fifos_[1].get() : -1};
+        items[4] = {.fd = partner_.get()};
+        items[5] = {.fd = watch_.phase() == WatchPhase::running ? process_.get() : -1};
+        KNARR_TRY(sys::wait_ready(items, retry_ || (alone_ && !partner_.valid()) ? kRetryMs : -1));
+        const bool again = std::exchange(retry_, false);
+        while (KNARR_TRY(signals.next())) {
+            // A monitor ends with its container, and not because somebody asks it to.
+        }
+        receive_streams();
+        for (const LogStream stream : {LogStream::out, LogStream::err}) {
+            const bool ready = items[2 + static_cast<std::size_t>(stream)].is_ready;
+            if (Result<> taken = ready ? take(stream, false) : Result<>{}; !taken) {
+                trouble(taken.error());
+            }
+        }
+        reap();
+        if (items[5].is_ready) {
+            look_at_process();
+        }
+        if (items[4].is_ready) {
+            partner_.reset();
+        } else if (!partner_.valid()) {
+            alone_ = false;
+        }
+        if (again && watch_.phase() == WatchPhase::draining) {
+            drain();
+        } else if (again && watch_.phase() == WatchPhase::concluding) {
+            conclude();
+        }
+    }
+    return {};
+}
+
+Result<> Monitor::run() {
+    sys::SignalFd signals = KNARR_TRY(sys::SignalFd::open());
+    KNARR_TRY(sys::adopt_orphans());
+    KNARR_TRY(sys::set_nonblocking(streams_));
+    if (order_.watching > 0) {
+        KNARR_TRY(stand_by(signals));
+    }
+    if (order_.launcher == 0) {
+        KNARR_TRY(take_over());
+    } else if (order_.beside > 0) {
+        auto partner = sys::pidfd_open(order_.beside);
+        partner_ = partner ? std::move(*partner) : sys::Fd();
+    }
+    return watch(signals);
+}
+
+}  // namespace
+
+Result<> monitor(const MonitorOrder& order) {
+    const ContainerId id = KNARR_TRY(ContainerId::parse(order.id));
+    const StateRoot root = KNARR_TRY(StateRoot::open(order.root));
+    const Context context{.root = root, .warn = [&](std::string_view text) {
+                              if (const auto dir = root.open_dir(id)) {
+                                  // If this fails, too, nothing is left to try.
+                                  static_cast<void>(sys::replace_file(
+                                      *dir, kTroubleFile, text, 0600, sys::Sync::file));
+                              }
+                          }};
+    return Monitor(context, id, order).run();
+}
+
+}  // namespace knarr::engine

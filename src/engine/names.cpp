@@ -1,0 +1,53 @@
+#include "engine/names.h"
+
+#include "core/text.h"
+#include "engine/live.h"
+#include "engine/operate.h"
+#include "platform/task.h"
+
+namespace knarr::engine {
+
+Result<sys::FileLock> lock_names(const std::string& data_root) {
+    const sys::Fd dir = KNARR_TRY(sys::make_dirs(data_root + "/containers", 0700));
+    return sys::FileLock::acquire(dir, ".names.lock", sys::FileLock::Kind::exclusive);
+}
+
+Result<> check_name(const Context& context, const std::string& name) {
+    if (name.empty()) {
+        return {};
+    }
+    KNARR_TRY(ContainerId::parse(name), "name");
+    for (const ContainerInfo& other : KNARR_TRY(list_containers(context))) {
+        if (other.name == name || other.id == name) {
+            return fail(
+                Error{.code = Errc::already_exists,
+                      .message = fmt::format("name {} is taken by container {}", name, other.id),
+                      .hint = fmt::format("knarr delete {}, or choose another name", name)});
+        }
+    }
+    return {};
+}
+
+Result<> rename_container(const Context& context,
+                          const std::string& data_root,
+                          const ContainerId& id,
+                          const std::string& name) {
+    if (name.empty()) {
+        return fail(Errc::invalid_argument, "the new name is empty");
+    }
+    const std::string data = KNARR_TRY(sys::absolute(data_root));
+    const sys::FileLock names = KNARR_TRY(lock_names(data));
+    KNARR_TRY(check_name(context, name));
+    Held held = KNARR_TRY(hold(context, id));
+    if (held.record.image.empty()) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = fmt::format("container {} was made from a bundle: it has an "
+                                                 "ID and no name",
+                                                 id.text()),
+                          .hint = "containers made from images have names"});
+    }
+    held.record.name = name;
+    return save_record(held.dir, held.record);
+}
+
+}  // namespace knarr::engine

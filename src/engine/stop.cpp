@@ -1,0 +1,154 @@
+#include "engine/stop.h"
+
+#include <cerrno>
+#include <csignal>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/limits.h"
+#include "engine/ending.h"
+#include "engine/monitor.h"
+#include "engine/operate.h"
+#include "engine/pause.h"
+#include "platform/cgroup_freeze.h"
+#include "platform/file.h"
+#include "platform/patience.h"
+#include "platform/pidfd.h"
+#include "platform/signal.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// From the stop signal to SIGKILL, where neither the caller nor the container says.
+constexpr unsigned kStopGraceSeconds = 30;
+/// How long a parent may take to reap.
+constexpr std::chrono::seconds kReapDelay{1};
+
+/// How a process ended that somebody else reaps, and whether anybody has recorded it.
+struct End {
+    bool settled = false;  // nothing more is to be learned
+    std::optional<int> code;
+};
+
+Result<End> look_for_end(const Context& context, const RunOf& run, const sys::Fd& process) {
+    const auto seen = look(context, run.id);
+    const auto stranger = sys::exit_of_stranger(process);
+    const std::optional<int> code =
+        stranger ? std::optional(stranger->code()) : std::optional<int>();
+    if (!seen && seen.error().code != Errc::not_found) {
+        return fail(seen.error());
+    }
+    if (!seen || !*seen || (*seen)->record.pid != run.pid) {
+        const bool there = seen && *seen;
+        return End{.settled = true,
+                   .code = there && (*seen)->record.exit_code ? (*seen)->record.exit_code : code};
+    }
+    if ((*seen)->record.status == ContainerState::stopped) {
+        return End{.settled = true, .code = (*seen)->record.exit_code};
+    }
+    return End{.code = code};
+}
+
+/// Nobody records the end of a bundle's container but we; its parent has the code, and the kernel.
+Result<std::optional<int>> await_bundle(const Context& context,
+                                        const ContainerId& id,
+                                        const sys::Fd* process) {
+    const auto ours = KNARR_TRY(wait_container(context, id));
+    if (ours || process == nullptr) {
+        return ours;
+    }
+    sys::Patience patience{kReapDelay};
+    do {
+        if (const auto end = sys::exit_of_stranger(*process)) {
+            return end->code();
+        }
+    } while (patience.rest());
+    return std::nullopt;
+}
+
+/// The container may end or be removed at any moment, which is what is wanted.
+Result<> unless_ended(Result<> done) {
+    const bool ended =
+        !done && (done.error().code == Errc::wrong_state || done.error().code == Errc::not_found);
+    return ended ? Result<>{} : std::move(done);
+}
+
+}  // namespace
+
+Result<std::optional<int>> await_end(const Context& context, const ContainerId& id) {
+    const Seen seen = KNARR_TRY(look_at(context, id));
+    ensure_watched(context, seen.record);
+    if (seen.record.pid == 0 || seen.record.status == ContainerState::stopped) {
+        return seen.record.exit_code;
+    }
+    const RunOf run{.id = id, .pid = seen.record.pid, .start_ticks = seen.record.pid_start_ticks};
+    // Also a zombie: what becomes of it can be seen until somebody reaps it.
+    auto process = KNARR_TRY(sys::open_process_or_zombie(run.pid, run.start_ticks));
+    if (!seen.record.life) {
+        return await_bundle(context, id, process ? &*process : nullptr);
+    }
+    const sys::Fd none;
+    std::optional<int> code;
+    if (process) {
+        KNARR_TRY(sys::wait_ended(*process, std::nullopt), "container {}", id.text());
+        const auto reaped = sys::try_reap(*process);  // if it is our child
+        code = reaped && *reaped ? std::optional((*reaped)->code()) : std::nullopt;
+    }
+    const std::string finished = format_time(system_clock().wall());
+    sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
+    do {
+        const End end = KNARR_TRY(look_for_end(context, run, process ? *process : none));
+        code = code ? code : end.code;
+        if (end.settled) {
+            return code;
+        }
+    } while (patience.rest());
+    // Nobody lives who would record it.
+    KNARR_TRY(conclude_run(context, run, code, finished), "container {}", id.text());
+    return code;
+}
+
+Result<> stop_container(const Context& context, const ContainerId& id, const StopRequest& request) {
+    const Seen seen = KNARR_TRY(look_at(context, id));
+    ensure_watched(context, seen.record);
+    const ContainerState state = seen.live.state;
+    if (!seen.live.process.valid()) {
+        if (state == ContainerState::creating) {
+            return fail(Errc::wrong_state, "container {} is just being made", id.text());
+        }
+        KNARR_TRY(await_end(context, id));
+        return {};  // stopped already, which is what was asked for
+    }
+    const auto& life = seen.record.life;
+    int signal = life ? life->stop_signal : SIGTERM;
+    if (!request.signal.empty()) {
+        signal = KNARR_TRY(sys::parse_signal(request.signal));
+    }
+    const auto grace = std::chrono::seconds(request.seconds.value_or(
+        life && life->stop_seconds ? *life->stop_seconds : kStopGraceSeconds));
+    KNARR_TRY(fault_point("stop.begun"));
+    KNARR_TRY(unless_ended(kill_container(context, id, signal, KillTarget::init)));
+    if (state == ContainerState::paused) {
+        KNARR_TRY(unless_ended(resume_container(context, id)));  // a frozen one hears no signal
+    }
+    KNARR_TRY(fault_point("stop.signalled"));
+    if (!KNARR_TRY(sys::wait_ended(seen.live.process, grace))) {
+        KNARR_TRY(unless_ended(kill_container(context, id, SIGKILL, KillTarget::init)));
+        KNARR_TRY(fault_point("stop.killed"));
+        if (!KNARR_TRY(sys::wait_ended(seen.live.process,
+                                       std::chrono::seconds(limits::kKillWaitSeconds)))) {
+            return fail(Errc::timed_out,
+                        "container {} is still there {} s after SIGKILL",
+                        id.text(),
+                        limits::kKillWaitSeconds);
+        }
+    }
+    const Result<std::optional<int>> ended = await_end(context, id);
+    if (!ended && ended.error().code != Errc::not_found) {
+        return fail(ended.error());
+    }
+    return {};
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,24 @@
+#pragma once
+// Ending containers by their stop signal, and learning how they ended.
+//
+// `knarr stop` on one page: cli/stop.cpp -> Engine::stop -> stop_container(): the signal, then the
+// process's pidfd until it ends or the time is up, then SIGKILL; then await_end(): the monitor (or
+// the `knarr run` in the foreground) records the end, and where there is neither, we do.
+
+#include <chrono>
+#include <optional>
+
+#include "engine/context.h"
+#include "engine/live.h"
+#include "knarr/container.h"
+
+namespace knarr::engine {
+
+/// Errors: see Engine::stop.
+Result<> stop_container(const Context& context, const ContainerId& id, const StopRequest& request);
+
+/// Waits until the container has ended and its record says so, or it is removed; its exit code,
+/// nothing where nobody knows it. Errors: not_found.
+Result<std::optional<int>> await_end(const Context& context, const ContainerId& id);
+
+}  // namespace knarr::engine

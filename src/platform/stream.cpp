@@ -1,0 +1,98 @@
+#include "platform/stream.h"
+
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/inotify.h>
+#include <unistd.h>
+
+#include "platform/file.h"
+#include "platform/node.h"
+
+namespace knarr::sys {
+
+Result<Fifo> make_fifo_at(const Fd& dir, const std::string& name) {
+    KNARR_TRY(unlink_at(dir, name));
+    KNARR_TRY(make_node_at(dir, name, S_IFIFO | 0600, 0));
+    Fifo fifo;
+    fifo.write = KNARR_TRY(open_at(dir, name, O_RDWR | O_NOFOLLOW));
+    fifo.read = KNARR_TRY(open_fifo_at(dir, name));
+    return fifo;
+}
+
+Result<Fd> open_fifo_at(const Fd& dir, const std::string& name) {
+    return open_at(dir, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
+}
+
+Result<std::optional<std::size_t>> move_to_file(const Fd& pipe,
+                                                const Fd& file,
+                                                std::uint64_t offset,
+                                                std::size_t max) {
+    auto at = static_cast<loff_t>(offset);
+    while (true) {
+        const ssize_t moved = splice(pipe.get(), nullptr, file.get(), &at, max, SPLICE_F_NONBLOCK);
+        if (moved >= 0) {
+            return static_cast<std::size_t>(moved);
+        }
+        if (errno == EAGAIN) {
+            return std::nullopt;
+        }
+        if (errno != EINTR) {
+            return fail_errno(errno, "splice");
+        }
+    }
+}
+
+Result<> free_beginning(const Fd& file, std::uint64_t bytes) {
+    if (bytes > 0 && fallocate(file.get(),
+                               FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                               0,
+                               static_cast<off_t>(bytes)) != 0) {
+        return fail_errno(errno, "fallocate");
+    }
+    return {};
+}
+
+Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t bytes) {
+    std::string out(bytes, '\0');
+    std::size_t have = 0;
+    while (have < bytes) {
+        const ssize_t got =
+            pread(file.get(), out.data() + have, bytes - have, static_cast<off_t>(offset + have));
+        if (got < 0 && errno != EINTR) {
+            return fail_errno(errno, "pread");
+        }
+        if (got == 0) {
+            break;
+        }
+        have += got > 0 ? static_cast<std::size_t>(got) : 0;
+    }
+    out.resize(have);
+    return out;
+}
+
+Result<DirWatch> DirWatch::open() {
+    Fd fd(inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
+    if (!fd.valid()) {
+        return fail_errno(errno, "inotify_init1");
+    }
+    return DirWatch(std::move(fd));
+}
+
+Result<> DirWatch::add(const std::string& path) {
+    constexpr std::uint32_t kEvents =
+        IN_CREATE | IN_MODIFY | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR;
+    if (inotify_add_watch(fd_.get(), path.c_str(), kEvents) < 0) {
+        return fail_errno(errno, "inotify_add_watch {}", path);
+    }
+    return {};
+}
+
+void DirWatch::clear() {
+    std::array<char, 4096> events;
+    while (read(fd_.get(), events.data(), events.size()) > 0) {
+    }
+}
+
+}  // namespace knarr::sys

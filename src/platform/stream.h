@@ -1,0 +1,54 @@
+#pragma once
+// Streams that outlive who reads them: FIFOs by name, and moving their bytes into a file without
+// ever holding them in a process.
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "platform/fd.h"
+
+namespace knarr::sys {
+
+/// Both ends of a FIFO. A program that holds `write` open for reading, too, is never told that
+/// nobody reads: it waits when the FIFO is full.
+struct Fifo {
+    Fd read;   // never blocks; its end comes when nobody holds `write` any more
+    Fd write;  // opened for reading and writing
+};
+/// Makes the FIFO `name` (0600) in `dir`, in the place of one that is there.
+Result<Fifo> make_fifo_at(const Fd& dir, const std::string& name);
+/// Opens it for reading alone. Errors: sys_errno ENOENT.
+Result<Fd> open_fifo_at(const Fd& dir, const std::string& name);
+
+/// splice(2): moves what the pipe holds, at most `max` bytes, to `offset` of a file. Who is killed
+/// meanwhile has left each byte in the pipe or in the file. 0: nobody writes any more; nothing: the
+/// pipe is empty now.
+Result<std::optional<std::size_t>> move_to_file(const Fd& pipe,
+                                                const Fd& file,
+                                                std::uint64_t offset,
+                                                std::size_t max);
+/// Gives the space of a file's beginning back; its length and what follows stay.
+/// Source: fallocate(2), FALLOC_FL_PUNCH_HOLE.
+Result<> free_beginning(const Fd& file, std::uint64_t bytes);
+
+/// pread(2); fewer than asked for at the end of the file.
+Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t bytes);
+
+/// inotify(7) on directories: readable when an entry of one was made, written to, renamed or
+/// removed since the last clear().
+class DirWatch {
+public:
+    static Result<DirWatch> open();
+    /// Errors: sys_errno ENOENT.
+    Result<> add(const std::string& path);
+    const Fd& fd() const { return fd_; }
+    void clear();
+
+private:
+    explicit DirWatch(Fd fd) : fd_(std::move(fd)) {}
+    Fd fd_;
+};
+
+}  // namespace knarr::sys

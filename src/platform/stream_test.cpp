@@ -1,0 +1,117 @@
+#include "platform/stream.h"
+
+#include <csignal>
+#include <cstdlib>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "platform/file.h"
+#include "platform/pidfd.h"
+#include "platform/process.h"
+#include "platform/socket.h"
+
+namespace knarr::sys {
+namespace {
+
+class Stream : public testing::Test {
+protected:
+    void SetUp() override {
+        char name[] = "/tmp/knarr-stream-XXXXXX";
+        ASSERT_NE(mkdtemp(name), nullptr);
+        base_ = name;
+        dir_ = *open_path(base_, O_RDONLY | O_DIRECTORY);
+        file_ = *open_at(dir_, "file", O_RDWR | O_CREAT, 0600);
+    }
+    void TearDown() override {
+        const Fd tmp = *open_path("/tmp", O_RDONLY | O_DIRECTORY);
+        EXPECT_TRUE(remove_tree_at(tmp, base_.substr(5)).has_value());
+    }
+    std::string base_;
+    Fd dir_, file_;
+};
+
+TEST_F(Stream, BytesMoveFromTheFifoToTheFile) {
+    Fifo fifo = *make_fifo_at(dir_, "fifo");
+    EXPECT_EQ(*move_to_file(fifo.read, file_, 0, 100), std::nullopt);
+    ASSERT_TRUE(write_all(fifo.write, "hello").has_value());
+    EXPECT_EQ(**move_to_file(fifo.read, file_, 0, 100), 5U);
+    ASSERT_TRUE(write_all(fifo.write, " again").has_value());
+    EXPECT_EQ(**move_to_file(fifo.read, file_, 5, 100), 6U);
+    EXPECT_EQ(*read_part(file_, 0, 100), "hello again");
+    EXPECT_EQ(*read_part(file_, 6, 3), "aga");
+    fifo.write.reset();
+    EXPECT_EQ(**move_to_file(fifo.read, file_, 11, 100), 0U);
+}
+
+TEST_F(Stream, WhatIsInTheFifoWaitsForTheNextReader) {
+    Fifo fifo = *make_fifo_at(dir_, "fifo");
+    ASSERT_TRUE(write_all(fifo.write, "kept").has_value());
+    fifo.read.reset();
+    ASSERT_TRUE(write_all(fifo.write, " too").has_value()) << "no reader is no error";
+    const Fd again = *open_fifo_at(dir_, "fifo");
+    EXPECT_EQ(**move_to_file(again, file_, 0, 100), 8U);
+}
+
+TEST_F(Stream, AFilesBeginningIsGivenBackAndTheRestStays) {
+    const std::string bytes(1 << 20, 'x');
+    ASSERT_TRUE(write_all(file_, bytes + "end").has_value());
+    ASSERT_TRUE(free_beginning(file_, bytes.size()).has_value());
+    EXPECT_EQ(*read_part(file_, bytes.size(), 10), "end");
+    struct stat status{};
+    ASSERT_EQ(fstat(file_.get(), &status), 0);
+    EXPECT_LT(status.st_blocks * 512, 1 << 16);
+}
+
+TEST_F(Stream, AWatchTellsOfChangesInADirectory) {
+    DirWatch watch = *DirWatch::open();
+    ASSERT_TRUE(watch.add(base_).has_value());
+    Ready item{.fd = watch.fd().get()};
+    ASSERT_TRUE(wait_ready({&item, 1}, 0).has_value());
+    EXPECT_FALSE(item.is_ready);
+    ASSERT_TRUE(write_all(file_, "x").has_value());
+    ASSERT_TRUE(wait_ready({&item, 1}, 10'000).has_value());
+    EXPECT_TRUE(item.is_ready);
+    watch.clear();
+    ASSERT_TRUE(wait_ready({&item, 1}, 0).has_value());
+    EXPECT_FALSE(item.is_ready);
+    EXPECT_EQ(watch.add(base_ + "/none").error().sys_errno, ENOENT);
+}
+
+TEST(Strangers, ReapAnyTellsWhichChildEndedHow) {
+    const Clone child = *clone_process(0);
+    if (child.in_child()) {
+        _exit(7);
+    }
+    EXPECT_TRUE(has_children());
+    ASSERT_TRUE(*wait_ended(child.pidfd, std::nullopt));
+    EXPECT_FALSE(exit_of_stranger(child.pidfd)) << "nobody has reaped it";
+    const auto reaped = reap_any();
+    ASSERT_TRUE(reaped.has_value());
+    EXPECT_EQ(reaped->pid, child.pid);
+    EXPECT_EQ(reaped->status.code(), 7);
+    EXPECT_FALSE(has_children());
+    if (const auto status = exit_of_stranger(child.pidfd)) {  // Linux 6.15
+        EXPECT_EQ(status->code(), 7);
+    }
+}
+
+TEST(Strangers, ASignalIsSeenAsOne) {
+    const Clone child = *clone_process(0);
+    if (child.in_child()) {
+        pause();
+        _exit(0);
+    }
+    ASSERT_TRUE(pidfd_send_signal(child.pidfd, SIGKILL).has_value());
+    ASSERT_TRUE(*wait_ended(child.pidfd, std::nullopt));
+    EXPECT_EQ(reap_any()->status.code(), 137);
+    if (const auto status = exit_of_stranger(child.pidfd)) {
+        EXPECT_EQ(status->code(), 137);
+    }
+}
+
+}  // namespace
+}  // namespace knarr::sys
