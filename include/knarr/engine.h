@@ -49,7 +49,8 @@ struct EngineOptions {
     /// startContainer, a pid namespace that is joined), which may then get hold of our own file
     /// through /proc/PID/exe. The command line starts itself again from an unwritable copy here.
     std::function<Result<>()> before_seen = {};
-    std::string policy = "default";  ///< of limits on images and memory: "default" or "strict"
+    std::string policy = "default";    ///< of limits on images and memory: "default" or "strict"
+    std::string snapshot_driver = {};  ///< for pulls that do not choose: see PullOptions
 };
 
 class Engine {

@@ -17,7 +17,8 @@ EngineOptions engine_options(Context& context) {
             .rootless = context.globals.rootless,
             .cgroup_manager = context.globals.cgroup_manager,
             .before_seen = sys::run_from_unwritable_file,
-            .policy = context.globals.policy};
+            .policy = context.globals.policy,
+            .snapshot_driver = context.globals.snapshot_driver};
 }
 
 Result<Engine> open_engine(Context& context) {

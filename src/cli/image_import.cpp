@@ -46,7 +46,8 @@ Result<int> run_import(Context& context, const Parsed& args) {
     }
     image::ImportRequest request{.path = file == "-" ? std::string() : std::string(file),
                                  .message = std::string(args.get("message")),
-                                 .platform = std::string(args.get("platform"))};
+                                 .platform = std::string(args.get("platform")),
+                                 .snapshot_driver = context.globals.snapshot_driver};
     if (args.positionals.size() == 2) {
         request.reference = args.positionals[1];
     }

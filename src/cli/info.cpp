@@ -42,6 +42,7 @@ std::string as_json(const engine::HostReport& report, const Globals& globals) {
     write_features(json, report.isolation);
     json.key("features");
     write_features(json, report.features);
+    json.member("snapshotDriver", engine::snapshot_driver(globals.snapshot_driver));
     json.member("root", globals.root).member("dataRoot", globals.data_root).end_object();
     return std::move(json).text();
 }
@@ -66,7 +67,8 @@ std::string as_text(const engine::HostReport& report, const Globals& globals) {
         "host:      {}/{}, kernel {}\n"
         "cgroups:   {},{}\n"
         "root:      {}\n"
-        "data root: {}\n",
+        "data root: {}\n"
+        "layers:    {}\n",
         KNARR_VERSION,
         build_commit(),
         kRuntimeSpec,
@@ -76,7 +78,8 @@ std::string as_text(const engine::HostReport& report, const Globals& globals) {
         engine::name_of(report.cgroup_layout),
         controllers.empty() ? " no controllers" : controllers,
         globals.root,
-        globals.data_root);
+        globals.data_root,
+        engine::snapshot_driver(globals.snapshot_driver));
     append_features(out, "isolation", report.isolation);
     append_features(out, "features", report.features);
     return out;
@@ -85,7 +88,8 @@ std::string as_text(const engine::HostReport& report, const Globals& globals) {
 Result<int> run_info(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
     const sys::HostFacts facts = KNARR_TRY(sys::probe_host());
-    const engine::HostReport report = engine::report_host(facts, {});
+    engine::HostReport report = engine::report_host(facts, {});
+    report.features.push_back(engine::erofs_layers(context.globals.data_root));
     KNARR_TRY(print(args.flag("json") ? as_json(report, context.globals) + "\n"
                                       : as_text(report, context.globals)));
     return 0;

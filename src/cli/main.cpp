@@ -119,7 +119,10 @@ Result<> apply_globals(const Parsed& globals, Context& context) {
                                  : from_environment("KNARR_POLICY", kDefaultLimits.policy);
     KNARR_TRY(engine::limits_of_policy(context.globals.policy));
     context.globals.cgroup_manager = KNARR_TRY(choose_manager(globals));
-    return {};
+    context.globals.snapshot_driver = globals.has("snapshot-driver")
+                                          ? std::string(globals.get("snapshot-driver"))
+                                          : from_environment("KNARR_SNAPSHOT_DRIVER", "");
+    return engine::check_snapshot_driver(context.globals.snapshot_driver);
 }
 
 using Words = std::span<const std::string_view>;

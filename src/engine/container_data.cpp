@@ -8,7 +8,9 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "layer/snapshot.h"
+#include "layer/stored.h"
 #include "platform/file.h"
+#include "platform/host_mount.h"
 #include "spec/json_reader.h"
 #include "spec/json_writer.h"
 
@@ -73,13 +75,11 @@ std::string container_dir(const std::string& data_root, const std::string& id) {
     return data_root + "/containers/" + id;
 }
 
-bundle::OverlayRoot planned_root(const store::Store& store,
-                                 const std::vector<spec::Digest>& chain,
-                                 const std::string& directory) {
+Result<bundle::OverlayRoot> planned_root(const store::Store& store,
+                                         const std::vector<spec::Digest>& chain,
+                                         const std::string& directory) {
     bundle::OverlayRoot root;
-    for (auto layer = chain.rbegin(); layer != chain.rend(); ++layer) {
-        root.lowers.push_back(store.layer_path(*layer) + "/fs");
-    }
+    root.lowers = KNARR_TRY(layer::lower_paths(store, chain));
     root.upper = directory + "/upper";
     root.work = directory + "/work";
     root.merged = directory + "/merged";
@@ -132,6 +132,30 @@ Result<ContainerUse> read_use(const std::string& data_root, const std::string& i
     const std::string text = KNARR_TRY(
         sys::read_file(container_dir(data_root, id) + "/" + kUseFile, limits::kMaxStateBytes));
     return KNARR_TRY(decode_use(text, id), "container {}", id);
+}
+
+Result<> unmount_layers_of(const std::string& container_directory) {
+    const auto text = sys::read_file(container_directory + "/" + kUseFile, limits::kMaxStateBytes);
+    const auto use = text ? decode_use(*text, {}) : Result<ContainerUse>(fail(text.error()));
+    const std::size_t end = container_directory.rfind("/containers/");
+    if (!use || end == std::string::npos) {
+        return {};  // it says nothing of layers
+    }
+    const std::string data_root = container_directory.substr(0, end);
+    for (const spec::Digest& layer : use->chain) {
+        if (KNARR_TRY(
+                sys::is_mount_point(fmt::format("{}/layers/{}/fs", data_root, layer.hex())))) {
+            const auto store = KNARR_TRY(store::Store::open(data_root));
+            return layer::unmount_unused(store, use->chain);
+        }
+    }
+    return {};
+}
+
+Result<> unmount_leftovers(const std::string& data_root) {
+    const auto store = KNARR_TRY(store::Store::open(data_root));
+    const auto layers = KNARR_TRY(store.list_layers());
+    return layer::unmount_unused(store, layers);
 }
 
 Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root) {

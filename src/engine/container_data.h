@@ -32,9 +32,10 @@ Result<sys::FileLock> lock_containers(const std::string& data_root, sys::FileLoc
 std::string container_dir(const std::string& data_root, const std::string& id);
 
 /// The overlay that layer::make_root will make in `directory`, before anything is made.
-bundle::OverlayRoot planned_root(const store::Store& store,
-                                 const std::vector<spec::Digest>& chain,
-                                 const std::string& directory);
+/// Errors: image_not_found for a layer that is not unpacked.
+Result<bundle::OverlayRoot> planned_root(const store::Store& store,
+                                         const std::vector<spec::Digest>& chain,
+                                         const std::string& directory);
 
 /// The texts of the container's own name files.
 struct NameTexts {
@@ -44,7 +45,8 @@ struct NameTexts {
 Result<NameTexts> name_texts(NetworkMode network, const std::string& hostname);
 bundle::NameFiles name_files(const std::string& directory);
 
-/// Makes the directory with all that is in it. Whatever fails, the caller removes the directory.
+/// Makes the directory with all that is in it; the layers are mounted. Whatever fails, the caller
+/// removes the directory.
 Result<> make_container_data(const store::Store& store,
                              const ContainerUse& use,
                              const bundle::Bundle& bundle,
@@ -52,6 +54,11 @@ Result<> make_container_data(const store::Store& store,
 
 /// What a container stands on. Errors: io, corrupt.
 Result<ContainerUse> read_use(const std::string& data_root, const std::string& id);
+
+/// Unmounts layers that a killed process left mounted and nobody uses any more: those of the
+/// container whose directory this is, or all.
+Result<> unmount_layers_of(const std::string& container_directory);
+Result<> unmount_leftovers(const std::string& data_root);
 
 /// The images that containers of this data root stand on. Directories whose container is gone (its
 /// state directory was lost in a reboot) are removed on the way.

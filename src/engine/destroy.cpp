@@ -8,6 +8,7 @@
 
 #include "core/fault.h"
 #include "core/limits.h"
+#include "engine/container_data.h"
 #include "engine/hook_output.h"
 #include "engine/live.h"
 #include "engine/states.h"
@@ -145,6 +146,7 @@ Result<> remove_traces(const Context& context, const Record& record, bool hooks)
         }
     }
     KNARR_TRY(fault_point("delete.hooks"));
+    KNARR_TRY(unmount_layers_of(record.data_dir));
     KNARR_TRY(remove_data_dir(record.data_dir));
     return fault_point("delete.data");
 }

@@ -11,6 +11,7 @@
 #include "engine/live.h"
 #include "engine/resolve.h"
 #include "image/tree_tar.h"
+#include "layer/stored.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/mount.h"
@@ -35,7 +36,9 @@ Result<sys::Fd> open_image_root(const Record& record) {
     if (use == uses.end()) {
         return fail(Errc::corrupt, "{} does not say which layers it has", record.data_dir);
     }
-    const bundle::OverlayRoot own = planned_root(store, use->chain, record.data_dir);
+    // Until the mount is made: it keeps what it needs of them.
+    const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, use->chain));
+    const bundle::OverlayRoot own = KNARR_TRY(planned_root(store, use->chain, record.data_dir));
     bundle::OverlayRoot root{
         .lowers = {own.upper}, .upper = {}, .work = {}, .merged = own.merged, .discard = false};
     root.lowers.insert(root.lowers.end(), own.lowers.begin(), own.lowers.end());

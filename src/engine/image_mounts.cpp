@@ -10,6 +10,7 @@
 #include "engine/container_data.h"
 #include "image/image_list.h"
 #include "layer/snapshot.h"
+#include "layer/stored.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/host_mount.h"
@@ -82,6 +83,8 @@ Result<std::string> mount_new(const store::Store& store,
     KNARR_TRY(sys::make_dir_at(mounts, name, 0700), "{}", path);
     const auto fill = [&]() -> Result<> {
         const sys::Fd dir = KNARR_TRY(sys::open_at(mounts, name, O_RDONLY | O_DIRECTORY));
+        // Until the mount is made: it keeps what it needs of them.
+        const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, mount.chain));
         const bundle::OverlayRoot root =
             KNARR_TRY(layer::make_root(store, mount.chain, path, layer::RootAccess::read_only));
         KNARR_TRY(save(dir, mount));
@@ -121,6 +124,7 @@ Result<std::vector<ImageMount>> mounts_in_use(const std::string& data_root) {
         const std::string path = fmt::format("{}/{}/{}", mounts_dir(data_root), name, kMerged);
         if (!KNARR_TRY(sys::is_mount_point(path))) {
             KNARR_TRY(forget(*mounts, name), "forget the mount of image {}", printable(name));
+            KNARR_TRY(unmount_leftovers(data_root));
             continue;
         }
         const std::string text =

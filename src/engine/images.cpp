@@ -6,6 +6,7 @@
 #include "engine/image_mounts.h"
 #include "image/image_list.h"
 #include "image/upkeep.h"
+#include "layer/stored.h"
 
 namespace knarr::engine {
 
@@ -70,6 +71,9 @@ Result<std::string> import_image(const std::string& data_root,
 Result<RemovedGarbage> collect_garbage(const std::string& data_root) {
     const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root));
     const auto collected = KNARR_TRY(upkeep.store.collect(upkeep.use.layers));
+    // What a killed process left mounted.
+    const auto layers = KNARR_TRY(upkeep.store.list_layers());
+    KNARR_TRY(layer::unmount_unused(upkeep.store, layers));
     return RemovedGarbage{.blobs = collected.blobs,
                           .layers = collected.layers,
                           .quarantined = collected.quarantined,

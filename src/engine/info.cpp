@@ -9,6 +9,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "image/platform.h"
+#include "layer/driver.h"
 #include "platform/file.h"
 #include "rpc/systemd.h"
 #include "runtime/runtime.h"
@@ -152,6 +153,28 @@ HostReport report_host(const sys::HostFacts& facts, const HostRoots& roots) {
         report.isolation.push_back(isolation_kind(isolation, report.features));
     }
     return report;
+}
+
+Feature erofs_layers(const std::string& data_root) {
+    const char* name = "erofs_layers";
+    // It need not be there yet: the file system on which it will be decides.
+    std::string path = data_root;
+    auto dir = sys::open_path(path, O_RDONLY | O_DIRECTORY);
+    while (!dir && dir.error().sys_errno == ENOENT && path.size() > 1) {
+        path.resize(std::max<std::size_t>(path.rfind('/'), 1));
+        dir = sys::open_path(path, O_RDONLY | O_DIRECTORY);
+    }
+    if (!dir) {
+        return missing(name, dir.error().message);
+    }
+    const auto why = layer::why_no_erofs(*dir);
+    return !why   ? missing(name, why.error().message)
+           : *why ? missing(name, (*why)->message)
+                  : available(name);
+}
+
+std::string snapshot_driver(std::string_view wanted) {
+    return std::string(wanted.empty() ? layer::name_of(layer::Driver::dir) : wanted);
 }
 
 }  // namespace knarr::engine

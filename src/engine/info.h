@@ -36,6 +36,11 @@ struct HostReport {
 /// "none", "v1", "hybrid", "v2".
 std::string_view name_of(sys::CgroupLayout layout);
 
+/// The snapshot driver that a pull uses; `wanted` may be empty.
+std::string snapshot_driver(std::string_view wanted);
+/// Whether layers can be kept as EROFS images there.
+Feature erofs_layers(const std::string& data_root);
+
 HostReport report_host(const sys::HostFacts& facts, const HostRoots& roots);
 
 }  // namespace knarr::engine

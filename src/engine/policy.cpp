@@ -1,6 +1,7 @@
 #include "engine/policy.h"
 
 #include "core/text.h"
+#include "layer/driver.h"
 
 namespace knarr::engine {
 
@@ -12,6 +13,14 @@ Result<Limits> limits_of_policy(std::string_view name) {
     }
     return fail(
         Errc::invalid_argument, "policy \"{}\" is neither default nor strict", printable(name));
+}
+
+Result<> check_snapshot_driver(std::string_view name) {
+    if (name.empty() || layer::parse_driver(name)) {
+        return {};
+    }
+    return fail(
+        Errc::invalid_argument, "snapshot driver \"{}\" is none of erofs, dir", printable(name));
 }
 
 }  // namespace knarr::engine

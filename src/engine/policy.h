@@ -10,4 +10,8 @@ namespace knarr::engine {
 /// The bounds of the policy of that name. Errors: invalid_argument.
 Result<Limits> limits_of_policy(std::string_view name);
 
+/// Whether a snapshot driver has this name; empty means dir.
+/// Errors: invalid_argument.
+Result<> check_snapshot_driver(std::string_view name);
+
 }  // namespace knarr::engine

@@ -21,6 +21,7 @@
 #include "engine/names.h"
 #include "engine/new_container.h"
 #include "image/image_list.h"
+#include "layer/stored.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/host_facts.h"
@@ -146,6 +147,7 @@ struct Prepared {
     image::Image image;
     bundle::Made made;
     NameTexts texts;
+    layer::MountedLayers layers;  // for as long as we attend the container
 };
 
 Result<Prepared> prepare(const store::Store& store,
@@ -161,7 +163,8 @@ Result<Prepared> prepare(const store::Store& store,
     }
     const std::string id = make_long_id(system_clock(), system_random());
     const std::string directory = container_dir(data_root, id);
-    bundle::OverlayRoot root = planned_root(store, image.chain, directory);
+    auto layers = KNARR_TRY(layer::MountedLayers::mount(store, image.chain));
+    bundle::OverlayRoot root = KNARR_TRY(planned_root(store, image.chain, directory));
     root.discard = wish.remove;
     auto user = KNARR_TRY(find_user(root.lowers, wish, image.config));
     std::string hostname = wish.hostname;
@@ -184,7 +187,8 @@ Result<Prepared> prepare(const store::Store& store,
                     .reference = image.reference.empty() ? image.id.text() : image.reference,
                     .image = std::move(image),
                     .made = std::move(made),
-                    .texts = std::move(texts)};
+                    .texts = std::move(texts),
+                    .layers = std::move(layers)};
 }
 
 }  // namespace
@@ -349,7 +353,8 @@ Result<> run_again(const Context& context, const std::string& data_dir, Held hel
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const ContainerUse use = KNARR_TRY(read_use(data_root, record.id));
     bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(record.data_dir));
-    bundle::OverlayRoot root = planned_root(store, use.chain, record.data_dir);
+    const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, use.chain));
+    bundle::OverlayRoot root = KNARR_TRY(planned_root(store, use.chain, record.data_dir));
     root.discard = record.auto_remove;
     bundle.rootfs = std::move(root);
     bundle.isolation = record.isolation;

@@ -163,6 +163,7 @@ Result<Image> import_image(const store::Store& store,
         "import {}",
         label);
     PullOptions options;
+    options.snapshot_driver = request.snapshot_driver;
     options.platform = to_text(platform);
     return KNARR_TRY(
         pull_from(*source, store, lease, options, limits, progress), "import {}", label);

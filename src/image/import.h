@@ -17,6 +17,7 @@ struct ImportRequest {
     std::vector<std::string> changes = {};  ///< instructions of a Dockerfile: "CMD [\"sh\"]"
     std::string message = {};               ///< for its history
     std::string platform = {};              ///< "linux/arm64"; empty: the host's
+    std::string snapshot_driver = {};       ///< as in PullOptions
 };
 
 /// Errors: invalid_argument for the name and the changes; invalid_image for what is no tar;

@@ -14,6 +14,8 @@ namespace knarr::image {
 namespace {
 
 constexpr std::size_t kBufferBytes = 256 * size::kKiB;
+/// Decompressing takes a whole processor, what feeds it about half of one.
+constexpr std::size_t kMaxAhead = 2;
 
 /// One distinct blob on its way into the store.
 struct Download {
@@ -22,12 +24,21 @@ struct Download {
     std::unique_ptr<ByteStream> stream = {};
 };
 
+/// A layer whose tar is made ahead of its turn, also while its blob comes in.
+struct Ahead {
+    std::size_t layer = 0;
+    layer::InflateJob job;
+    bool ready = false;
+};
+
 class LayerPuller {
 public:
-    explicit LayerPuller(const LayerPull& pull) : pull_(pull), buffer_(kBufferBytes) {}
+    explicit LayerPuller(const LayerPull& pull)
+        : pull_(pull), buffer_(kBufferBytes), roots_(pull.store) {}
 
     Result<> run() {
         KNARR_TRY(look_around());
+        KNARR_TRY(choose_driver());
         while (unpacked_ < pull_.layers.size()) {
             KNARR_TRY(start_downloads());
             bool moved = false;
@@ -35,6 +46,7 @@ public:
                 moved |= KNARR_TRY(advance(download), "layer {}", download.blob->digest.text());
             }
             std::erase_if(downloads_, [](const Download& download) { return !download.stream; });
+            KNARR_TRY(start_ahead());
             moved |= KNARR_TRY(advance_unpack());
             // Looks even when there is more to do: a wish to stop must not wait for a slow moment.
             KNARR_TRY(wait(moved ? Patience::just_look : Patience::wait));
@@ -68,6 +80,88 @@ private:
         return {};
     }
 
+    /// Asked for only when something is to be unpacked: it costs a trial.
+    Result<> choose_driver() {
+        const std::string& name = pull_.options.snapshot_driver;
+        const auto wanted = layer::parse_driver(name);
+        if (!name.empty() && !wanted) {
+            return fail(Errc::invalid_argument,
+                        "snapshot driver \"{}\" is none of erofs, dir",
+                        printable(name));
+        }
+        for (const spec::Digest& chain_id : pull_.chain) {
+            if (!KNARR_TRY(pull_.store.has_layer(chain_id))) {
+                driver_ = KNARR_TRY(layer::choose_driver(pull_.store, wanted));
+                break;
+            }
+        }
+        return {};
+    }
+
+    layer::UnpackRequest request_of(std::size_t layer) const {
+        const spec::Descriptor& blob = pull_.layers[layer];
+        const auto end = pull_.chain.begin() + static_cast<std::ptrdiff_t>(layer) + 1;
+        return {.blob = blob.digest,
+                .diff_id = pull_.diff_ids[layer],
+                .compression = spec::layer_compression(blob.media_type)
+                                   .value_or(spec::Compression::none),  // look_around() asked
+                .chain = std::vector<spec::Digest>(pull_.chain.begin(), end),
+                .limits = pull_.limits,
+                .driver = driver_};
+    }
+
+    /// Decompresses layers ahead of their turn, from the lowest up.
+    Result<> start_ahead() {
+        if (driver_ != layer::Driver::erofs) {
+            return {};
+        }
+        while (next_ahead_ < pull_.layers.size() && running_ahead() < kMaxAhead) {
+            const std::size_t layer = next_ahead_;
+            const spec::Digest& blob = pull_.layers[layer].digest;
+            const bool waits_for_it =
+                layer == unpacked_ && stored_.contains(blob) && running_ahead() == 0;
+            if (waits_for_it || KNARR_TRY(pull_.store.has_layer(pull_.chain[layer]))) {
+                ++next_ahead_;  // the unpacking itself decompresses it
+                continue;
+            }
+            const auto download = std::ranges::find(
+                downloads_, blob, [](const Download& one) { return one.blob->digest; });
+            sys::Fd file;
+            const bool whole = stored_.contains(blob);
+            if (whole) {
+                file = KNARR_TRY(pull_.store.open_blob(blob));
+            } else if (download != downloads_.end() && !download->writer->exists()) {
+                file = KNARR_TRY(download->writer->open_for_reading());
+            } else {
+                break;  // its download has not begun
+            }
+            auto job = KNARR_TRY(layer::InflateJob::start(pull_.store, request_of(layer), file));
+            if (whole) {
+                job.whole();
+            }
+            ahead_.push_back({.layer = layer, .job = std::move(job)});
+            ++next_ahead_;
+        }
+        return {};
+    }
+
+    std::size_t running_ahead() const {
+        return static_cast<std::size_t>(
+            std::ranges::count_if(ahead_, [](const Ahead& one) { return !one.ready; }));
+    }
+
+    void tell_ahead(const spec::Digest& blob, bool whole) {
+        for (Ahead& one : ahead_) {
+            if (pull_.layers[one.layer].digest == blob) {
+                if (whole) {
+                    one.job.whole();
+                } else {
+                    one.job.grew();
+                }
+            }
+        }
+    }
+
     Result<> start_downloads() {
         while (next_ < wanted_.size() && downloads_.size() < pull_.source.parallel()) {
             const spec::Descriptor& blob = *wanted_[next_];
@@ -87,6 +181,7 @@ private:
         if (chunk.bytes > 0) {
             KNARR_TRY(download.writer->write({buffer_.data(), chunk.bytes}));
             tell(PullPhase::downloading, *download.blob, download.writer->written());
+            tell_ahead(download.blob->digest, false);
         }
         if (chunk.at_end) {
             KNARR_TRY(fault_point("pull.blob"));
@@ -94,6 +189,7 @@ private:
             download.stream.reset();
             download.writer.reset();
             stored_.insert(download.blob->digest);
+            tell_ahead(download.blob->digest, true);
         }
         return chunk.bytes > 0 || chunk.at_end;
     }
@@ -121,16 +217,24 @@ private:
             return false;
         }
         const spec::Descriptor& blob = pull_.layers[unpacked_];
+        std::unique_ptr<layer::Inflated> inflated;
+        const auto ahead = std::ranges::find(ahead_, unpacked_, &Ahead::layer);
+        if (ahead != ahead_.end()) {
+            if (!ahead->ready) {
+                return false;
+            }
+            auto done = ahead->job.finish();
+            ahead_.erase(ahead);
+            if (!done) {
+                KNARR_TRY(fetch_again(blob, done.error()));
+                return true;
+            }
+            inflated = std::make_unique<layer::Inflated>(*std::move(done));
+        }
+        next_ahead_ = std::max(next_ahead_, unpacked_ + 1);
         tell(PullPhase::unpacking, blob, 0);
-        const auto end = pull_.chain.begin() + static_cast<std::ptrdiff_t>(unpacked_) + 1;
-        const auto compression = KNARR_TRY(spec::layer_compression(blob.media_type));
         unpack_.emplace(KNARR_TRY(
-            layer::Unpack::start(pull_.store,
-                                 {.blob = blob.digest,
-                                  .diff_id = pull_.diff_ids[unpacked_],
-                                  .compression = compression,
-                                  .chain = std::vector<spec::Digest>(pull_.chain.begin(), end),
-                                  .limits = pull_.limits})));
+            layer::Unpack::start(pull_.store, request_of(unpacked_), roots_, std::move(inflated))));
         return true;
     }
 
@@ -157,9 +261,17 @@ private:
         for (const Download& download : downloads_) {
             streams.push_back(download.stream.get());
         }
-        const int worker = unpack_ && !unpack_->done() ? unpack_->ready_fd().get() : -1;
-        unpack_ready_ =
-            KNARR_TRY(wait_for_news(pull_.source, streams, pull_.options, patience, worker));
+        std::vector<AlsoReady> workers{
+            {.fd = unpack_ && !unpack_->done() ? unpack_->ready_fd().get() : -1}};
+        for (const Ahead& one : ahead_) {
+            workers.push_back({.fd = one.ready ? -1 : one.job.ready_fd().get()});
+        }
+        KNARR_TRY(wait_for_news(pull_.source, streams, pull_.options, patience, workers));
+        unpack_ready_ = workers.front().is_ready;
+        std::size_t at = 1;
+        for (Ahead& one : ahead_) {
+            one.ready = one.ready || workers[at++].is_ready;
+        }
         return {};
     }
 
@@ -170,6 +282,10 @@ private:
     std::list<Download> downloads_;
     std::set<spec::Digest> stored_, present_;  // present: from the start
     std::size_t unpacked_ = 0;                 // layers that are ready, from the lowest
+    layer::Driver driver_ = layer::Driver::dir;
+    layer::LayerRoots roots_;
+    std::list<Ahead> ahead_;
+    std::size_t next_ahead_ = 0;  // layers before it need no job of their own any more
     std::optional<layer::Unpack> unpack_;
     bool unpack_ready_ = false;
 };

@@ -32,13 +32,15 @@ Result<> check_name(const Source& source, const std::string& name) {
                       .hint = "write the archive again with NAME:TAG as the image's name"});
 }
 
-Result<bool> wait_for_news(Source& source,
-                           std::span<ByteStream* const> streams,
-                           const PullOptions& options,
-                           Patience patience,
-                           int also) {
-    std::vector<sys::Ready> items{
-        {.fd = options.cancel_fd}, {.fd = also}, {.fd = source.poll_fd()}};
+Result<> wait_for_news(Source& source,
+                       std::span<ByteStream* const> streams,
+                       const PullOptions& options,
+                       Patience patience,
+                       std::span<AlsoReady> also) {
+    std::vector<sys::Ready> items{{.fd = options.cancel_fd}, {.fd = source.poll_fd()}};
+    for (const AlsoReady& one : also) {
+        items.push_back({.fd = one.fd});
+    }
     for (const ByteStream* stream : streams) {
         items.push_back({.fd = stream != nullptr ? stream->poll_fd() : -1});
     }
@@ -49,8 +51,10 @@ Result<bool> wait_for_news(Source& source,
     if (items[0].is_ready || (options.cancelled && options.cancelled())) {
         return fail(Errc::interrupted, "stopped on request");
     }
-    KNARR_TRY(source.pump());
-    return items[1].is_ready;
+    for (std::size_t i = 0; i < also.size(); ++i) {
+        also[i].is_ready = items[2 + i].is_ready;
+    }
+    return source.pump();
 }
 
 Result<std::string> read_whole(Source& source,

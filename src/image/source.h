@@ -68,14 +68,20 @@ Result<> check_name(const Source& source, const std::string& name);
 /// Whether there is something else to do meanwhile.
 enum class Patience : std::uint8_t { wait, just_look };
 
-/// Waits until a stream, the source or the descriptor `also` (-1: none) has news, and pumps the
-/// source. Streams may be null. Whether `also` is ready.
+/// A further descriptor to wait for; -1: none.
+struct AlsoReady {
+    int fd = -1;
+    bool is_ready = false;
+};
+
+/// Waits until a stream, the source or one of `also` has news, says which of those, and pumps the
+/// source. Streams may be null.
 /// Errors: interrupted when the options' caller asks to stop; those of Source::pump.
-Result<bool> wait_for_news(Source& source,
-                           std::span<ByteStream* const> streams,
-                           const PullOptions& options,
-                           Patience patience = Patience::wait,
-                           int also = -1);
+Result<> wait_for_news(Source& source,
+                       std::span<ByteStream* const> streams,
+                       const PullOptions& options,
+                       Patience patience = Patience::wait,
+                       std::span<AlsoReady> also = {});
 
 /// Reads a stream to its end. Errors: limit_exceeded past `max` bytes.
 Result<std::string> read_whole(Source& source,

@@ -3,14 +3,16 @@
 #include <array>
 #include <string>
 
-#include <zlib.h>
 #include <zstd.h>
+
+#include "layer/deflate.h"
 
 namespace knarr::layer {
 
 namespace {
 
 constexpr std::size_t kPieceBytes = 256 * 1024;
+constexpr std::size_t kMagicBytes = 4;
 constexpr int kMaxZstdWindowLog = 27;  // 128 MiB: what the zstd program itself accepts
 
 /// The blob's own bytes. Positions are kept here, the descriptor's is left alone.
@@ -26,6 +28,37 @@ public:
 private:
     const sys::Fd& file_;
     std::string buffer_;
+};
+
+/// A blob that somebody still writes.
+class GrowingFile : public ByteSource {
+public:
+    GrowingFile(const sys::Fd& file, const sys::Fd& news)
+        : file_(file), news_(news), buffer_(kPieceBytes, '\0') {}
+
+    Result<std::string_view> next() override {
+        std::size_t have = 0;
+        // Enough to tell the compression by.
+        while (have < kMagicBytes) {
+            const std::size_t got =
+                KNARR_TRY(sys::read_some(file_, std::span(buffer_).subspan(have)), "read blob");
+            have += got;
+            if (got == 0) {
+                if (whole_) {
+                    break;
+                }
+                std::array<char, 256> word{};
+                whole_ = KNARR_TRY(sys::read_some(news_, word)) == 0;
+            }
+        }
+        return std::string_view(buffer_).substr(0, have);
+    }
+
+private:
+    const sys::Fd& file_;
+    const sys::Fd& news_;
+    std::string buffer_;
+    bool whole_ = false;
 };
 
 /// Puts the bytes that were looked at before the rest.
@@ -48,71 +81,96 @@ private:
     bool first_done_ = false;
 };
 
+/// Source: RFC 1952. The CRC of a member is not looked at: whoever decompresses a layer compares
+/// the SHA-256 of all that came out, which says more.
 class GzipSource : public ByteSource {
 public:
     explicit GzipSource(std::unique_ptr<ByteSource> inner)
-        : inner_(std::move(inner)), buffer_(kPieceBytes, '\0') {
-        constexpr int kGzipOnly = 15 + 16;
-        ready_ = inflateInit2(&state_, kGzipOnly) == Z_OK;
-    }
-    GzipSource(const GzipSource&) = delete;
-    GzipSource& operator=(const GzipSource&) = delete;
-    ~GzipSource() override {
-        if (ready_) {
-            inflateEnd(&state_);
-        }
-    }
+        : inner_(std::move(inner)), deflate_(*inner_) {}
 
     Result<std::string_view> next() override {
-        if (!ready_) {
-            return fail(Errc::internal, "zlib does not start");
+        while (!ended_) {
+            if (between_members_ && !KNARR_TRY(begin_member())) {
+                ended_ = true;
+                break;
+            }
+            const std::string_view piece = KNARR_TRY(deflate_.next());
+            if (!piece.empty()) {
+                bytes_ += static_cast<std::uint32_t>(piece.size());
+                return piece;
+            }
+            KNARR_TRY(number(4));  // the CRC
+            if (KNARR_TRY(number(4)) != bytes_) {
+                return fail(Errc::invalid_image, "the gzip data is damaged (incorrect length)");
+            }
+            between_members_ = true;
         }
-        state_.next_out = reinterpret_cast<Bytef*>(buffer_.data());
-        state_.avail_out = static_cast<uInt>(buffer_.size());
-        while (state_.avail_out == buffer_.size() && !ended_) {
-            KNARR_TRY(step());
-        }
-        return std::string_view(buffer_).substr(0, buffer_.size() - state_.avail_out);
+        return std::string_view{};
     }
 
 private:
-    Result<> step() {
-        if (state_.avail_in == 0) {
-            const std::string_view piece = KNARR_TRY(inner_->next());
-            state_.next_in = reinterpret_cast<z_const Bytef*>(const_cast<char*>(piece.data()));
-            state_.avail_in = static_cast<uInt>(piece.size());
-            if (piece.empty()) {
-                if (!between_members_) {
-                    return fail(Errc::invalid_image, "the gzip data is cut off");
-                }
-                ended_ = true;
-                return {};
-            }
+    Result<std::uint8_t> byte() {
+        if (const auto one = KNARR_TRY(deflate_.byte())) {
+            return *one;
         }
-        if (between_members_) {
-            // Members follow each other; anything else after one is padding, as gzip has it.
-            if (*state_.next_in != 0x1f) {
-                ended_ = true;
-                return {};
-            }
-            inflateReset(&state_);
-            between_members_ = false;
+        return fail(Errc::invalid_image, "the gzip data is cut off");
+    }
+    Result<std::uint32_t> number(unsigned bytes) {
+        std::uint32_t value = 0;
+        for (unsigned i = 0; i < bytes; ++i) {
+            value |= std::uint32_t{KNARR_TRY(byte())} << (8 * i);
         }
-        const int code = inflate(&state_, Z_NO_FLUSH);
-        if (code == Z_STREAM_END) {
-            between_members_ = true;
-        } else if (code != Z_OK && code != Z_BUF_ERROR) {
-            return fail(Errc::invalid_image,
-                        "the gzip data is damaged ({})",
-                        state_.msg != nullptr ? state_.msg : "no reason given");
+        return value;
+    }
+    Result<> skip_text() {
+        while (KNARR_TRY(byte()) != 0) {
         }
         return {};
     }
 
+    /// False at the end. Members follow each other; anything else after one is padding, as gzip has
+    /// it.
+    Result<bool> begin_member() {
+        const auto first = KNARR_TRY(deflate_.byte());
+        if (!first || *first != 0x1f) {
+            return members_ != 0 ? Result<bool>(false)
+                                 : fail(Errc::invalid_image, "the gzip data is cut off");
+        }
+        if (KNARR_TRY(byte()) != 0x8b || KNARR_TRY(byte()) != 8) {
+            return fail(Errc::invalid_image, "the gzip data is damaged (incorrect header)");
+        }
+        const unsigned flags = KNARR_TRY(byte());
+        if ((flags & 0xE0U) != 0) {
+            return fail(Errc::invalid_image, "the gzip data is damaged (unknown header flags)");
+        }
+        KNARR_TRY(number(4));  // when
+        KNARR_TRY(number(2));  // how, and on what system
+        if ((flags & kExtra) != 0) {
+            for (std::uint32_t left = KNARR_TRY(number(2)); left != 0; --left) {
+                KNARR_TRY(byte());
+            }
+        }
+        for (const unsigned text : {kName, kComment}) {
+            if ((flags & text) != 0) {
+                KNARR_TRY(skip_text());
+            }
+        }
+        if ((flags & kHeaderCrc) != 0) {
+            KNARR_TRY(number(2));
+        }
+        deflate_.begin();
+        bytes_ = 0;
+        ++members_;
+        between_members_ = false;
+        return true;
+    }
+
+    static constexpr unsigned kHeaderCrc = 2, kExtra = 4, kName = 8, kComment = 16;
     std::unique_ptr<ByteSource> inner_;
-    std::string buffer_;
-    z_stream state_{};
-    bool ready_ = false, between_members_ = false, ended_ = false;
+    DeflateReader deflate_;
+    std::uint32_t bytes_ = 0;  // of the member, as far as 32 bits go
+    std::uint64_t members_ = 0;
+    bool between_members_ = true, ended_ = false;
 };
 
 class ZstdSource : public ByteSource {
@@ -187,7 +245,19 @@ bool is_zstd(std::string_view head) {
 Result<std::unique_ptr<LayerStream>> LayerStream::open(const sys::Fd& blob,
                                                        spec::Compression stated,
                                                        std::uint64_t max_bytes) {
-    auto file = std::make_unique<FileSource>(blob);
+    return open_source(std::make_unique<FileSource>(blob), stated, max_bytes);
+}
+
+Result<std::unique_ptr<LayerStream>> LayerStream::open_growing(const sys::Fd& blob,
+                                                               const sys::Fd& news,
+                                                               spec::Compression stated,
+                                                               std::uint64_t max_bytes) {
+    return open_source(std::make_unique<GrowingFile>(blob, news), stated, max_bytes);
+}
+
+Result<std::unique_ptr<LayerStream>> LayerStream::open_source(std::unique_ptr<ByteSource> file,
+                                                              spec::Compression stated,
+                                                              std::uint64_t max_bytes) {
     std::string first(KNARR_TRY(file->next()));
     const bool gzip = is_gzip(first);
     const bool zstd = is_zstd(first);

@@ -18,6 +18,8 @@ public:
     /// The next piece, valid until the next call; empty at the end.
     /// Errors: invalid_image for damaged or cut off data.
     virtual Result<std::string_view> next() = 0;
+    /// Passes over up to so many bytes, if that is cheaper than to hand them out; how many.
+    virtual Result<std::uint64_t> skip(std::uint64_t /*bytes*/) { return 0; }
 };
 
 /// The tar inside a blob. Which compression it has is told by its first bytes, as Docker does: a
@@ -31,12 +33,22 @@ public:
                                                      spec::Compression stated,
                                                      std::uint64_t max_bytes);
 
+    /// The same of a blob that is still written: what has come is read, and when that is all, a
+    /// byte from `news` says that there is more, its end that the blob is whole.
+    static Result<std::unique_ptr<LayerStream>> open_growing(const sys::Fd& blob,
+                                                             const sys::Fd& news,
+                                                             spec::Compression stated,
+                                                             std::uint64_t max_bytes);
+
     /// Errors: limit_exceeded past max_bytes, naming the limit.
     Result<std::string_view> next() override;
     /// Reads what is left, so that the digest covers all of it, and ends the sum.
     Result<spec::Digest> finish();
 
 private:
+    static Result<std::unique_ptr<LayerStream>> open_source(std::unique_ptr<ByteSource> file,
+                                                            spec::Compression stated,
+                                                            std::uint64_t max_bytes);
     LayerStream(std::unique_ptr<ByteSource> inner, std::uint64_t max_bytes)
         : inner_(std::move(inner)), max_bytes_(max_bytes) {}
     std::unique_ptr<ByteSource> inner_;

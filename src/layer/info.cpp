@@ -2,7 +2,10 @@
 // opaque directories are escaped, a name may hold a line feed.
 #include "layer/info.h"
 
+#include <cerrno>
+
 #include "core/text.h"
+#include "platform/file.h"
 
 namespace knarr::layer {
 
@@ -40,12 +43,14 @@ std::string unescape(std::string_view text) {
 }  // namespace
 
 std::string encode_info(const LayerInfo& info, std::string_view diff_id) {
-    std::string out = fmt::format("{}\ndiff_id {}\nbytes {}\nentries {}\nskipped_xattrs {}\n",
-                                  kFirstLine,
-                                  diff_id,
-                                  info.bytes,
-                                  info.entries,
-                                  info.skipped_xattrs);
+    std::string out =
+        fmt::format("{}\ndiff_id {}\nbytes {}\nentries {}\nskipped_xattrs {}\ndriver {}\n",
+                    kFirstLine,
+                    diff_id,
+                    info.bytes,
+                    info.entries,
+                    info.skipped_xattrs,
+                    name_of(info.driver));
     for (const std::string& path : info.opaque) {
         out += fmt::format("opaque {}\n", escape(path));
     }
@@ -72,6 +77,12 @@ Result<DecodedInfo> decode_info(std::string_view text) {
             blank == std::string_view::npos ? std::string_view{} : line.substr(blank + 1);
         if (key == "diff_id") {
             out.diff_id = value;
+        } else if (key == "driver") {
+            const auto driver = parse_driver(value);
+            if (!driver) {
+                return fail(Errc::corrupt, "a layer of the unknown kind {}", printable(value));
+            }
+            out.info.driver = *driver;
         } else if (key == "opaque") {
             out.info.opaque.push_back(unescape(value));
         } else {
@@ -85,6 +96,16 @@ Result<DecodedInfo> decode_info(std::string_view text) {
         }
     }
     return out;
+}
+
+Result<LayerInfo> read_layer_info(const store::Store& store, const spec::Digest& chain_id) {
+    const std::string path = fmt::format("{}/meta", chain_id.hex());
+    auto text = sys::read_file_at(store.layers_dir(), path, kMaxInfoBytes);
+    if (!text && text.error().sys_errno == ENOENT) {
+        return fail(Errc::image_not_found, "layer {} is not unpacked", chain_id.text());
+    }
+    const std::string bytes = KNARR_TRY(std::move(text), "layer {}", chain_id.text());
+    return KNARR_TRY(decode_info(bytes), "layer {}", chain_id.text()).info;
 }
 
 }  // namespace knarr::layer

@@ -1,17 +1,22 @@
 #pragma once
-// layer: compressed tars -> directories that overlayfs can stack, and a container's root made of
-// them. The tar is hostile: it is unpacked by a process of its own that sees nothing else.
+// layer: compressed tars -> layers that overlayfs can stack, and a container's root made of them.
+// The tar is hostile: it is unpacked by a process of its own that sees nothing else.
 //
 //   chain ID   names a layer together with all below it; its directory is DATA_ROOT/layers/<hex>
 //   diff ID    sha256 of the uncompressed tar; verified before the directory becomes visible
+//   driver     the form in which a layer is kept: a directory of files, or an EROFS image
 //   whiteout   a character device 0:0 that hides a name of a lower layer
 //   opaque     a directory that hides all that lower layers have in it
 //
-// In: a stored blob, its diff ID, the chain of layers below. Out: layers/<hex>/{fs,meta,lock},
-// whole or not at all; then OverlayRoot{lowers, upper, work, merged}, nothing mounted.
-//   tar.h reads tar, inflate.h decompresses, apply.h makes the files, unpack.h is the job with its
-//   process and its verification, tar_mark.h what a blob was seen to hold, snapshot.h makes a
-//   container's root.
+// In: a stored blob, its diff ID, the chain of layers below. Out: layers/<hex>/{fs,meta,lock,...},
+// whole or not at all; then OverlayRoot{lowers, upper, work, merged}.
+//   tar.h reads tar, inflate.h decompresses, apply.h has the rules, own_tree.h what they fill:
+//   disk_tree.h or erofs_tree.h; unpack.h is the job with its process and its verification,
+//   inflate_job.h its first half, tar_mark.h what a blob was seen to hold; staged.h a layer before
+//   and stored.h after it can be found; driver.h chooses; snapshot.h makes a container's root.
 
+#include "layer/driver.h"
+#include "layer/inflate_job.h"
 #include "layer/snapshot.h"
+#include "layer/stored.h"
 #include "layer/unpack.h"

@@ -1,13 +1,12 @@
 #include "layer/snapshot.h"
 
-#include <algorithm>
 #include <cerrno>
 
 #include <fcntl.h>
 
 #include "core/limits.h"
 #include "core/text.h"
-#include "layer/unpack.h"
+#include "layer/stored.h"
 #include "layer/view.h"
 #include "platform/disk.h"
 #include "platform/xattr.h"
@@ -47,15 +46,7 @@ Result<bundle::OverlayRoot> make_root(const store::Store& store,
                     limits::kMaxLayers);
     }
     bundle::OverlayRoot root;
-    for (auto it = chain.rbegin(); it != chain.rend(); ++it) {
-        const LayerInfo info = KNARR_TRY(read_layer_info(store, *it));
-        root.lowers.push_back(store.layer_path(*it) + "/fs");
-        // overlayfs merges the roots of all its layers, opaque or not: a layer whose "/" is opaque
-        // ends the stack here.
-        if (std::ranges::find(info.opaque, "") != info.opaque.end()) {
-            break;
-        }
-    }
+    root.lowers = KNARR_TRY(lower_paths(store, chain));
     const sys::Fd dir = KNARR_TRY(sys::open_path(container_dir, kDirectory), "container directory");
     const auto make = [&](const std::string& name, mode_t mode) -> Result<std::string> {
         KNARR_TRY(sys::make_dir_at(dir, name, mode), "{}", printable(container_dir));

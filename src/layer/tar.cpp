@@ -111,6 +111,7 @@ Result<bool> TarReader::read_block(Block& block) {
         const std::size_t count = std::min(have_.size(), block.size() - filled);
         std::memcpy(block.data() + filled, have_.data(), count);
         have_.remove_prefix(count);
+        position_ += count;
         filled += count;
     }
     return true;
@@ -128,11 +129,26 @@ Result<std::string_view> TarReader::data() {
     }
     const std::string_view piece = have_.substr(0, std::min<std::uint64_t>(left_, have_.size()));
     have_.remove_prefix(piece.size());
+    position_ += piece.size();
     left_ -= piece.size();
     return piece;
 }
 
+/// Data that the source can pass over without handing it out.
+Result<> TarReader::pass_over() {
+    if (left_ > have_.size()) {
+        position_ += have_.size();
+        left_ -= have_.size();
+        have_ = {};
+        const std::uint64_t passed = KNARR_TRY(source_.skip(left_));
+        position_ += passed;
+        left_ -= passed;
+    }
+    return {};
+}
+
 Result<> TarReader::skip_data() {
+    KNARR_TRY(pass_over());
     while (left_ != 0) {
         KNARR_TRY(data());
     }
@@ -148,6 +164,7 @@ Result<> TarReader::skip_data() {
         }
         const std::uint64_t count = std::min<std::uint64_t>(padding_, have_.size());
         have_.remove_prefix(count);
+        position_ += count;
         padding_ -= count;
     }
     return {};

@@ -57,6 +57,10 @@ public:
     Result<std::optional<TarEntry>> next();
     /// The next piece of the entry's stored data; empty at its end.
     Result<std::string_view> data();
+    /// Passes over what is left of the entry's data and its padding.
+    Result<> skip_data();
+    /// How many bytes of the tar were taken so far: before any data(), where the entry's begin.
+    std::uint64_t position() const { return position_; }
 
 private:
     using Block = std::array<char, 512>;
@@ -64,7 +68,7 @@ private:
 
     Result<bool> read_block(Block& block);  // false at the end of the source
     Result<std::string> read_body(std::uint64_t size, std::size_t max, std::string_view what);
-    Result<> skip_data();
+    Result<> pass_over();
     Result<> read_pax(const Block& block, Extended& extended);
     Result<TarEntry> make_entry(const Block& block, Extended& extended);
     Result<> read_gnu_sparse(const Block& block, TarEntry& entry);
@@ -72,10 +76,11 @@ private:
     Result<> take_sparse(Extended& extended, TarEntry& entry);
 
     ByteSource& source_;
-    std::string_view have_;      // of the current piece
-    std::uint64_t left_ = 0;     // data of the current entry
-    std::uint64_t padding_ = 0;  // behind it
-    std::uint64_t number_ = 0;   // of headers, for messages
+    std::string_view have_;       // of the current piece
+    std::uint64_t left_ = 0;      // data of the current entry
+    std::uint64_t padding_ = 0;   // behind it
+    std::uint64_t position_ = 0;  // in the tar
+    std::uint64_t number_ = 0;    // of headers, for messages
     std::map<std::string, std::string> global_;
 };
 

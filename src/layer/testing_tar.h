@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include "layer/stored.h"
 #include "layer/unpack.h"
 #include "platform/disk.h"
 #include "platform/file.h"
@@ -111,7 +112,8 @@ private:
 };
 
 /// A store in a scratch directory; layers are stacked in the order in which they are unpacked.
-class LayerTest : public testing::Test {
+/// Each test runs with each driver.
+class LayerTest : public testing::TestWithParam<Driver> {
 protected:
     void SetUp() override {
         if (sys::effective_uid() != 0) {
@@ -122,8 +124,14 @@ protected:
         path_ = name;
         ASSERT_EQ(mkdir((path_ + "/store").c_str(), 0700), 0);
         store_.push_back(store::Store::open(path_ + "/store").value());
+        if (GetParam() == Driver::erofs) {
+            if (const auto why = why_no_erofs(store().layers_dir()).value()) {
+                GTEST_SKIP() << "needs EROFS mounts: " << why->message;
+            }
+        }
     }
     void TearDown() override {
+        mounted_.clear();
         if (!path_.empty()) {
             store_.clear();
             const sys::Fd tmp = sys::open_path("/tmp", O_RDONLY | O_DIRECTORY).value();
@@ -139,7 +147,8 @@ protected:
                                  {.blob = store().put_blob(blob).value(),
                                   .diff_id = diff_id,
                                   .chain = store::chain_ids(diff_ids_),
-                                  .limits = limits_});
+                                  .limits = limits_,
+                                  .driver = GetParam()});
         auto info = job ? job->finish() : Result<LayerInfo>(std::unexpected(job.error()));
         if (!info) {
             diff_ids_.pop_back();
@@ -149,8 +158,12 @@ protected:
     Result<LayerInfo> unpack(std::string_view tar) {
         return unpack_blob(tar, store::sha256_of(tar));
     }
+    void show_layers() const {
+        mounted_.push_back(MountedLayers::mount(store(), store::chain_ids(diff_ids_)).value());
+    }
     /// A path in the layer that was unpacked last.
     std::string at(const std::string& path) const {
+        show_layers();
         return fmt::format(
             "{}/fs/{}", store().layer_path(store::chain_ids(diff_ids_).back()), path);
     }
@@ -181,6 +194,11 @@ protected:
     std::vector<store::Store> store_;  // one
     std::vector<spec::Digest> diff_ids_;
     Limits limits_ = kDefaultLimits;
+    mutable std::vector<MountedLayers> mounted_;
 };
+
+inline std::string driver_name(const testing::TestParamInfo<Driver>& info) {
+    return std::string(name_of(info.param));
+}
 
 }  // namespace knarr::layer::testing_tar

@@ -2,11 +2,14 @@
 // One layer's way from blob to directory, in a process of its own so that a pull goes on meanwhile.
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "core/limits.h"
+#include "layer/info.h"
+#include "layer/staged.h"
 #include "platform/file.h"
 #include "platform/worker.h"
 #include "spec/image.h"
@@ -22,15 +25,11 @@ struct UnpackRequest {
     std::vector<spec::Digest> chain;  ///< chain IDs, lowest first; the last one is this layer's.
                                       ///< All others must be unpacked already.
     Limits limits = {};               ///< max_layer_bytes, max_layer_entries, max_rootfs_bytes
+    Driver driver = Driver::dir;      ///< the form in which it is kept
 };
 
-/// What an unpacked layer holds.
-struct LayerInfo {
-    std::uint64_t bytes = 0;           ///< of file content
-    std::uint64_t entries = 0;         ///< of the tar
-    std::vector<std::string> opaque;   ///< opaque directories, "" is the root
-    std::uint64_t skipped_xattrs = 0;  ///< those that only mean something to another host
-};
+struct Inflated;   // inflate_job.h
+class LayerRoots;  // stored.h
 
 /// A layer on its way in. The destructor kills the process and removes what it made.
 class Unpack {
@@ -38,8 +37,14 @@ public:
     /// Starts to unpack. Only for single-threaded programs (the process is cloned without exec).
     /// Done at once when the layer is there already and this blob was seen to hold it; a blob that
     /// was not is read, and nothing else made.
-    /// Errors: image_not_found for a blob or a lower layer that is not stored.
+    /// `inflated`: its tar, where an InflateJob has made it. `roots`: of layers below, kept by a
+    /// caller that unpacks several.
+    /// Errors: image_not_found for a blob or a lower layer that is not stored; digest_mismatch.
     static Result<Unpack> start(const store::Store& store, const UnpackRequest& request);
+    static Result<Unpack> start(const store::Store& store,
+                                const UnpackRequest& request,
+                                LayerRoots& roots,
+                                std::unique_ptr<Inflated> inflated);
 
     Unpack(Unpack&& other) noexcept;
     Unpack& operator=(Unpack&&) = delete;
@@ -58,24 +63,24 @@ public:
 
 private:
     Unpack() = default;
-    Result<> stage(const store::Store& store);
     Result<> start_check(const store::Store& store, const UnpackRequest& request);
+    Result<> start_worker(const store::Store& store,
+                          const UnpackRequest& request,
+                          LayerRoots& roots);
     Result<LayerInfo> complete();
+    Result<> make_durable(const LayerInfo& info) const;
     void discard() noexcept;
 
     bool done_ = false;
     LayerInfo known_;          // when done
     bool check_only_ = false;  // the layer is there: only what the blob holds is found out
-    sys::Fd blob_, layers_, staged_, fs_;
-    sys::Fd lock_;             // flock on layers/.tmp-*/lock; the worker holds it too
-    std::string staged_name_;  // in layers/; empty: nothing to remove
-    std::string final_name_;
+    std::unique_ptr<Inflated> inflated_;
+    std::optional<Staged> staged_;  // the worker holds its lock too
+    sys::Fd data_, image_;          // of the driver erofs
+    sys::Fd blob_;
     std::optional<spec::Digest> diff_id_;
     std::string label_;  // for messages: "layer sha256:..."
     sys::Worker worker_;
 };
-
-/// What a stored layer holds, from its meta file.
-Result<LayerInfo> read_layer_info(const store::Store& store, const spec::Digest& chain_id);
 
 }  // namespace knarr::layer

@@ -17,18 +17,18 @@ namespace knarr::layer {
 namespace {
 
 constexpr std::uint64_t kInside = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
-constexpr std::size_t kCachedDirectories = 256;
-
-Result<sys::Fd> open_inside(const sys::Fd& root, const std::string& path, int flags) {
-    return sys::open_how(
-        root, path.empty() ? "." : path, static_cast<std::uint64_t>(flags), kInside);
-}
+constexpr std::size_t kCachedPaths = 4096;
 
 std::string parent_of(const std::string& path) {
     return std::string(split_last(path).parent);
 }
 
 }  // namespace
+
+Result<sys::Fd> open_inside(const sys::Fd& root, const std::string& path, int flags) {
+    return sys::open_how(
+        root, path.empty() ? "." : path, static_cast<std::uint64_t>(flags), kInside);
+}
 
 bool is_whiteout(const struct stat& info) {
     return S_ISCHR(info.st_mode) && info.st_rdev == 0;
@@ -42,25 +42,8 @@ bool is_portable_xattr(std::string_view name) {
            name == "security.capability" || name == "system.posix_acl_access";
 }
 
-Result<sys::Fd> View::open_own(const std::string& path) const {
-    return open_inside(own_, path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-}
-
 Result<sys::Fd> View::open_lower(const Found& found, const std::string& path) {
     return open_inside(*found.layer->root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
-}
-
-Result<std::optional<View::Found>> View::own(const std::string& path) const {
-    auto fd = open_inside(own_, path, O_PATH | O_NOFOLLOW);
-    if (!fd) {
-        const int error = fd.error().sys_errno;
-        if (error == ENOENT || error == ENOTDIR || error == ELOOP) {
-            return std::nullopt;
-        }
-        return fail(std::move(fd).error());
-    }
-    const struct stat info = KNARR_TRY(sys::stat_of(*fd));
-    return Found{.fd = *std::move(fd), .info = info};
 }
 
 bool View::hidden_by_own(std::string_view path) const {
@@ -102,14 +85,19 @@ Result<std::optional<View::Found>> View::lower(const std::string& path) const {
 }
 
 Result<View::Component> View::look(const std::string& path) const {
-    std::optional<Found> found = KNARR_TRY(own(path));
-    const bool is_own = found.has_value();
-    if (is_own && is_whiteout(found->info)) {
-        return Component{};
+    if (auto own = KNARR_TRY(own_.find(path))) {
+        switch (own->kind) {
+            case OwnEntry::Kind::whiteout:
+                return Component{};
+            case OwnEntry::Kind::directory:
+                return Component{.kind = Kind::directory, .target = {}};
+            case OwnEntry::Kind::link:
+                return Component{.kind = Kind::own_link, .target = std::move(own->target)};
+            case OwnEntry::Kind::other:
+                return Component{.kind = Kind::other, .target = {}};
+        }
     }
-    if (!is_own) {
-        found = KNARR_TRY(lower(path));
-    }
+    const std::optional<Found> found = KNARR_TRY(lower(path));
     if (!found) {
         return Component{};
     }
@@ -119,7 +107,7 @@ Result<View::Component> View::look(const std::string& path) const {
     if (!S_ISLNK(found->info.st_mode)) {
         return Component{.kind = Kind::other, .target = {}};
     }
-    return Component{.kind = is_own ? Kind::own_link : Kind::lower_link,
+    return Component{.kind = Kind::lower_link,
                      .target = KNARR_TRY(sys::read_link_at(found->fd, ""))};
 }
 
@@ -181,77 +169,70 @@ Result<std::string> View::real_path(const std::string& path, LinkRule rule) cons
     return real;
 }
 
-Result<> View::copy_lower_attributes(const std::string& path, const sys::Fd& dir) {
+Result<Attributes> View::attributes_of(const Found& found, const sys::Fd& file) {
+    Attributes out{.uid = found.info.st_uid,
+                   .gid = found.info.st_gid,
+                   .mode = found.info.st_mode & 07777U,
+                   .mtime_s = found.info.st_mtim.tv_sec,
+                   .mtime_ns = static_cast<std::uint32_t>(found.info.st_mtim.tv_nsec)};
+    out.xattrs = KNARR_TRY(sys::list_xattrs(file));
+    std::erase_if(out.xattrs, [](const auto& xattr) { return !is_portable_xattr(xattr.first); });
+    return out;
+}
+
+Result<> View::copy_lower_attributes(const std::string& path) {
     const auto found = KNARR_TRY(lower(path));
     if (!found || !S_ISDIR(found->info.st_mode)) {
         return {};
     }
     const sys::Fd source = KNARR_TRY(open_lower(*found, path));
-    KNARR_TRY(sys::set_owner_of(dir, found->info.st_uid, found->info.st_gid));
-    KNARR_TRY(sys::set_mode_of(dir, found->info.st_mode & 07777U));
-    for (const auto& [name, value] : KNARR_TRY(sys::list_xattrs(source))) {
-        if (is_portable_xattr(name)) {
-            KNARR_TRY(sys::set_xattr(dir, name, value));
-        }
-    }
-    times_[path] = found->info.st_mtim;
-    return {};
+    const Attributes attributes = KNARR_TRY(attributes_of(*found, source));
+    return own_.set_attributes(path, attributes);
 }
 
 Result<> View::make_directory(const std::string& path) {
-    const auto there = KNARR_TRY(own(path));
-    if (there && S_ISDIR(there->info.st_mode)) {
+    const auto there = KNARR_TRY(own_.find(path));
+    if (there && there->kind == OwnEntry::Kind::directory) {
         return {};
     }
-    const std::string parent = parent_of(path);
-    const std::string name(split_last(path).name);
-    const sys::Fd dir = KNARR_TRY(open_own(parent));
-    const bool was_whiteout = there && is_whiteout(there->info);
+    const bool was_whiteout = there && there->kind == OwnEntry::Kind::whiteout;
     if (was_whiteout) {
-        KNARR_TRY(sys::unlink_at(dir, name));
+        KNARR_TRY(own_.remove(path));
         mark_opaque(path);
     }
-    KNARR_TRY(sys::make_dir_at(dir, name, 0755));
-    const sys::Fd made = KNARR_TRY(open_own(path));
-    KNARR_TRY(sys::set_mode_of(made, 0755));
-    return was_whiteout ? Result<>{} : copy_lower_attributes(path, made);
+    KNARR_TRY(own_.make_directory(path));
+    return was_whiteout ? Result<>{} : copy_lower_attributes(path);
 }
 
-Result<View::Place> View::directory(const std::string& path, LinkRule rule) {
+Result<std::string> View::directory(const std::string& path, LinkRule rule) {
     if (path.empty()) {
-        return Place{.dir = &own_, .path = {}};
+        return std::string();
     }
     if (const auto cached = cache_.find(path); cached != cache_.end()) {
-        if (rule == LinkRule::follow_lower || cached->second.path == path) {
-            return Place{.dir = &cached->second.dir, .path = cached->second.path};
+        if (rule == LinkRule::follow_lower || cached->second == path) {
+            return cached->second;
         }
     }
-    if (cache_.size() >= kCachedDirectories) {
+    if (cache_.size() >= kCachedPaths) {
         cache_.clear();
     }
     std::string real = path;
     // Mostly the tar has named the directory already: one call finds it.
-    auto dir = open_inside(own_, path, O_PATH | O_DIRECTORY);
-    if (!dir) {
+    if (!KNARR_TRY(own_.has_directory(path))) {
         real = KNARR_TRY(real_path(path, rule));
-        if (real.empty()) {
-            return Place{.dir = &own_, .path = {}};
-        }
         for (std::size_t at = real.find('/'); at != std::string::npos;
              at = real.find('/', at + 1)) {
             KNARR_TRY(make_directory(real.substr(0, at)));
         }
-        KNARR_TRY(make_directory(real));
-        dir = open_inside(own_, real, O_PATH | O_DIRECTORY);
+        if (!real.empty()) {
+            KNARR_TRY(make_directory(real));
+        }
     }
-    Cached entry{.dir = KNARR_TRY(std::move(dir)), .path = std::move(real)};
-    const Cached& kept = cache_.insert_or_assign(path, std::move(entry)).first->second;
-    return Place{.dir = &kept.dir, .path = kept.path};
+    return cache_.insert_or_assign(path, std::move(real)).first->second;
 }
 
 void View::forget(const std::string& path) {
     cache_.clear();
-    std::erase_if(times_, [&](const auto& time) { return is_within(time.first, path); });
     std::erase_if(opaque_, [&](const std::string& dir) { return is_within(dir, path); });
 }
 

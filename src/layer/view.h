@@ -10,7 +10,6 @@
 // made from a tree have none, tars made to escape do.
 
 #include <deque>
-#include <map>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,7 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "platform/file.h"
+#include "layer/own_tree.h"
 
 namespace knarr::layer {
 
@@ -32,28 +31,22 @@ enum class LinkRule { follow_lower, refuse };
 
 class View {
 public:
-    /// `own` is the directory that is filled; `lowers` are highest first. All outlive this.
-    View(const sys::Fd& own, const std::vector<LowerLayer>& lowers) : own_(own), lowers_(lowers) {}
+    /// `lowers` are highest first. All outlive this.
+    View(OwnTree& own, const std::vector<LowerLayer>& lowers) : own_(own), lowers_(lowers) {}
 
-    /// A directory of the own layer, made where it was missing.
-    struct Place {
-        const sys::Fd* dir = nullptr;  // valid until the next call
-        std::string path;              // where it really is
-    };
-    /// The directory for entries of `path`. Missing ones are made with the attributes that they
-    /// have in the layers below, else as root's with mode 0755. Errors: invalid_image for a parent
-    /// that is no directory or a link that may not be followed.
-    Result<Place> directory(const std::string& path, LinkRule rule);
+    /// Where a directory of the own layer really is, made where it was missing. Missing ones get
+    /// the attributes that they have in the layers below, else they are root's with mode 0755.
+    /// Errors: invalid_image for a parent that is no directory or a link that may not be followed.
+    Result<std::string> directory(const std::string& path, LinkRule rule);
 
     struct Found {
         sys::Fd fd;  // O_PATH
         struct stat info{};
-        const LowerLayer* layer = nullptr;  // null: the own one
+        const LowerLayer* layer = nullptr;
     };
     /// What is at a real path (one that directory() gave, and a name) in the layers below; nothing
     /// where it is hidden.
     Result<std::optional<Found>> lower(const std::string& path) const;
-    Result<std::optional<Found>> own(const std::string& path) const;
     /// A lower file opened for reading.
     static Result<sys::Fd> open_lower(const Found& found, const std::string& path);
 
@@ -63,13 +56,10 @@ public:
     /// A tree of the own layer is gone.
     void forget(const std::string& path);
 
-    /// Modification times of directories, to be set when nothing is made in them any more.
-    std::map<std::string, timespec>& directory_times() { return times_; }
-    /// Opens a directory of the own layer for reading.
-    Result<sys::Fd> open_own(const std::string& path) const;
-    /// Copies owner, mode and attributes of the directory below at `path` to `dir`, if there is
-    /// one.
-    Result<> copy_lower_attributes(const std::string& path, const sys::Fd& dir);
+    /// Those of a file or directory below.
+    static Result<Attributes> attributes_of(const Found& found, const sys::Fd& file);
+    /// Gives the own directory at `path` the attributes of the one below it, if there is one.
+    Result<> copy_lower_attributes(const std::string& path);
 
 private:
     enum class Kind { absent, directory, own_link, lower_link, other };
@@ -82,17 +72,14 @@ private:
     Result<> make_directory(const std::string& path);
     bool hidden_by_own(std::string_view path) const;
 
-    const sys::Fd& own_;
+    OwnTree& own_;
     const std::vector<LowerLayer>& lowers_;
     std::set<std::string> opaque_;
-    std::map<std::string, timespec> times_;
-    struct Cached {
-        sys::Fd dir;
-        std::string path;
-    };
-    std::unordered_map<std::string, Cached> cache_;  // by path as in the tar
+    std::unordered_map<std::string, std::string> cache_;  // real paths, by those in the tar
 };
 
+/// Opens what is at `path` in `root`, never through a link.
+Result<sys::Fd> open_inside(const sys::Fd& root, const std::string& path, int flags);
 bool is_whiteout(const struct stat& info);
 /// Attributes that an image may set; see the table in view.cpp.
 bool is_portable_xattr(std::string_view name);

@@ -61,6 +61,10 @@ Result<> BlobWriter::write(std::string_view bytes) {
     return {};
 }
 
+Result<sys::Fd> BlobWriter::open_for_reading() const {
+    return sys::open_at(ingest_, name_, O_RDONLY | O_NOFOLLOW);
+}
+
 Result<> BlobWriter::commit() {
     if (exists_) {
         return {};

@@ -10,6 +10,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "platform/disk.h"
+#include "platform/image_mount.h"
 
 namespace knarr::store {
 
@@ -148,6 +149,9 @@ Result<std::optional<Store::Doomed>> Store::doom_layer(const spec::Digest& chain
     const std::string doomed = fmt::format(".tmp-{}-gone-{:016x}", name.substr(0, 16), salt);
     // Renamed first: nobody may find half a layer, and the next process finishes the job if we die.
     const sys::FileLock staging = KNARR_TRY(lock_staging());
+    // An image that is mounted there can be, by what a kill left behind; nobody uses it: see
+    // layer/stored.h.
+    KNARR_TRY(sys::detach_mount(layer_path(chain_id) + "/fs"), "remove layer {}", name);
     Result<> renamed = sys::rename_at(layers_, name, layers_, doomed);
     if (!renamed && renamed.error().sys_errno == ENOENT) {
         return std::optional<Doomed>();

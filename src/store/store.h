@@ -61,6 +61,8 @@ public:
     Result<> commit();
     /// True when the blob was there from the start: writes are dropped, commit() does nothing.
     bool exists() const { return exists_; }
+    /// What was written so far, from its beginning; not when exists().
+    Result<sys::Fd> open_for_reading() const;
 
 private:
     friend class Store;

@@ -62,39 +62,54 @@ class Registry:
 
     def fill(self, work, mib):
         """Pushes an image with one plain layer of random bytes; returns its reference."""
-        tree, layout = work / "tree", work / "layout"
-        for folder in (tree, layout):
-            subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)
+        tree = work / "tree"
+        subprocess.run(["rm", "-rf", "--one-file-system", tree], check=True)
         (tree / "bin").mkdir(parents=True)
         with open(tree / "random", "wb") as out:
             for _ in range(mib):
                 out.write(os.urandom(1 << 20))
-        (layout / "blobs/sha256").mkdir(parents=True)
-        layer = layout / "layer"
+        layer = work / "layer"
         subprocess.run(["tar", "-C", tree, "-cf", layer, "."], check=True)
-        digest = subprocess.run(["sha256sum", layer], check=True, capture_output=True, text=True).stdout.split()[0]
-        layer.rename(layout / "blobs/sha256" / digest)
-        kind = "application/vnd.oci.image."
+        image = push_layout(self, work, [(layer, sha256_of(layer))], f"{mib}", "tar")
+        subprocess.run(["rm", "-rf", "--one-file-system", tree], check=True)
+        return image
 
-        def blob(value):
-            text = json.dumps(value).encode()
-            name = hashlib.sha256(text).hexdigest()
-            (layout / "blobs/sha256" / name).write_bytes(text)
-            return {"digest": f"sha256:{name}", "size": len(text)}
 
-        size = (layout / "blobs/sha256" / digest).stat().st_size
-        config = blob({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/true"]},
-                       "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]}})
-        manifest = blob({"schemaVersion": 2, "mediaType": f"{kind}manifest.v1+json",
-                         "config": {"mediaType": f"{kind}config.v1+json", **config},
-                         "layers": [{"mediaType": f"{kind}layer.v1.tar",
-                                     "digest": f"sha256:{digest}", "size": size}]})
-        (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
-        (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [
-            {"mediaType": f"{kind}manifest.v1+json", **manifest,
-             "annotations": {"org.opencontainers.image.ref.name": "bench"}}]}))
-        subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout}:bench",
-                        f"docker://{self.address}/bench:{mib}"], check=True)
-        for folder in (tree, layout):
-            subprocess.run(["rm", "-rf", "--one-file-system", folder], check=True)
-        return f"{self.address}/bench:{mib}"
+def sha256_of(path):
+    return subprocess.run(["sha256sum", path], check=True, capture_output=True, text=True).stdout.split()[0]
+
+
+def push_layout(registry, work, layers, tag="layers", kind_of_layer="tar+gzip"):
+    """Pushes an image of these layers, [(file, digest of its tar), ...], whose files go; its reference."""
+    layout = work / "layout"
+    write_image(layout, layers, kind_of_layer)
+    image = f"{registry.address}/bench:{tag}"
+    subprocess.run(["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{layout}:bench",
+                    f"docker://{image}"], check=True)
+    subprocess.run(["rm", "-rf", "--one-file-system", layout], check=True)
+    return image
+
+
+def write_image(layout, layers, kind_of_layer):
+    (layout / "blobs/sha256").mkdir(parents=True)
+    kind = "application/vnd.oci.image."
+
+    def blob(value):
+        text = json.dumps(value).encode()
+        name = hashlib.sha256(text).hexdigest()
+        (layout / "blobs/sha256" / name).write_bytes(text)
+        return {"digest": f"sha256:{name}", "size": len(text)}
+
+    config = blob({"architecture": "amd64", "os": "linux", "config": {"Cmd": ["/true"]},
+                   "rootfs": {"type": "layers", "diff_ids": [f"sha256:{diff_id}" for _, diff_id in layers]}})
+    described = []
+    for path, _ in layers:
+        digest, size = sha256_of(path), path.stat().st_size
+        path.rename(layout / "blobs/sha256" / digest)
+        described.append({"mediaType": f"{kind}layer.v1.{kind_of_layer}", "digest": f"sha256:{digest}", "size": size})
+    manifest = blob({"schemaVersion": 2, "mediaType": f"{kind}manifest.v1+json",
+                     "config": {"mediaType": f"{kind}config.v1+json", **config}, "layers": described})
+    (layout / "oci-layout").write_text('{"imageLayoutVersion": "1.0.0"}')
+    (layout / "index.json").write_text(json.dumps({"schemaVersion": 2, "manifests": [
+        {"mediaType": f"{kind}manifest.v1+json", **manifest,
+         "annotations": {"org.opencontainers.image.ref.name": "bench"}}]}))

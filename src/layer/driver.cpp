@@ -1,0 +1,94 @@
+#include "layer/driver.h"
+
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "core/text.h"
+#include "erofs/image.h"
+#include "platform/disk.h"
+#include "platform/file.h"
+#include "platform/spawn.h"
+
+namespace knarr::layer {
+
+namespace {
+
+/// A file without a name, on the file system that is asked about: some cannot serve mounts.
+Result<sys::Fd> unnamed_file(const sys::Fd& dir) {
+    return sys::open_at(dir, ".", O_TMPFILE | O_RDWR, 0600);
+}
+
+Result<> try_erofs(const sys::Fd& dir) {
+    if (sys::effective_uid() != 0) {
+        return fail(Errc::denied, "mounting EROFS images needs root");
+    }
+    erofs::Tree tree;
+    tree.inodes.emplace_back().mode = S_IFDIR | 0755;
+    const sys::Fd image = KNARR_TRY(unnamed_file(dir));
+    const sys::Fd data = KNARR_TRY(unnamed_file(dir));
+    constexpr std::uint64_t kDataBytes = 4096;
+    KNARR_TRY(sys::set_size(data, kDataBytes));
+    KNARR_TRY(erofs::encode(tree, kDataBytes / erofs::kBlockBytes, [&](std::string_view piece) {
+        return sys::write_all(image, piece);
+    }));
+    const sys::ImageBacking backing = KNARR_TRY(erofs_backing());
+    KNARR_TRY(sys::mount_erofs(image, data, backing));
+    return {};
+}
+
+}  // namespace
+
+std::string_view name_of(Driver driver) {
+    return driver == Driver::erofs ? "erofs" : "dir";
+}
+
+std::optional<Driver> parse_driver(std::string_view name) {
+    for (const Driver driver : {Driver::dir, Driver::erofs}) {
+        if (name == name_of(driver)) {
+            return driver;
+        }
+    }
+    return std::nullopt;
+}
+
+Result<sys::ImageBacking> erofs_backing() {
+    const std::string text = sys::environment("KNARR_EROFS_BACKING");
+    if (text.empty()) {
+        return sys::ImageBacking::best;
+    }
+    if (text == "file" || text == "loop") {
+        return text == "file" ? sys::ImageBacking::file : sys::ImageBacking::loop;
+    }
+    return fail(Errc::invalid_argument,
+                "KNARR_EROFS_BACKING \"{}\" is neither file nor loop",
+                printable(text));
+}
+
+Result<std::optional<Error>> why_no_erofs(const sys::Fd& dir) {
+    Result<> tried = try_erofs(dir);
+    if (tried) {
+        return std::nullopt;
+    }
+    if (tried.error().code == Errc::invalid_argument || tried.error().code == Errc::no_space) {
+        return fail(std::move(tried).error());
+    }
+    return std::move(tried).error();
+}
+
+Result<Driver> choose_driver(const store::Store& store, std::optional<Driver> wanted) {
+    if (wanted.value_or(Driver::dir) == Driver::dir) {
+        return Driver::dir;
+    }
+    auto why = KNARR_TRY(why_no_erofs(store.layers_dir()));
+    if (!why) {
+        return Driver::erofs;
+    }
+    why->code = Errc::unsupported;
+    return fail(std::move(*why)
+                    .within("snapshot driver erofs")
+                    .advise("--snapshot-driver dir works everywhere"));
+}
+
+}  // namespace knarr::layer

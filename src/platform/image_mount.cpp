@@ -1,0 +1,133 @@
+#include "platform/image_mount.h"
+
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <linux/loop.h>
+#include <linux/magic.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/statfs.h>
+
+#include "core/text.h"
+#include "platform/file.h"
+#include "platform/mount.h"
+
+namespace knarr::sys {
+
+namespace {
+
+constexpr unsigned long kFlags = MS_RDONLY | MS_NODEV | MS_NOSUID | MS_NOEXEC;
+constexpr int kLoopAttempts = 64;  // others take the device that was free a moment ago
+constexpr std::uint32_t kSectorBytes = 512;
+
+/// A read-only loop device over a file; it vanishes with the last user.
+Result<Fd> make_loop(const Fd& control, const Fd& file, std::string& path) {
+    for (int attempt = 0; attempt < kLoopAttempts; ++attempt) {
+        const int number = ioctl(control.get(), LOOP_CTL_GET_FREE);
+        if (number < 0) {
+            return fail_errno(errno, "find a free loop device");
+        }
+        path = fmt::format("/dev/loop{}", number);
+        Fd device = KNARR_TRY(open_path(path, O_RDONLY));
+        loop_config config{};
+        config.fd = static_cast<std::uint32_t>(file.get());
+        config.block_size = kSectorBytes;
+        config.info.lo_flags = LO_FLAGS_READ_ONLY | LO_FLAGS_AUTOCLEAR;
+        if (ioctl(device.get(), LOOP_CONFIGURE, &config) == 0) {
+            return device;
+        }
+        if (errno != EBUSY) {
+            return fail_errno(errno, "set up {}", path);
+        }
+    }
+    return fail(Errc::io, "no loop device stays free");
+}
+
+Result<Fd> mount_by_loop(const Fd& image, const Fd& data) {
+    const Fd control = KNARR_TRY(open_path("/dev/loop-control", O_RDWR));
+    std::string image_path, data_path;
+    // The mount holds them from then on.
+    const Fd first = KNARR_TRY(make_loop(control, image, image_path));
+    const Fd second = KNARR_TRY(make_loop(control, data, data_path));
+    return make_filesystem("erofs", image_path, {{.key = "device", .value = data_path}}, kFlags);
+}
+
+Result<Fd> mount_by_file(const Fd& image, const Fd& data) {
+    return make_filesystem(
+        "erofs", fd_path(image), {{.key = "device", .value = fd_path(data)}}, kFlags);
+}
+
+/// ENOTBLK: the kernel wants block devices, or the files' own file system cannot serve them.
+bool wants_devices(const Error& error) {
+    return error.sys_errno == ENOTBLK || error.sys_errno == EOPNOTSUPP;
+}
+
+}  // namespace
+
+Result<Fd> mount_erofs(const Fd& image, const Fd& data, ImageBacking backing) {
+    Result<Fd> mount =
+        backing == ImageBacking::loop ? mount_by_loop(image, data) : mount_by_file(image, data);
+    if (!mount && backing == ImageBacking::best && wants_devices(mount.error())) {
+        mount = mount_by_loop(image, data);
+    }
+    if (mount) {
+        return mount;
+    }
+    Error error = std::move(mount).error();
+    switch (error.sys_errno) {
+        case EUCLEAN:
+            error.code = Errc::corrupt;
+            break;
+        case ENODEV:
+        case ENOTBLK:
+        case EOPNOTSUPP:
+        case EINVAL:
+        case EPERM:
+        case ENOENT:
+            error.code = Errc::unsupported;
+            break;
+        default:
+            break;
+    }
+    return fail(std::move(error));
+}
+
+bool is_erofs(const Fd& dir) {
+    constexpr auto kErofsMagic = 0xE0F5E1E2U;
+    struct statfs out{};
+    return fstatfs(dir.get(), &out) == 0 && static_cast<std::uint32_t>(out.f_type) == kErofsMagic;
+}
+
+Result<bool> detach_mount(const std::string& path) {
+    if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
+        return true;
+    }
+    if (errno == EINVAL || errno == ENOENT) {
+        return false;
+    }
+    return fail_errno(errno, "unmount {}", printable(path));
+}
+
+Result<> lock_shared(const Fd& file) {
+    while (flock(file.get(), LOCK_SH) != 0) {
+        if (errno != EINTR) {
+            return fail_errno(errno, "lock");
+        }
+    }
+    return {};
+}
+
+Result<bool> try_lock_alone(const Fd& file) {
+    if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
+        return true;
+    }
+    if (errno == EWOULDBLOCK) {
+        return false;
+    }
+    return fail_errno(errno, "lock");
+}
+
+}  // namespace knarr::sys

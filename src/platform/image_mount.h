@@ -1,0 +1,35 @@
+#pragma once
+// File systems that are mounted from files: straight from them, or through loop devices where the
+// kernel cannot do that.
+
+#include <cstdint>
+#include <string>
+
+#include "platform/fd.h"
+
+namespace knarr::sys {
+
+enum class ImageBacking : std::uint8_t {
+    best,  ///< file where the kernel and the file system that holds the files can, else loop
+    file,  ///< erofs from files: kernel 6.12 and newer, CONFIG_EROFS_FS_BACKED_BY_FILE
+    loop,  ///< loop devices, gone with the mount
+};
+
+/// Mounts an EROFS image whose files' contents lie in a second file: read-only, without devices,
+/// set-user-ID and execution, attached nowhere yet.
+/// Errors: unsupported when this kernel cannot; corrupt when it does not accept the image.
+Result<Fd> mount_erofs(const Fd& image, const Fd& data, ImageBacking backing);
+
+/// Whether `dir` lies on an EROFS.
+bool is_erofs(const Fd& dir);
+
+/// umount2(2) with MNT_DETACH of what is mounted on `path`, never through a link at its end.
+/// Whether something was.
+Result<bool> detach_mount(const std::string& path);
+
+/// flock(2) on an open file.
+Result<> lock_shared(const Fd& file);
+/// Makes a shared lock exclusive, if nobody else has one; whether it is. Not ours any more if not.
+Result<bool> try_lock_alone(const Fd& file);
+
+}  // namespace knarr::sys

@@ -1,0 +1,256 @@
+"""The forms in which layers are kept: what containers see is the same, and they stack on each other."""
+
+import io
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tarfile
+import time
+
+import pytest
+
+import images
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+DRIVERS = ["dir", "erofs", "erofs-loop"]
+
+
+class DriverHost(images.Host):
+    """A host whose knarr uses one driver."""
+
+    def use(self, driver):
+        if driver == "erofs-loop" and not pathlib.Path("/dev/loop-control").exists():
+            pytest.skip("needs loop devices")
+        self.env = dict(os.environ, KNARR_SNAPSHOT_DRIVER=driver.split("-")[0])
+        if driver == "erofs-loop":
+            self.env["KNARR_EROFS_BACKING"] = "loop"
+        return self
+
+    def run(self, *words, **options):
+        options.setdefault("env", self.env)
+        return super().run(*words, **options)
+
+    def info(self):
+        return json.loads(self.good("info", "--json"))
+
+    def kinds(self):
+        """How many layers of each kind are stored."""
+        found = [dict(line.split(" ", 1) for line in meta.read_text().splitlines())["driver"]
+                 for meta in (self.data / "layers").glob("[!.]*/meta")]
+        return {kind: found.count(kind) for kind in set(found)}
+
+    def mounts(self):
+        return [line for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
+                if str(self.scratch) in line]
+
+
+@pytest.fixture
+def host(knarr_path, scratch):
+    host = DriverHost(knarr_path, scratch).use("dir")
+    features = host.info()["features"]
+    if not features["erofs_layers"]["available"]:
+        pytest.skip(f"needs EROFS mounts: {features['erofs_layers']['reason']}")
+    yield host
+    assert host.traces() == []
+
+
+def odd_layer():
+    """Every kind of file that a layer can hold."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        def add(name, kind=tarfile.REGTYPE, data=b"", mode=0o644, link="", pax=None, **more):
+            entry = tarfile.TarInfo(name)
+            entry.type, entry.mode, entry.linkname, entry.size = kind, mode, link, len(data)
+            entry.mtime, entry.pax_headers = 1_600_000_000, pax or {}
+            for key, value in more.items():
+                setattr(entry, key, value)
+            tar.addfile(entry, io.BytesIO(data))
+
+        add("odd", tarfile.DIRTYPE, mode=0o2751, uid=3, gid=70_000)
+        add("odd/suid", data=b"x" * 5000, mode=0o6755, uid=1000, gid=1001)
+        add("odd/hard", tarfile.LNKTYPE, link="odd/suid")
+        add("odd/" + "n" * 200, data=b"long", pax={"mtime": "1500000000.123456789"})
+        add("odd/link", tarfile.SYMTYPE, mode=0o777, link="../etc/os-release")
+        add("odd/char", tarfile.CHRTYPE, mode=0o666, devmajor=1, devminor=3)
+        add("odd/fifo", tarfile.FIFOTYPE, mode=0o600)
+        add("odd/empty")
+        add("odd/attr", data=b"a", pax={"SCHILY.xattr.user.note": "hello"})
+        add("odd/sparse", data=b"data", pax={"GNU.sparse.size": "3000000", "GNU.sparse.map": "1000001,4"})
+        add("twice", data=b"first")
+        add("twice", data=b"second one")
+        for number in range(3000):
+            add(f"many/file-{number}", data=str(number).encode())
+    return buffer.getvalue()
+
+
+def upper_layer():
+    layer = images.Layer()
+    layer.add("odd/.wh.empty", b"").add("many/.wh..wh..opq", b"").add("many/only", b"1")
+    layer.add("again", kind=tarfile.LNKTYPE, link="odd/suid")  # a file of a layer below
+    return layer.bytes()
+
+
+LOOK = """
+cd /; for f in odd/* again twice; do
+  stat -c '%n %F %a %u %g %s %h %Y %t:%T' "$f"; done
+cat odd/link twice; dd if=odd/sparse bs=1 skip=1000000 count=6 2>/dev/null | od -c 2>/dev/null
+grep -c . odd/sparse; ls many; stat -c "%F %a %u %g" odd many; wc -c odd/sparse odd/hard again
+echo new > odd/suid; cat again odd/hard | wc -c; rm -r many; ls / | wc -l
+"""
+
+
+@pytest.fixture
+def image(scratch):
+    return images.write_layout(scratch / "image", [images.base_layer(), odd_layer(), upper_layer()])
+
+
+@pytest.mark.parametrize("driver", DRIVERS)
+def test_a_container_sees_the_same_with_each_driver(host, scratch, image, driver):
+    expected = host.use("dir").good("run", "--rm", "-q", image, "sh", "-c", LOOK)
+    assert "odd/suid regular file 6755 1000 1001 5000" in expected, expected
+    other = DriverHost(host.knarr, scratch)
+    other.root, other.data = scratch / "run2", scratch / "data2"
+    other.use(driver)
+    assert other.good("run", "--rm", "-q", image, "sh", "-c", LOOK) == expected
+    assert other.kinds() == {driver.split("-")[0]: 3}
+    assert other.mounts() == []
+
+
+def test_trees_are_equal_down_to_times_and_attributes(host, scratch, image):
+    """Compared from outside, by the same walk over both overlays."""
+    seen = {}
+    for driver in ("dir", "erofs"):
+        one = DriverHost(host.knarr, scratch)
+        one.root, one.data = scratch / f"run-{driver}", scratch / f"data-{driver}"
+        one.use(driver)
+        pause = subprocess.Popen(one.command("run", "--rm", "-q", image, "sh", "-c", "echo up; read x"),
+                                 env=one.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert pause.stdout.readline() == "up\n"
+        deadline = time.monotonic() + 60
+        while not (pid := one.containers()[0]["pid"]):  # the record follows the program
+            assert time.monotonic() < deadline
+        seen[driver] = walk(pathlib.Path(f"/proc/{pid}/root"))
+        pause.communicate("\n", timeout=60)
+    assert len(seen["dir"]) > 40
+    assert seen["erofs"] == seen["dir"]
+
+
+def walk(root):
+    """Path -> what an image can say of it; directories that knarr mounts are left out."""
+    found, first = {}, {}
+    for folder, folders, files in os.walk(root):
+        relative = os.path.relpath(folder, root)
+        if relative == ".":
+            folders[:] = [name for name in folders if name not in ("proc", "sys", "dev", "run")]
+        for name in sorted(folders + files):
+            path = os.path.join(folder, name)
+            info = os.lstat(path)
+            key = os.path.join(relative, name)
+            if relative == "etc" and name in ("hosts", "hostname", "resolv.conf"):  # knarr's own
+                continue
+            entry = [oct(info.st_mode), info.st_uid, info.st_gid, info.st_mtime_ns, info.st_rdev]
+            if not os.path.isdir(path) or os.path.islink(path):
+                entry += [info.st_size, info.st_nlink, first.setdefault(info.st_ino, key)]
+            if os.path.islink(path):
+                entry.append(os.readlink(path))
+            elif os.path.isfile(path):
+                entry += [pathlib.Path(path).read_bytes(),
+                          {name: os.getxattr(path, name) for name in os.listxattr(path)}]
+            found[key] = entry
+    return {key: value for key, value in found.items()
+            # A directory that no tar names has whatever time.
+            if key not in ("./dev", "./proc", "./sys", "./run", "./etc", "./many", "./odd")}
+
+
+def test_layers_of_both_kinds_stack_on_each_other(host, scratch):
+    base = images.write_layout(scratch / "base", [images.base_layer(), odd_layer()])
+    whole = images.write_layout(scratch / "whole", [images.base_layer(), odd_layer(), upper_layer()])
+    expected = host.use("dir").good("run", "--rm", "-q", whole, "sh", "-c", LOOK)
+    for first, second in (("dir", "erofs"), ("erofs", "dir")):
+        mixed = DriverHost(host.knarr, scratch)
+        mixed.root, mixed.data = scratch / f"run-{first}", scratch / f"data-{first}"
+        mixed.use(first).good("pull", "-q", base)
+        mixed.use(second)
+        assert mixed.good("run", "--rm", "-q", whole, "sh", "-c", LOOK) == expected
+        assert mixed.kinds() == {first: 2, second: 1}
+
+
+def test_containers_share_a_mount_that_goes_with_the_last(host, image):
+    host.use("erofs").good("pull", "-q", image)
+    assert host.mounts() == []
+    running = []
+    for _ in range(2):
+        one = subprocess.Popen(host.command("run", "--rm", "-q", image, "sh", "-c", "echo up; read x"),
+                               env=host.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert one.stdout.readline() == "up\n"
+        running.append(one)
+        assert len(host.mounts()) == 3
+    # Nothing that is in use goes, whoever asks.
+    host.good("image", "gc")
+    assert host.run("rmi", image).returncode != 0
+    for left, one in zip((3, 0), running):
+        one.communicate("\n", timeout=60)
+        assert one.returncode == 0
+        assert len(host.mounts()) == left
+
+
+def test_what_a_kill_leaves_mounted_goes_with_gc(host, image):
+    host.use("erofs").good("pull", "-q", image)
+    one = subprocess.Popen(host.command("run", "--rm", "-q", image, "sh", "-c", "echo up; read x"),
+                           env=host.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert one.stdout.readline() == "up\n"
+    one.kill()
+    one.wait()
+    one.stdin.close()
+    for container in host.containers():
+        host.good("delete", "--force", container["id"])
+    host.good("image", "gc")
+    assert host.mounts() == []
+    assert host.good("run", "--rm", "-q", image, "cat", "twice").startswith("second one")
+
+
+def test_an_image_of_128_layers_runs(host, scratch):
+    layers = [images.base_layer()]
+    layers += [images.Layer().add(f"layer-{number}", str(number).encode()).bytes() for number in range(127)]
+    image = images.write_layout(scratch / "deep", layers)
+    host.use("erofs")
+    assert host.good("run", "--rm", "-q", image, "sh", "-c", "ls -d /layer-* | wc -l").strip() == "127"
+    assert host.mounts() == []
+
+
+@pytest.mark.parametrize("driver", ["dir", "erofs"])
+def test_an_opaque_root_hides_all_below(host, scratch, driver):
+    layers = [images.Layer().add("hidden", b"h").bytes(),
+              images.Layer().add(".wh..wh..opq", b"").bytes(), images.base_layer()]
+    image = images.write_layout(scratch / "opaque", layers)
+    result = host.use(driver).run("run", "--rm", "-q", image, "cat", "/hidden")
+    assert result.returncode == 1 and "No such file" in result.stderr
+
+
+def test_info_names_the_driver_and_a_wrong_one_is_refused(host):
+    assert host.use("dir").info()["snapshotDriver"] == "dir"
+    assert host.use("erofs").info()["snapshotDriver"] == "erofs"
+    assert json.loads(host.good("--snapshot-driver", "dir", "info", "--json"))["snapshotDriver"] == "dir"
+    result = host.run("--snapshot-driver", "zfs", "images")
+    assert result.returncode != 0 and '"zfs" is none of erofs, dir' in result.stderr
+    result = host.run("images", env=dict(os.environ, KNARR_SNAPSHOT_DRIVER="btrfs"))
+    assert result.returncode != 0 and '"btrfs"' in result.stderr
+
+
+def test_the_image_is_one_that_erofs_utils_accepts(host, image):
+    fsck = shutil.which("fsck.erofs")
+    if fsck is None:
+        pytest.skip("needs fsck.erofs (apt-get install erofs-utils)")
+    usage = subprocess.run([fsck, "--help"], capture_output=True, text=True, check=False)
+    if "--device" not in usage.stdout + usage.stderr:
+        pytest.skip("needs an fsck.erofs that knows --device")
+    host.use("erofs").good("pull", "-q", image)
+    for layer in (host.data / "layers").glob("[!.]*"):
+        done = subprocess.run([fsck, f"--device={layer}/data", f"{layer}/image.erofs"],
+                              capture_output=True, text=True, check=False)
+        if "invalid block size" in done.stderr + done.stdout or "unsupported blksize" in done.stderr + done.stdout:
+            pytest.skip("this fsck.erofs does not know blocks of 512 bytes")
+        assert done.returncode == 0, done.stderr + done.stdout
