@@ -51,6 +51,7 @@ private:
     void reap();
     void launcher_ended(const sys::ExitStatus& status);
     void stand_beside();
+    Result<> take_standard_input();
     Result<> stand_by(sys::SignalFd& signals);
     Result<> take_over();
     Result<> watch(sys::SignalFd& signals);
@@ -78,7 +79,7 @@ private:
     std::optional<LogWriter> log_;
     sys::Fd lock_;  // of kMonitorLock: its open file is locked as long as this is open
     bool left_ = false, retry_ = false;
-    bool alone_ = false;  // the last one that was started to stand by has only just ended
+    Clock::Steady next_partner_{};  // not before: one that ends at once is not started in a circle
 };
 
 void Monitor::trouble(const Error& error) {
@@ -356,9 +357,10 @@ Result<> Monitor::stand_by(sys::SignalFd& signals) {
 
 Result<> Monitor::watch(sys::SignalFd& signals) {
     while (!left_) {
-        if (!partner_.valid() && watch_.phase() == WatchPhase::running && !alone_) {
+        if (!partner_.valid() && watch_.phase() == WatchPhase::running &&
+            system_clock().steady() >= next_partner_) {
             stand_beside();
-            alone_ = true;  // until the next try, should that one end at once
+            next_partner_ = system_clock().steady() + std::chrono::milliseconds(kRetryMs);
         }
         std::array<sys::Ready, 6> items;
         items[0] = {.fd = signals.fd().get()};
@@ -368,7 +370,7 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
         items[3] = {.fd = logs ? fifos_[1].get() : -1};
         items[4] = {.fd = partner_.get()};
         items[5] = {.fd = watch_.phase() == WatchPhase::running ? process_.get() : -1};
-        KNARR_TRY(sys::wait_ready(items, retry_ || (alone_ && !partner_.valid()) ? kRetryMs : -1));
+        KNARR_TRY(sys::wait_ready(items, retry_ || !partner_.valid() ? kRetryMs : -1));
         const bool again = std::exchange(retry_, false);
         while (KNARR_TRY(signals.next())) {
             // A monitor ends with its container, and not because somebody asks it to.
@@ -386,8 +388,6 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
         }
         if (items[4].is_ready) {
             partner_.reset();
-        } else if (!partner_.valid()) {
-            alone_ = false;
         }
         if (again && watch_.phase() == WatchPhase::draining) {
             drain();
@@ -398,7 +398,17 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
     return {};
 }
 
+/// Our standard input is the launcher's socket or nothing. Its number stays taken when that is
+/// closed: a file that is opened later and handed to a program would be in the way there.
+Result<> Monitor::take_standard_input() {
+    sys::Fd given = std::exchange(streams_, {});
+    streams_ = KNARR_TRY(sys::duplicate(given));
+    static_cast<void>(given.release());
+    return sys::replace_fd(KNARR_TRY(sys::open_path("/dev/null", O_RDWR)), STDIN_FILENO);
+}
+
 Result<> Monitor::run() {
+    KNARR_TRY(take_standard_input());
     sys::SignalFd signals = KNARR_TRY(sys::SignalFd::open());
     KNARR_TRY(sys::adopt_orphans());
     KNARR_TRY(sys::set_nonblocking(streams_));

@@ -165,11 +165,10 @@ def test_a_full_disk_stops_the_log_and_loses_nothing(host, layout):
         small = ["sh", "-c", "sleep 0.5; i=0; while [ $i -lt 4000 ]; do echo line $i; i=$((i+1)); done"]
         container = host.launch(layout, *small)
         filler = host.data / "filler"
-        with filler.open("wb") as file:
+        with filler.open("wb", buffering=0) as file:
             try:
                 while True:
                     file.write(b"x" * 4096)
-                    file.flush()
             except OSError:
                 pass
         wait_until(lambda: host.state(container)["Error"] != "", "nobody says that the disk is full", 60)

@@ -34,11 +34,11 @@ def standing_by(host):
     found = []
     for pid in host.monitors():
         links = []
-        for fd in pathlib.Path("/proc", str(pid), "fd").iterdir():
-            try:
-                links.append(os.readlink(fd))
-            except OSError:
-                continue
+        try:
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                links.append(os.readlink(f"/proc/{pid}/fd/{fd}"))
+        except OSError:
+            continue  # it has ended, or is being set up: not yet one that stands by
         if not any(link.endswith("/monitor") for link in links):
             found.append(pid)
     return found
