@@ -21,7 +21,7 @@ enum class LogStream : std::uint8_t { out, err };
 std::string_view name_of(LogStream stream);
 
 /// The longest part of a line that is one entry, as containerd has it.
-inline constexpr std::size_t kMaxLogPart = 16 * 1024;
+inline constexpr std::size_t kMaxLogPart = std::size_t{16} * 1024;
 
 struct LogBatch {
     std::string text;          // entries, each with its line break
