@@ -48,7 +48,7 @@ std::string command_text(const ContainerInfo& info, bool whole) {
 
 std::string since(const std::string& moment, std::int64_t now) {
     const std::int64_t when = moment.empty() ? -1 : parse_time(moment);
-    return when < 0 || when > now ? std::string("Less than a second ago") : ago(when, now);
+    return when <= 0 || when >= now ? std::string("Less than a second ago") : ago(when, now);
 }
 
 }  // namespace

@@ -35,6 +35,10 @@ TEST(PsContainers, StatusIsInDockersWords) {
     info.started = "2023-11-14T22:13:21Z";
     info.state = ContainerState::running;
     EXPECT_EQ(status_text(info, kNow), "Up Less than a second");
+    for (const char* moment : {"2023-11-14T22:13:20.5Z", "1970-01-01T00:00:00Z", "no time"}) {
+        info.started = moment;
+        EXPECT_EQ(status_text(info, kNow), "Up Less than a second") << moment;
+    }
     info.state = ContainerState::stopped;
     info.exit_code = 137;
     info.finished = "2023-11-14T22:12:20Z";
