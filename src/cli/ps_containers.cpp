@@ -55,6 +55,7 @@ std::string since(const std::string& moment, std::int64_t now) {
 
 std::vector<std::string> short_ids(const std::vector<ContainerInfo>& all) {
     std::vector<std::string> sorted;
+    sorted.reserve(all.size());
     for (const ContainerInfo& info : all) {
         sorted.push_back(info.id);
     }
