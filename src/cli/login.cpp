@@ -54,6 +54,7 @@ Result<std::string> read_secret(const sys::Fd& terminal) {
     constexpr char kInterrupt = 3, kEnd = 4, kBackspace = 8, kDelete = 127, kKill = 21;
     sys::Fd own = KNARR_TRY(sys::duplicate(terminal));
     const auto raw = KNARR_TRY(sys::RawTerminal::enter(std::move(own)), "ask for it");
+    print_error("Password: ");  // from here on nothing is shown: it may be typed at once
     std::string line;
     std::array<char, 1> byte{};
     while (line.size() < kMaxAnswerBytes) {
@@ -111,7 +112,6 @@ Result<Answers> ask_missing(const Parsed& args, const sys::Fd& in) {
         answers.username = KNARR_TRY(read_line(in));
     }
     if (!args.has("password")) {
-        print_error("Password: ");
         auto secret = read_secret(in);
         print_error("\n");
         answers.password = KNARR_TRY(std::move(secret));

@@ -70,7 +70,7 @@ Result<> give_streams(const LockedDir& dir,
         send(monitors.standing_by, name_of(stream), fifo.read);
         end = std::move(fifo.write);
     }
-    return fault_point("run.streams");
+    return fault_point("background.streams");
 }
 
 /// The launcher: from here on it is alone with what was decided.

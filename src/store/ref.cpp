@@ -52,6 +52,7 @@ Result<> Store::put_ref(const Ref& ref) const {
                                                        {std::string(kTimeKey), ref.pulled_time}},
                                        .artifact_type = {}}},
         .annotations = {}};
+    const sys::FileLock staging = KNARR_TRY(lock_staging());  // clean_staged() removes leftovers
     return sys::replace_file(refs_, ref_name(ref.reference), spec::encode_index(index), 0600);
 }
 

@@ -97,11 +97,19 @@ Result<> Store::clean_staged() const {
     const auto files = KNARR_TRY(sys::list_dir(ingest_));
     auto dirs = KNARR_TRY(sys::list_dir(layers_));
     std::erase_if(dirs, [](const std::string& name) { return !name.starts_with(".tmp-"); });
-    if (files.empty() && dirs.empty()) {
+    auto refs = KNARR_TRY(sys::list_dir(refs_));
+    std::erase_if(refs, [](const std::string& name) { return !name.ends_with(".tmp"); });
+    if (files.empty() && dirs.empty() && refs.empty()) {
         return {};
     }
     {
         const sys::FileLock staging = KNARR_TRY(lock_staging());
+        for (const std::string& name : refs) {  // write_ref() holds this lock while it has one
+            Result<> gone = sys::unlink_at(refs_, name);
+            if (!gone && gone.error().sys_errno != ENOENT) {
+                return gone;
+            }
+        }
         for (const std::string& name : files) {
             const StagedLock lock = KNARR_TRY(try_staged_lock(ingest_, name));
             if (!lock.gone && !lock.held_by_other) {

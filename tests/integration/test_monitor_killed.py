@@ -137,7 +137,7 @@ def test_clients_may_die(host, layout):
 
 
 # Where knarr, its launcher and its monitors die when the fault is theirs; KNARR_FAULT is all of theirs.
-POINTS = ["create.made", "create.recorded", "run_image.data", "create.data", "run.streams",
+POINTS = ["create.made", "create.recorded", "run_image.data", "create.data", "background.streams",
           "create.gate", "create.child", "create.ready", "run.gate",
           "log.spooled", "log.written", "log.placed", "monitor.ended", "monitor.recorded"]
 
@@ -179,10 +179,24 @@ def test_a_failure_at_each_step_of_run_leaves_nothing(breakable, point):
     assert host.traces() == []
 
 
+def test_a_kill_while_the_log_is_rotated_loses_no_line(breakable):
+    host, lines = breakable, 1000
+    host.run("run", "-d", "-q", "--name", "ship", "--log-opt", "max-size=4k", "--log-opt", "max-file=50",
+             "localhost/box", "sh", "-c", f"i=0; while [ $i -lt {lines} ]; do echo line $i; i=$((i+1)); done; "
+             "while [ ! -e /end ]; do sleep 0.1; done", fault="log.rotate=kill")
+    wait_until(lambda: not host.monitors(), "no monitor meets the fault")  # each inherits it
+    host.good("ps")  # new ones, without it
+    both(host)
+    host.good("exec", "ship", "touch", "/end")
+    host.wait_ended("ship")
+    assert host.good("logs", "ship") == "".join(f"line {i}\n" for i in range(lines))
+    host.good("rm", "ship")
+
+
 @pytest.mark.parametrize("verb, point", [
     ("stop", "stop.begun"), ("stop", "stop.signalled"), ("stop", "stop.killed"),
     ("rm", "delete.killed"), ("rm", "delete.unit"), ("rm", "delete.cgroup"), ("rm", "delete.hooks"),
-    ("rm", "delete.data"), ("start", "create.recorded"), ("start", "run.streams"),
+    ("rm", "delete.data"), ("start", "create.recorded"), ("start", "background.streams"),
     ("start", "create.child"), ("start", "run.gate"),
 ])
 def test_a_kill_at_each_step_of_stop_rm_and_start_leaves_what_the_next_one_finishes(breakable, verb, point):

@@ -1,6 +1,7 @@
 """A pull that fails or is killed at every named point: the store stays whole, the next pull works."""
 
 import hashlib
+import pathlib
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from conftest import ROOT
 pytestmark = pytest.mark.usefixtures("needs_root")
 
 POINTS = ["pull.blob", "store.blob.commit", "layer.sync", "pull.ref"]
+MOUNT = "layer.mount"  # a layer of the driver erofs, when a container needs it
 COLLECTION = "store.collect"  # layers are hidden by then, blobs are still there
 
 
@@ -38,7 +40,7 @@ def test_no_point_is_forgotten():
     for room in ("image", "store", "layer"):
         for path in (ROOT / "src" / room).rglob("*.cpp"):
             found |= set(re.findall(r'fault_point\("([^"]+)"\)', path.read_text()))
-    assert found == {*POINTS, COLLECTION}
+    assert found == {*POINTS, COLLECTION, MOUNT}
 
 
 @pytest.mark.parametrize("how", ["", "=kill"])
@@ -82,3 +84,14 @@ def test_a_collection_that_ended_half_way_harms_nothing(host, layout, how):
     assert host.good("run", "--rm", "-q", "localhost/box", "cat", "/etc/extra") == "second layer"
     host.good("rmi", "localhost/box")
     assert blobs(host) == []
+
+
+@pytest.mark.parametrize("how", ["", "=kill"])
+def test_a_mount_that_fails_leaves_what_gc_removes(host, layout, monkeypatch, how):
+    monkeypatch.setenv("KNARR_SNAPSHOT_DRIVER", "erofs")
+    if host.run("pull", "-q", layout).returncode != 0:
+        pytest.skip("the kernel has no EROFS")
+    assert host.run("run", "--rm", layout, "true", fault=MOUNT + how).returncode != 0
+    host.good("image", "gc")
+    assert str(host.data) not in pathlib.Path("/proc/self/mounts").read_text()
+    assert host.run("run", "--rm", layout, "true").returncode == 0

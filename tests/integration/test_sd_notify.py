@@ -65,8 +65,13 @@ def test_in_the_foreground_readiness_alone_is_passed_on(host, manager):
                             "MAINPID=1\nREADY=1", "wait-signal")
     run = start(host, env, "run", "-b", bundle.directory, host.new_id())
     assert manager.hear() == "READY=1"
+    out = b""
+    while b"ready=1\n" not in out:  # the witness listens to signals from then on
+        line = run.stdout.readline()
+        assert line, out
+        out += line
     run.send_signal(signal.SIGTERM)  # knarr is the main process, and stays
-    out = run.communicate(timeout=20)[0]
+    out += run.communicate(timeout=60)[0]
     assert run.returncode == 0 and b"signal=15" in out
     assert out.count(b"=ok\n") == 2
     assert manager.has_heard() is None
