@@ -177,6 +177,7 @@ Result<> Store::remove_layer(const spec::Digest& chain_id) const {
 
 std::vector<spec::Digest> chain_ids(const std::vector<spec::Digest>& diff_ids) {
     std::vector<spec::Digest> chain;
+    chain.reserve(diff_ids.size());
     for (const spec::Digest& diff_id : diff_ids) {
         chain.push_back(chain.empty()
                             ? diff_id
