@@ -75,11 +75,15 @@ std::string container_dir(const std::string& data_root, const std::string& id) {
     return data_root + "/containers/" + id;
 }
 
-Result<bundle::OverlayRoot> planned_root(const store::Store& store,
-                                         const std::vector<spec::Digest>& chain,
-                                         const std::string& directory) {
+std::string data_root_of(const std::string& container_directory) {
+    const std::size_t end = container_directory.rfind("/containers/");
+    return end == std::string::npos ? std::string() : container_directory.substr(0, end);
+}
+
+bundle::OverlayRoot planned_root(const std::vector<std::string>& lowers,
+                                 const std::string& directory) {
     bundle::OverlayRoot root;
-    root.lowers = KNARR_TRY(layer::lower_paths(store, chain));
+    root.lowers = lowers;
     root.upper = directory + "/upper";
     root.work = directory + "/work";
     root.merged = directory + "/merged";
@@ -106,18 +110,16 @@ bundle::NameFiles name_files(const std::string& directory) {
             .resolv_conf = directory + "/resolv.conf"};
 }
 
-Result<> make_container_data(const store::Store& store,
-                             const ContainerUse& use,
+Result<> make_container_data(const ContainerUse& use,
                              const bundle::Bundle& bundle,
                              const NameTexts& texts) {
     const std::string& path = bundle.directory;
     const sys::Fd dir = KNARR_TRY(sys::make_dirs(path, 0700), "container directory");
     KNARR_TRY(write_new(dir, kUseFile, encode_use(use)), "{}", path);
-    const auto made = KNARR_TRY(
-        layer::make_root(store, use.chain, path, layer::RootAccess::read_write), "{}", path);
     const auto& planned = std::get<bundle::OverlayRoot>(bundle.rootfs);
-    if (made.lowers != planned.lowers || made.upper != planned.upper || made.work != planned.work ||
-        made.merged != planned.merged) {
+    const auto made = KNARR_TRY(
+        layer::make_root(planned.lowers, path, layer::RootAccess::read_write), "{}", path);
+    if (made.upper != planned.upper || made.work != planned.work || made.merged != planned.merged) {
         return fail(Errc::internal, "{}: the root is not where it was planned", path);
     }
     KNARR_TRY(write_new(dir, "hosts", texts.hosts), "{}", path);
@@ -137,11 +139,10 @@ Result<ContainerUse> read_use(const std::string& data_root, const std::string& i
 Result<> unmount_layers_of(const std::string& container_directory) {
     const auto text = sys::read_file(container_directory + "/" + kUseFile, limits::kMaxStateBytes);
     const auto use = text ? decode_use(*text, {}) : Result<ContainerUse>(fail(text.error()));
-    const std::size_t end = container_directory.rfind("/containers/");
-    if (!use || end == std::string::npos) {
+    const std::string data_root = data_root_of(container_directory);
+    if (!use || data_root.empty()) {
         return {};  // it says nothing of layers
     }
-    const std::string data_root = container_directory.substr(0, end);
     for (const spec::Digest& layer : use->chain) {
         if (KNARR_TRY(
                 sys::is_mount_point(fmt::format("{}/layers/{}/fs", data_root, layer.hex())))) {

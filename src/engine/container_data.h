@@ -31,11 +31,9 @@ Result<sys::FileLock> lock_containers(const std::string& data_root, sys::FileLoc
 
 std::string container_dir(const std::string& data_root, const std::string& id);
 
-/// The overlay that layer::make_root will make in `directory`, before anything is made.
-/// Errors: image_not_found for a layer that is not unpacked.
-Result<bundle::OverlayRoot> planned_root(const store::Store& store,
-                                         const std::vector<spec::Digest>& chain,
-                                         const std::string& directory);
+/// The overlay that layer::make_root will make of these in `directory`, before anything is made.
+bundle::OverlayRoot planned_root(const std::vector<std::string>& lowers,
+                                 const std::string& directory);
 
 /// The texts of the container's own name files.
 struct NameTexts {
@@ -47,13 +45,15 @@ bundle::NameFiles name_files(const std::string& directory);
 
 /// Makes the directory with all that is in it; the layers are mounted. Whatever fails, the caller
 /// removes the directory.
-Result<> make_container_data(const store::Store& store,
-                             const ContainerUse& use,
+Result<> make_container_data(const ContainerUse& use,
                              const bundle::Bundle& bundle,
                              const NameTexts& texts);
 
 /// What a container stands on. Errors: io, corrupt.
 Result<ContainerUse> read_use(const std::string& data_root, const std::string& id);
+
+/// The data root that holds a container's directory (container_dir()); empty for another place.
+std::string data_root_of(const std::string& container_directory);
 
 /// Unmounts layers that a killed process left mounted and nobody uses any more: those of the
 /// container whose directory this is, or all.

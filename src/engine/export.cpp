@@ -1,6 +1,6 @@
 #include "engine/export.h"
 
-#include <algorithm>
+#include <cerrno>
 
 #include <fcntl.h>
 
@@ -26,19 +26,18 @@ namespace {
 
 /// The layers of a container made from an image with its own on top, mounted nowhere.
 Result<sys::Fd> open_image_root(const Record& record) {
-    const std::string containers = record.data_dir.substr(0, record.data_dir.rfind('/'));
-    const std::string data_root = containers.substr(0, containers.rfind('/'));
+    const std::string data_root = data_root_of(record.data_dir);
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const sys::FileLock lock =
         KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::exclusive));
-    const std::vector<ContainerUse> uses = KNARR_TRY(images_in_use(data_root));
-    const auto use = std::ranges::find(uses, record.id, &ContainerUse::container);
-    if (use == uses.end()) {
+    auto use = read_use(data_root, record.id);
+    if (!use && use.error().sys_errno == ENOENT) {
         return fail(Errc::corrupt, "{} does not say which layers it has", record.data_dir);
     }
+    const std::vector<spec::Digest> chain = KNARR_TRY(std::move(use)).chain;
     // Until the mount is made: it keeps what it needs of them.
-    const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, use->chain));
-    const bundle::OverlayRoot own = KNARR_TRY(planned_root(store, use->chain, record.data_dir));
+    const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, chain));
+    const bundle::OverlayRoot own = planned_root(layers.lowers(), record.data_dir);
     bundle::OverlayRoot root{
         .lowers = {own.upper}, .upper = {}, .work = {}, .merged = own.merged, .discard = false};
     root.lowers.insert(root.lowers.end(), own.lowers.begin(), own.lowers.end());

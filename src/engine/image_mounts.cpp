@@ -86,7 +86,7 @@ Result<std::string> mount_new(const store::Store& store,
         // Until the mount is made: it keeps what it needs of them.
         const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, mount.chain));
         const bundle::OverlayRoot root =
-            KNARR_TRY(layer::make_root(store, mount.chain, path, layer::RootAccess::read_only));
+            KNARR_TRY(layer::make_root(layers.lowers(), path, layer::RootAccess::read_only));
         KNARR_TRY(save(dir, mount));
         KNARR_TRY(fault_point("image.mount"));
         const sys::Fd source = KNARR_TRY(make_mount(root));

@@ -164,7 +164,7 @@ Result<Prepared> prepare(const store::Store& store,
     const std::string id = make_long_id(system_clock(), system_random());
     const std::string directory = container_dir(data_root, id);
     auto layers = KNARR_TRY(layer::MountedLayers::mount(store, image.chain));
-    bundle::OverlayRoot root = KNARR_TRY(planned_root(store, image.chain, directory));
+    bundle::OverlayRoot root = planned_root(layers.lowers(), directory);
     root.discard = wish.remove;
     auto user = KNARR_TRY(find_user(root.lowers, wish, image.config));
     std::string hostname = wish.hostname;
@@ -285,7 +285,7 @@ Result<> launch_image(const Context& context,
         // Who looks for containers that need layers sees this one, or its lease.
         const sys::FileLock lock =
             KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::shared));
-        KNARR_TRY(make_container_data(store, use, bundle, prepared.texts));
+        KNARR_TRY(make_container_data(use, bundle, prepared.texts));
         KNARR_TRY(fault_point("run_image.data"));
         claims.image.reset();
         claims.names.reset();
@@ -354,7 +354,7 @@ Result<> run_again(const Context& context, const std::string& data_dir, Held hel
     const ContainerUse use = KNARR_TRY(read_use(data_root, record.id));
     bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(record.data_dir));
     const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, use.chain));
-    bundle::OverlayRoot root = KNARR_TRY(planned_root(store, use.chain, record.data_dir));
+    bundle::OverlayRoot root = planned_root(layers.lowers(), record.data_dir);
     root.discard = record.auto_remove;
     bundle.rootfs = std::move(root);
     bundle.isolation = record.isolation;

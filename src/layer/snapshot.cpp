@@ -4,7 +4,6 @@
 
 #include <fcntl.h>
 
-#include "core/limits.h"
 #include "core/text.h"
 #include "layer/stored.h"
 #include "layer/view.h"
@@ -36,17 +35,17 @@ Result<bundle::OverlayRoot> make_root(const store::Store& store,
                                       const std::vector<spec::Digest>& chain,
                                       const std::string& container_dir,
                                       RootAccess access) {
-    if (chain.empty()) {
+    return make_root(KNARR_TRY(lower_paths(store, chain)), container_dir, access);
+}
+
+Result<bundle::OverlayRoot> make_root(const std::vector<std::string>& lowers,
+                                      const std::string& container_dir,
+                                      RootAccess access) {
+    if (lowers.empty()) {
         return fail(Errc::invalid_image, "the image has no layers");
     }
-    if (chain.size() > limits::kMaxLayers) {
-        return fail(Errc::limit_exceeded,
-                    "the image has {} layers, at most {} are allowed",
-                    chain.size(),
-                    limits::kMaxLayers);
-    }
     bundle::OverlayRoot root;
-    root.lowers = KNARR_TRY(lower_paths(store, chain));
+    root.lowers = lowers;
     const sys::Fd dir = KNARR_TRY(sys::open_path(container_dir, kDirectory), "container directory");
     const auto make = [&](const std::string& name, mode_t mode) -> Result<std::string> {
         KNARR_TRY(sys::make_dir_at(dir, name, mode), "{}", printable(container_dir));

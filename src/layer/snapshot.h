@@ -20,5 +20,9 @@ Result<bundle::OverlayRoot> make_root(const store::Store& store,
                                       const std::vector<spec::Digest>& chain,
                                       const std::string& container_dir,
                                       RootAccess access);
+/// The same over lower_paths() that are known. Errors: invalid_image when there are none.
+Result<bundle::OverlayRoot> make_root(const std::vector<std::string>& lowers,
+                                      const std::string& container_dir,
+                                      RootAccess access);
 
 }  // namespace knarr::layer

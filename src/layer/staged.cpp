@@ -50,9 +50,7 @@ Result<Staged> Staged::make(const store::Store& store, const spec::Digest& chain
     Staged out;
     out.final_name_ = chain_id.hex();
     out.layers_ = KNARR_TRY(sys::duplicate(store.layers_dir()));
-    std::uint64_t salt = 0;
-    system_random().fill(std::as_writable_bytes(std::span(&salt, 1)));
-    std::string name = fmt::format(".tmp-{}-{:016x}", out.final_name_.substr(0, 16), salt);
+    std::string name = fmt::format(".tmp-{}-{}", out.final_name_.substr(0, 16), random_name());
     {
         // Nobody may look between the directory's birth and its lock: it would look abandoned.
         const sys::FileLock staging = KNARR_TRY(store.lock_staging());

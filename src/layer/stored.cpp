@@ -7,9 +7,12 @@
 #include <linux/mount.h>
 
 #include "core/fault.h"
+#include "core/limits.h"
 #include "core/text.h"
 #include "layer/driver.h"
 #include "layer/staged.h"
+#include "platform/disk.h"
+#include "platform/host_mount.h"
 #include "platform/mount.h"
 
 namespace knarr::layer {
@@ -49,10 +52,41 @@ Result<bool> is_mounted(const sys::Fd& layers, const spec::Digest& chain_id) {
 
 /// Drops a shared lock; unmounts if it was the last. With kMountLock held.
 Result<> let_go(const sys::Fd& image, const std::string& path) {
-    if (KNARR_TRY(sys::try_lock_alone(image))) {
-        KNARR_TRY(sys::detach_mount(path));
+    if (KNARR_TRY(sys::try_lock(image))) {
+        KNARR_TRY(sys::detach_if_mounted(path));
     }
     return {};
+}
+
+Result<std::vector<LayerInfo>> read_infos(const store::Store& store,
+                                          const std::vector<spec::Digest>& chain) {
+    if (chain.size() > limits::kMaxLayers) {
+        return fail(Errc::limit_exceeded,
+                    "the image has {} layers, at most {} are allowed",
+                    chain.size(),
+                    limits::kMaxLayers);
+    }
+    std::vector<LayerInfo> infos;
+    infos.reserve(chain.size());
+    for (const spec::Digest& chain_id : chain) {
+        infos.push_back(KNARR_TRY(read_layer_info(store, chain_id)));
+    }
+    return infos;
+}
+
+std::vector<std::string> lowers_of(const store::Store& store,
+                                   const std::vector<spec::Digest>& chain,
+                                   const std::vector<LayerInfo>& infos) {
+    std::vector<std::string> lowers;
+    for (std::size_t i = chain.size(); i-- > 0;) {
+        lowers.push_back(store.layer_path(chain[i]) + "/fs");
+        // overlayfs merges the roots of all its layers, opaque or not: a layer whose "/" is opaque
+        // ends the stack here.
+        if (std::ranges::find(infos[i].opaque, "") != infos[i].opaque.end()) {
+            break;
+        }
+    }
+    return lowers;
 }
 
 Result<sys::FileLock> lock_mounts(const std::string& data_root) {
@@ -80,13 +114,15 @@ Result<const sys::Fd*> LayerRoots::root(const spec::Digest& chain_id) {
 
 Result<MountedLayers> MountedLayers::mount(const store::Store& store,
                                            const std::vector<spec::Digest>& chain) {
+    const std::vector<LayerInfo> infos = KNARR_TRY(read_infos(store, chain));
     MountedLayers out;
+    out.lowers_ = lowers_of(store, chain, infos);
     out.data_root_ = store.root();
     const sys::Fd& layers = store.layers_dir();
     std::vector<const spec::Digest*> missing;
-    for (const spec::Digest& chain_id : chain) {
-        const LayerInfo info = KNARR_TRY(read_layer_info(store, chain_id));
-        if (info.driver != Driver::erofs) {
+    for (std::size_t i = 0; i < chain.size(); ++i) {
+        const spec::Digest& chain_id = chain[i];
+        if (infos[i].driver != Driver::erofs) {
             continue;
         }
         sys::Fd image = KNARR_TRY(open_file(layers, chain_id, kImageFile));
@@ -140,17 +176,7 @@ Result<> unmount_unused(const store::Store& store, const std::vector<spec::Diges
 
 Result<std::vector<std::string>> lower_paths(const store::Store& store,
                                              const std::vector<spec::Digest>& chain) {
-    std::vector<std::string> lowers;
-    for (auto layer = chain.rbegin(); layer != chain.rend(); ++layer) {
-        const LayerInfo info = KNARR_TRY(read_layer_info(store, *layer));
-        lowers.push_back(store.layer_path(*layer) + "/fs");
-        // overlayfs merges the roots of all its layers, opaque or not: a layer whose "/" is opaque
-        // ends the stack here.
-        if (std::ranges::find(info.opaque, "") != info.opaque.end()) {
-            break;
-        }
-    }
-    return lowers;
+    return lowers_of(store, chain, KNARR_TRY(read_infos(store, chain)));
 }
 
 }  // namespace knarr::layer

@@ -42,7 +42,7 @@ private:
 class MountedLayers {
 public:
     /// Sees to it that each layer of `chain` shows at its path (store.layer_path() + "/fs").
-    /// Errors: image_not_found for one that is not unpacked; unsupported.
+    /// Errors: those of lower_paths(); unsupported.
     static Result<MountedLayers> mount(const store::Store& store,
                                        const std::vector<spec::Digest>& chain);
 
@@ -52,6 +52,9 @@ public:
     MountedLayers& operator=(const MountedLayers&) = delete;
     ~MountedLayers();
 
+    /// As lower_paths() has them.
+    const std::vector<std::string>& lowers() const { return lowers_; }
+
 private:
     struct Held {
         std::string path;  // where it is mounted
@@ -59,6 +62,7 @@ private:
     };
     MountedLayers() = default;
     std::string data_root_;
+    std::vector<std::string> lowers_;
     std::vector<Held> held_;
 };
 
@@ -66,7 +70,8 @@ private:
 Result<> unmount_unused(const store::Store& store, const std::vector<spec::Digest>& layers);
 
 /// Directories for an overlay's lower layers, highest first: of those layers of `chain` (lowest
-/// first) that show. Errors: image_not_found for a layer that is not unpacked.
+/// first) that show. Errors: image_not_found for a layer that is not unpacked; limit_exceeded past
+/// kMaxLayers.
 Result<std::vector<std::string>> lower_paths(const store::Store& store,
                                              const std::vector<spec::Digest>& chain);
 

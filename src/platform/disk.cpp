@@ -39,6 +39,15 @@ Result<> rename_at(const Fd& from_dir,
     return {};
 }
 
+Result<> lock_shared(const Fd& file) {
+    while (flock(file.get(), LOCK_SH) != 0) {
+        if (errno != EINTR) {
+            return fail_errno(errno, "lock");
+        }
+    }
+    return {};
+}
+
 Result<bool> try_lock(const Fd& file) {
     if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
         return true;
@@ -148,7 +157,7 @@ Result<std::uint64_t> copy_sparse(const Fd& from, const Fd& to) {
     }
     KNARR_TRY(set_size(to, static_cast<std::uint64_t>(info.st_size)));
     std::uint64_t sum = 0;
-    std::string buffer(256 * 1024, '\0');
+    std::string buffer(std::size_t{256} * 1024, '\0');
     off_t at = 0;
     while (at < info.st_size) {
         const off_t data = lseek(from.get(), at, SEEK_DATA);

@@ -25,7 +25,10 @@ Result<> rename_at(const Fd& from_dir,
                    const std::string& from,
                    const Fd& to_dir,
                    const std::string& to);
-/// An exclusive flock on an open file, without waiting; whether it is ours now.
+/// A shared flock(2) on an open file.
+Result<> lock_shared(const Fd& file);
+/// An exclusive flock on an open file, without waiting; whether it is ours now. A shared one that
+/// we had becomes it, or is lost.
 Result<bool> try_lock(const Fd& file);
 uid_t effective_uid();
 /// May we, as the effective user, write to this file or directory?

@@ -29,4 +29,11 @@ Result<> unmount_path(const std::string& path, UnmountWay way) {
     return {};
 }
 
+Result<> detach_if_mounted(const std::string& path) {
+    Result<> gone = unmount_path(path, UnmountWay::detach);
+    const bool nothing =
+        !gone && (gone.error().sys_errno == EINVAL || gone.error().sys_errno == ENOENT);
+    return nothing ? Result<>{} : gone;
+}
+
 }  // namespace knarr::sys

@@ -17,5 +17,7 @@ enum class UnmountWay : std::uint8_t {
 };
 /// umount2(2), never through a link at the end. Errors: sys_errno EBUSY.
 Result<> unmount_path(const std::string& path, UnmountWay way);
+/// Detaches what is mounted on `path`; nothing there is no error.
+Result<> detach_if_mounted(const std::string& path);
 
 }  // namespace knarr::sys

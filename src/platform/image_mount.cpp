@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <linux/loop.h>
 #include <linux/magic.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/statfs.h>
@@ -99,35 +98,6 @@ bool is_erofs(const Fd& dir) {
     constexpr auto kErofsMagic = 0xE0F5E1E2U;
     struct statfs out{};
     return fstatfs(dir.get(), &out) == 0 && static_cast<std::uint32_t>(out.f_type) == kErofsMagic;
-}
-
-Result<bool> detach_mount(const std::string& path) {
-    if (umount2(path.c_str(), MNT_DETACH | UMOUNT_NOFOLLOW) == 0) {
-        return true;
-    }
-    if (errno == EINVAL || errno == ENOENT) {
-        return false;
-    }
-    return fail_errno(errno, "unmount {}", printable(path));
-}
-
-Result<> lock_shared(const Fd& file) {
-    while (flock(file.get(), LOCK_SH) != 0) {
-        if (errno != EINTR) {
-            return fail_errno(errno, "lock");
-        }
-    }
-    return {};
-}
-
-Result<bool> try_lock_alone(const Fd& file) {
-    if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
-        return true;
-    }
-    if (errno == EWOULDBLOCK) {
-        return false;
-    }
-    return fail_errno(errno, "lock");
 }
 
 }  // namespace knarr::sys

@@ -23,13 +23,4 @@ Result<Fd> mount_erofs(const Fd& image, const Fd& data, ImageBacking backing);
 /// Whether `dir` lies on an EROFS.
 bool is_erofs(const Fd& dir);
 
-/// umount2(2) with MNT_DETACH of what is mounted on `path`, never through a link at its end.
-/// Whether something was.
-Result<bool> detach_mount(const std::string& path);
-
-/// flock(2) on an open file.
-Result<> lock_shared(const Fd& file);
-/// Makes a shared lock exclusive, if nobody else has one; whether it is. Not ours any more if not.
-Result<bool> try_lock_alone(const Fd& file);
-
 }  // namespace knarr::sys

@@ -82,6 +82,16 @@ Result<Reach> Store::reach(const Ref& ref) const {
     return reach;
 }
 
+/// What a killed put_ref() has written of a reference.
+Result<> Store::remove_unwritten_refs() const {
+    for (const std::string& name : KNARR_TRY(sys::list_dir(refs_))) {
+        if (name.ends_with(".tmp")) {
+            KNARR_TRY(sys::unlink_at(refs_, name));
+        }
+    }
+    return {};
+}
+
 Result<Collected> Store::collect(const std::set<spec::Digest>& layers_in_use) const {
     std::vector<Doomed> doomed;
     Collected out;
@@ -89,6 +99,7 @@ Result<Collected> Store::collect(const std::set<spec::Digest>& layers_in_use) co
         // Nobody takes a lease from here on; who has one is seen. Leases first: see lease.h.
         const sys::FileLock lock = KNARR_TRY(
             sys::FileLock::acquire(dir_, std::string(kStoreLock), sys::FileLock::Kind::exclusive));
+        KNARR_TRY(remove_unwritten_refs(), "collect");
         const std::set<spec::Digest> held = KNARR_TRY(leased(), "collect");
         Reach kept{.layers = layers_in_use};
         for (const Ref& ref : KNARR_TRY(list_refs(), "collect")) {

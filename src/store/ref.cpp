@@ -52,7 +52,9 @@ Result<> Store::put_ref(const Ref& ref) const {
                                                        {std::string(kTimeKey), ref.pulled_time}},
                                        .artifact_type = {}}},
         .annotations = {}};
-    const sys::FileLock staging = KNARR_TRY(lock_staging());  // clean_staged() removes leftovers
+    // No collector takes the file that is about to become the reference for a leftover.
+    const sys::FileLock lock = KNARR_TRY(
+        sys::FileLock::acquire(dir_, std::string(kStoreLock), sys::FileLock::Kind::shared));
     return sys::replace_file(refs_, ref_name(ref.reference), spec::encode_index(index), 0600);
 }
 

@@ -10,7 +10,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "platform/disk.h"
-#include "platform/image_mount.h"
+#include "platform/host_mount.h"
 
 namespace knarr::store {
 
@@ -97,19 +97,11 @@ Result<> Store::clean_staged() const {
     const auto files = KNARR_TRY(sys::list_dir(ingest_));
     auto dirs = KNARR_TRY(sys::list_dir(layers_));
     std::erase_if(dirs, [](const std::string& name) { return !name.starts_with(".tmp-"); });
-    auto refs = KNARR_TRY(sys::list_dir(refs_));
-    std::erase_if(refs, [](const std::string& name) { return !name.ends_with(".tmp"); });
-    if (files.empty() && dirs.empty() && refs.empty()) {
+    if (files.empty() && dirs.empty()) {
         return {};
     }
     {
         const sys::FileLock staging = KNARR_TRY(lock_staging());
-        for (const std::string& name : refs) {  // write_ref() holds this lock while it has one
-            Result<> gone = sys::unlink_at(refs_, name);
-            if (!gone && gone.error().sys_errno != ENOENT) {
-                return gone;
-            }
-        }
         for (const std::string& name : files) {
             const StagedLock lock = KNARR_TRY(try_staged_lock(ingest_, name));
             if (!lock.gone && !lock.held_by_other) {
@@ -152,14 +144,12 @@ Result<std::vector<spec::Digest>> Store::list_layers() const {
 
 Result<std::optional<Store::Doomed>> Store::doom_layer(const spec::Digest& chain_id) const {
     const std::string name(chain_id.hex());
-    std::uint64_t salt = 0;
-    system_random().fill(std::as_writable_bytes(std::span(&salt, 1)));
-    const std::string doomed = fmt::format(".tmp-{}-gone-{:016x}", name.substr(0, 16), salt);
+    const std::string doomed = fmt::format(".tmp-{}-gone-{}", name.substr(0, 16), random_name());
     // Renamed first: nobody may find half a layer, and the next process finishes the job if we die.
     const sys::FileLock staging = KNARR_TRY(lock_staging());
     // An image that is mounted there can be, by what a kill left behind; nobody uses it: see
     // layer/stored.h.
-    KNARR_TRY(sys::detach_mount(layer_path(chain_id) + "/fs"), "remove layer {}", name);
+    KNARR_TRY(sys::detach_if_mounted(layer_path(chain_id) + "/fs"), "remove layer {}", name);
     Result<> renamed = sys::rename_at(layers_, name, layers_, doomed);
     if (!renamed && renamed.error().sys_errno == ENOENT) {
         return std::optional<Doomed>();

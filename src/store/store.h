@@ -174,6 +174,7 @@ private:
     Result<std::set<spec::Digest>> leased() const;
     Result<std::optional<Doomed>> doom_layer(const spec::Digest& chain_id) const;
     Result<> clean_staged() const;
+    Result<> remove_unwritten_refs() const;  // with kStoreLock held exclusively
     Result<> mark(const spec::Digest& top, Reach& reach) const;
     Result<> mark_document(const spec::Digest& digest,
                            Reach& reach,
