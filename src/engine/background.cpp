@@ -110,8 +110,10 @@ Result<> become_watching(const Context& context,
 }
 
 /// The monitor that stands by, until it is knarr-monitor: makes the one that watches.
-Result<> become_monitors(const Context& context, NewContainer wanted, const sys::Fd& report) {
-    const sys::Fd program = KNARR_TRY(sys::open_own_program(kMonitorProgram));
+Result<> become_monitors(const Context& context,
+                         NewContainer wanted,
+                         const sys::Fd& program,
+                         const sys::Fd& report) {
     sys::new_session();
     KNARR_TRY(sys::adopt_orphans());
     sys::SocketPair streams = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::never_blocks));
@@ -136,13 +138,14 @@ Result<> become_monitors(const Context& context, NewContainer wanted, const sys:
 }  // namespace
 
 Result<> run_in_background(const Context& context, NewContainer wanted) {
-    KNARR_TRY(sys::open_own_program(kMonitorProgram));  // before anything is made
+    // Before anything is made.
+    const sys::Fd program = KNARR_TRY(sys::open_own_program(kMonitorProgram));
     sys::SocketPair report = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::blocks));
     const std::string what = "container " + wanted.id.text();
     const sys::Clone monitor = KNARR_TRY(sys::clone_process(0));
     if (monitor.in_child()) {
         report.ours.reset();
-        const Result<> failed = become_monitors(context, std::move(wanted), report.theirs);
+        const Result<> failed = become_monitors(context, std::move(wanted), program, report.theirs);
         static_cast<void>(
             runtime::send_error(report.theirs, runtime::Message::failed, failed.error()));
         _exit(1);

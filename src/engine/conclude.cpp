@@ -5,6 +5,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 #include "engine/destroy.h"
+#include "engine/ending.h"
 #include "engine/live.h"
 #include "platform/cgroup.h"
 #include "platform/cgroup_files.h"
@@ -62,11 +63,7 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
         return destroy(context, std::move(*dir), record);
     }
     record.name = now->name;  // it may have been renamed meanwhile
-    if (record.life) {
-        record.life->finished = format_time(system_clock().wall());
-        record.life->oom_killed =
-            record.cgroup && sys::memory_kills(sys::CgroupFiles(*record.cgroup)) > 0;
-    }
+    note_end(record, code, format_time(system_clock().wall()));
     if (record.cgroup) {
         // What stays of a stopped container is its record and its files; `delete` need not come.
         // With --keep it will, and until then the cgroup's counters can be read, as with runc.
@@ -83,7 +80,6 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
         }
     }
     record.status = ContainerState::stopped;
-    record.exit_code = code;
     return save_record(*dir, record);
 }
 

@@ -21,6 +21,15 @@ Result<std::optional<Held>> hold_if_there(const Context& context, const Containe
 
 }  // namespace
 
+void note_end(Record& record, std::optional<int> code, const std::string& finished) {
+    record.exit_code = code;
+    if (record.life) {
+        record.life->finished = finished;
+        record.life->oom_killed =
+            record.cgroup && sys::memory_kills(sys::CgroupFiles(*record.cgroup)) > 0;
+    }
+}
+
 Result<bool> conclude_run(const Context& context,
                           const RunOf& run,
                           std::optional<int> code,
@@ -35,12 +44,7 @@ Result<bool> conclude_run(const Context& context,
         KNARR_TRY(destroy(context, std::move(held->dir), record));
         return true;
     }
-    record.exit_code = code;
-    if (record.life) {
-        record.life->finished = finished;
-        record.life->oom_killed =
-            record.cgroup && sys::memory_kills(sys::CgroupFiles(*record.cgroup)) > 0;
-    }
+    note_end(record, code, finished);
     KNARR_TRY(end_run(context, held->dir, record));
     KNARR_TRY(fault_point("monitor.recorded"));
     return true;

@@ -16,6 +16,9 @@ struct RunOf {
     std::uint64_t start_ticks = 0;
 };
 
+/// Notes in a record how its run ended, while its cgroup still is.
+void note_end(Record& record, std::optional<int> code, const std::string& finished);
+
 /// Records how that run ended and removes its cgroup, or all of the container where it was to be
 /// removed. False: somebody has removed it or begun another run.
 /// Errors: wrong_state while somebody else works on the container.

@@ -119,8 +119,8 @@ void write_mounts(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
 Result<std::string> inspect_container(const Context& context,
                                       const std::string& data_root,
                                       const ContainerId& id) {
-    const ContainerInfo info = KNARR_TRY(query_container(context, id));
     const Seen seen = KNARR_TRY(look_at(context, id));
+    const ContainerInfo info = describe_watched(context, id, seen);
     const Record& record = seen.record;
     spec::RuntimeConfig config;
     if (Result<bundle::Bundle> bundle = bundle::read_bundle(record.bundle, record.config_file)) {

@@ -158,14 +158,20 @@ Result<> kill_container(const Context& context,
     return {};
 }
 
-Result<ContainerInfo> query_container(const Context& context, const ContainerId& id) {
-    const Seen seen = KNARR_TRY(look_at(context, id));
-    ensure_watched(context, seen.record);
+ContainerInfo describe_watched(const Context& context, const ContainerId& id, const Seen& seen) {
     ContainerInfo info = describe(seen.record, seen.live);
-    if (const auto dir = context.root.open_dir(id); dir && seen.record.life) {
+    if (!seen.record.life) {
+        return info;
+    }
+    ensure_watched(context, seen.record);
+    if (const auto dir = context.root.open_dir(id)) {
         info.trouble = sys::read_file_at(*dir, kTroubleFile, limits::kMaxStateBytes).value_or("");
     }
     return info;
+}
+
+Result<ContainerInfo> query_container(const Context& context, const ContainerId& id) {
+    return describe_watched(context, id, KNARR_TRY(look_at(context, id)));
 }
 
 Result<std::vector<ContainerInfo>> list_containers(const Context& context) {

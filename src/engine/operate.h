@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/live.h"
 #include "knarr/container.h"
 
 namespace knarr::engine {
@@ -19,6 +20,9 @@ Result<> kill_container(const Context& context,
                         const ContainerId& id,
                         int signal,
                         KillTarget target);
+/// What is told of a container that was looked at; where it should have a monitor and has none, it
+/// gets one.
+ContainerInfo describe_watched(const Context& context, const ContainerId& id, const Seen& seen);
 /// Errors: see Engine::state.
 Result<ContainerInfo> query_container(const Context& context, const ContainerId& id);
 Result<std::vector<ContainerInfo>> list_containers(const Context& context);
