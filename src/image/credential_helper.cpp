@@ -71,21 +71,14 @@ Result<std::optional<Credentials>> ask_helper(const std::string& name, const std
     if (!answer.found) {
         return std::optional<Credentials>();
     }
-    spec::RegistryAuth login =
-        KNARR_TRY(spec::decode_helper_login(answer.output), "{}", program_name(name));
-    return std::optional(Credentials{.username = std::move(login.username),
-                                     .password = std::move(login.password),
-                                     .identity_token = std::move(login.identity_token)});
+    return std::optional(
+        KNARR_TRY(spec::decode_helper_login(answer.output), "{}", program_name(name)));
 }
 
 Result<> store_in_helper(const std::string& name,
                          const std::string& server,
                          const Credentials& login) {
-    const std::string input = spec::encode_helper_login(server,
-                                                        {.username = login.username,
-                                                         .password = login.password,
-                                                         .identity_token = login.identity_token});
-    KNARR_TRY(run_helper(name, "store", input));
+    KNARR_TRY(run_helper(name, "store", spec::encode_helper_login(server, login)));
     return {};
 }
 

@@ -41,15 +41,12 @@ std::vector<std::string> login_keys(const Reference& reference) {
 
 namespace {
 
-Credentials take_entry(spec::RegistryAuth entry) {
-    Credentials found{.username = std::move(entry.username),
-                      .password = std::move(entry.password),
-                      .identity_token = std::move(entry.identity_token)};
-    if (found.username == kTokenUser && found.identity_token.empty()) {
-        found.identity_token = std::exchange(found.password, {});
-        found.username.clear();
+Credentials take_entry(Credentials entry) {
+    if (entry.username == kTokenUser && entry.identity_token.empty()) {
+        entry.identity_token = std::exchange(entry.password, {});
+        entry.username.clear();
     }
-    return found;
+    return entry;
 }
 
 }  // namespace

@@ -8,16 +8,14 @@
 
 #include "image/reference.h"
 #include "knarr/result.h"
+#include "spec/registry.h"
 
 namespace knarr::image {
 
 inline constexpr std::size_t kMaxAuthFileBytes = std::size_t{1024} * 1024;
 
 /// Empty: an anonymous pull.
-struct Credentials {
-    std::string username, password;
-    std::string identity_token;  ///< OAuth2 refresh token, instead of a password
-};
+using Credentials = spec::RegistryAuth;
 
 /// The files to look into, first match wins: `auth_file` alone when it is given, else
 /// $REGISTRY_AUTH_FILE alone when it is set, else $XDG_RUNTIME_DIR/containers/auth.json (or

@@ -101,20 +101,18 @@ Result<> write_file(OpenFile& file, std::string text) {
     return sys::replace_file(file.dir, file.name, file.text, 0600);
 }
 
-Result<std::string> keep(const Reference& place, const LoginRequest& request) {
+Result<std::string> keep(const Reference& place,
+                         const LoginRequest& request,
+                         const Credentials& login) {
     const std::string path = login_file(request.options.auth_file);
     std::optional<OpenFile> opened = KNARR_TRY(open_file(path, true));
     OpenFile& file = *opened;
-    const Credentials login{
-        .username = request.username, .password = request.password, .identity_token = {}};
     if (const std::string helper = helper_of(file.logins, place); !helper.empty()) {
         KNARR_TRY(store_in_helper(helper, server_of(place), login));
         return "docker-credential-" + helper;
     }
-    const spec::RegistryAuth entry{
-        .username = login.username, .password = login.password, .identity_token = {}};
     std::string text = KNARR_TRY(
-        spec::edit_credentials(file.text, key_of(place, file.path, request.registry), &entry),
+        spec::edit_credentials(file.text, key_of(place, file.path, request.registry), &login),
         "{}",
         file.path);
     KNARR_TRY(write_file(file, std::move(text)));
@@ -129,7 +127,7 @@ std::string login_file(std::string_view auth_file) {
 
 Result<LoginReport> log_in(const LoginRequest& request) {
     const Reference place = KNARR_TRY(login_place(request.registry));
-    const std::string registry = place.domain();
+    const std::string& registry = place.domain();
     // A colon would end the name early, wherever the login is sent as Basic.
     if (request.username.empty() || request.username.find(':') != std::string::npos ||
         (request.username + request.password).find_first_of(std::string_view("\r\n\0", 3)) !=
@@ -142,7 +140,7 @@ Result<LoginReport> log_in(const LoginRequest& request) {
         .username = request.username, .password = request.password, .identity_token = {}};
     KNARR_TRY(
         ask_whether_good(place, login, request.options, request.notice), "login to {}", registry);
-    const std::string kept = KNARR_TRY(keep(place, request), "login to {}", registry);
+    const std::string kept = KNARR_TRY(keep(place, request, login), "login to {}", registry);
     return LoginReport{.registry = registry, .place = kept};
 }
 

@@ -97,6 +97,14 @@ public:
         rest_.remove_prefix(length);
         return value;
     }
+    /// What a request is called by its answers.
+    std::uint32_t request_id() {
+        const std::uint32_t id = number32("id");
+        if (id == 0) {
+            refuse("id");
+        }
+        return id;
+    }
     void refuse(std::string_view field) {
         if (bad_.empty()) {
             bad_ = field;
@@ -242,15 +250,12 @@ Result<Request> decode_session(Reader reader) {
 
 Result<Request> decode_fetch(Reader reader) {
     Fetch m;
-    m.id = reader.number32("id");
+    m.id = reader.request_id();
     m.kind = static_cast<FetchKind>(reader.number(1, "kind", 5));
     m.target = reader.text("target", kMaxTextBytes);
     m.max_bytes = reader.number(8, "max_bytes", INT64_MAX);
     m.size = reader.number(8, "size", INT64_MAX);
     m.offset = reader.number(8, "offset", m.size);
-    if (m.id == 0) {
-        reader.refuse("id");
-    }
     return reader.finish<Request>("fetch", std::move(m));
 }
 
@@ -263,25 +268,19 @@ Result<Request> decode_trust(Reader reader) {
 
 Result<Request> decode_push(Reader reader) {
     Push m;
-    m.id = reader.number32("id");
+    m.id = reader.request_id();
     m.kind = static_cast<FetchKind>(reader.number(1, "kind", 1));
     m.target = reader.text("target", kMaxTextBytes);
     m.media_type = reader.text("media type", kMaxNameBytes);
     m.size = reader.number(8, "size", INT64_MAX);
     m.mount_from = reader.text("mount_from", kMaxNameBytes);
-    if (m.id == 0) {
-        reader.refuse("id");
-    }
     return reader.finish<Request>("push", std::move(m));
 }
 
 Result<Request> decode_remove(Reader reader) {
     Remove m;
-    m.id = reader.number32("id");
+    m.id = reader.request_id();
     m.target = reader.text("target", kMaxTextBytes);
-    if (m.id == 0) {
-        reader.refuse("id");
-    }
     return reader.finish<Request>("remove", std::move(m));
 }
 
@@ -372,13 +371,13 @@ Result<Event> decode_event(std::string_view packet) {
             m.id = reader.number32("id");
             m.bytes = reader.number(8, "bytes", INT64_MAX);
             m.how = static_cast<Outcome>(reader.number(1, "how", 2));
-            return reader.finish<Event>("done", std::move(m));
+            return reader.finish<Event>("done", m);
         }
         case Type::sent: {
             Sent m;
             m.id = reader.number32("id");
             m.bytes = reader.number(8, "bytes", INT64_MAX);
-            return reader.finish<Event>("sent", std::move(m));
+            return reader.finish<Event>("sent", m);
         }
         case Type::failed:
             return decode_failed(reader);
