@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "layer/testing_deflate.h"
+
 namespace knarr::layer {
 namespace {
 
@@ -37,25 +39,6 @@ std::string packed(const std::string& text, int level, int strategy = Z_DEFAULT_
     out.resize(out.size() - state.avail_out);
     deflateEnd(&state);
     return out;
-}
-
-/// What zlib makes of raw deflate data; nothing when it refuses it.
-std::optional<std::string> by_zlib(std::string_view bytes) {
-    z_stream state{};
-    EXPECT_EQ(inflateInit2(&state, -15), Z_OK);
-    std::string out;
-    std::string buffer(1 << 16, '\0');
-    state.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
-    state.avail_in = static_cast<uInt>(bytes.size());
-    int code = Z_OK;
-    while (code == Z_OK) {
-        state.next_out = reinterpret_cast<Bytef*>(buffer.data());
-        state.avail_out = static_cast<uInt>(buffer.size());
-        code = inflate(&state, Z_NO_FLUSH);
-        out.append(buffer, 0, buffer.size() - state.avail_out);
-    }
-    inflateEnd(&state);
-    return code == Z_STREAM_END ? std::optional(std::move(out)) : std::nullopt;
 }
 
 std::optional<std::string> by_us(std::string_view bytes, std::size_t piece) {
@@ -138,7 +121,7 @@ TEST(Deflate, AgreesWithZlibOnWhatIsDamaged) {
                 bytes[at] = static_cast<char>(bytes[at] ^ (1U << random() % 8));
             }
             const auto ours = by_us(bytes, 1 + random() % 5000);
-            ASSERT_TRUE(ours == by_zlib(bytes)) << i;
+            ASSERT_TRUE(ours == inflate_by_zlib(bytes)) << i;
             refused += ours ? 0 : 1;
         }
     }

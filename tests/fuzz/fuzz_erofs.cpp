@@ -12,24 +12,9 @@
 #include "layer/apply.h"
 #include "layer/erofs_tree.h"
 #include "layer/tar_file.h"
+#include "layer_input.h"
 
 namespace {
-
-/// The input with right checksums, without which no mutation gets past a header.
-std::string with_checksums(std::string bytes) {
-    for (std::size_t at = 0; at + 512 <= bytes.size(); at += 512) {
-        if (bytes.compare(at + 257, 5, "ustar") != 0) {
-            continue;
-        }
-        bytes.replace(at + 148, 8, "        ");
-        unsigned sum = 0;
-        for (std::size_t i = 0; i < 512; ++i) {
-            sum += static_cast<unsigned char>(bytes[at + i]);
-        }
-        bytes.replace(at + 148, 7, fmt::format("{:06o}", sum) + '\0');
-    }
-    return bytes;
-}
 
 knarr::sys::Fd memory_file() {
     return knarr::sys::Fd(memfd_create("fuzz", MFD_CLOEXEC));
@@ -41,7 +26,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     namespace erofs = knarr::erofs;
     namespace layer = knarr::layer;
     namespace sys = knarr::sys;
-    const std::string bytes = with_checksums({reinterpret_cast<const char*>(data), size});
+    const std::string bytes =
+        knarr::fuzz::with_checksums({reinterpret_cast<const char*>(data), size});
     const sys::Fd tar_file = memory_file(), image_file = memory_file();
     if (!sys::write_all(tar_file, bytes)) {
         return 0;

@@ -8,40 +8,9 @@
 #include "core/limits.h"
 #include "layer/path.h"
 #include "layer/tar.h"
+#include "layer_input.h"
 
 namespace {
-
-/// Hands the input out in pieces of uneven size, as a decompressor would.
-class Pieces : public knarr::layer::ByteSource {
-public:
-    explicit Pieces(std::string_view bytes) : left_(bytes) {}
-    knarr::Result<std::string_view> next() override {
-        size_ = size_ * 7 % 1021 + 1;
-        const std::string_view piece = left_.substr(0, size_);
-        left_.remove_prefix(piece.size());
-        return piece;
-    }
-
-private:
-    std::string_view left_;
-    std::size_t size_ = 300;
-};
-
-/// The input with right checksums, without which no mutation gets past a header.
-std::string with_checksums(std::string bytes) {
-    for (std::size_t at = 0; at + 512 <= bytes.size(); at += 512) {
-        if (bytes.compare(at + 257, 5, "ustar") != 0) {
-            continue;
-        }
-        bytes.replace(at + 148, 8, "        ");
-        unsigned sum = 0;
-        for (std::size_t i = 0; i < 512; ++i) {
-            sum += static_cast<unsigned char>(bytes[at + i]);
-        }
-        bytes.replace(at + 148, 7, fmt::format("{:06o}", sum) + '\0');
-    }
-    return bytes;
-}
 
 void check(bool holds) {
     if (!holds) {
@@ -52,8 +21,9 @@ void check(bool holds) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-    const std::string bytes = with_checksums({reinterpret_cast<const char*>(data), size});
-    Pieces source(bytes);
+    const std::string bytes =
+        knarr::fuzz::with_checksums({reinterpret_cast<const char*>(data), size});
+    knarr::fuzz::Pieces source(bytes);
     knarr::layer::TarReader tar(source);
     while (true) {
         const auto entry = tar.next();

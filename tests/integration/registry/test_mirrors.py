@@ -39,6 +39,18 @@ def hosts(knarr, scratch):
     return write
 
 
+def with_mirror(registry, mirror):
+    """registries.conf in which `registry` stands behind the name, and `mirror` before it."""
+    return f"""[[registry]]
+prefix = "registry.invalid"
+location = "{registry.host}"
+insecure = true
+[[registry.mirror]]
+location = "{mirror.host}"
+insecure = true
+"""
+
+
 def references(knarr):
     return [name for image in json.loads(knarr.good("images", "--json"))
             for name in image["References"]]
@@ -92,14 +104,7 @@ def test_what_a_mirror_lacks_comes_from_the_registry(knarr, registry, mirror, co
     registry.add(SMALL)
     mirror.add(SMALL)
     del mirror.blobs[SMALL.layers[1]["digest"]]
-    conf(f"""[[registry]]
-prefix = "registry.invalid"
-location = "{registry.host}"
-insecure = true
-[[registry.mirror]]
-location = "{mirror.host}"
-insecure = true
-""")
+    conf(with_mirror(registry, mirror))
     done = knarr.run("pull", NAME)
     assert done.returncode == 0 and f"asking {registry.host.split(':')[0]}" in done.stderr, done.stderr
     assert len(registry.asked("/blobs/")) == 1 and not registry.asked("/manifests/")
@@ -114,14 +119,7 @@ def test_a_mirror_in_trouble_is_left_for_the_registry(knarr, registry, mirror, c
         mirror.on("/v2/", lambda handler: handler.cut(), forever=True)
     else:
         mirror.on("/v2/", hostile.status(int(trouble)), forever=True)
-    conf(f"""[[registry]]
-prefix = "registry.invalid"
-location = "{registry.host}"
-insecure = true
-[[registry.mirror]]
-location = "{mirror.host}"
-insecure = true
-""")
+    conf(with_mirror(registry, mirror))
     knarr.good("pull", "--quiet", NAME)
     if trouble == "gone":
         mirror.server.server_close()
@@ -133,14 +131,7 @@ def test_a_blob_that_breaks_off_at_a_mirror_goes_on_at_the_registry(knarr, regis
     registry.add(image)
     mirror.add(image)
     mirror.on(layer, *[hostile.half(image.blobs[layer])] * 1, hostile.status(404), forever=False)
-    conf(f"""[[registry]]
-prefix = "registry.invalid"
-location = "{registry.host}"
-insecure = true
-[[registry.mirror]]
-location = "{mirror.host}"
-insecure = true
-""")
+    conf(with_mirror(registry, mirror))
     knarr.good("pull", "--quiet", NAME)
     (request,) = registry.asked(layer)
     assert request[2]["Range"] == f"bytes={len(image.blobs[layer]) // 2}-"
@@ -151,15 +142,7 @@ insecure = true
 def test_mirrors_for_some_references_only(knarr, registry, mirror, conf, use, by_tag, by_digest):
     for one in (registry, mirror):
         one.add(SMALL)
-    conf(f"""[[registry]]
-prefix = "registry.invalid"
-location = "{registry.host}"
-insecure = true
-[[registry.mirror]]
-location = "{mirror.host}"
-insecure = true
-pull-from-mirror = "{use}"
-""")
+    conf(with_mirror(registry, mirror) + f'pull-from-mirror = "{use}"\n')
     knarr.good("pull", "--quiet", NAME)
     assert bool(mirror.requests) == bool(by_tag)
     mirror.requests.clear()
@@ -176,14 +159,7 @@ def test_a_mirror_gets_its_own_login_and_no_other(knarr, registry, mirror, conf)
     for one, user, password in ((registry, "me", "mine"), (mirror, "you", "yours")):
         knarr.good("login", "--plain-http", "-u", user, "--password-stdin", one.host, input=password)
     del mirror.blobs[SMALL.layers[0]["digest"]]
-    conf(f"""[[registry]]
-prefix = "registry.invalid"
-location = "{registry.host}"
-insecure = true
-[[registry.mirror]]
-location = "{mirror.host}"
-insecure = true
-""")
+    conf(with_mirror(registry, mirror))
     mirror.requests.clear()
     knarr.good("pull", "--quiet", NAME)
     sent = {request[2].get("Authorization") for request in mirror.requests}
@@ -192,14 +168,7 @@ insecure = true
 
 def test_pushes_go_past_the_mirrors(knarr, registry, mirror, conf):
     registry.add(SMALL)
-    conf(f"""[[registry]]
-prefix = "registry.invalid"
-location = "{registry.host}"
-insecure = true
-[[registry.mirror]]
-location = "{mirror.host}"
-insecure = true
-""")
+    conf(with_mirror(registry, mirror))
     knarr.good("pull", "--quiet", NAME)
     mirror.requests.clear()
     knarr.good("push", NAME, "registry.invalid/a/b:2")
