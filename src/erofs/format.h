@@ -26,7 +26,7 @@ inline constexpr std::uint16_t kChunkIndexes = 0x20;  // chunk format: entries o
 inline constexpr std::size_t kChunkIndexBytes = 8;
 inline constexpr unsigned kMaxChunkOrder = 31;  // log2 of blocks in a chunk
 inline constexpr std::size_t kXattrHeaderBytes = 12;
-inline constexpr std::size_t kMaxXattrArea = kXattrHeaderBytes + 4 * (0xFFFF - 1);
+inline constexpr std::size_t kMaxXattrArea = kXattrHeaderBytes + std::size_t{4} * (0xFFFF - 1);
 inline constexpr std::size_t kDirentBytes = 12;
 
 /// CRC-32C without the final inversion, as the superblock has it.

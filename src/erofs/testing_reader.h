@@ -190,7 +190,10 @@ private:
                 }
                 const auto type = static_cast<unsigned>(number(entry + 10, 1));
                 links += type == 2 ? 1 : 0;
-                member(path.empty() ? name : path + "/" + name, child, type, nid);
+                member(path.empty() ? name : std::string(path).append("/").append(name),
+                       child,
+                       type,
+                       nid);
             }
         }
         if (!dot || !dots || files[path].links != links) {
