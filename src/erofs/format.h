@@ -2,9 +2,12 @@
 // Numbers of the on-disk format that the writer and the tests' reader share.
 // Source: kernel fs/erofs/erofs_fs.h.
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
+
+#include "erofs/image.h"
 
 namespace knarr::erofs {
 
@@ -38,6 +41,41 @@ inline std::uint32_t crc32c(std::uint32_t crc, std::string_view bytes) {
         }
     }
     return crc;
+}
+
+/// Little-endian fields of a record of fixed size.
+template <std::size_t N>
+class Record {
+public:
+    void put(std::size_t at, std::uint64_t value, std::size_t bytes) {
+        for (std::size_t i = 0; i < bytes; ++i) {
+            data_[at + i] = static_cast<char>((value >> (8 * i)) & 0xFFU);
+        }
+    }
+    std::string_view bytes() const { return {data_.data(), N}; }
+
+private:
+    std::array<char, N> data_{};
+};
+
+/// The block with the superblock and the table of devices, as encode() writes it and check() wants
+/// it. The root is the first inode.
+inline Record<kBlockBytes> superblock(std::uint64_t inodes,
+                                      std::uint64_t blocks,
+                                      std::uint64_t device_blocks) {
+    Record<kBlockBytes> head;  // as far as the checksum goes: to the end of the block
+    head.put(0, kMagic, 4);
+    head.put(8, kCompatChecksum | kCompatMtime, 4);
+    head.put(12, kBlockBits, 1);
+    head.put(14, kFirstInode / kInodeUnit, 2);
+    head.put(16, inodes, 8);
+    head.put(36, blocks, 4);
+    head.put(80, kIncompatChunkedFile | kIncompatDeviceTable, 4);
+    head.put(86, 1, 2);  // one more device
+    head.put(88, kDeviceSlot, 2);
+    head.put(kSuperBytes + 64, device_blocks, 4);
+    head.put(4, crc32c(~0U, head.bytes()), 4);
+    return head;
 }
 
 }  // namespace knarr::erofs

@@ -7,7 +7,6 @@
 #include "erofs/image.h"
 
 #include <array>
-#include <cstring>
 
 #include <sys/stat.h>
 
@@ -26,21 +25,6 @@ constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) {
 constexpr std::uint64_t blocks_of(std::uint64_t bytes) {
     return round_up(bytes, kBlockBytes) / kBlockBytes;
 }
-
-/// Little-endian fields of a record of fixed size.
-template <std::size_t N>
-class Record {
-public:
-    void put(std::size_t at, std::uint64_t value, std::size_t bytes) {
-        for (std::size_t i = 0; i < bytes; ++i) {
-            data_[at + i] = static_cast<char>((value >> (8 * i)) & 0xFFU);
-        }
-    }
-    std::string_view bytes() const { return {data_.data(), N}; }
-
-private:
-    std::array<char, N> data_{};
-};
 
 bool is_dir(const Inode& inode) {
     return S_ISDIR(inode.mode);
@@ -164,6 +148,9 @@ public:
             return fail(Errc::internal, "a tree without a root");
         }
         KNARR_TRY(reach());
+        if (order_.size() > kMaxInodes) {
+            return fail(Errc::limit_exceeded, "the layer has more than {} files", kMaxInodes);
+        }
         KNARR_TRY(lay_out());
         KNARR_TRY(write_head());
         for (const std::uint32_t number : order_) {
@@ -317,20 +304,8 @@ private:
     }
 
     Result<> write_head() {
-        Record<kBlockBytes> head;  // as far as the checksum goes: to the end of the block
-        head.put(0, kMagic, 4);
-        head.put(8, kCompatChecksum | kCompatMtime, 4);
-        head.put(12, kBlockBits, 1);
-        head.put(14, places_[0].offset / kInodeUnit, 2);
-        head.put(16, order_.size(), 8);
-        head.put(36, total_blocks_, 4);
-        head.put(80, kIncompatChunkedFile | kIncompatDeviceTable, 4);
-        head.put(86, 1, 2);  // one more device
-        head.put(88, kDeviceSlot, 2);
-        head.put(kSuperBytes + 64, device_blocks_, 4);
-        head.put(4, crc32c(~0U, head.bytes()), 4);
         KNARR_TRY(pad_to(kSuperOffset));
-        return put(head.bytes());
+        return put(superblock(order_.size(), total_blocks_, device_blocks_).bytes());
     }
 
     Result<> write_inode(std::uint32_t number) {

@@ -5,6 +5,8 @@
 //   image     superblock, inodes, directories and attributes, and no content
 //   device    a second file with the contents; regular files are runs of its blocks
 //
+// check.h judges images that somebody else wrote.
+//
 // In: a Tree. Out: the image's bytes, piece by piece. Pure: no file is opened here. Blocks have 512
 // bytes, as a tar's: so the second file can be the tar itself (kernel 6.4 or newer).
 // Source: kernel fs/erofs/erofs_fs.h, Documentation/filesystems/erofs.rst.
@@ -28,6 +30,9 @@ inline constexpr std::uint64_t kBlockBytes = 1U << kBlockBits;
 inline constexpr std::uint32_t kHole = 0xFFFFFFFF;
 /// The kernel's bound for one attribute's value (XATTR_SIZE_MAX).
 inline constexpr std::size_t kMaxXattrValue = 65536;
+
+/// More are refused, written or read.
+inline constexpr std::size_t kMaxInodes = std::size_t{1} << 22;
 
 /// What few inodes have.
 struct Extra {

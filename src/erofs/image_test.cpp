@@ -1,7 +1,10 @@
 #include "erofs/image.h"
 
+#include <random>
+
 #include <gtest/gtest.h>
 
+#include "erofs/check.h"
 #include "erofs/testing_reader.h"
 
 namespace knarr::erofs {
@@ -11,6 +14,14 @@ using testing_reader::File;
 using testing_reader::Reader;
 
 constexpr std::uint64_t kDeviceBlocks = 1 << 20;
+
+Result<> check_bytes(const std::string& image, std::uint64_t device_blocks = kDeviceBlocks) {
+    return check(image.size(), device_blocks, [&](std::uint64_t at, std::span<char> into) {
+        EXPECT_LE(at + into.size(), image.size());
+        std::ranges::copy(std::string_view(image).substr(at, into.size()), into.begin());
+        return Result<>{};
+    });
+}
 
 /// A tree in the making.
 struct Builder {
@@ -36,8 +47,11 @@ struct Builder {
         return out;
     }
     std::map<std::string, File> read() const {
-        const Reader reader(image().value(), kDeviceBlocks);
+        const std::string bytes = image().value();
+        const Reader reader(bytes, kDeviceBlocks);
         EXPECT_EQ(reader.problem, "");
+        const auto checked = check_bytes(bytes);
+        EXPECT_TRUE(checked) << checked.error().message;
         return reader.files;
     }
 };
@@ -161,6 +175,87 @@ TEST(ErofsImage, IsTheSameEachTime) {
     Builder b;
     b.add(0, "x", S_IFREG | 0644);
     EXPECT_EQ(b.image().value(), b.image().value());
+}
+
+/// One of everything.
+Builder full_tree() {
+    Builder b;
+    const auto dir = b.add(0, "dir", S_IFDIR | 0755);
+    for (int i = 0; i < 40; ++i) {
+        b.add(dir, fmt::format("name-{:030}", i), S_IFREG | 0644);
+    }
+    b.add(dir, "inner", S_IFDIR | 0755);
+    Inode& file = b.at(b.add(0, "file", S_IFREG | 0644));
+    file.size = 5000;
+    file.first_block = 9;
+    file.more().xattrs = {{"user.a", "value"}, {"trusted.overlay.opaque", "y"}};
+    Inode& sparse = b.at(b.add(0, "sparse", S_IFREG | 0644));
+    sparse.size = 3 * 4096 + 1;
+    sparse.more().chunk_bits = 12;
+    sparse.more().chunks = {kHole, 16, kHole, 24};
+    b.at(b.add(0, "short", S_IFLNK | 0777)).more().target = "target";
+    b.at(b.add(0, "long", S_IFLNK | 0777)).more().target = std::string(2000, 't');
+    b.at(b.add(0, "dev", S_IFCHR | 0600)).device_major = 5;
+    b.add(0, "fifo", S_IFIFO | 0600);
+    return b;
+}
+
+TEST(ErofsCheck, LetsNothingThroughThatASoundImageDoesNotHave) {
+    const std::string sound = full_tree().image().value();
+    ASSERT_TRUE(check_bytes(sound));
+    // Whatever it lets through of images with damage anywhere must be one that a reader who
+    // believes nothing can read to its end.
+    std::mt19937 dice(7);
+    std::size_t refused = 0;
+    constexpr int kRounds = 5'000;
+    for (int round = 0; round < kRounds; ++round) {
+        std::string image = sound;
+        for (auto changes = 1 + dice() % 3; changes > 0; --changes) {
+            image[dice() % image.size()] = static_cast<char>(dice() % 2 == 0 ? dice() : dice() % 4);
+        }
+        if (const auto checked = check_bytes(image)) {
+            EXPECT_EQ(Reader(image, kDeviceBlocks).problem, "");
+        } else {
+            EXPECT_EQ(checked.error().code, Errc::corrupt);
+            ++refused;
+        }
+    }
+    EXPECT_GT(refused, std::size_t{kRounds} / 10);
+}
+
+TEST(ErofsCheck, RefusesFeaturesSizesAndDevicesThatAreNotItsOwn) {
+    const std::string sound = full_tree().image().value();
+    EXPECT_FALSE(check_bytes(sound.substr(0, sound.size() - kBlockBytes)));
+    EXPECT_FALSE(check_bytes(sound + std::string(kBlockBytes, '\0')));
+    EXPECT_FALSE(check_bytes(sound.substr(0, 100)));
+    EXPECT_FALSE(check_bytes(""));
+    EXPECT_FALSE(check_bytes(sound, kDeviceBlocks - 1));
+    for (std::size_t at = 0; at < kFirstInode; ++at) {
+        std::string image = sound;
+        image[at] = static_cast<char>(image[at] ^ 0x10);
+        EXPECT_FALSE(check_bytes(image)) << at;
+    }
+}
+
+TEST(ErofsCheck, RefusesRingsOfDirectories) {
+    // "inner" leads back to the root: its inode's number in the entry is the root's.
+    std::string image = full_tree().image().value();
+    const std::size_t at = image.find("inner");
+    ASSERT_NE(at, std::string::npos);
+    const std::size_t block = at / kBlockBytes * kBlockBytes;
+    const auto count = static_cast<unsigned char>(image[block + 8]) / kDirentBytes;
+    bool changed = false;
+    for (std::size_t i = 0; i < count; ++i) {
+        const std::size_t entry = block + i * kDirentBytes;
+        if (block + static_cast<unsigned char>(image[entry + 8]) +
+                256U * static_cast<unsigned char>(image[entry + 9]) ==
+            at) {
+            image[entry] = static_cast<char>(kFirstInode / kInodeUnit);
+            changed = true;
+        }
+    }
+    ASSERT_TRUE(changed);
+    EXPECT_FALSE(check_bytes(image));
 }
 
 }  // namespace

@@ -5,7 +5,7 @@
 //   read-only detached mounts of the lowers ->  descriptors
 //   clone                                   ->  inflate, hash, apply
 //   poll ready_fd()                         <-  counts, digest of the tar, opaque directories
-//   compare the digest, mark what is opaque, meta, sync, rename
+//   compare the digest, mark what is opaque (dir), check the image (erofs), meta, sync, rename
 //
 // With the driver erofs, inflating writes the tar to a file, and applying reads that file's headers
 // and writes the image. The first half may have been done by an InflateJob.
@@ -20,6 +20,7 @@
 
 #include "core/fault.h"
 #include "core/text.h"
+#include "erofs/check.h"
 #include "layer/apply.h"
 #include "layer/disk_tree.h"
 #include "layer/erofs_tree.h"
@@ -86,6 +87,11 @@ Result<std::string> work_erofs(const WrittenTar& written,
     Applied applied = KNARR_TRY(apply_tar(tar, tree, request));
     KNARR_TRY(tree.mark_opaque(applied.opaque));
     KNARR_TRY(tree.write(image));
+    if (!fault_point("layer.image")) {
+        // As somebody would who has taken this process over: a feature that knarr does not use.
+        constexpr std::uint64_t kFeatures = 1024 + 80;
+        KNARR_TRY(sys::write_all_at(image, "\x7f", kFeatures));
+    }
     return result_of(std::move(applied), Driver::erofs, written.diff_id);
 }
 
@@ -247,6 +253,18 @@ Result<LayerInfo> Unpack::complete() {
     return std::move(decoded.info);
 }
 
+/// The kernel will read the image, so it is not taken on trust: whoever wrote it has read a tar
+/// from outside. It is gone by now and cannot change it any more.
+Result<> Unpack::check_image() const {
+    const auto size_of = [](const sys::Fd& file) -> Result<std::uint64_t> {
+        return static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(file)).st_size);
+    };
+    return erofs::check(
+        KNARR_TRY(size_of(image_)),
+        KNARR_TRY(size_of(data_)) / erofs::kBlockBytes,
+        [&](std::uint64_t at, std::span<char> into) { return sys::read_at(image_, into, at); });
+}
+
 /// The layer is whole on the disk before its name is.
 Result<> Unpack::make_durable(const LayerInfo& info) const {
     if (info.driver == Driver::dir) {
@@ -257,6 +275,8 @@ Result<> Unpack::make_durable(const LayerInfo& info) const {
                                                         RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
             KNARR_TRY(sys::set_xattr(dir, "trusted.overlay.opaque", "y"));
         }
+    } else {
+        KNARR_TRY(check_image());
     }
     KNARR_TRY(sys::replace_file(staged_->dir(), "meta", encode_info(info, diff_id_->text()), 0600));
     KNARR_TRY(fault_point("layer.sync"));

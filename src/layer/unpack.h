@@ -69,6 +69,7 @@ private:
                           LayerRoots& roots);
     Result<LayerInfo> complete();
     Result<> make_durable(const LayerInfo& info) const;
+    Result<> check_image() const;
     void discard() noexcept;
 
     bool done_ = false;

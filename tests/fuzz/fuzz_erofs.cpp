@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "erofs/check.h"
 #include "erofs/testing_reader.h"
 #include "layer/apply.h"
 #include "layer/erofs_tree.h"
@@ -47,8 +48,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!sys::read_at(image_file, image, 0)) {
         std::abort();
     }
-    const erofs::testing_reader::Reader reader(image, data_bytes / erofs::kBlockBytes);
-    if (!reader.problem.empty()) {
+    const std::uint64_t blocks = data_bytes / erofs::kBlockBytes;
+    const auto read = [&](std::uint64_t at, std::span<char> into) {
+        return sys::read_at(image_file, into, at);
+    };
+    if (!erofs::testing_reader::Reader(image, blocks).problem.empty() ||
+        !erofs::check(image.size(), blocks, read)) {
         std::abort();
     }
     return 0;
