@@ -23,7 +23,7 @@ struct PullOptions {
     std::uint32_t stall_seconds = 0;    ///< give up after so long without progress; 0: 300 s
     std::uint32_t timeout_seconds = 0;  ///< for all of it together; 0: as long as there is progress
     std::uint32_t retries = 5;          ///< after broken connections and server errors
-    /// In which form layers are kept: "erofs", "dir"; empty: the engine's, else dir.
+    /// In which form layers are kept: "erofs", "dir"; empty: the engine's, else what works best.
     std::string snapshot_driver = {};
     /// Asked often, from the pull's own thread; true ends the pull at once (Errc::interrupted).
     std::function<bool()> cancelled = {};

@@ -26,7 +26,9 @@ void write_features(spec::JsonWriter& json, const std::vector<engine::Feature>& 
     json.end_object();
 }
 
-std::string as_json(const engine::HostReport& report, const Globals& globals) {
+std::string as_json(const engine::HostReport& report,
+                    const Globals& globals,
+                    const std::string& snapshot_driver) {
     spec::JsonWriter json(spec::JsonLayout::indented);
     json.begin_object().member("version", KNARR_VERSION).member("commit", build_commit());
     json.member("runtimeSpec", kRuntimeSpec).member("imageSpec", kImageSpec);
@@ -42,7 +44,7 @@ std::string as_json(const engine::HostReport& report, const Globals& globals) {
     write_features(json, report.isolation);
     json.key("features");
     write_features(json, report.features);
-    json.member("snapshotDriver", engine::snapshot_driver(globals.snapshot_driver));
+    json.member("snapshotDriver", snapshot_driver);
     json.member("root", globals.root).member("dataRoot", globals.data_root).end_object();
     return std::move(json).text();
 }
@@ -57,7 +59,9 @@ void append_features(std::string& out,
     }
 }
 
-std::string as_text(const engine::HostReport& report, const Globals& globals) {
+std::string as_text(const engine::HostReport& report,
+                    const Globals& globals,
+                    const std::string& snapshot_driver) {
     std::string controllers;
     for (const std::string& controller : report.cgroup_controllers) {
         controllers += " " + controller;
@@ -79,7 +83,7 @@ std::string as_text(const engine::HostReport& report, const Globals& globals) {
         controllers.empty() ? " no controllers" : controllers,
         globals.root,
         globals.data_root,
-        engine::snapshot_driver(globals.snapshot_driver));
+        snapshot_driver);
     append_features(out, "isolation", report.isolation);
     append_features(out, "features", report.features);
     return out;
@@ -90,8 +94,11 @@ Result<int> run_info(Context& context, const Parsed& args) {
     const sys::HostFacts facts = KNARR_TRY(sys::probe_host());
     engine::HostReport report = engine::report_host(facts, {});
     report.features.push_back(engine::erofs_layers(context.globals.data_root));
-    KNARR_TRY(print(args.flag("json") ? as_json(report, context.globals) + "\n"
-                                      : as_text(report, context.globals)));
+    const Globals& globals = context.globals;
+    const std::string driver =
+        KNARR_TRY(engine::snapshot_driver(globals.snapshot_driver, globals.data_root));
+    KNARR_TRY(print(args.flag("json") ? as_json(report, globals, driver) + "\n"
+                                      : as_text(report, globals, driver)));
     return 0;
 }
 

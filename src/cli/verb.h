@@ -32,7 +32,7 @@ struct Globals {
     std::optional<bool> rootless;  // --rootless; nothing: as the caller is
     CgroupManager cgroup_manager = CgroupManager::cgroupfs;
     std::string policy = "default";
-    std::string snapshot_driver;  // empty: dir
+    std::string snapshot_driver;  // empty: as found (layer/driver.h)
 };
 
 /// What a verb gets besides its own options.

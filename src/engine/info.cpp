@@ -155,15 +155,23 @@ HostReport report_host(const sys::HostFacts& facts, const HostRoots& roots) {
     return report;
 }
 
-Feature erofs_layers(const std::string& data_root) {
-    const char* name = "erofs_layers";
-    // It need not be there yet: the file system on which it will be decides.
-    std::string path = data_root;
+namespace {
+
+/// The data root need not be there yet: the file system on which it will be decides.
+Result<sys::Fd> nearest_dir(std::string path) {
     auto dir = sys::open_path(path, O_RDONLY | O_DIRECTORY);
     while (!dir && dir.error().sys_errno == ENOENT && path.size() > 1) {
         path.resize(std::max<std::size_t>(path.rfind('/'), 1));
         dir = sys::open_path(path, O_RDONLY | O_DIRECTORY);
     }
+    return dir;
+}
+
+}  // namespace
+
+Feature erofs_layers(const std::string& data_root) {
+    const char* name = "erofs_layers";
+    const auto dir = nearest_dir(data_root);
     if (!dir) {
         return missing(name, dir.error().message);
     }
@@ -173,8 +181,13 @@ Feature erofs_layers(const std::string& data_root) {
                   : available(name);
 }
 
-std::string snapshot_driver(std::string_view wanted) {
-    return std::string(wanted.empty() ? layer::name_of(layer::Driver::dir) : wanted);
+Result<std::string> snapshot_driver(std::string_view wanted, const std::string& data_root) {
+    if (!wanted.empty()) {
+        return std::string(wanted);
+    }
+    const auto dir = nearest_dir(data_root);
+    return std::string(
+        layer::name_of(dir ? KNARR_TRY(layer::default_driver(*dir)) : layer::Driver::dir));
 }
 
 }  // namespace knarr::engine

@@ -36,8 +36,8 @@ struct HostReport {
 /// "none", "v1", "hybrid", "v2".
 std::string_view name_of(sys::CgroupLayout layout);
 
-/// The snapshot driver that a pull uses; `wanted` may be empty.
-std::string snapshot_driver(std::string_view wanted);
+/// The snapshot driver that a pull into `data_root` uses; `wanted` may be empty.
+Result<std::string> snapshot_driver(std::string_view wanted, const std::string& data_root);
 /// Whether layers can be kept as EROFS images there.
 Feature erofs_layers(const std::string& data_root);
 

@@ -99,7 +99,11 @@ Result<> DiskTree::set_xattrs(const Attributes& attributes, const sys::Fd* file,
 Result<> DiskTree::make_directory(const std::string& path) {
     const Spot spot = KNARR_TRY(spot_of(path));
     KNARR_TRY(sys::make_dir_at(*spot.dir, spot.name, 0755));
-    return sys::set_mode_of(KNARR_TRY(open_for_reading(path)), 0755);
+    // A directory that hands its group on does not do so here: the image says nothing of this one.
+    const sys::Fd dir = KNARR_TRY(open_for_reading(path));
+    KNARR_TRY(sys::set_owner_of(dir, 0, 0));
+    times_[path] = {};  // as with the other driver, and so that two unpacks are equal
+    return sys::set_mode_of(dir, 0755);
 }
 
 Result<OwnTree::Added> DiskTree::add_directory(const std::string& path,

@@ -20,7 +20,7 @@ Result<sys::Fd> unnamed_file(const sys::Fd& dir) {
     return sys::open_at(dir, ".", O_TMPFILE | O_RDWR, 0600);
 }
 
-Result<> try_erofs(const sys::Fd& dir) {
+Result<> try_erofs(const sys::Fd& dir, sys::ImageBacking backing) {
     if (sys::effective_uid() != 0) {
         return fail(Errc::denied, "mounting EROFS images needs root");
     }
@@ -33,7 +33,6 @@ Result<> try_erofs(const sys::Fd& dir) {
     KNARR_TRY(erofs::encode(tree, kDataBytes / erofs::kBlockBytes, [&](std::string_view piece) {
         return sys::write_all(image, piece);
     }));
-    const sys::ImageBacking backing = KNARR_TRY(erofs_backing());
     KNARR_TRY(sys::mount_erofs(image, data, backing));
     return {};
 }
@@ -67,18 +66,30 @@ Result<sys::ImageBacking> erofs_backing() {
 }
 
 Result<std::optional<Error>> why_no_erofs(const sys::Fd& dir) {
-    Result<> tried = try_erofs(dir);
+    Result<> tried = try_erofs(dir, KNARR_TRY(erofs_backing()));
     if (tried) {
         return std::nullopt;
     }
-    if (tried.error().code == Errc::invalid_argument || tried.error().code == Errc::no_space) {
+    if (tried.error().code == Errc::no_space) {
         return fail(std::move(tried).error());
     }
     return std::move(tried).error();
 }
 
+Result<Driver> default_driver(const sys::Fd& dir) {
+    sys::ImageBacking backing = KNARR_TRY(erofs_backing());
+    if (backing == sys::ImageBacking::best) {
+        backing = sys::ImageBacking::file;
+    }
+    // Whatever the reason is: dir works everywhere, and says it if the disk is full.
+    return try_erofs(dir, backing) ? Driver::erofs : Driver::dir;
+}
+
 Result<Driver> choose_driver(const store::Store& store, std::optional<Driver> wanted) {
-    if (wanted.value_or(Driver::dir) == Driver::dir) {
+    if (!wanted) {
+        return default_driver(store.layers_dir());
+    }
+    if (*wanted == Driver::dir) {
         return Driver::dir;
     }
     auto why = KNARR_TRY(why_no_erofs(store.layers_dir()));

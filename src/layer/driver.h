@@ -26,7 +26,12 @@ std::optional<Driver> parse_driver(std::string_view name);
 /// Why layers cannot be kept as EROFS in a directory: tried with an empty image. Nothing: they can.
 Result<std::optional<Error>> why_no_erofs(const sys::Fd& dir);
 
-/// `wanted`, else dir. Errors: unsupported when `wanted` does not.
+/// What is taken where none is asked for: erofs where images can be mounted straight from files in
+/// `dir`, else dir. Not by loop devices unless KNARR_EROFS_BACKING says so: the host has few of
+/// them, and each layer would take two.
+Result<Driver> default_driver(const sys::Fd& dir);
+
+/// `wanted`, else the default. Errors: unsupported when `wanted` does not work here.
 Result<Driver> choose_driver(const store::Store& store, std::optional<Driver> wanted);
 
 /// KNARR_EROFS_BACKING=file or loop: how EROFS images are mounted.

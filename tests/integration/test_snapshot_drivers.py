@@ -79,6 +79,7 @@ def odd_layer():
         add("odd/empty")
         add("odd/attr", data=b"a", pax={"SCHILY.xattr.user.note": "hello"})
         add("odd/sparse", data=b"data", pax={"GNU.sparse.size": "3000000", "GNU.sparse.map": "1000001,4"})
+        add("odd/untold/deep", data=b"d")  # the directory is not told of, and its parent hands on its group
         add("twice", data=b"first")
         add("twice", data=b"second one")
         for number in range(3000):
@@ -238,6 +239,23 @@ def test_info_names_the_driver_and_a_wrong_one_is_refused(host):
     assert result.returncode != 0 and '"zfs" is none of erofs, dir' in result.stderr
     result = host.run("images", env=dict(os.environ, KNARR_SNAPSHOT_DRIVER="btrfs"))
     assert result.returncode != 0 and '"btrfs"' in result.stderr
+
+
+def test_without_a_word_erofs_is_taken_where_files_can_be_mounted(host, image):
+    del host.env["KNARR_SNAPSHOT_DRIVER"]
+    chosen = host.info()["snapshotDriver"]
+    host.env["KNARR_EROFS_BACKING"] = "file"
+    assert chosen == ("erofs" if host.info()["features"]["erofs_layers"]["available"] else "dir")
+    del host.env["KNARR_EROFS_BACKING"]
+    host.good("pull", "-q", image)
+    assert host.kinds() == {chosen: 3}
+
+
+def test_the_kernel_never_sees_an_image_that_is_not_knarrs(breakable_knarr, host, scratch, image):
+    broken = DriverHost(breakable_knarr, scratch).use("erofs")
+    result = broken.run("pull", "-q", image, env=dict(broken.env, KNARR_FAULT="layer.image"))
+    assert result.returncode != 0 and "no EROFS image of knarr's: at byte 1024" in result.stderr
+    assert list((broken.data / "layers").iterdir()) == []
 
 
 def test_the_image_is_one_that_erofs_utils_accepts(host, image):
