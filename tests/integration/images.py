@@ -31,10 +31,11 @@ class Layer:
         self.buffer = io.BytesIO()
         self.tar = tarfile.open(fileobj=self.buffer, mode="w", format=tarfile.PAX_FORMAT)
 
-    def add(self, name, data=None, *, kind=tarfile.REGTYPE, mode=0o644, uid=0, gid=0, link=""):
+    def add(self, name, data=None, *, kind=tarfile.REGTYPE, mode=0o644, uid=0, gid=0, link="", pax=None):
         entry = tarfile.TarInfo(name)
         entry.type, entry.mode, entry.uid, entry.gid, entry.linkname = kind, mode, uid, gid, link
         entry.size = len(data) if data is not None else 0
+        entry.pax_headers = pax or {}
         self.tar.addfile(entry, io.BytesIO(data) if data is not None else None)
         return self
 
