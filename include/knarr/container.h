@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "knarr/restart.h"
 #include "knarr/service.h"
 #include "knarr/types.h"
 
@@ -32,8 +33,11 @@ struct ContainerInfo {
     bool oom_killed = false;           ///< the last run lost a process for want of memory
     int stop_signal = 15;
     std::optional<unsigned> stop_seconds;
-    std::string log_dir;  ///< where its log files are; empty: there is none
-    std::string trouble;  ///< what its monitor could not do; empty: nothing
+    RestartPolicy restart;       ///< of one in the background
+    unsigned restart_count = 0;  ///< since somebody started it
+    bool restarting = false;     ///< stopped, and about to run again
+    std::string log_dir;         ///< where its log files are; empty: there is none
+    std::string trouble;         ///< what its monitor could not do; empty: nothing
     /// Not empty: the record on disk cannot be understood, and why. Everything but `id` is unset;
     /// only a forced removal works.
     std::string damage;

@@ -22,6 +22,7 @@
 #include "knarr/cgroup_manager.h"
 #include "knarr/checkpoint.h"
 #include "knarr/container.h"
+#include "knarr/events.h"
 #include "knarr/exec.h"
 #include "knarr/image.h"
 #include "knarr/logs.h"
@@ -29,6 +30,7 @@
 #include "knarr/run.h"
 #include "knarr/stats.h"
 #include "knarr/update.h"
+#include "knarr/upkeep.h"
 
 namespace knarr {
 
@@ -145,9 +147,28 @@ public:
     /// Ends a container by its stop signal, after a time by SIGKILL; returns when its end is
     /// recorded. One that has ended is no error. Errors: not_found; timed_out.
     Result<> stop(std::string_view id, const StopRequest& request);
+    /// stop() and start() of a container of an image. Errors: unsupported for one of a bundle.
+    Result<> restart(std::string_view id, const StopRequest& request);
+    /// Tells what happened to containers of images, the oldest first, and what happens from now on.
+    /// A bounded log keeps it; one who reads too slowly is told how much is lost.
+    /// Errors: that of `sink`.
+    Result<> history(const HistoryRequest& request, const HistorySink& sink) const;
+    /// Brings all containers to a state that their next verb can go on from, whoever was killed:
+    /// those that nobody watches get monitors, those that ended unseen are recorded, what killed
+    /// launches left goes, damaged records come back from their copies. After a reboot, and after
+    /// shut_down(), containers start as their restart policies say. With `force` those that nobody
+    /// watches are ended, and damaged records without a copy put aside.
+    Result<std::vector<UpkeepStep>> recover(bool force);
+    /// Removes containers and files; with dry_run it says which.
+    Result<std::vector<UpkeepStep>> clean_up(const CleanupRequest& request);
+    /// Ends all containers side by side, by SIGKILL after `seconds` or when this process is sent
+    /// INT or TERM; they start again at the next recover().
+    Result<std::vector<UpkeepStep>> shut_down(unsigned seconds);
     /// What a container in the background wrote, oldest first.
     /// Errors: unsupported for one without a log; that of `sink`.
     Result<> logs(std::string_view id, const LogRequest& request, const LogSink& sink) const;
+    /// When it runs again by itself from now on. Errors: unsupported for one without a monitor.
+    Result<> set_restart_policy(std::string_view id, const RestartPolicy& policy);
     /// Errors: already_exists, invalid_argument; unsupported for a container of a bundle.
     Result<> rename(std::string_view id, const std::string& name);
     /// All about a container as docker's API has it: one JSON object.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "knarr/image.h"
+#include "knarr/restart.h"
 #include "knarr/service.h"
 #include "knarr/types.h"
 
@@ -65,6 +66,7 @@ struct RunRequest {
     std::string stop_signal;  ///< name or number; empty: the image's, else TERM
     std::optional<unsigned> stop_seconds;  ///< from it to SIGKILL, where stop() says nothing
     LogPolicy log;                         ///< in the background
+    RestartPolicy restart;                 ///< in the background
     ServiceLinks service;
 };
 

@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 #include "cli/duration.h"
+#include "cli/history.h"
 #include "cli/stats_json.h"
 #include "core/text.h"
 
@@ -8,6 +9,18 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::array kOptions{
+    Option{.name = "filter",
+           .letter = 'f',
+           .value = "NAME=VALUE",
+           .help = "without ID: container, event, image, label, type or scope",
+           .repeatable = true},
+    Option{.name = "since",
+           .value = "TIME",
+           .help = "without ID: from then on, as of `logs`; kept events are told first"},
+    Option{.name = "until", .value = "TIME", .help = "without ID: leave when that is reached"},
+    Option{.name = "format",
+           .value = "FORMAT",
+           .help = "without ID: json, or a template as of `inspect`"},
     Option{.name = "stats", .help = "print the statistics once and leave"},
     Option{.name = "interval",
            .value = "TIME",
@@ -16,6 +29,18 @@ constexpr std::array kOptions{
 };
 
 Result<int> run_events(Context& context, const Parsed& args) {
+    if (args.positionals.empty() && !args.flag("stats") && !args.has("interval")) {
+        return run_history(context, args);
+    }
+    for (const std::string_view option : {"filter", "since", "until", "format"}) {
+        if (args.has(option)) {
+            return fail(Error{.code = Errc::invalid_argument,
+                              .message = fmt::format("--{} does not go with a container ID, "
+                                                     "--stats and --interval",
+                                                     option),
+                              .hint = "knarr events --filter container=ID"});
+        }
+    }
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     const std::chrono::milliseconds interval =
         KNARR_TRY(parse_duration(args.get("interval", "5s"), "option --interval"));
@@ -40,10 +65,19 @@ Result<int> run_events(Context& context, const Parsed& args) {
 
 constexpr Verb kEvents{
     .name = "events",
-    .synopsis = "[--interval TIME] ID\n--stats ID",
-    .summary = "print what a container uses, and when it runs out of memory",
+    .synopsis =
+        "[--filter NAME=VALUE] [--since TIME] [--until TIME] [--format FORMAT]\n"
+        "[--interval TIME] ID\n--stats ID",
+    .summary = "print what happens to containers; of one, what it uses",
     .about =
-        "Prints one JSON object a line, spelled as runc's: {\"type\":\"stats\",...} at every\n"
+        "Without ID: prints what happens to containers of images, in docker's words, until it is\n"
+        "interrupted: create, start, die, kill, stop, restart, pause, unpause, rename, update, "
+        "oom,\n"
+        "destroy, health_status. The last ones are kept for --since. One that reads too slowly is\n"
+        "told how many it has missed.\n"
+        "\n"
+        "With ID: prints one JSON object a line, spelled as runc's: {\"type\":\"stats\",...} at "
+        "every\n"
         "interval and {\"type\":\"oom\",...} when the container runs out of memory, until it "
         "ends.\n"
         "What this host does not count is null or left out, never 0.",

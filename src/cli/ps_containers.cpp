@@ -23,14 +23,16 @@ std::int64_t seconds_now() {
 }
 
 bool is_running(const ContainerInfo& info) {
-    return info.state == ContainerState::running || info.state == ContainerState::paused;
+    return info.state == ContainerState::running || info.state == ContainerState::paused ||
+           info.restarting;
 }
 
 std::string_view state_word(const ContainerInfo& info) {
     if (!info.damage.empty()) {
         return "dead";
     }
-    return info.state == ContainerState::stopped    ? "exited"
+    return info.restarting                          ? "restarting"
+           : info.state == ContainerState::stopped  ? "exited"
            : info.state == ContainerState::creating ? "created"
                                                     : name_of(info.state);
 }
@@ -89,15 +91,16 @@ std::string status_text(const ContainerInfo& info, std::int64_t now) {
     if (info.state == ContainerState::creating || info.state == ContainerState::created) {
         return "Created";
     }
-    if (is_running(info)) {
+    if (is_running(info) && !info.restarting) {
         std::string since_start = since(info.started.empty() ? info.created : info.started, now);
         since_start.resize(since_start.size() - std::string_view(" ago").size());
         return fmt::format(
             "Up {}{}", since_start, info.state == ContainerState::paused ? " (Paused)" : "");
     }
     const std::string code = info.exit_code ? std::to_string(*info.exit_code) : "?";
-    return info.finished.empty() ? fmt::format("Exited ({})", code)
-                                 : fmt::format("Exited ({}) {}", code, since(info.finished, now));
+    const std::string_view word = info.restarting ? "Restarting" : "Exited";
+    return info.finished.empty() ? fmt::format("{} ({})", word, code)
+                                 : fmt::format("{} ({}) {}", word, code, since(info.finished, now));
 }
 
 std::string ps_json(const ContainerInfo& info, const std::string& id, std::int64_t now) {

@@ -70,6 +70,10 @@ constexpr std::array kImageOnly{
            .value = "MODE",
            .help = "none (loopback only) or host",
            .fallback = "none"},
+    Option{.name = "restart",
+           .value = "POLICY",
+           .help = "with -d: no, on-failure[:N], always or unless-stopped",
+           .fallback = "no"},
     Option{.name = "cidfile", .value = "FILE", .help = "write the ID into a new FILE"},
     Option{.name = "stop-signal",
            .value = "SIGNAL",
@@ -232,6 +236,25 @@ Result<LogPolicy> parse_log(const Parsed& args) {
     return log;
 }
 
+Result<> parse_restart(const Parsed& args, RunRequest& request) {
+    request.restart = KNARR_TRY(parse_restart_policy(args.get("restart")), "--restart");
+    if (request.restart.mode == RestartMode::no) {
+        return {};
+    }
+    if (args.flag("rm")) {
+        return fail(Errc::invalid_argument,
+                    "--rm and --restart contradict each other: one removes what the other starts "
+                    "again");
+    }
+    if (!args.flag("detach")) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "--restart needs --detach: nobody watches a container in the "
+                                     "foreground once this knarr has ended",
+                          .hint = "knarr run -d --restart ... and knarr logs -f"});
+    }
+    return {};
+}
+
 Result<> parse_stop_and_log(const Parsed& args, RunRequest& request) {
     request.id_file = args.get("cidfile");
     if (args.has("cidfile") && request.id_file.empty()) {
@@ -245,6 +268,7 @@ Result<> parse_stop_and_log(const Parsed& args, RunRequest& request) {
         request.stop_seconds = static_cast<unsigned>(*seconds);
     }
     request.log = KNARR_TRY(parse_log(args));
+    KNARR_TRY(parse_restart(args, request));
     if (args.flag("detach") && args.flag("tty")) {
         return fail(Error{.code = Errc::unsupported,
                           .message = "--tty in the background is not built yet: nobody could "

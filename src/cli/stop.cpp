@@ -51,16 +51,7 @@ Result<int> run_restart(Context& context, const Parsed& args) {
     const StopRequest request = KNARR_TRY(parse_stop(args));
     Engine engine = KNARR_TRY(open_engine(context));
     return for_each_container(context, args, [&](std::string_view id) -> Result<> {
-        const ContainerInfo info = KNARR_TRY(engine.state(id));
-        if (info.image.empty()) {
-            return fail(Error{.code = Errc::unsupported,
-                              .message = fmt::format("container {} was made from a bundle, which "
-                                                     "runs once",
-                                                     printable(id)),
-                              .hint = "knarr delete and knarr run -b do it again"});
-        }
-        KNARR_TRY(engine.stop(info.id, request));
-        KNARR_TRY(engine.start(info.id));
+        KNARR_TRY(engine.restart(id, request));
         return print(fmt::format("{}\n", id));
     });
 }

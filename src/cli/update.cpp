@@ -32,6 +32,9 @@ constexpr std::array kOptions{
     Option{.name = "cpuset-mems", .value = "LIST", .help = "memory nodes to use: 0-1"},
     Option{.name = "pids-limit", .value = "N", .help = "processes; -1: no limit"},
     Option{.name = "blkio-weight", .value = "N", .help = "weight of block I/O, 10 to 1000"},
+    Option{.name = "restart",
+           .value = "POLICY",
+           .help = "no, on-failure[:N], always or unless-stopped, from now on"},
     Option{.name = "l3-cache-schema",
            .value = "TEXT",
            .help = "Intel RDT: changing it is not built yet"},
@@ -103,7 +106,7 @@ Result<std::string> read_resources(std::string_view file) {
 Result<UpdateRequest> request_of(Context& context, const Parsed& args) {
     UpdateRequest out;
     const bool others = std::ranges::any_of(kOptions, [&](const Option& option) {
-        return option.name != "resources" && args.has(option.name);
+        return option.name != "resources" && option.name != "restart" && args.has(option.name);
     });
     if (const auto file = args.find("resources")) {
         if (others) {
@@ -140,12 +143,31 @@ Result<UpdateRequest> request_of(Context& context, const Parsed& args) {
     return out;
 }
 
+/// Whether anything but the restart policy is to change.
+bool has_limits(const Parsed& args) {
+    return std::ranges::any_of(kOptions, [&](const Option& option) {
+        return option.name != "restart" && args.has(option.name);
+    });
+}
+
 Result<int> run_update(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
-    const UpdateRequest request = KNARR_TRY(request_of(context, args));
+    std::optional<RestartPolicy> restart;
+    if (const auto text = args.find("restart")) {
+        restart = KNARR_TRY(parse_restart_policy(*text), "--restart");
+    }
+    std::optional<UpdateRequest> limits;
+    if (!restart || has_limits(args)) {
+        limits = KNARR_TRY(request_of(context, args));
+    }
     context.failure_status = kRuncFailure;
     Engine engine = KNARR_TRY(open_engine(context));
-    KNARR_TRY(engine.update(id, request));
+    if (limits) {
+        KNARR_TRY(engine.update(id, *limits));
+    }
+    if (restart) {
+        KNARR_TRY(engine.set_restart_policy(id, *restart));
+    }
     return 0;
 }
 
@@ -158,7 +180,9 @@ constexpr Verb kUpdate{
     .about =
         "Changes limits of a created, running or paused container: all that are named, or none.\n"
         "What is not named stays. A quota without a period keeps the period in force, and the\n"
-        "other way round. 0 is \"unchanged\" for memory and CPU, as with runc.",
+        "other way round. 0 is \"unchanged\" for memory and CPU, as with runc. --restart holds "
+        "for\n"
+        "stopped ones as well.",
     .example = "knarr update --memory 256m --pids-limit 100 web",
     .options = kOptions,
     .run = run_update,

@@ -67,7 +67,8 @@ std::span<const Verb* const> all_verbs();
 extern const Verb kCreate, kStart, kState, kKill, kDelete, kPause, kResume, kUpdate, kPs, kEvents,
     kFeatures, kSpec, kCheckpoint, kRestore, kRun, kExec, kList, kPlan, kPull, kImages, kRmi,
     kImage, kTag, kUntag, kHistory, kSave, kLoad, kPush, kLogin, kLogout, kContainer, kInfo,
-    kVersion, kHelp, kStop, kRestart, kWait, kLogs, kInspect, kRename;
+    kVersion, kHelp, kStop, kRestart, kWait, kLogs, kInspect, kRename, kRecover, kCleanup,
+    kShutdown, kStats, kMetrics, kDoctor, kExplain, kCompletion;
 
 /// Exactly one positional, called `what` in the error.
 Result<std::string_view> one_argument(const Parsed& args, std::string_view what);

@@ -9,13 +9,13 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array kVerbs{&kRun,       &kExec,       &kPlan,     &kCreate,  &kStart,   &kState,
-                            &kKill,      &kDelete,     &kStop,     &kRestart, &kWait,    &kLogs,
-                            &kInspect,   &kRename,     &kPause,    &kResume,  &kUpdate,  &kPs,
-                            &kEvents,    &kCheckpoint, &kRestore,  &kList,    &kPull,    &kPush,
-                            &kImages,    &kRmi,        &kTag,      &kUntag,   &kHistory, &kSave,
-                            &kLoad,      &kImport,     &kExport,   &kLogin,   &kLogout,  &kImage,
-                            &kContainer, &kSpec,       &kFeatures, &kInfo,    &kVersion, &kHelp};
+constexpr std::array kVerbs{
+    &kRun,    &kExec,     &kPlan,   &kCreate,     &kStart,     &kState,   &kKill,    &kDelete,
+    &kStop,   &kRestart,  &kWait,   &kLogs,       &kInspect,   &kRename,  &kPause,   &kResume,
+    &kUpdate, &kPs,       &kEvents, &kCheckpoint, &kRestore,   &kList,    &kPull,    &kPush,
+    &kImages, &kRmi,      &kTag,    &kUntag,      &kHistory,   &kSave,    &kLoad,    &kImport,
+    &kExport, &kLogin,    &kLogout, &kImage,      &kContainer, &kRecover, &kCleanup, &kShutdown,
+    &kSpec,   &kFeatures, &kInfo,   &kVersion,    &kHelp};
 constexpr std::array kContainerVerbs{
     &kRun,     &kExec,   &kCreate,     &kStart,   &kState,  &kKill,  &kDelete, &kStop,
     &kRestart, &kWait,   &kLogs,       &kInspect, &kRename, &kPause, &kResume, &kUpdate,

@@ -6,6 +6,7 @@
 #include "core/text.h"
 #include "engine/destroy.h"
 #include "engine/ending.h"
+#include "engine/event_log.h"
 #include "engine/live.h"
 #include "platform/cgroup.h"
 #include "platform/cgroup_files.h"
@@ -59,11 +60,12 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
     if (!now || now->pid != record.pid || now->pid_start_ticks != record.pid_start_ticks) {
         return {};  // another container took the ID
     }
+    record.name = now->name;  // it may have been renamed meanwhile
+    note_end(record, code, format_time(system_clock().wall()));
+    note_end_event(context, record);
     if (wanted.auto_remove) {
         return destroy(context, std::move(*dir), record);
     }
-    record.name = now->name;  // it may have been renamed meanwhile
-    note_end(record, code, format_time(system_clock().wall()));
     if (record.cgroup) {
         // What stays of a stopped container is its record and its files; `delete` need not come.
         // With --keep it will, and until then the cgroup's counters can be read, as with runc.

@@ -7,6 +7,7 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "engine/record.h"
 #include "layer/snapshot.h"
 #include "layer/stored.h"
 #include "platform/file.h"
@@ -159,12 +160,27 @@ Result<> unmount_leftovers(const std::string& data_root) {
     return layer::unmount_unused(store, layers);
 }
 
-Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root) {
-    std::vector<ContainerUse> all;
+namespace {
+
+Result<> remove_data(const std::string& data_root, const std::vector<std::string>& ids) {
+    if (ids.empty()) {
+        return {};
+    }
+    const sys::Fd containers =
+        KNARR_TRY(sys::open_path(data_root + "/containers", O_RDONLY | O_DIRECTORY));
+    for (const std::string& id : ids) {
+        KNARR_TRY(sys::remove_tree_at(containers, id), "container {}", id);
+    }
+    return {};
+}
+
+/// Which directories belong to containers, and which to nobody.
+Result<> sort_data(const std::string& data_root,
+                   std::vector<ContainerUse>& used,
+                   std::vector<std::string>& nobodys) {
     const auto containers = sys::open_path(data_root + "/containers", O_RDONLY | O_DIRECTORY);
     if (!containers) {
-        return containers.error().sys_errno == ENOENT ? Result<std::vector<ContainerUse>>(all)
-                                                      : fail(containers.error());
+        return containers.error().sys_errno == ENOENT ? Result<>{} : fail(containers.error());
     }
     for (const std::string& id : KNARR_TRY(sys::list_dir(*containers))) {
         if (id.starts_with('.')) {
@@ -182,15 +198,38 @@ Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root) {
         if (!use) {
             return fail(std::move(use).error().within("container " + id));
         }
-        const bool lives =
-            !use->state_root.empty() && sys::open_path(use->state_root + "/" + id, O_PATH);
+        const auto copy = kept_record(container_dir(data_root, id));
+        const bool lives = !use->state_root.empty() &&
+                           (sys::open_path(use->state_root + "/" + id, O_PATH) || (copy && *copy));
         if (lives) {
-            all.push_back(std::move(*use));
+            used.push_back(std::move(*use));
         } else {
-            KNARR_TRY(sys::remove_tree_at(*containers, id), "container {}", id);
+            nobodys.push_back(id);
         }
     }
-    return all;
+    return {};
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> remove_data_of_nobody(const std::string& data_root, Doing doing) {
+    const sys::FileLock lock =
+        KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::exclusive));
+    std::vector<ContainerUse> used;
+    std::vector<std::string> nobodys;
+    KNARR_TRY(sort_data(data_root, used, nobodys));
+    if (doing == Doing::it) {
+        KNARR_TRY(remove_data(data_root, nobodys));
+    }
+    return nobodys;
+}
+
+Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root) {
+    std::vector<ContainerUse> used;
+    std::vector<std::string> nobodys;
+    KNARR_TRY(sort_data(data_root, used, nobodys));
+    KNARR_TRY(remove_data(data_root, nobodys));
+    return used;
 }
 
 }  // namespace knarr::engine

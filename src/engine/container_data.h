@@ -6,6 +6,7 @@
 //   config.json  what it was started with, to be looked at
 // It is made when the container's record names it, and removed with the container.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -60,8 +61,13 @@ std::string data_root_of(const std::string& container_directory);
 Result<> unmount_layers_of(const std::string& container_directory);
 Result<> unmount_leftovers(const std::string& data_root);
 
-/// The images that containers of this data root stand on. Directories whose container is gone (its
-/// state directory was lost in a reboot) are removed on the way.
+/// Directories of containers that do not exist and cannot be brought back: their state directory
+/// was lost in a reboot, or a killed run left them. Removes them, or only says which they are.
+enum class Doing : std::uint8_t { it, nothing };
+Result<std::vector<std::string>> remove_data_of_nobody(const std::string& data_root, Doing doing);
+
+/// The images that containers of this data root stand on, those included that recover() can bring
+/// back. What remove_data_of_nobody() says is removed on the way.
 /// Call with lock_containers(exclusive) held.
 Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root);
 

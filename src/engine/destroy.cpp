@@ -9,6 +9,7 @@
 #include "core/fault.h"
 #include "core/limits.h"
 #include "engine/container_data.h"
+#include "engine/event_log.h"
 #include "engine/hook_output.h"
 #include "engine/live.h"
 #include "engine/states.h"
@@ -182,7 +183,11 @@ Result<> end_run(const Context& context, const LockedDir& dir, Record& record) {
 
 Result<> destroy(const Context& context, LockedDir dir, const Record& record) {
     KNARR_TRY(remove_traces(context, record, true), "container {}", record.id);
-    return context.root.remove(std::move(dir));
+    KNARR_TRY(context.root.remove(std::move(dir)));
+    if (record.life && !record.life->started.empty()) {
+        note_event(context, record, "destroy");  // one that never ran was not told of, either
+    }
+    return {};
 }
 
 Result<> remove_container(const Context& context, const ContainerId& id, RemoveMode mode) {

@@ -2,6 +2,7 @@
 
 #include "core/fault.h"
 #include "engine/destroy.h"
+#include "engine/event_log.h"
 #include "engine/live.h"
 #include "platform/cgroup_files.h"
 #include "platform/oom_watch.h"
@@ -30,24 +31,34 @@ void note_end(Record& record, std::optional<int> code, const std::string& finish
     }
 }
 
-Result<bool> conclude_run(const Context& context,
-                          const RunOf& run,
-                          std::optional<int> code,
-                          const std::string& finished) {
+Result<Ending> conclude_run(const Context& context,
+                            const RunOf& run,
+                            std::optional<int> code,
+                            const std::string& finished) {
     auto held = KNARR_TRY(hold_if_there(context, run.id));
     if (!held || held->record.pid != run.pid || held->record.pid_start_ticks != run.start_ticks) {
-        return false;
+        return Ending::nothing;
     }
     KNARR_TRY(fault_point("monitor.ended"));
     Record& record = held->record;
     if (record.auto_remove) {
+        note_end(record, code, finished);
+        note_end_event(context, record);
         KNARR_TRY(destroy(context, std::move(held->dir), record));
-        return true;
+        return Ending::recorded;
     }
     note_end(record, code, finished);
+    note_end_event(context, record);
+    RestartEffect next = RestartEffect::none;
+    if (record.life && record.life->monitored) {
+        // In the same write as the end: whoever comes next finds both or none.
+        next = step(record.life->restart,
+                    {.kind = RestartEvent::Kind::ended, .code = code.value_or(-1)},
+                    steady_ms());
+    }
     KNARR_TRY(end_run(context, held->dir, record));
     KNARR_TRY(fault_point("monitor.recorded"));
-    return true;
+    return next == RestartEffect::wait ? Ending::restarts : Ending::recorded;
 }
 
 Result<> clear_killed_launch(const Context& context, const ContainerId& id) {

@@ -1,6 +1,7 @@
 #pragma once
 // The end of a container that a monitor watched.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -19,13 +20,18 @@ struct RunOf {
 /// Notes in a record how its run ended, while its cgroup still is.
 void note_end(Record& record, std::optional<int> code, const std::string& finished);
 
+/// What became of a container at the end of a run.
+enum class Ending : std::uint8_t {
+    nothing,   // somebody has removed it or begun another run
+    recorded,  // or removed, where it was to be
+    restarts,  // it is to run again (restart.h)
+};
 /// Records how that run ended and removes its cgroup, or all of the container where it was to be
-/// removed. False: somebody has removed it or begun another run.
-/// Errors: wrong_state while somebody else works on the container.
-Result<bool> conclude_run(const Context& context,
-                          const RunOf& run,
-                          std::optional<int> code,
-                          const std::string& finished);
+/// removed. Errors: wrong_state while somebody else works on the container.
+Result<Ending> conclude_run(const Context& context,
+                            const RunOf& run,
+                            std::optional<int> code,
+                            const std::string& finished);
 
 /// Removes what a killed launcher left, of a container that ran before only its new run.
 Result<> clear_killed_launch(const Context& context, const ContainerId& id);

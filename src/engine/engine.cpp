@@ -7,6 +7,7 @@
 #include "engine/operate.h"
 #include "engine/pause.h"
 #include "engine/processes.h"
+#include "engine/rerun.h"
 #include "engine/resolve.h"
 #include "engine/state_dir.h"
 #include "engine/statistics.h"
@@ -66,6 +67,7 @@ Result<> Engine::kill(std::string_view id, int number, KillTarget target) {
     if (number < 0 || number > 64) {
         return fail(Errc::invalid_argument, "{} is no signal, 0 to 64 are", number);
     }
+    KNARR_TRY(engine::note_kill(context, checked, number));
     return engine::kill_container(context, checked, number, target);
 }
 

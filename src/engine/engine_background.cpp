@@ -1,10 +1,13 @@
 // The methods of Engine that are about containers in the background.
 
 #include "engine/context.h"
+#include "engine/event_log.h"
 #include "engine/inspect.h"
 #include "engine/logs.h"
 #include "engine/names.h"
 #include "engine/policy.h"
+#include "engine/recover.h"
+#include "engine/rerun.h"
 #include "engine/resolve.h"
 #include "engine/run_image.h"
 #include "engine/stop.h"
@@ -32,6 +35,35 @@ Result<std::optional<int>> Engine::wait(std::string_view id) {
 Result<> Engine::logs(std::string_view id, const LogRequest& request, const LogSink& sink) const {
     const engine::Context context = engine::context_of(*root_, options_);
     return engine::read_logs(context, KNARR_TRY(engine::resolve_id(context, id)), request, sink);
+}
+
+Result<> Engine::restart(std::string_view id, const StopRequest& request) {
+    const engine::Context context = engine::context_of(*root_, options_);
+    const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
+    return engine::restart_container(context, options_.data_root, checked, request);
+}
+
+Result<> Engine::history(const HistoryRequest& request, const HistorySink& sink) const {
+    return engine::read_events(engine::context_of(*root_, options_), request, sink);
+}
+
+Result<std::vector<UpkeepStep>> Engine::recover(bool force) {
+    const auto recovery = force ? engine::Recovery::force : engine::Recovery::gentle;
+    return engine::recover(engine::context_of(*root_, options_), options_.data_root, recovery);
+}
+
+Result<std::vector<UpkeepStep>> Engine::clean_up(const CleanupRequest& request) {
+    return engine::clean_up(engine::context_of(*root_, options_), options_.data_root, request);
+}
+
+Result<std::vector<UpkeepStep>> Engine::shut_down(unsigned seconds) {
+    return engine::shut_down(engine::context_of(*root_, options_), seconds);
+}
+
+Result<> Engine::set_restart_policy(std::string_view id, const RestartPolicy& policy) {
+    const engine::Context context = engine::context_of(*root_, options_);
+    return engine::change_restart_policy(
+        context, KNARR_TRY(engine::resolve_id(context, id)), policy);
 }
 
 Result<> Engine::rename(std::string_view id, const std::string& name) {

@@ -38,9 +38,9 @@ void write_state(spec::JsonWriter& json, const ContainerInfo& info) {
     const bool paused = info.state == ContainerState::paused;
     const bool ended = info.state == ContainerState::stopped;
     json.key("State").begin_object();
-    json.member("Status", docker_status(info.state));
-    json.member("Running", paused || info.state == ContainerState::running);
-    json.member("Paused", paused).member("Restarting", false);
+    json.member("Status", info.restarting ? "restarting" : docker_status(info.state));
+    json.member("Running", paused || info.restarting || info.state == ContainerState::running);
+    json.member("Paused", paused).member("Restarting", info.restarting);
     json.member("OOMKilled", info.oom_killed).member("Dead", false).member("Pid", info.pid);
     json.member("ExitCode", ended ? info.exit_code.value_or(kUnknownExit) : 0);
     const bool unknown = ended && !info.exit_code && !info.finished.empty();
@@ -76,6 +76,11 @@ void write_host_config(spec::JsonWriter& json,
                        const spec::RuntimeConfig& config) {
     json.key("HostConfig").begin_object();
     json.member("AutoRemove", record.auto_remove);
+    if (record.life) {
+        const RestartPolicy& policy = record.life->restart.policy;
+        json.key("RestartPolicy").begin_object().member("Name", name_of(policy.mode));
+        json.member("MaximumRetryCount", policy.max_retries).end_object();
+    }
     json.member("ReadonlyRootfs", config.root && config.root->readonly);
     json.member("Isolation", name_of(record.isolation));
     if (record.life && record.life->monitored) {
@@ -142,7 +147,7 @@ Result<std::string> inspect_container(const Context& context,
         json.member("ResolvConfPath", record.data_dir + "/resolv.conf");
     }
     json.member("LogPath", info.log_dir).member("Name", info.name.empty() ? "" : "/" + info.name);
-    json.member("RestartCount", 0).member("Driver", "overlay");
+    json.member("RestartCount", info.restart_count).member("Driver", "overlay");
     json.member("Platform", "linux").member("Bundle", info.bundle).member("Rootfs", info.rootfs);
     write_host_config(json, record, config);
     write_mounts(json, config);

@@ -1,5 +1,6 @@
 #include "engine/monitor.h"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "engine/ending.h"
 #include "engine/live.h"
 #include "engine/log_store.h"
+#include "engine/rerun.h"
 #include "engine/watch.h"
 #include "platform/disk.h"
 #include "platform/file.h"
@@ -62,6 +64,15 @@ private:
     Result<> take(LogStream stream, bool all);
     void drain();
     void conclude();
+    void clear();
+    void rest();
+    void look_at_rest();
+    void relaunch();
+    Result<bool> take_lock();
+    int patience_ms() const;
+    bool wants_partner() const {
+        return watch_.phase() == WatchPhase::running || watch_.phase() == WatchPhase::resting;
+    }
     bool is_removed() const;
 
     const Context& context_;
@@ -78,6 +89,10 @@ private:
     std::array<sys::Fd, 2> fifos_;
     std::optional<LogWriter> log_;
     sys::Fd lock_;  // of kMonitorLock: its open file is locked as long as this is open
+    std::optional<sys::DirWatch> changes_;  // of the container's directory, while it rests
+    std::int64_t due_ = 0;                  // when that ends, of steady_ms()
+    pid_t relauncher_ = 0;                  // a child that launches the container again
+    bool relaunched_ = false;
     bool left_ = false, retry_ = false;
     Clock::Steady next_partner_{};  // not before: one that ends at once is not started in a circle
 };
@@ -105,8 +120,22 @@ void Monitor::carry_out(const WatchEffect& effect) {
             conclude();
             return;
         case Effect::clear:
-            if (Result<> cleared = clear_killed_launch(context_, id_); !cleared) {
-                trouble(cleared.error());
+            clear();
+            return;
+        case Effect::rest:
+            rest();
+            return;
+        case Effect::relaunch:
+            relaunch();
+            return;
+        case Effect::look:
+            log_.reset();
+            run_.reset();
+            process_.reset();
+            fifos_ = {};
+            if (Result<> taken = take_over(); !taken) {
+                trouble(taken.error());
+                left_ = true;
             }
             return;
         case Effect::leave:
@@ -124,6 +153,9 @@ void Monitor::reap() {
     while (const auto child = sys::reap_any()) {
         if (child->pid == launcher_) {
             launcher_ended(child->status);
+        } else if (child->pid == relauncher_) {
+            relauncher_ = 0;
+            handle({.kind = Event::attempted});
         } else {
             handle({.kind = Event::ended, .pid = child->pid, .code = child->status.code()});
         }
@@ -222,12 +254,92 @@ void Monitor::conclude() {
         handle({.kind = Event::removed});
         return;
     }
-    const Result<bool> done = conclude_run(context_, *run_, code_, finished_);
+    const Result<Ending> done = conclude_run(context_, *run_, code_, finished_);
     if (!done) {
         trouble(done.error());
         return;
     }
-    handle({.kind = *done ? Event::concluded : Event::removed});
+    handle({.kind = *done == Ending::nothing    ? Event::removed
+                    : *done == Ending::restarts ? Event::to_restart
+                                                : Event::concluded});
+}
+
+void Monitor::clear() {
+    Result<> cleared = clear_killed_launch(context_, id_);
+    if (cleared) {
+        cleared = settle_launch(context_, id_);
+    }
+    if (!cleared) {
+        trouble(cleared.error());
+    }
+    handle({.kind = due_of(context_, id_) ? Event::to_restart : Event::concluded});
+}
+
+/// False: somebody else has it.
+Result<bool> Monitor::take_lock() {
+    if (lock_.valid()) {
+        return true;
+    }
+    const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id_));
+    sys::Fd lock = KNARR_TRY(open_monitor_lock(dir));
+    if (!KNARR_TRY(sys::try_lock(lock))) {
+        return false;
+    }
+    lock_ = std::move(lock);
+    return true;
+}
+
+void Monitor::rest() {
+    const Result<bool> ours = take_lock();
+    if (!ours || !*ours) {
+        left_ = true;  // somebody else rests, or it is gone
+        return;
+    }
+    Result<sys::DirWatch> changes = sys::DirWatch::open();
+    if (changes && changes->add(path_of(context_, id_.text()))) {
+        changes_ = std::move(*changes);
+    }
+    look_at_rest();
+}
+
+/// Whether the pause is over, or taken back.
+void Monitor::look_at_rest() {
+    if (changes_) {
+        changes_->clear();
+    }
+    const auto due = due_of(context_, id_);
+    if (!due) {
+        changes_.reset();
+        handle({.kind = Event::removed});
+    } else if (steady_ms() >= *due) {
+        changes_.reset();
+        handle({.kind = Event::due});
+    } else {
+        due_ = *due;
+    }
+}
+
+/// The one that launches it makes monitors of its own, who lock the container.
+void Monitor::relaunch() {
+    relaunched_ = true;
+    lock_.reset();
+    Result<pid_t> child = start_own_program({kAgainWord, order_.root, order_.id});
+    if (!child) {
+        trouble(child.error());
+        static_cast<void>(rerun(context_, id_));  // at the price of memory
+        handle({.kind = Event::attempted});
+        return;
+    }
+    relauncher_ = *child;
+}
+
+/// How long to wait for whatever comes; -1: for ever.
+int Monitor::patience_ms() const {
+    if (watch_.phase() == WatchPhase::resting) {
+        const std::int64_t left = std::max<std::int64_t>(due_ - steady_ms(), 0);
+        return static_cast<int>(std::min<std::int64_t>(left, changes_ ? INT32_MAX : kRetryMs));
+    }
+    return retry_ || (!partner_.valid() && wants_partner()) ? kRetryMs : -1;
 }
 
 /// Starts one that stands by, as a child.
@@ -283,24 +395,25 @@ Result<> Monitor::take_over() {
             handle({.kind = Event::launch_killed});
             return {};
         }
-        if (!there && sys::has_children()) {
+        if (!there && !relaunched_ && sys::has_children()) {
             reap();
             if (patience.rest()) {
                 continue;  // a launcher that has not begun
             }
         }
         if (!there || (*seen)->record.status == ContainerState::stopped) {
-            handle({.kind = Event::removed});
+            if (there) {
+                KNARR_TRY(settle_launch(context_, id_));
+            }
+            handle({.kind = there && due_of(context_, id_) ? Event::to_restart : Event::removed});
             return {};
         }
         const Record& record = (*seen)->record;
-        const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id_));
-        sys::Fd lock = KNARR_TRY(open_monitor_lock(dir));
-        if (!KNARR_TRY(sys::try_lock(lock))) {
+        if (!KNARR_TRY(take_lock())) {
             left_ = true;  // somebody else was faster
             return {};
         }
-        lock_ = std::move(lock);
+        const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id_));
         run_ = RunOf{.id = id_, .pid = record.pid, .start_ticks = record.pid_start_ticks};
         if (!process_.valid()) {
             auto process =
@@ -357,12 +470,11 @@ Result<> Monitor::stand_by(sys::SignalFd& signals) {
 
 Result<> Monitor::watch(sys::SignalFd& signals) {
     while (!left_) {
-        if (!partner_.valid() && watch_.phase() == WatchPhase::running &&
-            system_clock().steady() >= next_partner_) {
+        if (!partner_.valid() && wants_partner() && system_clock().steady() >= next_partner_) {
             stand_beside();
             next_partner_ = system_clock().steady() + std::chrono::milliseconds(kRetryMs);
         }
-        std::array<sys::Ready, 6> items;
+        std::array<sys::Ready, 7> items;
         items[0] = {.fd = signals.fd().get()};
         items[1] = {.fd = streams_.get()};
         const bool logs = log_.has_value() && !retry_;
@@ -370,7 +482,8 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
         items[3] = {.fd = logs ? fifos_[1].get() : -1};
         items[4] = {.fd = partner_.get()};
         items[5] = {.fd = watch_.phase() == WatchPhase::running ? process_.get() : -1};
-        KNARR_TRY(sys::wait_ready(items, retry_ || !partner_.valid() ? kRetryMs : -1));
+        items[6] = {.fd = changes_ ? changes_->fd().get() : -1};
+        KNARR_TRY(sys::wait_ready(items, patience_ms()));
         const bool again = std::exchange(retry_, false);
         while (KNARR_TRY(signals.next())) {
             // A monitor ends with its container, and not because somebody asks it to.
@@ -388,6 +501,9 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
         }
         if (items[4].is_ready) {
             partner_.reset();
+        }
+        if (watch_.phase() == WatchPhase::resting) {
+            look_at_rest();
         }
         if (again && watch_.phase() == WatchPhase::draining) {
             drain();
@@ -426,16 +542,20 @@ Result<> Monitor::run() {
 
 }  // namespace
 
+Context monitor_context(const StateRoot& root, const ContainerId& id) {
+    return {.root = root, .warn = [&root, id](std::string_view text) {
+                if (const auto dir = root.open_dir(id)) {
+                    // If this fails, too, nothing is left to try.
+                    static_cast<void>(
+                        sys::replace_file(*dir, kTroubleFile, text, 0600, sys::Sync::file));
+                }
+            }};
+}
+
 Result<> monitor(const MonitorOrder& order) {
     const ContainerId id = KNARR_TRY(ContainerId::parse(order.id));
     const StateRoot root = KNARR_TRY(StateRoot::open(order.root));
-    const Context context{.root = root, .warn = [&](std::string_view text) {
-                              if (const auto dir = root.open_dir(id)) {
-                                  // If this fails, too, nothing is left to try.
-                                  static_cast<void>(sys::replace_file(
-                                      *dir, kTroubleFile, text, 0600, sys::Sync::file));
-                              }
-                          }};
+    const Context context = monitor_context(root, id);
     return Monitor(context, id, order).run();
 }
 

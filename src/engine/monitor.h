@@ -44,6 +44,9 @@ Result<MonitorOrder> parse_order(std::span<const std::string_view> arguments);
 /// Makes this process the monitor, with `streams` as its stdin. Returns only when that fails.
 Error execute_monitor(const sys::Fd& program, const MonitorOrder& order, const sys::Fd* streams);
 
+/// Starts this program, which is knarr-monitor, once more as a child, with these arguments.
+Result<pid_t> start_own_program(std::vector<std::string> arguments);
+
 /// Opens what the one that watches has locked, by sys::try_lock.
 Result<sys::Fd> open_monitor_lock(const sys::Fd& dir);
 /// Whether somebody watches the container whose state directory this is.
@@ -55,6 +58,9 @@ void ensure_watched(const Context& context, const Record& record);
 /// Starts monitors for such a container.
 /// Errors: unsupported when there is no knarr-monitor.
 Result<> adopt(const Context& context, const std::string& id);
+
+/// Where a monitor works; what it warns of is the container's `trouble`.
+Context monitor_context(const StateRoot& root, const ContainerId& id);
 
 /// The monitor's whole life; returns when its container has ended and that is recorded.
 Result<> monitor(const MonitorOrder& order);

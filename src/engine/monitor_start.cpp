@@ -45,7 +45,12 @@ Result<MonitorOrder> parse_order(std::span<const std::string_view> arguments) {
                       .hint = "knarr starts this program by itself: knarr run -d IMAGE"});
 }
 
-Error execute_monitor(const sys::Fd& program, const MonitorOrder& order, const sys::Fd* streams) {
+namespace {
+
+/// Becomes `program`, with nothing of this process in it but `streams` as its stdin.
+Error become(const sys::Fd& program,
+             const std::vector<std::string>& arguments,
+             const sys::Fd* streams) {
     const auto prepare = [&]() -> Result<> {
         const sys::Fd null = KNARR_TRY(sys::open_path("/dev/null", O_RDWR));
         KNARR_TRY(sys::replace_fd(streams != nullptr ? *streams : null, 0));
@@ -63,7 +68,24 @@ Error execute_monitor(const sys::Fd& program, const MonitorOrder& order, const s
     if (const std::string fault = sys::environment("KNARR_FAULT"); !fault.empty()) {
         environment.push_back("KNARR_FAULT=" + fault);  // read by test builds alone
     }
-    return sys::execute(program, arguments_of(order), environment);
+    return sys::execute(program, arguments, environment);
+}
+
+}  // namespace
+
+Error execute_monitor(const sys::Fd& program, const MonitorOrder& order, const sys::Fd* streams) {
+    return become(program, arguments_of(order), streams);
+}
+
+Result<pid_t> start_own_program(std::vector<std::string> arguments) {
+    const sys::Fd program = KNARR_TRY(sys::open_path("/proc/self/exe", O_RDONLY));
+    const sys::Clone clone = KNARR_TRY(sys::clone_process(0));
+    if (clone.in_child()) {
+        arguments.insert(arguments.begin(), kMonitorProgram);
+        static_cast<void>(become(program, arguments, nullptr));
+        _exit(1);
+    }
+    return clone.pid;
 }
 
 Result<sys::Fd> open_monitor_lock(const sys::Fd& dir) {
@@ -76,11 +98,16 @@ Result<bool> is_watched(const sys::Fd& dir) {
 }
 
 void ensure_watched(const Context& context, const Record& record) {
-    if (!record.life || !record.life->monitored || record.status != ContainerState::running) {
+    if (!record.life || !record.life->monitored ||
+        (record.status != ContainerState::running && !is_pending(*record.life))) {
         return;
     }
     const auto id = ContainerId::parse(record.id);
     const auto dir = id ? context.root.open_dir(*id) : Result<sys::Fd>(fail(id.error()));
+    if (dir && record.life->restart.phase == RestartPhase::launching &&
+        context.root.is_locked(*dir).value_or(true)) {
+        return;  // it is just being launched again
+    }
     const auto watched = dir ? is_watched(*dir) : Result<bool>(true);
     if (watched && *watched) {
         return;

@@ -1,6 +1,9 @@
 #include "engine/names.h"
 
+#include <utility>
+
 #include "core/text.h"
+#include "engine/event_log.h"
 #include "engine/live.h"
 #include "engine/operate.h"
 #include "platform/task.h"
@@ -46,8 +49,10 @@ Result<> rename_container(const Context& context,
                                                  id.text()),
                           .hint = "containers made from images have names"});
     }
-    held.record.name = name;
-    return save_record(held.dir, held.record);
+    const std::string old = std::exchange(held.record.name, name);
+    KNARR_TRY(save_record(held.dir, held.record));
+    note_event(context, held.record, "rename", {{"oldName", old}});
+    return {};
 }
 
 }  // namespace knarr::engine

@@ -17,6 +17,7 @@
 #include "engine/conclude.h"
 #include "engine/console.h"
 #include "engine/destroy.h"
+#include "engine/event_log.h"
 #include "engine/handed_over.h"
 #include "engine/hook_output.h"
 #include "engine/kept_config.h"
@@ -127,6 +128,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .no_new_keyring = wanted.no_new_keyring,
         .exit_code = {},
         .life = wanted.life,
+        .boot = boot_id(),
     };
     if (plan.cgroup) {
         record.cgroup = place_only(*plan.cgroup);
@@ -324,7 +326,7 @@ Result<Standing> stand(const Context& context, NewContainer& wanted, ConsoleWay 
 }
 
 /// From the gate to the running program with its poststart hooks.
-Result<> go(Standing& standing) {
+Result<> go(const Context& context, Standing& standing) {
     const Record& record = standing.record;
     const runtime::ListenerAgent agent =
         KNARR_TRY(seccomp_agent(standing.dir.fd(), record, "created", record.pid));
@@ -334,8 +336,13 @@ Result<> go(Standing& standing) {
     standing.record.status = ContainerState::running;
     if (standing.record.life) {
         standing.record.life->started = format_time(system_clock().wall());
+        step(standing.record.life->restart, {.kind = RestartEvent::Kind::runs}, steady_ms());
     }
     KNARR_TRY(save_record(standing.dir, standing.record));
+    if (!standing.again) {
+        note_event(context, standing.record, "create");
+    }
+    note_event(context, standing.record, "start");
     return run_poststart(standing.record);
 }
 
@@ -420,7 +427,7 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
     std::optional<NotifyProxy> notify =
         listen_for_readiness(context, standing->dir, wanted.service);
     Result<std::optional<Relay>> relay = standing->console.start_relay(standing->launched.gate);
-    Result<> running = relay ? go(*standing) : Result<>(fail(relay.error()));
+    Result<> running = relay ? go(context, *standing) : Result<>(fail(relay.error()));
     if (!running) {
         remove_pid_file(standing->pid_file);
         give_up(context, std::move(standing->dir), standing->record, standing->again);

@@ -92,6 +92,11 @@ Result<> start_container(const Context& context,
         if (live.process.valid()) {
             return {};  // it runs, which is what was asked for, as docker has it
         }
+        const bool pending = is_pending(*record->life);
+        step(record->life->restart, {.kind = RestartEvent::Kind::started_by_hand}, steady_ms());
+        if (pending) {
+            KNARR_TRY(save_record(dir, *record));  // its monitor is waiting, and leaves
+        }
         return run_again(
             context,
             data_root,

@@ -1,5 +1,6 @@
 #include "engine/pause.h"
 
+#include "engine/event_log.h"
 #include "engine/live.h"
 #include "engine/states.h"
 #include "platform/cgroup_freeze.h"
@@ -24,6 +25,7 @@ Result<> move(const Context& context, const ContainerId& id, Verb verb) {
                                   : sys::thaw_cgroup(*held.record.cgroup),
               "container {}",
               id.text());
+    note_event(context, held.record, verb == Verb::pause ? "pause" : "unpause");
     return {};
 }
 

@@ -17,6 +17,7 @@ namespace knarr::engine {
 namespace {
 
 constexpr unsigned kVersion = 1;
+constexpr const char* kCopyFile = "record";
 constexpr const char* kNewRecordFile = ".state.json.tmp";
 
 void write_hooks(spec::JsonWriter& json,
@@ -137,7 +138,23 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     json.member("maxFiles", life.log.max_files).end_object();
     json.member("started", life.started).member("finished", life.finished);
     json.member("oomKilled", life.oom_killed);
+    json.member("cgroupManager", knarr::name_of(life.cgroup_manager));
+    json.member("rootless", life.rootless);
+    write_restart(json, life.restart);
     json.end_object();
+}
+
+Result<> read_cgroup_manager(const spec::JsonValue& life, CgroupManager& out) {
+    std::string text;
+    KNARR_TRY(life.optional("cgroupManager", text));
+    for (const auto manager :
+         {CgroupManager::cgroupfs, CgroupManager::systemd, CgroupManager::disabled}) {
+        if (text.empty() || knarr::name_of(manager) == text) {
+            out = manager;
+            return {};
+        }
+    }
+    return fail(life.error_at("cgroupManager", "is not known"));
 }
 
 Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
@@ -159,7 +176,10 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(log->required("maxFiles", life.log.max_files));
     KNARR_TRY(value->required("started", life.started));
     KNARR_TRY(value->required("finished", life.finished));
-    return value->required("oomKilled", life.oom_killed);
+    KNARR_TRY(value->required("oomKilled", life.oom_killed));
+    KNARR_TRY(read_cgroup_manager(*value, life.cgroup_manager));
+    KNARR_TRY(value->optional("rootless", life.rootless));
+    return read_restart(*value, life.restart);
 }
 
 Result<> read_status(const spec::JsonValue& root, ContainerState& out) {
@@ -228,6 +248,7 @@ std::string encode_record(const Record& record) {
     if (record.life) {
         write_life(json, *record.life);
     }
+    json.member("boot", record.boot);
     json.end_object();
     return std::move(json).text();
 }
@@ -269,7 +290,73 @@ Result<Record> decode_record(std::string_view text) {
     KNARR_TRY(root.optional("noNewKeyring", record.no_new_keyring));
     KNARR_TRY(root.optional("exitCode", record.exit_code));
     KNARR_TRY(read_life(root, record.life));
+    KNARR_TRY(root.optional("boot", record.boot));
     return record;
+}
+
+namespace {
+
+/// A record that speaks of the machine before it was started anew: of it, only files are left.
+void leave_boot_behind(Record& record) {
+    if (record.boot.empty() || record.boot == boot_id()) {
+        return;
+    }
+    record.before_boot = true;
+    record.pid = 0;
+    record.pid_start_ticks = 0;
+    record.cgroup.reset();
+    record.unit.reset();
+    record.resctrl.reset();
+    record.mounts_on_host = false;
+    if (record.status == ContainerState::running) {
+        record.exit_code.reset();
+    }
+    if (record.status != ContainerState::creating) {
+        record.status = ContainerState::stopped;
+    }
+    if (record.life && is_pending(*record.life)) {
+        record.life->restart.phase = RestartPhase::idle;
+        record.exit_code.reset();
+    }
+}
+
+/// Beside the container's files. It may be lost with the machine's power: then recover() says so.
+Result<> keep_copy(const Record& record, std::string_view text) {
+    const bool lasts =
+        record.status == ContainerState::running || record.status == ContainerState::stopped;
+    if (!record.life || !record.life->monitored || record.auto_remove || !lasts) {
+        return {};
+    }
+    const sys::Fd data = KNARR_TRY(sys::open_path(record.data_dir, O_RDONLY | O_DIRECTORY));
+    const std::string fresh = std::string(kCopyFile) + ".new";
+    {
+        const sys::Fd file =
+            KNARR_TRY(sys::open_at(data, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
+        KNARR_TRY(sys::write_all(file, text), "write {}", fresh);
+    }
+    return sys::rename_at(data, fresh, data, kCopyFile);
+}
+
+}  // namespace
+
+const std::string& boot_id() {
+    static const std::string kId = [] {
+        std::string text = sys::read_file("/proc/sys/kernel/random/boot_id", 64).value_or("");
+        while (text.ends_with('\n')) {
+            text.pop_back();
+        }
+        return text;
+    }();
+    return kId;
+}
+
+Result<std::optional<Record>> kept_record(const std::string& data_dir) {
+    const auto text = sys::read_file(data_dir + "/" + kCopyFile, limits::kMaxStateBytes);
+    if (!text) {
+        return text.error().sys_errno == ENOENT ? Result<std::optional<Record>>(std::nullopt)
+                                                : fail(text.error());
+    }
+    return std::optional(KNARR_TRY(decode_record(*text), "{}/{}", data_dir, kCopyFile));
 }
 
 Result<> save_record(const LockedDir& dir, const Record& record) {
@@ -277,7 +364,8 @@ Result<> save_record(const LockedDir& dir, const Record& record) {
     // still to be found then. An fsync takes longer than all the rest of a launch.
     const std::string text = encode_record(record);
     if (!record.data_dir.empty()) {
-        return sys::replace_file(dir.fd(), kRecordFile, text, 0600, sys::Sync::file);
+        KNARR_TRY(sys::replace_file(dir.fd(), kRecordFile, text, 0600, sys::Sync::file));
+        return keep_copy(record, text);
     }
     {
         // Nobody else writes it: the directory is locked.
@@ -309,6 +397,7 @@ Result<std::optional<Record>> load_record(const sys::Fd& dir, const std::string&
     if (!record) {
         return advise(std::move(record).error().within(path));
     }
+    leave_boot_behind(*record);
     return std::optional(std::move(*record));
 }
 

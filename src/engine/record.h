@@ -13,7 +13,9 @@
 
 #include <sys/types.h>
 
+#include "engine/restart.h"
 #include "engine/state_dir.h"
+#include "knarr/cgroup_manager.h"
 #include "knarr/container.h"
 #include "knarr/run.h"
 #include "platform/cgroup.h"
@@ -32,7 +34,15 @@ struct Life {
     LogPolicy log;
     std::string started, finished;  // RFC 3339, of the last run; empty: not yet
     bool oom_killed = false;        // the last run, in part or whole
+    RestartState restart = {};
+    CgroupManager cgroup_manager = CgroupManager::cgroupfs;  // and this, who runs it again needs
+    std::optional<bool> rootless = {};
 };
+
+/// Whether it is to run again by itself.
+inline bool is_pending(const Life& life) {
+    return life.restart.phase != RestartPhase::idle;
+}
 
 struct Record {
     std::string id;
@@ -58,7 +68,12 @@ struct Record {
     bool no_new_keyring = false;  // its processes keep their callers' session keyrings
     std::optional<int> exit_code;
     std::optional<Life> life;  // of one made from an image
+    std::string boot = {};     // of the machine, when it was made; empty: not known
+    bool before_boot = false;  // as read: that is over, and with it its processes and its cgroup
 };
+
+/// Which run of the machine this is. Source: random(4), /proc/sys/kernel/random/boot_id.
+const std::string& boot_id();
 
 std::string encode_record(const Record& record);
 /// Unknown members are ignored. Errors: corrupt, also for a version that this build does not know.
@@ -69,6 +84,11 @@ Result<> save_record(const LockedDir& dir, const Record& record);
 /// Nothing when there is no record: the container is just being made or removed, or its create was
 /// killed at once. Errors: corrupt with `path`, the directory's name for messages.
 Result<std::optional<Record>> load_record(const sys::Fd& dir, const std::string& path);
+
+/// The copy of a container's record beside its files, which outlives the state directory: written
+/// with each record of one in the background that runs or has ended. Nothing when there is none.
+/// Errors: corrupt.
+Result<std::optional<Record>> kept_record(const std::string& data_dir);
 
 /// The OCI state as JSON, as hooks receive it. `pid` 0 is left out.
 /// Source: runtime-spec runtime.md "State", config.md "POSIX-platform Hooks".

@@ -210,6 +210,7 @@ Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     life.command = prepared.made.bundle.config.process->args;
     life.stop_seconds = request.stop_seconds;
     life.log = request.log;
+    life.restart.policy = request.restart;
     const std::string& image = prepared.image.config.config.stop_signal;
     if (!request.stop_signal.empty()) {
         life.stop_signal = KNARR_TRY(sys::parse_signal(request.stop_signal), "stop signal");
@@ -340,6 +341,8 @@ Result<std::string> run_image_in_background(const Context& context,
     const Launch launch = [&](NewContainer wanted) -> Result<> {
         id = wanted.id.text();
         wanted.life->monitored = true;
+        wanted.life->cgroup_manager = context.cgroup_manager;
+        wanted.life->rootless = context.rootless;
         return run_in_background(context, std::move(wanted));
     };
     KNARR_TRY(launch_image(context, data_dir, request, limits, progress, launch));

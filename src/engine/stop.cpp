@@ -7,9 +7,11 @@
 #include "core/fault.h"
 #include "core/limits.h"
 #include "engine/ending.h"
+#include "engine/event_log.h"
 #include "engine/monitor.h"
 #include "engine/operate.h"
 #include "engine/pause.h"
+#include "engine/rerun.h"
 #include "platform/cgroup_freeze.h"
 #include "platform/file.h"
 #include "platform/patience.h"
@@ -110,6 +112,7 @@ Result<std::optional<int>> await_end(const Context& context, const ContainerId& 
 }
 
 Result<> stop_container(const Context& context, const ContainerId& id, const StopRequest& request) {
+    KNARR_TRY(note_stop(context, id, StoppedBy::hand));
     const Seen seen = KNARR_TRY(look_at(context, id));
     ensure_watched(context, seen.record);
     const ContainerState state = seen.live.state;
@@ -128,12 +131,14 @@ Result<> stop_container(const Context& context, const ContainerId& id, const Sto
     const auto grace = std::chrono::seconds(request.seconds.value_or(
         life && life->stop_seconds ? *life->stop_seconds : kStopGraceSeconds));
     KNARR_TRY(fault_point("stop.begun"));
+    note_event(context, seen.record, "kill", {{"signal", fmt::format("{}", signal)}});
     KNARR_TRY(unless_ended(kill_container(context, id, signal, KillTarget::init)));
     if (state == ContainerState::paused) {
         KNARR_TRY(unless_ended(resume_container(context, id)));  // a frozen one hears no signal
     }
     KNARR_TRY(fault_point("stop.signalled"));
     if (!KNARR_TRY(sys::wait_ended(seen.live.process, grace))) {
+        note_event(context, seen.record, "kill", {{"signal", "9"}});
         KNARR_TRY(unless_ended(kill_container(context, id, SIGKILL, KillTarget::init)));
         KNARR_TRY(fault_point("stop.killed"));
         if (!KNARR_TRY(sys::wait_ended(seen.live.process,
@@ -148,6 +153,25 @@ Result<> stop_container(const Context& context, const ContainerId& id, const Sto
     if (!ended && ended.error().code != Errc::not_found) {
         return fail(ended.error());
     }
+    note_event(context, seen.record, "stop");
+    return {};
+}
+
+Result<> restart_container(const Context& context,
+                           const std::string& data_root,
+                           const ContainerId& id,
+                           const StopRequest& request) {
+    const Seen seen = KNARR_TRY(look_at(context, id));
+    if (!seen.record.life) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = fmt::format("container {} was made from a bundle, which "
+                                                 "runs once",
+                                                 id.text()),
+                          .hint = "knarr delete and knarr run -b do it again"});
+    }
+    KNARR_TRY(stop_container(context, id, request));
+    KNARR_TRY(start_container(context, data_root, id, {}));
+    note_event(context, seen.record, "restart");
     return {};
 }
 

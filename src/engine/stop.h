@@ -17,6 +17,12 @@ namespace knarr::engine {
 /// Errors: see Engine::stop.
 Result<> stop_container(const Context& context, const ContainerId& id, const StopRequest& request);
 
+/// Errors: see Engine::restart.
+Result<> restart_container(const Context& context,
+                           const std::string& data_root,
+                           const ContainerId& id,
+                           const StopRequest& request);
+
 /// Waits until the container has ended and its record says so, or it is removed; its exit code,
 /// nothing where nobody knows it. Errors: not_found.
 Result<std::optional<int>> await_end(const Context& context, const ContainerId& id);

@@ -1,5 +1,6 @@
 #include "engine/update.h"
 
+#include "engine/event_log.h"
 #include "engine/live.h"
 #include "engine/states.h"
 #include "platform/cgroup_files.h"
@@ -75,6 +76,7 @@ Result<> update_container(const Context& context,
     }
     if (!held.record.unit) {
         KNARR_TRY(sys::update_cgroup(plan), "container {}", id.text());
+        note_event(context, held.record, "update");
         return {};
     }
     // systemd puts its own idea of the limits back at the next `systemctl daemon-reload`.
@@ -84,6 +86,7 @@ Result<> update_container(const Context& context,
     rpc::Systemd systemd = KNARR_TRY(rpc::Systemd::connect(unit.bus), "container {}", id.text());
     const auto tell = [&] { return systemd.set_properties(unit.name, std::move(properties)); };
     KNARR_TRY(sys::update_cgroup(plan, tell), "container {}", id.text());
+    note_event(context, held.record, "update");
     return {};
 }
 

@@ -33,8 +33,11 @@ std::vector<WatchEffect> Watch::step(const WatchEvent& event) {
                 phase_ = WatchPhase::done;
                 return {{.kind = Effect::leave}};
             } else if (event.kind == Event::launch_killed) {
-                phase_ = WatchPhase::done;
-                return {{.kind = Effect::clear}, {.kind = Effect::leave}};
+                phase_ = WatchPhase::concluding;
+                return {{.kind = Effect::clear}};
+            } else if (event.kind == Event::to_restart) {
+                phase_ = WatchPhase::resting;
+                return {{.kind = Effect::rest}};
             }
             return {};
         case WatchPhase::running:
@@ -52,6 +55,22 @@ std::vector<WatchEffect> Watch::step(const WatchEvent& event) {
             if (event.kind == Event::concluded) {
                 phase_ = WatchPhase::done;
                 return {{.kind = Effect::leave}};
+            }
+            if (event.kind == Event::to_restart) {
+                phase_ = WatchPhase::resting;
+                return {{.kind = Effect::rest}};
+            }
+            return {};
+        case WatchPhase::resting:
+            if (event.kind == Event::due) {
+                phase_ = WatchPhase::relaunching;
+                return {{.kind = Effect::relaunch}};
+            }
+            return {};
+        case WatchPhase::relaunching:
+            if (event.kind == Event::attempted) {
+                *this = Watch();
+                return {{.kind = Effect::look}};
             }
             return {};
         case WatchPhase::done:

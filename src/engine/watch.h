@@ -3,7 +3,10 @@
 // monitor (monitor.h) turns what the kernel says into events and carries the effects out.
 //
 //   launching ── launched ──> running ── ended ──> draining ── drained ──> concluding ──> done
-//       └─ launch_failed, launch_killed ──────────────────────────────────────────────────^
+//       ├─ launch_killed ──────────────────────────────────────────────────────^ │         ^
+//       └─ launch_failed ────────────────────────────────────────────────────────┼─────────┤
+//                          relaunching <── due ── resting <── to_restart ────────┘         │
+//                               └── attempted: looks at the container anew ────────────────┘
 //
 // A container may end before its launcher has: that end is kept until `launched` says whose it is.
 
@@ -16,7 +19,15 @@
 
 namespace knarr::engine {
 
-enum class WatchPhase : std::uint8_t { launching, running, draining, concluding, done };
+enum class WatchPhase : std::uint8_t {
+    launching,
+    running,
+    draining,
+    concluding,
+    resting,
+    relaunching,
+    done
+};
 
 struct WatchEvent {
     enum class Kind : std::uint8_t {
@@ -26,7 +37,10 @@ struct WatchEvent {
         ended,          // a child `pid` has ended with `code`
         drained,        // nothing more will come from its streams
         concluded,      // what was to be done at its end is done
-        removed,        // somebody removed the container
+        to_restart,     // the same, and it is to run again (restart.h)
+        due,            // the pause until then is over
+        attempted,      // whoever was to launch it again has ended
+        removed,        // somebody removed the container, or it is to stay down
     };
     Kind kind = Kind::ended;
     pid_t pid = 0;
@@ -37,7 +51,10 @@ struct WatchEffect {
     enum class Kind : std::uint8_t {
         drain,     // take what is left in the streams, then say `drained`
         conclude,  // record the end with `code`, or remove the container; then say `concluded`
-        clear,     // remove what a killed launcher left
+        clear,     // remove what a killed launcher left, then say `concluded` or `to_restart`
+        rest,      // wait until it is due, or not to run again any more
+        relaunch,  // have it launched again, then say `attempted`
+        look,      // find out what it is now, as one who takes over
         leave,     // the monitor's work is done
     };
     Kind kind = Kind::leave;

@@ -41,8 +41,31 @@ TEST(Watch, LeavesWhatAFailedLauncherHasUndoneAndClearsWhatAKilledOneLeft) {
     Watch failed;
     EXPECT_EQ(kinds(failed.step({.kind = Event::launch_failed})), std::vector{Effect::leave});
     Watch killed;
-    EXPECT_EQ(kinds(killed.step({.kind = Event::launch_killed})),
-              (std::vector{Effect::clear, Effect::leave}));
+    EXPECT_EQ(kinds(killed.step({.kind = Event::launch_killed})), std::vector{Effect::clear});
+    EXPECT_EQ(kinds(killed.step({.kind = Event::concluded})), std::vector{Effect::leave});
+}
+
+TEST(Watch, RestsUntilItIsDueAndLooksAnewAfterEachAttempt) {
+    Watch watch;
+    watch.step({.kind = Event::launched, .pid = 7});
+    watch.step({.kind = Event::ended, .pid = 7, .code = 1});
+    watch.step({.kind = Event::drained});
+    EXPECT_EQ(kinds(watch.step({.kind = Event::to_restart})), std::vector{Effect::rest});
+    EXPECT_EQ(watch.phase(), WatchPhase::resting);
+    EXPECT_TRUE(watch.step({.kind = Event::concluded}).empty());
+    EXPECT_EQ(kinds(watch.step({.kind = Event::due})), std::vector{Effect::relaunch});
+    EXPECT_EQ(kinds(watch.step({.kind = Event::attempted})), std::vector{Effect::look});
+    EXPECT_EQ(watch.phase(), WatchPhase::launching) << "it knows nothing any more";
+    EXPECT_EQ(watch.pid(), 0);
+    // It failed, and there is another try; one that is taken back ends it.
+    EXPECT_EQ(kinds(watch.step({.kind = Event::to_restart})), std::vector{Effect::rest});
+    EXPECT_EQ(kinds(watch.step({.kind = Event::removed})), std::vector{Effect::leave});
+}
+
+TEST(Watch, ALaunchThatWasKilledMayBeTriedAgain) {
+    Watch watch;
+    EXPECT_EQ(kinds(watch.step({.kind = Event::launch_killed})), std::vector{Effect::clear});
+    EXPECT_EQ(kinds(watch.step({.kind = Event::to_restart})), std::vector{Effect::rest});
 }
 
 TEST(Watch, AnEndThatNobodyKnowsIsConcludedWithoutACode) {

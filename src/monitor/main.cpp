@@ -4,10 +4,14 @@
 #include <cstdio>
 #include <vector>
 
+#include "engine/errand.h"
 #include "engine/monitor.h"
 
 int main(int argc, char** argv) {
     const std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+    if (knarr::engine::is_errand(words)) {
+        return knarr::engine::run_errand(words) ? 0 : 1;  // whose end alone the monitor looks at
+    }
     const auto order = knarr::engine::parse_order(words);
     if (!order) {
         const knarr::Error& error = order.error();

@@ -1,0 +1,168 @@
+#include "cli/history.h"
+
+#include <algorithm>
+#include <array>
+
+#include "cli/containers.h"
+#include "cli/json_template.h"
+#include "cli/log_time.h"
+#include "cli/table.h"
+#include "core/clock.h"
+#include "core/text.h"
+#include "spec/json_writer.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::array<std::string_view, 6> kFilters{
+    "container", "event", "image", "label", "type", "scope"};
+constexpr std::string_view kType = "container", kOwnType = "knarr", kScope = "local";
+
+std::string_view type_of(const HistoryEvent& event) {
+    return event.lost > 0 ? kOwnType : kType;
+}
+
+std::string_view attribute(const HistoryEvent& event, const std::string& name) {
+    const auto at = event.attributes.find(name);
+    return at == event.attributes.end() ? std::string_view{} : std::string_view(at->second);
+}
+
+/// An image by its reference, also without its tag, registry or library.
+bool is_image(std::string_view reference, std::string_view wanted) {
+    for (const std::string_view prefix : {"docker.io/library/", "docker.io/", ""}) {
+        if (reference.starts_with(prefix)) {
+            const std::string_view rest = reference.substr(prefix.size());
+            if (rest == wanted || rest.substr(0, rest.rfind(':')) == wanted) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+std::uint64_t nanoseconds_of(const std::string& time) {
+    constexpr std::uint64_t kSecond = 1'000'000'000;
+    const std::int64_t seconds = parse_time(time);
+    const std::size_t dot = time.find('.');
+    const auto fraction = dot == std::string::npos
+                              ? std::nullopt
+                              : parse_number(std::string_view(time).substr(dot + 1, 9));
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0)) * kSecond +
+           fraction.value_or(0);
+}
+
+}  // namespace
+
+Result<EventFilter> EventFilter::parse(const std::vector<std::string_view>& texts) {
+    EventFilter filter;
+    for (const std::string_view text : texts) {
+        const std::size_t equals = text.find('=');
+        const std::string_view name = text.substr(0, equals);
+        if (equals == std::string_view::npos ||
+            std::ranges::find(kFilters, name) == kFilters.end()) {
+            return fail(
+                Error{.code = Errc::invalid_argument,
+                      .message = fmt::format("--filter \"{}\" is not known", printable(text)),
+                      .hint = "container=, event=, image=, label=, type= and scope= are"});
+        }
+        filter.wishes_.push_back({std::string(name), std::string(text.substr(equals + 1))});
+    }
+    return filter;
+}
+
+bool EventFilter::fits(const Wish& wish, const HistoryEvent& event) const {
+    if (wish.name == "container") {
+        const bool id = wish.value.size() >= 2 && event.id.starts_with(wish.value);
+        return id || attribute(event, "name") == wish.value;
+    }
+    if (wish.name == "event") {
+        // "health_status" stands for "health_status: healthy", too.
+        return event.action == wish.value || event.action.starts_with(wish.value + ":");
+    }
+    if (wish.name == "image") {
+        return is_image(attribute(event, "image"), wish.value);
+    }
+    if (wish.name == "label") {
+        const std::size_t equals = wish.value.find('=');
+        const auto at = event.attributes.find(wish.value.substr(0, equals));
+        return at != event.attributes.end() &&
+               (equals == std::string::npos || at->second == wish.value.substr(equals + 1));
+    }
+    return wish.value == (wish.name == "type" ? type_of(event) : kScope);
+}
+
+bool EventFilter::takes(const HistoryEvent& event) const {
+    if (event.lost > 0) {
+        return true;  // what was lost may have been wanted
+    }
+    return std::ranges::all_of(kFilters, [&](std::string_view name) {
+        bool asked = false, fit = false;
+        for (const Wish& wish : wishes_) {
+            asked = asked || wish.name == name;
+            fit = fit || (wish.name == name && fits(wish, event));
+        }
+        return !asked || fit;
+    });
+}
+
+std::string history_json(const HistoryEvent& event) {
+    const bool gap = event.lost > 0;
+    const std::string_view action = gap ? std::string_view("lost") : event.action;
+    std::map<std::string, std::string> attributes = event.attributes;
+    if (gap) {
+        attributes["count"] = fmt::format("{}", event.lost);
+    }
+    spec::JsonWriter json;
+    json.begin_object().member("status", action).member("id", event.id);
+    json.member("from", attribute(event, "image")).member("Type", type_of(event));
+    json.member("Action", action).key("Actor").begin_object().member("ID", event.id);
+    json.member("Attributes", attributes).end_object().member("scope", kScope);
+    const std::uint64_t nanoseconds = nanoseconds_of(event.time);
+    json.member("time", nanoseconds / 1'000'000'000).member("timeNano", nanoseconds);
+    json.end_object();
+    return std::move(json).text();
+}
+
+std::string history_text(const HistoryEvent& event) {
+    if (event.lost > 0) {
+        return fmt::format(
+            "{} {} lost {} events: this reader was too slow", event.time, kOwnType, event.lost);
+    }
+    std::string list;
+    for (const auto& [name, value] : event.attributes) {
+        list += fmt::format("{}{}={}", list.empty() ? "" : ", ", name, printable(value));
+    }
+    return fmt::format("{} {} {} {} ({})", event.time, kType, event.action, event.id, list);
+}
+
+Result<int> run_history(Context& context, const Parsed& args) {
+    const EventFilter filter = KNARR_TRY(EventFilter::parse(args.all("filter")));
+    HistoryRequest request;
+    const auto now = system_clock().wall();
+    if (const auto since = args.find("since")) {
+        request.since = KNARR_TRY(parse_log_time(*since, now, "option --since"));
+    }
+    if (const auto until = args.find("until")) {
+        request.until = KNARR_TRY(parse_log_time(*until, now, "option --until"));
+    }
+    const std::string_view format = args.get("format");
+    const Engine engine = KNARR_TRY(open_engine(context));
+    const HistorySink tell = [&](const HistoryEvent& event) -> Result<> {
+        if (!filter.takes(event)) {
+            return {};
+        }
+        if (format.empty()) {
+            return print(history_text(event) + "\n");
+        }
+        const std::string json = history_json(event);
+        if (format == "json") {
+            return print(json + "\n");
+        }
+        return print(KNARR_TRY(render_template(format, json)) + "\n");
+    };
+    KNARR_TRY(engine.history(request, tell));
+    return 0;
+}
+
+}  // namespace knarr::cli

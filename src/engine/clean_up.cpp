@@ -1,0 +1,172 @@
+// cleanup and shutdown: what goes, and how all end at once.
+
+#include <array>
+#include <csignal>
+
+#include "core/clock.h"
+#include "core/limits.h"
+#include "engine/container_data.h"
+#include "engine/destroy.h"
+#include "engine/event_log.h"
+#include "engine/live.h"
+#include "engine/monitor.h"
+#include "engine/operate.h"
+#include "engine/pause.h"
+#include "engine/recover.h"
+#include "engine/rerun.h"
+#include "engine/stop.h"
+#include "platform/pidfd.h"
+#include "platform/signal.h"
+#include "platform/socket.h"
+#include "platform/task.h"
+
+namespace knarr::engine {
+
+namespace {
+
+using Kind = UpkeepStep::Kind;
+
+/// Why a container is to go; nothing: it stays.
+Result<std::optional<UpkeepStep>> verdict(const Context& context,
+                                          const ContainerId& id,
+                                          const CleanupRequest& request) {
+    const auto step = [&](std::string_view why) {
+        return std::optional(
+            UpkeepStep{.kind = Kind::removed, .id = id.text(), .detail = std::string(why)});
+    };
+    const auto seen = look(context, id);
+    if (!seen && seen.error().code == Errc::corrupt) {
+        return request.orphaned && request.force ? step("its record is damaged") : std::nullopt;
+    }
+    if (!seen || !*seen) {
+        return std::nullopt;  // removed meanwhile, or at work
+    }
+    const Record& record = (*seen)->record;
+    const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
+    if (record.status == ContainerState::creating) {
+        const bool ours = request.orphaned && !KNARR_TRY(context.root.is_locked(dir));
+        return ours ? step("its launch was killed") : std::nullopt;
+    }
+    const bool runs = (*seen)->live.process.valid();
+    if (!runs) {
+        const bool of_image = record.life.has_value();
+        const bool stays =
+            (of_image && is_pending(*record.life)) || record.status == ContainerState::created;
+        return request.stopped && !stays && (of_image || request.force) ? step("it has ended")
+                                                                        : std::nullopt;
+    }
+    const bool orphan = record.life && record.life->monitored && !KNARR_TRY(is_watched(dir));
+    return orphan && request.orphaned && request.force ? step("nobody watches it") : std::nullopt;
+}
+
+struct Ending {
+    ContainerId id;
+    sys::Fd process;
+    bool killed = false;
+};
+
+/// Whether all have ended; waits for those that have not, until then or a signal to us.
+Result<bool> all_ended(std::vector<Ending>& running,
+                       sys::SignalFd& signals,
+                       std::chrono::milliseconds wait,
+                       bool& hurry) {
+    std::vector<sys::Ready> items{{.fd = signals.fd().get()}};
+    for (const Ending& one : running) {
+        if (!KNARR_TRY(sys::wait_ended(one.process, std::chrono::milliseconds(0)))) {
+            items.push_back({.fd = one.process.get()});
+        }
+    }
+    if (items.size() == 1) {
+        return true;
+    }
+    KNARR_TRY(sys::wait_ready(items, static_cast<int>(wait.count())));
+    while (const auto signal = KNARR_TRY(signals.next())) {
+        hurry = hurry || *signal == SIGINT || *signal == SIGTERM;
+    }
+    return false;
+}
+
+}  // namespace
+
+Result<std::vector<UpkeepStep>> clean_up(const Context& context,
+                                         const std::string& data_dir,
+                                         const CleanupRequest& request) {
+    const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
+    std::vector<UpkeepStep> steps;
+    for (const std::string& text : KNARR_TRY(context.root.ids())) {
+        const ContainerId id = KNARR_TRY(ContainerId::parse(text));
+        auto step = KNARR_TRY(verdict(context, id, request), "container {}", text);
+        if (!step) {
+            continue;
+        }
+        const Result<> gone =
+            request.dry_run ? Result<>{} : remove_container(context, id, RemoveMode::force);
+        if (!gone) {
+            step->kind = Kind::failed;
+            step->detail = gone.error().message;
+        }
+        steps.push_back(std::move(*step));
+    }
+    if (request.orphaned) {
+        const Doing doing = request.dry_run ? Doing::nothing : Doing::it;
+        for (const std::string& name : KNARR_TRY(remove_data_of_nobody(data_root, doing))) {
+            steps.push_back({.kind = Kind::data, .id = name, .detail = {}});
+        }
+        if (!request.dry_run) {
+            KNARR_TRY(unmount_leftovers(data_root));
+        }
+    }
+    return steps;
+}
+
+Result<std::vector<UpkeepStep>> shut_down(const Context& context, unsigned seconds) {
+    sys::SignalFd signals = KNARR_TRY(sys::SignalFd::open());
+    std::vector<Ending> running;
+    std::vector<UpkeepStep> steps;
+    for (const std::string& text : KNARR_TRY(context.root.ids())) {
+        const ContainerId id = KNARR_TRY(ContainerId::parse(text));
+        const auto noted = note_stop(context, id, StoppedBy::shutdown);
+        auto seen = noted ? look(context, id) : Result<std::optional<Seen>>(fail(noted.error()));
+        if (!seen && seen.error().code != Errc::not_found) {
+            steps.push_back({.kind = Kind::failed, .id = text, .detail = seen.error().message});
+        }
+        if (!seen || !*seen || !(*seen)->live.process.valid()) {
+            continue;
+        }
+        const auto& life = (*seen)->record.life;
+        // It may end at any moment; whether it has, its pidfd says.
+        static_cast<void>(
+            kill_container(context, id, life ? life->stop_signal : SIGTERM, KillTarget::init));
+        if ((*seen)->live.state == ContainerState::paused) {
+            static_cast<void>(resume_container(context, id));
+        }
+        running.push_back({.id = id, .process = std::move((*seen)->live.process)});
+    }
+    const auto begin = system_clock().steady();
+    bool hurry = false;
+    std::chrono::milliseconds left{std::chrono::seconds(seconds)};
+    while (!hurry && left.count() > 0 && !KNARR_TRY(all_ended(running, signals, left, hurry))) {
+        left = std::chrono::ceil<std::chrono::milliseconds>(begin + std::chrono::seconds(seconds) -
+                                                            system_clock().steady());
+    }
+    for (Ending& one : running) {
+        if (!KNARR_TRY(sys::wait_ended(one.process, std::chrono::milliseconds(0)))) {
+            one.killed = true;
+            static_cast<void>(kill_container(context, one.id, SIGKILL, KillTarget::init));
+        }
+    }
+    for (const Ending& one : running) {
+        const bool ended =
+            KNARR_TRY(sys::wait_ended(one.process, std::chrono::seconds(limits::kKillWaitSeconds)));
+        const auto known = ended ? await_end(context, one.id) : Result<std::optional<int>>();
+        const bool recorded = ended && (known || known.error().code == Errc::not_found);
+        steps.push_back({.kind = !recorded    ? Kind::failed
+                                 : one.killed ? Kind::killed
+                                              : Kind::stopped,
+                         .id = one.id.text(),
+                         .detail = ended ? "" : "it is still there after SIGKILL"});
+    }
+    return steps;
+}
+
+}  // namespace knarr::engine

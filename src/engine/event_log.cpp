@@ -1,0 +1,288 @@
+#include "engine/event_log.h"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <chrono>
+
+#include <fcntl.h>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "platform/disk.h"
+#include "platform/patience.h"
+#include "platform/socket.h"
+#include "platform/stream.h"
+#include "spec/json_reader.h"
+#include "spec/json_writer.h"
+
+namespace knarr::engine {
+
+namespace {
+
+constexpr const char* kDir = ".events";
+constexpr const char* kLog = "log";
+constexpr const char* kOlder = "log.1";
+constexpr const char* kLock = "lock";
+constexpr std::size_t kMaxHeaderBytes = 64, kReadAtOnce = 64 * 1024;
+/// One who holds the lock for so long has been stopped: nobody waits for that one's event.
+constexpr std::chrono::seconds kLockWait{1};
+
+std::string header(std::uint64_t first) {
+    return fmt::format("{{\"first\":{}}}\n", first);
+}
+
+/// The number of the file's first event, and how long the line is that says so; nothing for a file
+/// that has just been made, or does not say.
+struct Header {
+    std::uint64_t first = 0;
+    std::size_t bytes = 0;
+};
+Result<std::optional<Header>> read_header(const sys::Fd& file) {
+    const std::string text = KNARR_TRY(sys::read_part(file, 0, kMaxHeaderBytes));
+    const std::size_t end = text.find('\n');
+    if (end == std::string::npos) {
+        return std::nullopt;
+    }
+    const auto document =
+        spec::JsonDocument::parse(std::string_view(text).substr(0, end), {.name = kLog});
+    Header found{.first = 0, .bytes = end + 1};
+    if (!document || !document->root().required("first", found.first)) {
+        return std::nullopt;
+    }
+    return found;
+}
+
+/// The number that comes after a whole file.
+Result<std::uint64_t> number_after(const sys::Fd& file) {
+    const auto begin = KNARR_TRY(read_header(file));
+    std::uint64_t next = begin ? begin->first : 0;
+    std::uint64_t at = begin ? begin->bytes : 0;
+    while (true) {
+        const std::string part = KNARR_TRY(sys::read_part(file, at, kReadAtOnce));
+        if (part.empty()) {
+            return next;
+        }
+        next += static_cast<std::uint64_t>(std::ranges::count(part, '\n'));
+        at += part.size();
+    }
+}
+
+/// Nothing when it is not there.
+Result<std::optional<sys::Fd>> open_if_there(const sys::Fd& dir, const char* name) {
+    Result<sys::Fd> file = sys::open_at(dir, name, O_RDONLY | O_NOFOLLOW);
+    if (!file && file.error().sys_errno == ENOENT) {
+        return std::nullopt;
+    }
+    return std::optional(KNARR_TRY(std::move(file)));
+}
+
+Result<sys::Fd> open_log(const sys::Fd& dir) {
+    return sys::open_at(dir, kLog, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0600);
+}
+
+/// Makes the full file the older one.
+Result<sys::Fd> rotate(const sys::Fd& dir, const sys::Fd& full) {
+    const std::uint64_t first = KNARR_TRY(number_after(full));
+    KNARR_TRY(sys::rename_at(dir, kLog, dir, kOlder));
+    KNARR_TRY(fault_point("events.rotated"));
+    sys::Fd file = KNARR_TRY(open_log(dir));
+    KNARR_TRY(sys::write_all(file, header(first)));
+    return file;
+}
+
+/// The header of a file that has just been made, also where somebody was killed after rotating.
+Result<> begin(const sys::Fd& dir, const sys::Fd& file) {
+    const auto older = KNARR_TRY(open_if_there(dir, kOlder));
+    const std::uint64_t first = older ? KNARR_TRY(number_after(*older)) : 0;
+    return sys::write_all(file, header(first));
+}
+
+}  // namespace
+
+std::string encode_event(const HistoryEvent& event) {
+    spec::JsonWriter json;
+    json.begin_object().member("time", event.time).member("action", event.action);
+    json.member("id", event.id).member("attributes", event.attributes).end_object();
+    return std::move(json).text();
+}
+
+Result<HistoryEvent> decode_event(std::string_view line) {
+    const auto document = KNARR_TRY(spec::JsonDocument::parse(line, {.name = kLog}));
+    HistoryEvent event;
+    KNARR_TRY(document.root().required("time", event.time));
+    KNARR_TRY(document.root().required("action", event.action));
+    KNARR_TRY(document.root().required("id", event.id));
+    KNARR_TRY(document.root().required("attributes", event.attributes));
+    return event;
+}
+
+Result<> append_event(const sys::Fd& dir, const HistoryEvent& event, std::size_t max_bytes) {
+    using Kind = sys::FileLock::Kind;
+    std::optional<sys::FileLock> lock;
+    sys::Patience patience{kLockWait};
+    do {
+        if (auto got = KNARR_TRY(sys::FileLock::try_acquire(dir, kLock, Kind::exclusive))) {
+            lock.emplace(std::move(*got));
+        }
+    } while (!lock && patience.rest());
+    sys::Fd file = KNARR_TRY(open_log(dir));
+    auto size = static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(file)).st_size);
+    if (lock && size > max_bytes) {
+        file = KNARR_TRY(rotate(dir, file));
+    } else if (lock && size == 0) {
+        KNARR_TRY(begin(dir, file));
+    }
+    std::string line = encode_event(event) + "\n";
+    if (size > 0 && KNARR_TRY(sys::read_part(file, size - 1, 1)) != "\n" && size <= max_bytes) {
+        line.insert(line.begin(), '\n');  // the disk was full in the middle of the last one
+    }
+    return sys::write_all(file, line);
+}
+
+Result<> EventReader::open_oldest() {
+    std::optional<sys::Fd> file = KNARR_TRY(open_if_there(dir_, kOlder));
+    if (!file) {
+        file = KNARR_TRY(open_if_there(dir_, kLog));
+    }
+    const auto begin = file ? KNARR_TRY(read_header(*file)) : std::nullopt;
+    if (begin) {
+        file_ = std::move(*file);
+        first_ = next_ = begin->first;
+        at_ = begin->bytes;
+    }
+    return {};
+}
+
+/// Goes on with the file that came after the one that is read to its end; false: there is none.
+Result<bool> EventReader::open_next(std::vector<HistoryEvent>& out) {
+    for (const char* name : {kOlder, kLog}) {
+        std::optional<sys::Fd> file = KNARR_TRY(open_if_there(dir_, name));
+        const auto begin = file ? KNARR_TRY(read_header(*file)) : std::nullopt;
+        if (!begin || begin->first <= first_) {
+            continue;
+        }
+        KNARR_TRY(read_file(out));  // what came before it was rotated
+        if (begin->first > next_) {
+            HistoryEvent gap;
+            gap.time = format_time(system_clock().wall());
+            gap.lost = begin->first - next_;
+            out.push_back(std::move(gap));
+        }
+        file_ = std::move(*file);
+        first_ = next_ = begin->first;
+        at_ = begin->bytes;
+        rest_.clear();
+        return true;
+    }
+    return false;
+}
+
+Result<> EventReader::read_file(std::vector<HistoryEvent>& out) {
+    while (true) {
+        const std::string part = KNARR_TRY(sys::read_part(file_, at_, kReadAtOnce));
+        if (part.empty()) {
+            return {};
+        }
+        at_ += part.size();
+        rest_ += part;
+        std::size_t from = 0;
+        for (std::size_t end = rest_.find('\n'); end != std::string::npos;
+             end = rest_.find('\n', from)) {
+            if (auto event = decode_event(std::string_view(rest_).substr(from, end - from))) {
+                out.push_back(std::move(*event));
+            }
+            ++next_;
+            from = end + 1;
+        }
+        rest_.erase(0, from);
+    }
+}
+
+Result<std::vector<HistoryEvent>> EventReader::read() {
+    std::vector<HistoryEvent> out;
+    if (!file_.valid()) {
+        KNARR_TRY(open_oldest());
+    }
+    if (!file_.valid()) {
+        return out;  // nothing has happened yet
+    }
+    do {
+        KNARR_TRY(read_file(out));
+    } while (KNARR_TRY(open_next(out)));
+    return out;
+}
+
+void note_event(const Context& context,
+                const Record& record,
+                std::string_view action,
+                std::map<std::string, std::string> attributes) {
+    if (!record.life) {
+        return;
+    }
+    HistoryEvent event;
+    event.time = format_time(system_clock().wall());
+    event.action = action;
+    event.id = record.id;
+    event.attributes = std::move(attributes);
+    event.attributes.emplace("image", record.image);
+    if (!record.name.empty()) {
+        event.attributes.emplace("name", record.name);
+    }
+    const auto note = [&]() -> Result<> {
+        const sys::Fd dir = KNARR_TRY(sys::make_dirs(context.root.path() + "/" + kDir, 0700));
+        return append_event(dir, event, kMaxEventLogBytes);
+    };
+    if (const Result<> noted = note(); !noted) {
+        context.warn(fmt::format("event {} is not noted: {}", action, noted.error().message));
+    }
+}
+
+void note_end_event(const Context& context, const Record& record) {
+    if (record.life && record.life->oom_killed) {
+        note_event(context, record, "oom");
+    }
+    std::map<std::string, std::string> attributes;
+    if (record.exit_code) {
+        attributes["exitCode"] = fmt::format("{}", *record.exit_code);
+    }
+    note_event(context, record, "die", std::move(attributes));
+}
+
+Result<> read_events(const Context& context,
+                     const HistoryRequest& request,
+                     const HistorySink& sink) {
+    const std::string path = context.root.path() + "/" + kDir;
+    sys::Fd dir = KNARR_TRY(sys::make_dirs(path, 0700));
+    const auto now = [] { return format_time(system_clock().wall()); };
+    const std::string since = request.since.empty() ? now() : request.since;
+    sys::DirWatch watch = KNARR_TRY(sys::DirWatch::open());
+    KNARR_TRY(watch.add(path));
+    EventReader reader(std::move(dir));
+    while (true) {
+        watch.clear();
+        // Asked before: what comes until then is read.
+        const bool last = !request.until.empty() && now() >= request.until;
+        for (const HistoryEvent& event : KNARR_TRY(reader.read())) {
+            if (event.lost == 0 && event.time < since) {
+                continue;
+            }
+            if (!request.until.empty() && event.time > request.until) {
+                return {};
+            }
+            KNARR_TRY(sink(event));
+        }
+        if (last) {
+            return {};
+        }
+        constexpr int kUntilCheckMs = 100;
+        std::array<sys::Ready, 2> items{sys::Ready{.fd = watch.fd().get()},
+                                        sys::Ready{.fd = request.cancel_fd}};
+        KNARR_TRY(sys::wait_ready(items, request.until.empty() ? -1 : kUntilCheckMs));
+        if (items[1].is_ready) {
+            return {};
+        }
+    }
+}
+
+}  // namespace knarr::engine

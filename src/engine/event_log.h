@@ -1,0 +1,62 @@
+#pragma once
+// The events of all containers of a state directory: ROOT/.events/log, and log.1 before it. Each
+// begins with a line {"first":N}, the number of its first event; one line an event, the oldest
+// first. A full one becomes log.1, and the log.1 before is gone: so the log is bounded, and a
+// reader that was too slow knows by N how many events it has lost. Nobody waits for a reader.
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/context.h"
+#include "engine/record.h"
+#include "knarr/events.h"
+#include "platform/fd.h"
+#include "platform/file.h"
+
+namespace knarr::engine {
+
+inline constexpr std::size_t kMaxEventLogBytes = 1024 * 1024;
+
+/// One line of the log, and back. Errors: corrupt.
+std::string encode_event(const HistoryEvent& event);
+Result<HistoryEvent> decode_event(std::string_view line);
+
+/// Appends to the log in `dir`; a file that has more than `max_bytes` is full.
+Result<> append_event(const sys::Fd& dir, const HistoryEvent& event, std::size_t max_bytes);
+
+/// Reads the log in a directory from its beginning, on and on.
+class EventReader {
+public:
+    explicit EventReader(sys::Fd dir) : dir_(std::move(dir)) {}
+    /// What has come since the last time. Lines that are no events are left out.
+    Result<std::vector<HistoryEvent>> read();
+
+private:
+    Result<> open_oldest();
+    Result<bool> open_next(std::vector<HistoryEvent>& out);
+    Result<> read_file(std::vector<HistoryEvent>& out);
+
+    sys::Fd dir_, file_;
+    std::uint64_t first_ = 0;  // of file_
+    std::uint64_t next_ = 0;   // number of the next event
+    std::uint64_t at_ = 0;
+    std::string rest_;
+};
+
+/// Notes what happened to a container of an image; for others nothing. That it cannot is a warning.
+void note_event(const Context& context,
+                const Record& record,
+                std::string_view action,
+                std::map<std::string, std::string> attributes = {});
+/// "die", with what the record says of the end, and "oom" before it.
+void note_end_event(const Context& context, const Record& record);
+
+/// Errors: that of `sink`.
+Result<> read_events(const Context& context,
+                     const HistoryRequest& request,
+                     const HistorySink& sink);
+
+}  // namespace knarr::engine

@@ -1,0 +1,113 @@
+#include "engine/event_log.h"
+
+#include <cstdlib>
+#include <string>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "platform/disk.h"
+
+namespace knarr::engine {
+namespace {
+
+class EventLog : public testing::Test {
+protected:
+    void SetUp() override {
+        std::string name = "/tmp/knarr-events-XXXXXX";
+        ASSERT_NE(mkdtemp(name.data()), nullptr);
+        path_ = name;
+        dir_ = *sys::open_path(path_, O_RDONLY | O_DIRECTORY);
+    }
+    void TearDown() override {
+        const auto parent = sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
+        static_cast<void>(sys::remove_tree_at(*parent, path_.substr(5)));
+    }
+    void append(int number, std::size_t max_bytes = 1U << 20U) {
+        HistoryEvent event;
+        event.time = "2026-11-23T00:53:50.000000000Z";
+        event.action = std::to_string(number);
+        event.id = "c";
+        event.attributes = {{"image", "a \"b\"\n"}};
+        ASSERT_TRUE(append_event(dir_, event, max_bytes));
+    }
+    EventReader reader() const {
+        return EventReader(*sys::open_path(path_, O_RDONLY | O_DIRECTORY));
+    }
+    /// "0 1 2 lost5 8": what a reader says.
+    static std::string told(EventReader& reader) {
+        std::string out;
+        const auto events = reader.read();
+        for (const HistoryEvent& event : *events) {
+            out += out.empty() ? "" : " ";
+            out += event.lost > 0 ? "lost" + std::to_string(event.lost) : event.action;
+        }
+        return out;
+    }
+    std::string path_;
+    sys::Fd dir_;
+};
+
+TEST_F(EventLog, IsReadFromTheBeginningAndOn) {
+    EventReader reader = this->reader();
+    EXPECT_EQ(told(reader), "") << "nothing yet";
+    append(0);
+    append(1);
+    EXPECT_EQ(told(reader), "0 1");
+    EXPECT_EQ(told(reader), "");
+    append(2);
+    EXPECT_EQ(told(reader), "2");
+    EventReader late = this->reader();
+    EXPECT_EQ((*late.read()).front().attributes.at("image"), "a \"b\"\n");
+}
+
+TEST_F(EventLog, AFullFileIsRotatedAndAReaderFollows) {
+    EventReader reader = this->reader();
+    append(0);
+    EXPECT_EQ(told(reader), "0");
+    append(1);
+    append(2, 1);  // begins the next file
+    append(3);
+    EXPECT_EQ(told(reader), "1 2 3");
+    EventReader late = this->reader();
+    EXPECT_EQ(told(late), "0 1 2 3");
+}
+
+TEST_F(EventLog, AReaderThatIsTooSlowIsToldHowManyItLost) {
+    EventReader reader = this->reader();
+    append(0);
+    EXPECT_EQ(told(reader), "0");
+    for (int i = 1; i < 8; ++i) {
+        append(i, 1);
+    }
+    EXPECT_EQ(told(reader), "lost5 6 7");
+    append(8);
+    EXPECT_EQ(told(reader), "8");
+}
+
+TEST_F(EventLog, GoesOnAfterAHalfWrittenLineAndAfterAKillBetweenTwoFiles) {
+    append(0);
+    {
+        const sys::Fd file = *sys::open_at(dir_, "log", O_WRONLY | O_APPEND);
+        ASSERT_TRUE(sys::write_all(file, "{\"time\":"));
+    }
+    append(1);
+    EventReader reader = this->reader();
+    EXPECT_EQ(told(reader), "0 1");
+    ASSERT_TRUE(sys::rename_at(dir_, "log", dir_, "log.1"));
+    append(2);
+    EXPECT_EQ(told(reader), "2") << "the half line has a number, too";
+    EventReader late = this->reader();
+    EXPECT_EQ(told(late), "0 1 2");
+}
+
+TEST_F(EventLog, RefusesLinesThatAreNoEvents) {
+    EXPECT_FALSE(decode_event(""));
+    EXPECT_FALSE(decode_event("{}"));
+    EXPECT_FALSE(decode_event(R"({"time":"x","action":"y","id":1,"attributes":{}})"));
+}
+
+}  // namespace
+}  // namespace knarr::engine

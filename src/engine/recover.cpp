@@ -1,0 +1,271 @@
+#include "engine/recover.h"
+
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/limits.h"
+#include "engine/container_data.h"
+#include "engine/destroy.h"
+#include "engine/ending.h"
+#include "engine/live.h"
+#include "engine/monitor.h"
+#include "engine/rerun.h"
+#include "engine/run_image.h"
+#include "engine/stop.h"
+#include "platform/disk.h"
+#include "platform/file.h"
+#include "platform/task.h"
+
+namespace knarr {
+
+std::string_view name_of(UpkeepStep::Kind kind) {
+    constexpr std::array<std::string_view, 14> kNames{"restored",
+                                                      "repaired",
+                                                      "damaged",
+                                                      "put aside",
+                                                      "started",
+                                                      "adopted",
+                                                      "concluded",
+                                                      "cleared",
+                                                      "ended",
+                                                      "removed",
+                                                      "removed data of",
+                                                      "stopped",
+                                                      "killed",
+                                                      "failed"};
+    return kNames[static_cast<std::size_t>(kind)];
+}
+
+}  // namespace knarr
+
+namespace knarr::engine {
+
+namespace {
+
+using Kind = UpkeepStep::Kind;
+constexpr const char* kQuarantine = ".quarantine";
+constexpr const char* kDamagedFile = "state.json.damaged";
+
+class Recoverer {
+public:
+    Recoverer(const Context& context, std::string data_root, Recovery recovery)
+        : context_(context), data_root_(std::move(data_root)), recovery_(recovery) {}
+
+    Result<std::vector<UpkeepStep>> run();
+
+private:
+    void say(Kind kind, const std::string& id, std::string detail = {}) {
+        steps_.push_back({.kind = kind, .id = id, .detail = std::move(detail)});
+    }
+    Result<> restore_lost();
+    Result<> recover_one(const ContainerId& id);
+    Result<> mend_damaged(const ContainerId& id, const Error& damage);
+    Result<bool> put_copy_in_place(const ContainerId& id, bool keep_damaged);
+    Result<> clear_launch(const ContainerId& id);
+    Result<> after_boot(const ContainerId& id);
+    Result<> look_after_running(const ContainerId& id, const Seen& seen);
+
+    const Context& context_;
+    const std::string data_root_;
+    const Recovery recovery_;
+    std::vector<UpkeepStep> steps_;
+};
+
+/// Containers whose state directory went with the machine's memory, but whose files are there.
+Result<> Recoverer::restore_lost() {
+    const std::string root = KNARR_TRY(sys::absolute(context_.root.path()));
+    const auto containers = sys::open_path(data_root_ + "/containers", O_RDONLY | O_DIRECTORY);
+    if (!containers) {
+        return containers.error().sys_errno == ENOENT ? Result<>{} : fail(containers.error());
+    }
+    for (const std::string& name : KNARR_TRY(sys::list_dir(*containers))) {
+        const auto id = ContainerId::parse(name);
+        const auto use = id ? read_use(data_root_, name) : Result<ContainerUse>(fail(id.error()));
+        if (!use || use->state_root != root || context_.root.open_dir(*id)) {
+            continue;
+        }
+        const auto copy = kept_record(container_dir(data_root_, name));
+        if (!copy) {
+            say(Kind::failed, name, copy.error().message);
+        }
+        if (!copy || !*copy || (*copy)->id != name) {
+            continue;
+        }
+        const auto nothing = [](const LockedDir&) -> Result<bool> { return false; };
+        const LockedDir dir = KNARR_TRY(context_.root.make(*id, nothing));
+        KNARR_TRY(save_record(dir, **copy));
+        say(Kind::restored, name);
+    }
+    return {};
+}
+
+/// Puts the copy of a record in the place of one that is not readable, or empty.
+Result<bool> Recoverer::put_copy_in_place(const ContainerId& id, bool keep_damaged) {
+    const auto copy = kept_record(container_dir(data_root_, id.text()));
+    if (!copy || !*copy || (*copy)->id != id.text()) {
+        return false;
+    }
+    const LockedDir dir = KNARR_TRY(context_.root.lock(id));
+    if (keep_damaged) {
+        KNARR_TRY(sys::rename_at(dir.fd(), kRecordFile, dir.fd(), kDamagedFile));
+    }
+    KNARR_TRY(save_record(dir, **copy));
+    return true;
+}
+
+Result<> Recoverer::mend_damaged(const ContainerId& id, const Error& damage) {
+    if (KNARR_TRY(put_copy_in_place(id, true))) {
+        say(Kind::repaired,
+            id.text(),
+            fmt::format("{}; it is kept as {}", damage.message, kDamagedFile));
+        return recover_one(id);
+    }
+    if (recovery_ == Recovery::gentle) {
+        say(Kind::damaged, id.text(), damage.message);
+        return {};
+    }
+    const LockedDir dir = KNARR_TRY(context_.root.lock(id));
+    const sys::Fd aside = KNARR_TRY(sys::make_dirs(context_.root.path() + "/" + kQuarantine, 0700));
+    const std::string place = fmt::format("{}-{}", id.text(), format_time(system_clock().wall()));
+    const sys::Fd root = KNARR_TRY(sys::open_path(context_.root.path(), O_RDONLY | O_DIRECTORY));
+    KNARR_TRY(sys::rename_at(root, id.text(), aside, place));
+    say(Kind::put_aside,
+        id.text(),
+        fmt::format(
+            "{}; it is in {}/{}/{}", damage.message, context_.root.path(), kQuarantine, place));
+    return {};
+}
+
+Result<> Recoverer::clear_launch(const ContainerId& id) {
+    const auto dir = context_.root.open_dir(id);
+    if (!dir || KNARR_TRY(context_.root.is_locked(*dir))) {
+        return {};  // somebody is at work
+    }
+    KNARR_TRY(clear_killed_launch(context_, id));
+    KNARR_TRY(settle_launch(context_, id));
+    say(Kind::cleared, id.text());
+    return {};
+}
+
+/// The machine was started anew, or all was shut down: what runs from now on, the policy says.
+Result<> Recoverer::after_boot(const ContainerId& id) {
+    Held held = KNARR_TRY(hold(context_, id));
+    Record& record = held.record;
+    if (record.auto_remove) {
+        KNARR_TRY(destroy(context_, std::move(held.dir), record));
+        say(Kind::removed, id.text(), "it was to be removed at its end");
+        return {};
+    }
+    RestartState& restart = record.life->restart;
+    const int code = record.exit_code.value_or(-1);
+    const auto effect =
+        step(restart, {.kind = RestartEvent::Kind::booted, .code = code}, steady_ms());
+    // What the last run left is gone with the machine, but for layers that nobody mounts again.
+    record.boot = boot_id();
+    KNARR_TRY(save_record(held.dir, record));
+    if (effect != RestartEffect::launch) {
+        return {};
+    }
+    Context as_before{.root = context_.root, .warn = context_.warn};
+    as_before.rootless = record.life->rootless;
+    as_before.cgroup_manager = record.life->cgroup_manager;
+    const std::string data_root = data_root_of(record.data_dir);
+    KNARR_TRY(run_again(as_before, data_root, std::move(held)));
+    say(Kind::started, id.text());
+    return {};
+}
+
+Result<> Recoverer::look_after_running(const ContainerId& id, const Seen& seen) {
+    const Record& record = seen.record;
+    const bool runs = seen.live.process.valid();
+    const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id));
+    const bool monitored = record.life->monitored;
+    if (monitored && KNARR_TRY(is_watched(dir))) {
+        return {};
+    }
+    if (runs && recovery_ == Recovery::force) {
+        KNARR_TRY(stop_container(context_, id, {.signal = {}, .seconds = 0}));
+        say(Kind::ended, id.text(), "nobody watched it");
+        return {};
+    }
+    if (!runs) {
+        const RunOf run{.id = id, .pid = record.pid, .start_ticks = record.pid_start_ticks};
+        const Ending ending = KNARR_TRY(
+            conclude_run(context_, run, std::nullopt, format_time(system_clock().wall())));
+        say(Kind::concluded, id.text(), "nobody saw how it ended");
+        if (ending != Ending::restarts) {
+            return {};
+        }
+    }
+    if (monitored) {
+        KNARR_TRY(adopt(context_, id.text()));
+        say(Kind::adopted, id.text());
+    }
+    return {};
+}
+
+Result<> Recoverer::recover_one(const ContainerId& id) {
+    const auto seen = look(context_, id);
+    if (!seen && seen.error().code == Errc::not_found) {
+        return {};
+    }
+    if (!seen) {
+        return mend_damaged(id, seen.error());
+    }
+    if (!*seen) {
+        return {};  // somebody is at work
+    }
+    const Record& record = (*seen)->record;
+    if (record.oci_version.empty() && KNARR_TRY(put_copy_in_place(id, false))) {
+        say(Kind::repaired, id.text(), "its record was empty");
+        return recover_one(id);
+    }
+    if (record.status == ContainerState::creating) {
+        return clear_launch(id);
+    }
+    if (!record.life) {
+        return {};  // of a bundle: whoever made it looks after it
+    }
+    if (record.before_boot || record.life->restart.stopped_by == StoppedBy::shutdown) {
+        return (*seen)->live.process.valid() ? Result<>{} : after_boot(id);
+    }
+    if (record.status == ContainerState::running) {
+        return look_after_running(id, **seen);
+    }
+    const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id));
+    if (is_pending(*record.life) && !KNARR_TRY(is_watched(dir))) {
+        KNARR_TRY(adopt(context_, id.text()));
+        say(Kind::adopted, id.text(), "it is about to run again");
+    }
+    return {};
+}
+
+Result<std::vector<UpkeepStep>> Recoverer::run() {
+    KNARR_TRY(restore_lost());
+    for (const std::string& text : KNARR_TRY(context_.root.ids())) {
+        const ContainerId id = KNARR_TRY(ContainerId::parse(text));
+        KNARR_TRY(fault_point("recover.one"));
+        if (const Result<> done = recover_one(id); !done) {
+            say(Kind::failed, text, done.error().message);
+        }
+    }
+    for (const std::string& name : KNARR_TRY(remove_data_of_nobody(data_root_, Doing::it))) {
+        say(Kind::data, name);
+    }
+    KNARR_TRY(unmount_leftovers(data_root_));
+    return std::move(steps_);
+}
+
+}  // namespace
+
+Result<std::vector<UpkeepStep>> recover(const Context& context,
+                                        const std::string& data_root,
+                                        Recovery recovery) {
+    return Recoverer(context, KNARR_TRY(sys::absolute(data_root)), recovery).run();
+}
+
+}  // namespace knarr::engine

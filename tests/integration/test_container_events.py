@@ -1,0 +1,128 @@
+"""knarr events without an ID: what happened to containers of images, in docker's words and shapes."""
+
+import json
+import select
+import subprocess
+
+import pytest
+
+import background
+import images
+from oci import wait_until
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    return images.write_layout(tmp_path_factory.mktemp("image") / "box", [images.base_layer()],
+                               {"Cmd": ["sleep", "1000"]})
+
+
+@pytest.fixture
+def host(knarr_path, scratch):
+    host = background.Host(knarr_path, scratch)
+    yield host
+    host.end()
+
+
+def told(host, *options):
+    """All that was told until now, as objects."""
+    text = host.good("events", "--since", "2020-01-01", "--until", "0s", "--format", "json", *options)
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def actions(events):
+    return [event["Action"] for event in events]
+
+
+def test_a_life_is_told_in_order_with_code_and_time(host, layout):
+    host.good("run", "-q", "--rm", "--name", "front", layout, "sh", "-c", "true")
+    container = host.launch(layout, "sh", "-c", "exit 3", options=["--name", "job"])
+    host.wait_ended(container)
+    host.good("rm", container)
+    events = told(host)
+    front = [event for event in events if event["Actor"]["Attributes"].get("name") == "front"]
+    job = [event for event in events if event["id"] == container]
+    assert actions(front) == actions(job) == ["create", "start", "die", "destroy"]
+    die = job[2]
+    assert die["Actor"] == {"ID": container, "Attributes": {"exitCode": "3", "image": die["from"], "name": "job"}}
+    assert (die["Type"], die["scope"], die["status"]) == ("container", "local", "die")
+    assert die["timeNano"] // 10**9 == die["time"]
+    times = [event["timeNano"] for event in events]
+    assert times == sorted(times)
+    # Both bounds include the moment that they name.
+    text = host.good("events", "--since", "2020-01-01", "--until", "0s", "--filter", "event=die",
+                     "--filter", "container=job")
+    moment = text.split()[0]
+    assert text == f"{moment} container die {container} (exitCode=3, image={die['from']}, name=job)\n"
+    assert host.good("events", "--since", moment, "--until", moment) == text
+
+
+def test_what_is_done_to_a_container_is_told(host, layout):
+    container = host.launch(layout, options=["--name", "web"])
+    host.good("pause", "web")
+    host.good("unpause", "web")
+    host.good("rename", "web", "net")
+    host.good("update", "--pids-limit", "50", "net")
+    host.good("stop", "-t", "0", "net")
+    host.good("restart", "-t", "0", "net")
+    host.good("kill", "net", "KILL")
+    host.wait_ended(container)
+    host.good("rm", "net")
+    events = told(host)
+    assert actions(events) == [
+        "create", "start", "pause", "unpause", "rename", "update", "kill", "kill", "die", "stop",
+        "start", "restart", "kill", "die", "destroy"]
+    assert events[4]["Actor"]["Attributes"]["oldName"] == "web"
+    assert [event["Actor"]["Attributes"]["signal"] for event in events if event["Action"] == "kill"] == \
+        ["15", "9", "9"]
+    assert actions(told(host, "--filter", "event=pause", "--filter", "event=stop")) == ["pause", "stop"]
+    assert told(host, "--filter", "type=image") == told(host, "--filter", "container=other") == []
+    assert host.good("events", "--since", "2020-01-01", "--until", "0s", "--filter", "event=rename",
+                     "--format", "{{.Actor.Attributes.name}} {{.Action}}") == "net rename\n"
+
+
+def test_events_of_restarts_tell_each_end(host, layout):
+    container = host.launch(layout, "sh", "-c", "exit 1", options=["--restart", "on-failure:1"])
+    wait_until(lambda: host.inspect(container)["RestartCount"] == 1 and
+               host.state(container)["Status"] == "exited", "it does not end", 60)
+    assert actions(told(host)) == ["create", "start", "die", "start", "die"]
+
+
+def test_a_follower_is_told_at_once_and_a_stalled_one_holds_nothing_up(host, layout):
+    with subprocess.Popen(host.command("events", "--format", "json"), stdout=subprocess.PIPE, text=True) as live, \
+            subprocess.Popen(host.command("events"), stdout=subprocess.PIPE) as stalled:
+        try:
+            # Nothing tells that a follower listens but that it is told.
+            def heard():
+                host.good("run", "-q", "--rm", layout, "true")
+                return select.select([live.stdout], [], [], 0.2)[0]
+            wait_until(heard, "it is not told", 60)
+            first = json.loads(live.stdout.readline())
+            assert first["Action"] in ("create", "start", "die", "destroy")
+            container = host.launch(layout, options=["--name", "seen"])
+            while json.loads(live.stdout.readline())["id"] != container:
+                pass
+        finally:
+            live.kill()
+            stalled.kill()
+
+
+def test_bundles_and_bad_words(host, layout):
+    for words in (["--filter", "web"], ["--filter", "color=red"], ["--since", "soon"], ["--stats"],
+                  ["--filter", "type=container", "web"], ["--format", "{{.Nope"]):
+        if words[0] == "--format":
+            host.good("run", "-q", "--rm", layout, "true")
+            words = ["--since", "2020-01-01", "--until", "0s", *words]
+        refused = host.run("events", *words)
+        assert refused.returncode == 2 and "hint:" in refused.stderr, (words, refused.stderr)
+
+
+def test_an_event_that_cannot_be_kept_is_a_warning_and_holds_nothing_up(host, layout):
+    host.good("pull", "-q", layout)
+    host.root.mkdir(mode=0o700, exist_ok=True)
+    (host.root / ".events").write_text("not a directory")
+    done = host.run("run", "-q", "--rm", "localhost/box", "true")
+    assert done.returncode == 0 and "event start is not noted" in done.stderr
+    (host.root / ".events").unlink()

@@ -1,0 +1,186 @@
+"""recover, cleanup and shutdown: after kill -9 of everything, after a reboot, with damaged records."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+import pytest
+
+import background
+import images
+from oci import alive, wait_until
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+STUBBORN = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.1; done"]
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    return images.write_layout(tmp_path_factory.mktemp("image") / "box", [images.base_layer()],
+                               {"Cmd": ["sleep", "1000"]})
+
+
+@pytest.fixture
+def host(knarr_path, scratch):
+    host = background.Host(knarr_path, scratch)
+    yield host
+    host.end()
+
+
+def steps(host, *words, status=0):
+    done = host.run(*words, "--json")
+    assert done.returncode == status, done.stderr
+    return {(step["action"], step["id"]) for step in json.loads(done.stdout)}
+
+
+def kill_monitors(host):
+    for monitor in host.monitors():
+        os.kill(monitor, signal.SIGSTOP)
+    for monitor in host.monitors():
+        os.kill(monitor, signal.SIGKILL)
+    wait_until(lambda: not host.monitors(), "monitors live")
+
+
+def record_of(host, container):
+    return host.root / container / "state.json"
+
+
+def reboot(host, keep_state):
+    """What a reboot leaves: no process; the state directory only where it was on a disk."""
+    kill_monitors(host)
+    # No verb until it is over: each one brings monitors back.
+    for path in host.root.glob("*/state.json"):
+        pid = json.loads(path.read_text())["pid"]
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+            wait_until(lambda pid=pid: not alive(pid), "it lives")
+        for cgroup in images.cgroups_of(path.parent.name):
+            wait_until(lambda path=cgroup: not pathlib.Path(path, "cgroup.procs").read_text(), "a process is left")
+            os.rmdir(cgroup)
+    for path in [*host.root.glob("*/state.json"), *host.data.glob("containers/*/record")]:
+        record = json.loads(path.read_text())
+        record["boot"] = "11111111-2222-3333-4444-555555555555"
+        path.write_text(json.dumps(record))
+    if not keep_state:
+        shutil.rmtree(host.root)
+
+
+def test_all_in_order_says_nothing(host, layout):
+    host.launch(layout)
+    assert steps(host, "recover") == set()
+    assert host.good("recover") == ""
+
+
+def test_five_orphans_are_adopted_or_ended(host, layout):
+    five = [host.launch(layout) for _ in range(5)]
+    kill_monitors(host)
+    assert steps(host, "recover") == {("adopted", container) for container in five}
+    wait_until(lambda: len(host.monitors()) == 10, "they have no monitors", 60)
+    kill_monitors(host)
+    assert steps(host, "cleanup", "--orphaned", "--force", "--dry-run") == {("removed", one) for one in five}
+    assert steps(host, "cleanup", "--orphaned") == set(), "a container that runs goes only by force"
+    assert {one for _, one in steps(host, "recover", "--force")} == set(five)
+    assert all(host.state(one)["Status"] == "exited" for one in five)
+
+
+@pytest.mark.parametrize("keep_state", [True, False], ids=["state on disk", "state in memory"])
+def test_after_a_reboot_the_policies_decide(host, layout, keep_state):
+    names = {}
+    for name, policy in [("always", "always"), ("stopped-always", "always"), ("unless", "unless-stopped"),
+                         ("stopped-unless", "unless-stopped"), ("failure", "on-failure"), ("no", "no")]:
+        names[name] = host.launch(layout, "sh", "-c", "echo up; sleep 1000",
+                                  options=["--name", name, "--restart", policy])
+    gone = host.launch(layout, options=["--rm"])
+    for name in ("stopped-always", "stopped-unless"):
+        host.good("stop", "-t", "0", name)
+    reboot(host, keep_state)
+    if not keep_state:
+        assert host.run("rmi", "localhost/box").returncode == 3, "its image is still in use"
+    done = steps(host, "recover")
+    started = {names[name] for name in ("always", "stopped-always", "unless", "failure")}
+    assert {one for action, one in done if action == "started"} == started
+    for name, container in names.items():
+        status = "running" if container in started else "exited"
+        assert host.state(name)["Status"] == status, name
+    assert gone not in [container["id"] for container in host.containers()]
+    assert not (host.data / "containers" / gone).exists()
+    assert steps(host, "recover") == set(), "the second one has nothing to do"
+    wait_until(lambda: host.good("logs", "always") == "up\nup\n", "its log does not go on", 60)
+
+
+@pytest.mark.parametrize("rubbish", [b"", b"{\"version\":1,\"id\":", b"\x00\xff" * 500, b"[]"],
+                         ids=["empty", "cut", "rubbish", "array"])
+def test_a_damaged_record_comes_back_from_its_copy_and_others_are_unaffected(host, layout, rubbish):
+    broken, sound = host.launch(layout, options=["--name", "broken"]), host.launch(layout)
+    pid = host.state(broken)["Pid"]
+    record_of(host, broken).write_bytes(rubbish)
+    assert host.state(sound)["Running"]
+    assert host.run("ps", "-a").returncode == 0
+    assert ("repaired", broken) in steps(host, "recover")
+    assert host.state("broken")["Pid"] == pid and alive(pid)
+    assert steps(host, "recover") == set()
+
+
+def test_a_damaged_record_without_a_copy_is_named_and_by_force_put_aside(host, layout):
+    broken = host.launch(layout)
+    os.kill(host.state(broken)["Pid"], signal.SIGKILL)
+    host.wait_ended(broken)
+    (host.data / "containers" / broken / "record").unlink()
+    record_of(host, broken).write_bytes(b"rubbish")
+    done = host.run("recover")
+    assert done.returncode == 1 and broken in done.stdout and "state.json" in done.stdout
+    assert ("put aside", broken) in steps(host, "recover", "--force")
+    aside, = (host.root / ".quarantine").iterdir()
+    assert (aside / "state.json").read_bytes() == b"rubbish"
+    assert host.containers() == []
+
+
+def test_what_killed_launches_left_goes(breakable_knarr, scratch, layout):
+    host = background.Host(breakable_knarr, scratch)
+    host.good("pull", "-q", layout)
+    for point in ("create.recorded", "run_image.data", "create.child"):
+        host.run("run", "-q", "localhost/box", fault=f"{point}=kill")
+    left = {container["id"] for container in host.containers()}
+    assert len(left) == 3
+    dry = steps(host, "cleanup", "--orphaned", "--dry-run")
+    assert {one for _, one in dry} == left and {container["id"] for container in host.containers()} == left
+    assert {one for action, one in steps(host, "recover") if action == "cleared"} == left
+    host.end()
+
+
+def test_cleanup_removes_what_its_dry_run_says(host, layout):
+    ended = host.launch(layout, "true")
+    host.wait_ended(ended)
+    runs = host.launch(layout)
+    nobodys = host.data / "containers" / ("0" * 64)
+    nobodys.mkdir()
+    for options in (["--stopped"], ["--orphaned"]):
+        dry = host.good("cleanup", *options, "--dry-run")
+        assert dry.count("\n") == 1
+        assert host.good("cleanup", *options) == dry
+        assert host.good("cleanup", *options) == ""
+    assert [container["id"] for container in host.containers()] == [runs] and not nobodys.exists()
+    refused = host.run("cleanup")
+    assert refused.returncode == 2 and "--dry-run" in refused.stderr
+
+
+def test_shutdown_ends_all_at_once_and_recover_starts_them_again(host, layout):
+    stubborn = [host.launch(layout, *STUBBORN, options=["--restart", "unless-stopped"]) for _ in range(3)]
+    good = host.launch(layout, "sh", "-c", "trap 'exit 5' TERM; echo ready; while :; do sleep 0.1; done")
+    wait_until(lambda: all(host.good("logs", one) for one in [*stubborn, good]), "the traps are not set", 60)
+    begin = time.monotonic()
+    assert steps(host, "shutdown", "--timeout", "2") == {("killed", one) for one in stubborn} | {("stopped", good)}
+    assert time.monotonic() - begin < 30, "not side by side"
+    assert host.state(good)["ExitCode"] == 5
+    assert all(host.state(one)["Status"] == "exited" for one in stubborn)
+    assert {one for action, one in steps(host, "recover") if action == "started"} == set(stubborn)
+    wait_until(lambda: all(host.good("logs", one).count("ready") == 2 for one in stubborn), "they do not run", 60)
+    with subprocess.Popen(host.command("shutdown", "--timeout", "1000"), stdout=subprocess.PIPE, text=True) as down:
+        wait_until(lambda: "shutdown" in record_of(host, stubborn[-1]).read_text(), "it does not begin")
+        down.send_signal(signal.SIGTERM)  # now, at once
+        assert down.communicate(timeout=60)[0].count("killed") == 3
