@@ -141,8 +141,11 @@ Result<> unmount_layers_of(const std::string& container_directory) {
     const auto text = sys::read_file(container_directory + "/" + kUseFile, limits::kMaxStateBytes);
     const auto use = text ? decode_use(*text, {}) : Result<ContainerUse>(fail(text.error()));
     const std::string data_root = data_root_of(container_directory);
-    if (!use || data_root.empty()) {
-        return {};  // it says nothing of layers
+    if (data_root.empty()) {
+        return {};
+    }
+    if (!use) {
+        return unmount_leftovers(data_root);  // killed before it said which layers it has
     }
     for (const spec::Digest& layer : use->chain) {
         if (KNARR_TRY(
