@@ -15,6 +15,7 @@
 #include "engine/recover.h"
 #include "engine/rerun.h"
 #include "engine/stop.h"
+#include "platform/file.h"
 #include "platform/pidfd.h"
 #include "platform/signal.h"
 #include "platform/socket.h"
@@ -43,6 +44,9 @@ Result<std::optional<UpkeepStep>> verdict(const Context& context,
     }
     const Record& record = (*seen)->record;
     const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
+    if (is_empty_record(record) && KNARR_TRY(sys::stat_at(dir, kRecordFile))) {
+        return request.orphaned && request.force ? step("its record is empty") : std::nullopt;
+    }
     if (record.status == ContainerState::creating) {
         const bool ours = request.orphaned && !KNARR_TRY(context.root.is_locked(dir));
         return ours ? step("its launch was killed") : std::nullopt;

@@ -5,6 +5,7 @@
 #include "engine/event_log.h"
 #include "engine/live.h"
 #include "platform/cgroup_files.h"
+#include "platform/file.h"
 #include "platform/oom_watch.h"
 
 namespace knarr::engine {
@@ -67,6 +68,10 @@ Result<> clear_killed_launch(const Context& context, const ContainerId& id) {
         return dir.error().code == Errc::not_found ? Result<>{} : fail(std::move(dir).error());
     }
     auto record = KNARR_TRY(load_record(dir->fd(), path_of(context, id.text())));
+    if (!record && KNARR_TRY(sys::stat_at(dir->fd(), kRecordFile))) {
+        // Not what a killed launch leaves: it may run, and recover() may have a copy.
+        return fail(Errc::corrupt, "container {}: its record is empty", id.text());
+    }
     if (!record) {
         return context.root.remove(std::move(*dir));
     }

@@ -220,9 +220,12 @@ Result<> Recoverer::recover_one(const ContainerId& id) {
         return {};  // somebody is at work
     }
     const Record& record = (*seen)->record;
-    if (record.oci_version.empty() && KNARR_TRY(put_copy_in_place(id, false))) {
-        say(Kind::repaired, id.text(), "its record was empty");
-        return recover_one(id);
+    if (is_empty_record(record)) {
+        const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id));
+        if (KNARR_TRY(sys::stat_at(dir, kRecordFile))) {
+            return mend_damaged(
+                id, fail(Errc::corrupt, "{}: state.json: it is empty", id.text()).error());
+        }
     }
     if (record.status == ContainerState::creating) {
         return clear_launch(id);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "engine/context.h"
+#include "engine/record.h"
 #include "knarr/upkeep.h"
 
 namespace knarr::engine {
@@ -13,6 +14,11 @@ enum class Recovery : std::uint8_t {
     gentle,
     force,  // containers that nobody watches are ended, damaged records put aside
 };
+
+/// Whether this is what look() makes of a container without a record: an ID and nothing else.
+inline bool is_empty_record(const Record& record) {
+    return record.oci_version.empty();
+}
 
 /// Errors: those of reading the directories; what fails for one container is a step.
 Result<std::vector<UpkeepStep>> recover(const Context& context,

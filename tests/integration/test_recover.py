@@ -126,6 +126,18 @@ def test_a_damaged_record_comes_back_from_its_copy_and_others_are_unaffected(hos
     assert steps(host, "recover") == set()
 
 
+def test_an_empty_record_is_no_reason_to_forget_a_container_that_runs(host, layout):
+    container = host.launch(layout)
+    pid = host.state(container)["Pid"]
+    record_of(host, container).write_bytes(b"")
+    for monitor in host.monitors():  # whoever takes over finds nothing that it could go on from
+        os.kill(monitor, signal.SIGKILL)
+    assert steps(host, "cleanup", "--orphaned") == set() and alive(pid)
+    wait_until(lambda: not host.monitors(), "monitors stay", 60)
+    assert steps(host, "recover") == {("repaired", container), ("adopted", container)}
+    assert host.state(container)["Pid"] == pid
+
+
 def test_a_damaged_record_without_a_copy_is_named_and_by_force_put_aside(host, layout):
     broken = host.launch(layout)
     os.kill(host.state(broken)["Pid"], signal.SIGKILL)
