@@ -30,7 +30,6 @@ constexpr std::array kUnbuilt{
     Unbuilt{"port", kNetwork},
     Unbuilt{"prune", "knarr image prune removes images, knarr delete ID... containers"},
     Unbuilt{"search", "name the image in full: knarr pull HOST/NAME:TAG"},
-    Unbuilt{"stats", "knarr events --stats ID prints what a container uses, as JSON"},
     Unbuilt{"system", "knarr info says what this host can do, knarr image df what images take"},
     Unbuilt{"top", "knarr ps ID shows the processes of a container"},
     Unbuilt{"volume", "share a directory with the container: knarr run -v HOST:DIR ..."},

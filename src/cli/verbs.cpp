@@ -2,6 +2,7 @@
 
 #include "cli/help.h"
 #include "cli/image_verbs.h"
+#include "cli/man.h"
 #include "cli/verb.h"
 #include "core/text.h"
 
@@ -10,20 +11,24 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::array kVerbs{
-    &kRun,    &kExec,     &kPlan,   &kCreate,     &kStart,     &kState,   &kKill,    &kDelete,
-    &kStop,   &kRestart,  &kWait,   &kLogs,       &kInspect,   &kRename,  &kPause,   &kResume,
-    &kUpdate, &kPs,       &kEvents, &kCheckpoint, &kRestore,   &kList,    &kPull,    &kPush,
-    &kImages, &kRmi,      &kTag,    &kUntag,      &kHistory,   &kSave,    &kLoad,    &kImport,
-    &kExport, &kLogin,    &kLogout, &kImage,      &kContainer, &kRecover, &kCleanup, &kShutdown,
-    &kSpec,   &kFeatures, &kInfo,   &kVersion,    &kHelp};
+    &kRun,     &kExec,     &kPlan,    &kCreate, &kStart,   &kState,      &kKill,      &kDelete,
+    &kStop,    &kRestart,  &kWait,    &kLogs,   &kInspect, &kRename,     &kPause,     &kResume,
+    &kUpdate,  &kPs,       &kStats,   &kEvents, &kExplain, &kCheckpoint, &kRestore,   &kList,
+    &kPull,    &kPush,     &kImages,  &kRmi,    &kTag,     &kUntag,      &kHistory,   &kSave,
+    &kLoad,    &kImport,   &kExport,  &kLogin,  &kLogout,  &kImage,      &kContainer, &kRecover,
+    &kCleanup, &kShutdown, &kMetrics, &kDoctor, &kSpec,    &kFeatures,   &kInfo,      &kCompletion,
+    &kVersion, &kHelp};
 constexpr std::array kContainerVerbs{
-    &kRun,     &kExec,   &kCreate,     &kStart,   &kState,  &kKill,  &kDelete, &kStop,
-    &kRestart, &kWait,   &kLogs,       &kInspect, &kRename, &kPause, &kResume, &kUpdate,
-    &kPs,      &kEvents, &kCheckpoint, &kRestore, &kExport, &kList};
+    &kRun,     &kExec,  &kCreate, &kStart,   &kState,      &kKill,    &kDelete, &kStop,
+    &kRestart, &kWait,  &kLogs,   &kInspect, &kRename,     &kPause,   &kResume, &kUpdate,
+    &kPs,      &kStats, &kEvents, &kExplain, &kCheckpoint, &kRestore, &kExport, &kList};
+
+constexpr std::array kHelpOptions{Option{.name = "man", .help = "print a manual page"}};
 
 Result<int> run_help(Context&, const Parsed& args) {
+    const bool man = args.flag("man");
     if (args.positionals.empty()) {
-        KNARR_TRY(print(general_help()));
+        KNARR_TRY(print(man ? general_man() : general_help()));
         return 0;
     }
     std::span<const Verb* const> verbs = all_verbs();
@@ -39,7 +44,7 @@ Result<int> run_help(Context&, const Parsed& args) {
         path += verb->name;
         verbs = verb->inner;
     }
-    KNARR_TRY(print(verb_help(*verb, path)));
+    KNARR_TRY(print(man ? verb_man(*verb, path) : verb_help(*verb, path)));
     return 0;
 }
 
@@ -56,10 +61,13 @@ constexpr Verb kContainer{
 
 constexpr Verb kHelp{
     .name = "help",
-    .synopsis = "[VERB...]",
+    .synopsis = "[--man] [VERB...]",
     .summary = "print this list, or the help of a verb",
-    .about = "Prints what knarr can do, or what one verb does.",
-    .example = "knarr help run",
+    .about =
+        "Prints what knarr can do, or what one verb does; with --man as a manual page in roff.\n"
+        "tools/man writes all of them.",
+    .example = "knarr help --man run | man -l -",
+    .options = kHelpOptions,
     .run = run_help,
 };
 

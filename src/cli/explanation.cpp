@@ -1,0 +1,113 @@
+#include "cli/explanation.h"
+
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "platform/signal.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr int kSignalBase = 128, kNotExecutable = 126, kNotFound = 127, kMaxSignal = 64;
+
+void explain_end(const ContainerInfo& info, Explanation& out) {
+    if (info.started.empty() && info.exit_code == std::nullopt) {
+        out.what = "it has not run yet, or its launch failed and was undone";
+        out.next.push_back(fmt::format("knarr start {} runs it", info.id));
+        return;
+    }
+    const std::string when = info.finished.empty() ? "" : " at " + info.finished;
+    if (!info.exit_code) {
+        out.what = fmt::format("it has ended{}, and nobody saw with which exit code", when);
+        out.why.push_back(
+            "whoever watched it was killed, or the machine was started anew, while it ran");
+    } else {
+        out.what = fmt::format("it has ended{} with exit code {}", when, *info.exit_code);
+        if (const std::string meaning = meaning_of(*info.exit_code); !meaning.empty()) {
+            out.why.push_back(meaning);
+        }
+    }
+    if (info.oom_killed) {
+        out.why.push_back("a process of it was killed for want of memory");
+        out.next.push_back("give it more: knarr run --memory SIZE, or knarr update --memory SIZE");
+    }
+    if (info.restarting) {
+        out.what += ", and is about to run again";
+        out.next.push_back(fmt::format("knarr update --restart no {} ends that", info.id));
+    }
+    if (!info.log_dir.empty()) {
+        out.next.push_back(fmt::format("knarr logs --tail 20 {} shows what it said last", info.id));
+    }
+    out.next.push_back(info.image.empty() ? fmt::format("knarr delete {} removes it", info.id)
+                                          : fmt::format("knarr start {0} runs it again, knarr rm "
+                                                        "{0} removes it",
+                                                        info.id));
+}
+
+}  // namespace
+
+std::string meaning_of(int exit_code) {
+    if (exit_code == kNotExecutable) {
+        return "126: the program, or what it called, cannot be executed";
+    }
+    if (exit_code == kNotFound) {
+        return "127: the program, or what it called, is not there";
+    }
+    const int signal = exit_code - kSignalBase;
+    if (signal <= 0 || signal > kMaxSignal) {
+        return {};
+    }
+    std::string text = fmt::format("{}: signal {} ended it", exit_code, sys::signal_name(signal));
+    if (signal == SIGKILL) {
+        text += ", by knarr kill, by stop when its time was up, or by the kernel";
+    } else if (signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGABRT) {
+        text += ": the program has a bug, or is not made for this machine";
+    } else if (signal == SIGSYS) {
+        text += ": it made a system call that its seccomp filter forbids";
+    }
+    return text;
+}
+
+Explanation explain(const ContainerInfo& info) {
+    Explanation out;
+    out.id = info.id;
+    if (!info.damage.empty()) {
+        out.what = "its record on the disk cannot be understood";
+        out.why.push_back(info.damage);
+        out.next.push_back("knarr recover brings it back from its copy, where there is one");
+        out.next.push_back("knarr recover --force puts it aside");
+        return out;
+    }
+    switch (info.state) {
+        case ContainerState::creating:
+            out.what = "another knarr is just making it";
+            break;
+        case ContainerState::created:
+            out.what = "it is made, and its program waits for knarr start";
+            out.next.push_back(fmt::format("knarr start {}", info.id));
+            break;
+        case ContainerState::running:
+            out.what = fmt::format("it runs, as process {}", info.pid);
+            break;
+        case ContainerState::paused:
+            out.what = "all its processes stand still";
+            out.next.push_back(fmt::format("knarr unpause {}", info.id));
+            break;
+        case ContainerState::stopped:
+            explain_end(info, out);
+            break;
+    }
+    if (info.restart_count > 0) {
+        out.why.push_back(fmt::format("it was started again {} times by its policy {}",
+                                      info.restart_count,
+                                      name_of(info.restart.mode)));
+    }
+    if (!info.trouble.empty()) {
+        out.why.push_back("its monitor says: " + info.trouble);
+    }
+    return out;
+}
+
+}  // namespace knarr::cli
