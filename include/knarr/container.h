@@ -33,11 +33,12 @@ struct ContainerInfo {
     bool oom_killed = false;           ///< the last run lost a process for want of memory
     int stop_signal = 15;
     std::optional<unsigned> stop_seconds;
-    RestartPolicy restart;       ///< of one in the background
-    unsigned restart_count = 0;  ///< since somebody started it
-    bool restarting = false;     ///< stopped, and about to run again
-    std::string log_dir;         ///< where its log files are; empty: there is none
-    std::string trouble;         ///< what its monitor could not do; empty: nothing
+    RestartPolicy restart;                      ///< of one in the background
+    unsigned restart_count = 0;                 ///< since somebody started it
+    bool restarting = false;                    ///< stopped, and about to run again
+    std::map<std::string, std::string> labels;  ///< of one made from an image
+    std::string log_dir;                        ///< where its log files are; empty: there is none
+    std::string trouble;                        ///< what its monitor could not do; empty: nothing
     /// Not empty: the record on disk cannot be understood, and why. Everything but `id` is unset;
     /// only a forced removal works.
     std::string damage;

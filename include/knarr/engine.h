@@ -144,6 +144,9 @@ public:
     /// monitor, keeps what it writes (logs()) and learns how it ends.
     Result<std::string> run_image_in_background(const RunRequest& request,
                                                 const PullProgressFn& progress);
+    /// Makes such a container without running it, for start(); its ID. Errors: as run_image.
+    Result<std::string> create_from_image(const RunRequest& request,
+                                          const PullProgressFn& progress);
     /// Ends a container by its stop signal, after a time by SIGKILL; returns when its end is
     /// recorded. One that has ended is no error. Errors: not_found; timed_out.
     Result<> stop(std::string_view id, const StopRequest& request);

@@ -9,6 +9,7 @@
 #include "knarr/image.h"
 #include "knarr/restart.h"
 #include "knarr/service.h"
+#include "knarr/settings.h"
 #include "knarr/types.h"
 
 namespace knarr {
@@ -67,6 +68,7 @@ struct RunRequest {
     std::optional<unsigned> stop_seconds;  ///< from it to SIGKILL, where stop() says nothing
     LogPolicy log;                         ///< in the background
     RestartPolicy restart;                 ///< in the background
+    ContainerSettings settings;
     ServiceLinks service;
 };
 

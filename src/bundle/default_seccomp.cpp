@@ -1,5 +1,8 @@
 #include "bundle/default_seccomp.h"
 
+#include <algorithm>
+#include <array>
+#include <set>
 #include <string_view>
 
 #include <sched.h>
@@ -86,6 +89,29 @@ constexpr std::string_view kRefused =
     "stime swapoff swapon sysfs syslog umount umount2 unshare uselib userfaultfd ustat vhangup "
     "vm86 vm86old vserver";
 
+// Of those, what a capability is for. Source: capabilities(7).
+struct CallsOf {
+    std::string_view capability, calls;
+};
+constexpr std::array kCallsOf{
+    CallsOf{"CAP_SYS_ADMIN",
+            "bpf fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie mount mount_setattr "
+            "move_mount open_tree perf_event_open pivot_root quotactl quotactl_fd setdomainname "
+            "sethostname setns swapoff swapon syslog umount umount2 unshare"},
+    CallsOf{"CAP_DAC_READ_SEARCH", "open_by_handle_at"},
+    CallsOf{"CAP_BPF", "bpf"},
+    CallsOf{"CAP_PERFMON", "perf_event_open"},
+    CallsOf{"CAP_SYSLOG", "syslog"},
+    CallsOf{"CAP_SYS_BOOT", "kexec_file_load kexec_load reboot"},
+    CallsOf{"CAP_SYS_MODULE", "delete_module finit_module init_module"},
+    CallsOf{"CAP_SYS_NICE", "migrate_pages move_pages process_madvise"},
+    CallsOf{"CAP_SYS_PACCT", "acct"},
+    CallsOf{"CAP_SYS_PTRACE", "kcmp process_madvise"},
+    CallsOf{"CAP_SYS_RAWIO", "ioperm iopl"},
+    CallsOf{"CAP_SYS_TIME", "clock_settime clock_settime64 settimeofday stime"},
+    CallsOf{"CAP_SYS_TTY_CONFIG", "vhangup"},
+};
+
 spec::SeccompRule make_rule(std::vector<std::string> names,
                             std::optional<std::uint32_t> error,
                             std::vector<spec::SeccompArg> args = {}) {
@@ -164,7 +190,22 @@ void add_personality(std::vector<spec::SeccompRule>& rules) {
 
 }  // namespace
 
-spec::Seccomp default_seccomp() {
+spec::Seccomp default_seccomp(const std::vector<std::string>& capabilities) {
+    const auto has = [&](std::string_view one) {
+        return std::ranges::find(capabilities, one) != capabilities.end();
+    };
+    std::set<std::string> refused;
+    for (std::string& call : words({kRefused})) {
+        refused.insert(std::move(call));
+    }
+    std::vector<std::string> granted;
+    for (const CallsOf& of : kCallsOf) {
+        for (std::string& call : has(of.capability) ? words({of.calls}) : words({})) {
+            if (refused.erase(call) > 0) {
+                granted.push_back(std::move(call));
+            }
+        }
+    }
     spec::Seccomp seccomp;
     seccomp.default_action = "SCMP_ACT_ERRNO";
     seccomp.default_errno_ret = kEnosys;
@@ -177,9 +218,16 @@ spec::Seccomp default_seccomp() {
 #endif
     seccomp.syscalls.push_back(make_rule(
         words({kFiles, kWaiting, kMemory, kProcesses, kTime, kNetworkAndIpc, kArm}), std::nullopt));
-    seccomp.syscalls.push_back(make_rule(words({kRefused}), kEperm));
+    seccomp.syscalls.push_back(make_rule({refused.begin(), refused.end()}, kEperm));
     add_sockets(seccomp.syscalls);
-    add_clone(seccomp.syscalls);
+    if (has("CAP_SYS_ADMIN")) {
+        granted.insert(granted.end(), {"clone", "clone3"});
+    } else {
+        add_clone(seccomp.syscalls);
+    }
+    if (!granted.empty()) {
+        seccomp.syscalls.push_back(make_rule(std::move(granted), std::nullopt));
+    }
     add_personality(seccomp.syscalls);
     return seccomp;
 }

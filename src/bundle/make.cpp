@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "bundle/default_seccomp.h"
 #include "bundle/defaults.h"
+#include "bundle/settings.h"
 #include "core/text.h"
 
 namespace knarr::bundle {
@@ -88,6 +88,9 @@ Result<std::vector<std::string>> make_args(const MakeInput& input) {
             .message = fmt::format("image {} names no program to run", printable(request.image)),
             .hint = "say one after the image: knarr run IMAGE COMMAND"});
     }
+    if (request.settings.init) {
+        args.insert(args.begin(), {std::string(kInitTarget), "--"});
+    }
     if (std::any_of(args.begin(), args.end(), has_nul)) {
         return fail(Errc::invalid_image, "Entrypoint or Cmd: a NUL byte");
     }
@@ -111,48 +114,15 @@ Result<std::string> make_cwd(const MakeInput& input) {
     return image.starts_with('/') ? image : "/" + image;
 }
 
-spec::Capabilities make_capabilities(const ResolvedUser& user) {
-    spec::Capabilities caps;
-    caps.bounding = default_capabilities();
-    // Inheritable and ambient stay empty for everybody (CVE-2022-29162).
-    if (user.uid == 0) {
-        caps.effective = caps.permitted = caps.bounding;
-    }
-    return caps;
-}
-
-/// "/a//b/" and "/a/b" are one target.
-std::string normal_path(std::string_view path) {
-    std::string out;
-    for (const std::string_view part : split(path, '/')) {
-        if (!part.empty() && part != ".") {
-            out += '/';
-            out += part;
-        }
-    }
-    return out.empty() ? "/" : out;
-}
-
 Result<spec::Mount> volume_mount(const VolumeRequest& volume) {
-    if (!volume.target.starts_with('/') || has_nul(volume.target)) {
-        return fail(Errc::invalid_argument,
-                    "volume target \"{}\" is not an absolute path",
-                    printable(volume.target));
-    }
-    const std::string target = normal_path(volume.target);
-    const auto parts = split(target, '/');
-    if (target == "/" || std::find(parts.begin(), parts.end(), "..") != parts.end()) {
-        return fail(Errc::invalid_argument,
-                    "volume target \"{}\" is the root directory or has \"..\" in it",
-                    printable(volume.target));
-    }
+    std::string target = KNARR_TRY(target_path(volume.target, "volume target"));
     std::vector<std::string> options{volume.recursive ? "rbind" : "bind"};
     options.push_back(volume.propagation.empty() ? "rprivate" : volume.propagation);
     if (volume.read_only) {
         options.push_back(volume.recursive ? "rro" : "ro");
     }
     options.insert(options.end(), volume.flags.begin(), volume.flags.end());
-    return spec::Mount{.destination = target,
+    return spec::Mount{.destination = std::move(target),
                        .type = "bind",
                        .source = volume.source,
                        .options = std::move(options),
@@ -190,26 +160,34 @@ Result<std::vector<spec::Mount>> make_mounts(const MakeInput& input) {
     add_name_file(mounts, "/etc/resolv.conf", input.files.resolv_conf, request.read_only);
     add_name_file(mounts, "/etc/hostname", input.files.hostname, request.read_only);
     add_name_file(mounts, "/etc/hosts", input.files.hosts, request.read_only);
+    if (request.settings.init) {
+        mounts.push_back({.destination = std::string(kInitTarget),
+                          .type = "bind",
+                          .source = input.init_program,
+                          .options = {"bind", "rprivate", "ro", "nosuid", "nodev"},
+                          .uid_mappings = {},
+                          .gid_mappings = {}});
+    }
 
-    std::vector<spec::Mount> volumes;
+    std::vector<spec::Mount> volumes = KNARR_TRY(tmpfs_mounts(request.settings));
     for (const VolumeRequest& volume : request.volumes) {
-        spec::Mount mount = KNARR_TRY(volume_mount(volume));
+        volumes.push_back(KNARR_TRY(volume_mount(volume)));
+    }
+    for (auto volume = volumes.begin(); volume != volumes.end(); ++volume) {
         const auto same = [&](const spec::Mount& other) {
-            return other.destination == mount.destination;
+            return other.destination == volume->destination;
         };
-        if (std::any_of(volumes.begin(), volumes.end(), same)) {
+        if (std::any_of(volumes.begin(), volume, same)) {
             return fail(Errc::invalid_argument,
                         "two volumes have the target {}",
-                        printable(mount.destination));
+                        printable(volume->destination));
         }
         std::erase_if(mounts, same);  // the caller's volume takes the place of a default
-        // Outer targets first, or an inner one would be covered.
-        const auto outer = [](const spec::Mount& a, const spec::Mount& b) {
-            return std::ranges::count(a.destination, '/') < std::ranges::count(b.destination, '/');
-        };
-        const auto place = std::upper_bound(volumes.begin(), volumes.end(), mount, outer);
-        volumes.insert(place, std::move(mount));
     }
+    // Outer targets first, or an inner one would be covered.
+    std::ranges::stable_sort(volumes, {}, [](const spec::Mount& mount) {
+        return std::ranges::count(mount.destination, '/');
+    });
     std::move(volumes.begin(), volumes.end(), std::back_inserter(mounts));
     return mounts;
 }
@@ -305,13 +283,11 @@ Result<Made> make_bundle(MakeInput input) {
     process.user.uid = input.user.uid;
     process.user.gid = input.user.gid;
     process.user.additional_gids = input.user.groups;
-    process.capabilities = make_capabilities(input.user);
-    process.no_new_privileges = true;
+    process.capabilities.emplace();  // inheritable and ambient: empty for all (CVE-2022-29162)
 
     spec::Linux linux_config;
     linux_config.resources = KNARR_TRY(make_resources(input));
     linux_config.namespaces = make_namespaces(request.network);
-    linux_config.seccomp = default_seccomp();
     linux_config.masked_paths = default_masked_paths();
     linux_config.readonly_paths = default_readonly_paths();
 
@@ -322,6 +298,7 @@ Result<Made> make_bundle(MakeInput input) {
     config.hostname = input.hostname;
     config.mounts = KNARR_TRY(make_mounts(input));
     config.linux_ = std::move(linux_config);
+    KNARR_TRY(apply_settings(request.settings, input.devices, config));
 
     for (const std::string& volume : input.image.config.volumes) {
         if (request.read_only) {

@@ -12,12 +12,19 @@
 #include "core/limits.h"
 #include "knarr/run.h"
 #include "spec/image.h"
+#include "spec/runtime_config.h"
 
 namespace knarr::bundle {
 
 /// Files of the host that the container sees instead of the image's; empty paths: the image's own.
 struct NameFiles {
     std::string hosts, hostname, resolv_conf;
+};
+
+/// A device of the host that the container gets, and how it may be opened.
+struct HostDevice {
+    spec::Device device;
+    std::string access = "rwm";
 };
 
 struct MakeInput {
@@ -30,6 +37,8 @@ struct MakeInput {
     NameFiles files;
     Limits limits = kDefaultLimits;
     bool swap_accounting = false;  // this host can limit memory and swap together
+    std::vector<HostDevice> devices = {};
+    std::string init_program = {};  // of ours on the host, for settings.init
 };
 
 struct Made {
@@ -50,5 +59,7 @@ std::vector<std::string> default_capabilities();
 inline constexpr std::string_view kDefaultPath =
     "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 inline constexpr std::int64_t kDefaultPidsLimit = 2048;
+/// Where a container with settings.init sees that program.
+inline constexpr std::string_view kInitTarget = "/sbin/docker-init";
 
 }  // namespace knarr::bundle

@@ -1,23 +1,16 @@
 #include "cli/containers.h"
+#include "cli/progress.h"
+#include "cli/run_options.h"
+#include "core/text.h"
 
 namespace knarr::cli {
 
 namespace {
 
-constexpr std::array kOptions{
-    kBundleOption,
-    kConfigOption,
-    kPidFileOption,
-    kConsoleSocketOption,
-    kPidfdSocketOption,
-    kPreserveFdsOption,
-    kNoPivotOption,
-    kNoNewKeyringOption,
-    kNoSubreaperOption,
-    kIsolationOption,
-};
+/// docker's and podman's status for a failure of theirs.
+constexpr int kOwnFailure = 125;
 
-Result<int> run_create(Context& context, const Parsed& args) {
+Result<int> create_from_bundle(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     const BundleRequest request = KNARR_TRY(bundle_request(args, id));
     context.failure_status = kRuncFailure;
@@ -26,19 +19,52 @@ Result<int> run_create(Context& context, const Parsed& args) {
     return 0;
 }
 
+Result<int> create_from_image(Context& context, const Parsed& args) {
+    context.failure_status = kOwnFailure;
+    const ParsedRun parsed = KNARR_TRY(parse_run(args, RunKind::create));
+    for (const std::string& warning : parsed.warnings) {
+        context.reporter.warn(warning);
+    }
+    Engine engine = KNARR_TRY(open_engine(context));
+    ProgressView progress(args.flag("quiet") ? ProgressStyle::silent : progress_style());
+    const PullProgressFn show = [&](const PullProgress& news) { progress.show(news); };
+    Result<std::string> made = engine.create_from_image(parsed.request, show);
+    progress.finish();
+    const std::string id =
+        KNARR_TRY(std::move(made), "as image {}", printable(parsed.request.image));
+    KNARR_TRY(print(id + "\n"));
+    return 0;
+}
+
+Result<int> run_create(Context& context, const Parsed& args) {
+    if (args.positionals.empty()) {
+        return fail(Errc::invalid_argument, "which image, or which container ID? it is missing");
+    }
+    const RunWay way = KNARR_TRY(which_run(args, args.positionals.size() == 1 && is_bundle_here()));
+    return way == RunWay::bundle ? create_from_bundle(context, args)
+                                 : create_from_image(context, args);
+}
+
 }  // namespace
 
-constexpr Verb kCreate{
+const Verb kCreate{
     .name = "create",
-    .synopsis = "[options] ID",
-    .summary = "set a container up from an OCI bundle, up to its program",
+    .synopsis =
+        "[options] IMAGE [COMMAND [ARGUMENT...]]\n"
+        "[--bundle DIR] [options] ID",
+    .summary = "make a container of an image or a bundle, for `start`",
     .about =
-        "Makes the container ID from the bundle and stops just before its program: namespaces,\n"
-        "mounts, cgroup and limits are there, nothing of the user's has run. `knarr start ID` "
-        "lets\n"
-        "the program run. Whatever fails, nothing is left behind.",
+        "Of an image: what `run` does but for running it, with the same options. The ID is\n"
+        "printed; `knarr start ID` runs it in the background, `start -a` in front of you.\n"
+        "\n"
+        "Of a bundle: sets the container ID up to just before its program: namespaces, mounts,\n"
+        "cgroup and limits are there, nothing of the user's has run. `knarr start ID` lets the\n"
+        "program run. Whatever fails, nothing is left behind.\n"
+        "\n"
+        "Which of the two is meant `knarr run --help` says.",
     .example = "knarr create --bundle /bundles/web web && knarr start web",
-    .options = kOptions,
+    .options = create_options(),
+    .rules = {.options_until = 1},
     .run = run_create,
 };
 

@@ -27,7 +27,11 @@ Result<int> run_delete(Context& context, const Parsed& args) {
         ids = KNARR_TRY(matching_ids(engine, args.positionals));
     }
     for (const std::string_view id : ids) {
+        const auto info = engine.state(id);
         Result<> removed = engine.remove(id, mode);
+        if (removed && info && !info->image.empty()) {
+            removed = print(fmt::format("{}\n", id));  // as docker has it
+        }
         if (removed) {
             continue;
         }

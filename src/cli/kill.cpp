@@ -1,3 +1,6 @@
+#include <csignal>
+#include <optional>
+
 #include "cli/containers.h"
 #include "platform/signal.h"
 
@@ -17,29 +20,65 @@ constexpr std::array kOptions{
            .letter = 's',
            .value = "SIGNAL",
            .help = "name or number; the second argument does the same",
-           .fallback = "TERM"},
+           .fallback = "TERM; KILL for a container of an image"},
 };
 
-Result<int> run_kill(Context& context, const Parsed& args) {
-    const bool positional = args.positionals.size() == 2;
-    if (args.positionals.empty() || args.positionals.size() > 2 ||
-        (positional && args.has("signal"))) {
+/// What a command line names: IDs, and a signal where it names one.
+struct Named {
+    std::vector<std::string_view> ids;
+    std::optional<int> signal;
+};
+
+/// As runc, ID and SIGNAL; as docker, any number of IDs, with --signal or without.
+Result<Named> read_words(const Engine& engine, const Parsed& args) {
+    Named out{.ids = args.positionals, .signal = std::nullopt};
+    if (out.ids.empty()) {
         return fail(Error{.code = Errc::invalid_argument,
-                          .message = "a container ID and at most one signal are wanted",
-                          .hint = "knarr kill ID TERM"});
+                          .message = "which one? container ID is missing",
+                          .hint = "knarr kill ID TERM, or knarr kill --signal TERM ID..."});
     }
-    const std::string_view text = positional ? args.positionals[1] : args.get("signal", "TERM");
-    const int number = KNARR_TRY(sys::parse_signal(text));
+    if (const auto text = args.find("signal")) {
+        out.signal = KNARR_TRY(sys::parse_signal(*text));
+        return out;
+    }
+    // A second word that no container is called by can only be meant as a signal.
+    if (out.ids.size() == 2 && (args.flag("regex") || !engine.state(out.ids.back()))) {
+        out.signal = KNARR_TRY(sys::parse_signal(out.ids.back()));
+        out.ids.pop_back();
+    }
+    for (const std::string_view word : std::span(out.ids).subspan(1)) {
+        if (out.ids.size() > 2 && sys::parse_signal(word)) {
+            return fail(Error{.code = Errc::invalid_argument,
+                              .message = fmt::format("{} is a signal among container IDs", word),
+                              .hint = "knarr kill --signal SIGNAL ID..."});
+        }
+    }
+    return out;
+}
+
+Result<> kill_one(Engine& engine,
+                  std::string_view id,
+                  std::optional<int> signal,
+                  KillTarget target) {
+    const auto info = engine.state(id);
+    const bool of_image = info && !info->image.empty();
+    // docker's default for its containers, runc's for those of bundles.
+    KNARR_TRY(engine.kill(id, signal.value_or(of_image ? SIGKILL : SIGTERM), target));
+    return of_image ? print(fmt::format("{}\n", id)) : Result<>{};
+}
+
+Result<int> run_kill(Context& context, const Parsed& args) {
     Engine engine = KNARR_TRY(open_engine(context));
+    const Named named = KNARR_TRY(read_words(engine, args));
     const KillTarget target = args.flag("all") ? KillTarget::every_process : KillTarget::init;
-    if (!args.flag("regex")) {
-        KNARR_TRY(engine.kill(args.positionals.front(), number, target));
-        return 0;
+    std::vector<std::string> ids(named.ids.begin(), named.ids.end());
+    if (args.flag("regex")) {
+        ids = KNARR_TRY(matching_ids(engine, named.ids));
     }
     // All are tried, the first failure is the one that is returned.
     Result<> first;
-    for (const std::string& id : KNARR_TRY(matching_ids(engine, {args.positionals.front()}))) {
-        Result<> killed = engine.kill(id, number, target);
+    for (const std::string& id : ids) {
+        Result<> killed = kill_one(engine, id, named.signal, target);
         if (!killed && first) {
             first = std::move(killed);
         } else if (!killed) {
@@ -54,7 +93,7 @@ Result<int> run_kill(Context& context, const Parsed& args) {
 
 constexpr Verb kKill{
     .name = "kill",
-    .synopsis = "[options] ID [SIGNAL]\n--regex [options] EXPRESSION [SIGNAL]",
+    .synopsis = "[options] ID [SIGNAL]\n[options] ID...\n--regex [options] EXPRESSION [SIGNAL]",
     .summary = "send a signal to a container",
     .about =
         "Sends SIGNAL to the container's first process. Names are taken with and without SIG, in\n"

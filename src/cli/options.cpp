@@ -130,7 +130,9 @@ struct Cursor {
         for (std::size_t i = 1; i < arg.size() && !help; ++i) {
             const std::string spelled{'-', arg[i]};
             const Option* option = by_letter(options, arg[i]);
-            if (option == nullptr && arg[i] == 'h') {
+            // docker's -h NAME is a host name; alone it asks for help, as everywhere.
+            const bool alone = at >= args.size() && arg.size() == 2;
+            if (arg[i] == 'h' && (option == nullptr || (!option->value.empty() && alone))) {
                 help = true;
                 return {};
             }

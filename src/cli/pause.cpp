@@ -6,25 +6,33 @@ namespace {
 
 constexpr std::array<std::string_view, 1> kResumeAliases{"unpause"};
 
+/// docker prints what it was asked for; runc, whose containers are made from bundles, nothing.
+Result<> tell(const Engine& engine, std::string_view id) {
+    const auto info = engine.state(id);
+    return info && !info->image.empty() ? print(fmt::format("{}\n", id)) : Result<>{};
+}
+
 Result<int> run_pause(Context& context, const Parsed& args) {
-    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     Engine engine = KNARR_TRY(open_engine(context));
-    KNARR_TRY(engine.pause(id));
-    return 0;
+    return for_each_container(context, args, [&](std::string_view id) -> Result<> {
+        KNARR_TRY(engine.pause(id));
+        return tell(engine, id);
+    });
 }
 
 Result<int> run_resume(Context& context, const Parsed& args) {
-    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     Engine engine = KNARR_TRY(open_engine(context));
-    KNARR_TRY(engine.resume(id));
-    return 0;
+    return for_each_container(context, args, [&](std::string_view id) -> Result<> {
+        KNARR_TRY(engine.resume(id));
+        return tell(engine, id);
+    });
 }
 
 }  // namespace
 
 constexpr Verb kPause{
     .name = "pause",
-    .synopsis = "ID",
+    .synopsis = "ID...",
     .summary = "let all processes of a container stand still",
     .about =
         "Freezes every process of a running container and returns when they stand still. They get\n"
@@ -37,7 +45,7 @@ constexpr Verb kPause{
 constexpr Verb kResume{
     .name = "resume",
     .aliases = kResumeAliases,
-    .synopsis = "ID",
+    .synopsis = "ID...",
     .summary = "let a paused container go on",
     .about = "Lets the processes of a paused container go on, whoever paused it.",
     .example = "knarr resume web",

@@ -7,6 +7,7 @@
 
 #include "cli/containers.h"
 #include "cli/duration.h"
+#include "cli/setting_options.h"
 #include "cli/volume.h"
 #include "core/limits.h"
 #include "core/text.h"
@@ -57,7 +58,10 @@ constexpr std::array kImageOnly{
     Option{.name = "entrypoint",
            .value = "PROGRAM",
            .help = "instead of the image's Entrypoint and Cmd; \"\" for none"},
-    Option{.name = "hostname", .value = "NAME", .help = "what the container calls itself"},
+    Option{.name = "hostname",
+           .letter = 'h',
+           .value = "NAME",
+           .help = "what the container calls itself"},
     Option{.name = "read-only",
            .help = "the root file system cannot be written; /tmp, /run, /var/tmp can"},
     Option{.name = "memory", .letter = 'm', .value = "SIZE", .help = "at most so much: 512m, 2g"},
@@ -115,11 +119,23 @@ constexpr std::array kBoth{
 };
 
 constexpr auto kAll = [] {
-    std::array<Option, kImageOnly.size() + kBoth.size() + kBundleOnly.size()> all{};
+    std::array<Option,
+               kImageOnly.size() + kSettingOptions.size() + kBoth.size() + kBundleOnly.size()>
+        all{};
     auto next = std::copy(kImageOnly.begin(), kImageOnly.end(), all.begin());
+    next = std::copy(kSettingOptions.begin(), kSettingOptions.end(), next);
     next = std::copy(kBoth.begin(), kBoth.end(), next);
     std::copy(kBundleOnly.begin(), kBundleOnly.end(), next);
     return all;
+}();
+
+constexpr bool is_of_create(const Option& option) {
+    return option.name != "detach" && option.name != "keep";
+}
+constexpr auto kOfCreate = [] {
+    std::array<Option, kAll.size() - 2> some{};
+    std::copy_if(kAll.begin(), kAll.end(), some.begin(), is_of_create);
+    return some;
 }();
 
 template <std::size_t N>
@@ -236,7 +252,7 @@ Result<LogPolicy> parse_log(const Parsed& args) {
     return log;
 }
 
-Result<> parse_restart(const Parsed& args, RunRequest& request) {
+Result<> parse_restart(const Parsed& args, RunKind kind, RunRequest& request) {
     request.restart = KNARR_TRY(parse_restart_policy(args.get("restart")), "--restart");
     if (request.restart.mode == RestartMode::no) {
         return {};
@@ -246,7 +262,7 @@ Result<> parse_restart(const Parsed& args, RunRequest& request) {
                     "--rm and --restart contradict each other: one removes what the other starts "
                     "again");
     }
-    if (!args.flag("detach")) {
+    if (kind == RunKind::run && !args.flag("detach")) {
         return fail(Error{.code = Errc::unsupported,
                           .message = "--restart needs --detach: nobody watches a container in the "
                                      "foreground once this knarr has ended",
@@ -255,7 +271,7 @@ Result<> parse_restart(const Parsed& args, RunRequest& request) {
     return {};
 }
 
-Result<> parse_stop_and_log(const Parsed& args, RunRequest& request) {
+Result<> parse_stop_and_log(const Parsed& args, RunKind kind, RunRequest& request) {
     request.id_file = args.get("cidfile");
     if (args.has("cidfile") && request.id_file.empty()) {
         return fail(Errc::invalid_argument, "--cidfile is empty");
@@ -268,7 +284,7 @@ Result<> parse_stop_and_log(const Parsed& args, RunRequest& request) {
         request.stop_seconds = static_cast<unsigned>(*seconds);
     }
     request.log = KNARR_TRY(parse_log(args));
-    KNARR_TRY(parse_restart(args, request));
+    KNARR_TRY(parse_restart(args, kind, request));
     if (args.flag("detach") && args.flag("tty")) {
         return fail(Error{.code = Errc::unsupported,
                           .message = "--tty in the background is not built yet: nobody could "
@@ -282,6 +298,10 @@ Result<> parse_stop_and_log(const Parsed& args, RunRequest& request) {
 
 std::span<const Option> run_options() {
     return kAll;
+}
+
+std::span<const Option> create_options() {
+    return kOfCreate;
 }
 
 Result<std::vector<std::string>> parse_env(const Parsed& args) {
@@ -302,7 +322,8 @@ Result<std::vector<std::string>> parse_env(const Parsed& args) {
 
 Result<RunWay> which_run(const Parsed& args, bool here) {
     const std::string_view of_bundle = first_given(args, kBundleOnly);
-    const std::string_view of_image = first_given(args, kImageOnly);
+    std::string_view of_image = first_given(args, kImageOnly);
+    of_image = of_image.empty() ? first_given(args, kSettingOptions) : of_image;
     if (!of_bundle.empty() && !of_image.empty()) {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = fmt::format(
@@ -371,7 +392,7 @@ Result<PullOptions> parse_pull_options(const Parsed& args) {
     return options;
 }
 
-Result<ParsedRun> parse_run(const Parsed& args) {
+Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which image? IMAGE is missing");
     }
@@ -385,7 +406,7 @@ Result<ParsedRun> parse_run(const Parsed& args) {
             request.entrypoint->emplace_back(*entrypoint);
         }
     }
-    request.env = KNARR_TRY(parse_env(args));
+    request.env = KNARR_TRY(parse_whole_env(args));
     request.workdir = args.get("workdir");
     request.user = args.get("user");
     request.hostname = args.get("hostname");
@@ -408,7 +429,8 @@ Result<ParsedRun> parse_run(const Parsed& args) {
     request.pull = KNARR_TRY(parse_pull_policy(args.get("pull", "missing")));
     request.pull_options = KNARR_TRY(parse_pull_options(args));
     request.service = KNARR_TRY(service_links());
-    KNARR_TRY(parse_stop_and_log(args, request));
+    KNARR_TRY(parse_stop_and_log(args, kind, request));
+    KNARR_TRY(parse_settings(args, request, out.warnings));
     return out;
 }
 

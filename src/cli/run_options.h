@@ -14,6 +14,9 @@ namespace knarr::cli {
 /// All options of `run`: those of a bundle, those of an image, those of both.
 std::span<const Option> run_options();
 
+/// Those of `create`: the same without what is about being in front of the caller.
+std::span<const Option> create_options();
+
 enum class RunWay : std::uint8_t { bundle, image };
 
 /// Which of the two a command line means:
@@ -34,8 +37,9 @@ struct ParsedRun {
     RunRequest request;
     std::vector<std::string> warnings;
 };
+enum class RunKind : std::uint8_t { run, create };
 /// Errors: invalid_argument, unsupported, each naming the option.
-Result<ParsedRun> parse_run(const Parsed& args);
+Result<ParsedRun> parse_run(const Parsed& args, RunKind kind = RunKind::run);
 
 /// "1.5" CPUs as microseconds of each 100 ms. Errors: invalid_argument below 0.01, above 8192 or
 /// malformed.

@@ -91,17 +91,59 @@ bundle::OverlayRoot planned_root(const std::vector<std::string>& lowers,
     return root;
 }
 
-Result<NameTexts> name_texts(NetworkMode network, const std::string& hostname) {
+namespace {
+
+/// docker's: what is given takes the place of the host's lines of its kind.
+std::string resolv_conf_text(std::string_view base, const NameSettings& names) {
+    if (names.servers.empty() && names.search.empty() && names.options.empty()) {
+        return std::string(base);
+    }
+    std::string out;
+    for (const std::string_view line : split(base, '\n')) {
+        const bool replaced = (line.starts_with("nameserver") && !names.servers.empty()) ||
+                              (line.starts_with("search") && !names.search.empty()) ||
+                              (line.starts_with("options") && !names.options.empty());
+        if (!replaced && !line.empty() && !line.starts_with('#')) {
+            out += fmt::format("{}\n", line);
+        }
+    }
+    for (const std::string& server : names.servers) {
+        out += fmt::format("nameserver {}\n", server);
+    }
+    const bool no_search = names.search.size() == 1 && names.search.front() == ".";
+    if (!names.search.empty() && !no_search) {
+        out += fmt::format("search {}\n", fmt::join(names.search, " "));
+    }
+    if (!names.options.empty()) {
+        out += fmt::format("options {}\n", fmt::join(names.options, " "));
+    }
+    return out;
+}
+
+std::string hosts_text(std::string base, const NameSettings& names) {
+    for (const std::string& host : names.hosts) {
+        const std::size_t colon = host.find(':');
+        base += fmt::format("{}\t{}\n", host.substr(colon + 1), host.substr(0, colon));
+    }
+    return base;
+}
+
+}  // namespace
+
+Result<NameTexts> name_texts(NetworkMode network,
+                             const std::string& hostname,
+                             const NameSettings& names) {
     NameTexts texts;
     texts.hostname = hostname + "\n";
     if (network == NetworkMode::host) {
-        texts.hosts = KNARR_TRY(host_file("/etc/hosts"));
-        texts.resolv_conf = KNARR_TRY(host_file("/etc/resolv.conf"));
+        texts.hosts = hosts_text(KNARR_TRY(host_file("/etc/hosts")), names);
+        texts.resolv_conf = resolv_conf_text(KNARR_TRY(host_file("/etc/resolv.conf")), names);
         return texts;
     }
     texts.hosts = fmt::format(
         "127.0.0.1\tlocalhost {}\n::1\tlocalhost ip6-localhost ip6-loopback\n", hostname);
-    texts.resolv_conf = "# no network: no name servers\n";
+    texts.hosts = hosts_text(std::move(texts.hosts), names);
+    texts.resolv_conf = resolv_conf_text("# no network: no name servers\n", names);
     return texts;
 }
 

@@ -41,7 +41,10 @@ struct NameTexts {
     std::string hosts, hostname, resolv_conf;
 };
 /// For `none`: loopback and the container's own name. For `host`: the host's files.
-Result<NameTexts> name_texts(NetworkMode network, const std::string& hostname);
+/// What `names` say comes besides, and its name servers in place of others.
+Result<NameTexts> name_texts(NetworkMode network,
+                             const std::string& hostname,
+                             const NameSettings& names);
 bundle::NameFiles name_files(const std::string& directory);
 
 /// Makes the directory with all that is in it; the layers are mounted. Whatever fails, the caller

@@ -75,9 +75,8 @@ Result<> clear_killed_launch(const Context& context, const ContainerId& id) {
     if (!record) {
         return context.root.remove(std::move(*dir));
     }
-    const bool ran_before = record->life && !record->life->started.empty();
-    return ran_before ? end_run(context, *dir, *record)
-                      : destroy(context, std::move(*dir), *record);
+    const bool stays = record->life && (record->life->laid_down || !record->life->started.empty());
+    return stays ? end_run(context, *dir, *record) : destroy(context, std::move(*dir), *record);
 }
 
 }  // namespace knarr::engine

@@ -22,6 +22,13 @@ Result<std::string> Engine::run_image_in_background(const RunRequest& request,
         engine::context_of(*root_, options_), options_.data_root, request, limits, progress);
 }
 
+Result<std::string> Engine::create_from_image(const RunRequest& request,
+                                              const PullProgressFn& progress) {
+    const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
+    return engine::create_from_image(
+        engine::context_of(*root_, options_), options_.data_root, request, limits, progress);
+}
+
 Result<> Engine::stop(std::string_view id, const StopRequest& request) {
     const engine::Context context = engine::context_of(*root_, options_);
     return engine::stop_container(context, KNARR_TRY(engine::resolve_id(context, id)), request);

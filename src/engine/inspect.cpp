@@ -63,7 +63,7 @@ void write_config(spec::JsonWriter& json,
         json.member("Tty", process.terminal).member("Env", process.env);
         json.member("Cmd", process.args).member("WorkingDir", process.cwd);
     }
-    json.member("Image", info.image);
+    json.member("Image", info.image).member("Labels", info.labels);
     json.member("StopSignal", sys::signal_name(info.stop_signal));
     if (info.stop_seconds) {
         json.member("StopTimeout", *info.stop_seconds);

@@ -67,10 +67,13 @@ ContainerInfo describe(const Record& record, const Live& live) {
     const bool has_process = live.process.valid();
     const Life none;
     const Life& life = record.life ? *record.life : none;
+    // One of an image that `create` made has no process yet.
+    const bool never_ran = record.life && live.state == ContainerState::stopped &&
+                           life.started.empty() && !record.exit_code;
     return {
         .id = record.id,
         .name = record.name,
-        .state = live.state,
+        .state = never_ran ? ContainerState::created : live.state,
         .pid = has_process ? record.pid : 0,
         .bundle = record.bundle,
         .rootfs = record.rootfs,
@@ -90,6 +93,7 @@ ContainerInfo describe(const Record& record, const Live& live) {
         .restart = life.restart.policy,
         .restart_count = life.restart.count,
         .restarting = live.state == ContainerState::stopped && is_pending(life),
+        .labels = life.labels,
         .log_dir = life.monitored && life.log.keep ? log_dir_of(record.data_dir) : std::string(),
         .trouble = {},
         .damage = {},

@@ -408,6 +408,38 @@ Result<> create_container(const Context& context, NewContainer wanted) {
     return {};
 }
 
+Result<> lay_down_container(const Context& context, NewContainer wanted) {
+    const std::string what = "container " + wanted.id.text();
+    const bool terminal = wanted.bundle.config.process && wanted.bundle.config.process->terminal;
+    // Planned for what is wrong with it: it is planned again when it starts.
+    const runtime::LaunchPlan plan =
+        KNARR_TRY(plan_container(context, wanted, terminal ? ConsoleWay::relay : ConsoleWay::none),
+                  "{}",
+                  what);
+    for (const std::string& warning : plan.warnings) {
+        context.warn(warning);
+    }
+    LockedDir dir = KNARR_TRY(take_id(context, wanted.id), "{}", what);
+    Record record = make_record(wanted, plan);
+    record.cgroup.reset();
+    record.unit.reset();
+    record.resctrl.reset();
+    const auto make = [&]() -> Result<> {
+        KNARR_TRY(save_record(dir, record));
+        KNARR_TRY(fault_point("create.recorded"));
+        KNARR_TRY(wanted.make_data_dir());
+        KNARR_TRY(fault_point("create.data"));
+        record.status = ContainerState::stopped;
+        return save_record(dir, record);
+    };
+    if (Result<> made = make(); !made) {
+        record.status = ContainerState::creating;
+        undo(context, std::move(dir), record);
+        return fail(std::move(made).error().within(what));
+    }
+    return {};
+}
+
 Result<int> run_container(const Context& context, NewContainer wanted, RunMode mode) {
     const std::string what = "container " + wanted.id.text();
     KNARR_TRY(tell_before_seen(context, wanted.bundle), "{}", what);

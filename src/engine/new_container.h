@@ -53,6 +53,9 @@ Result<NewContainer> read_request(const BundleRequest& request);
 
 /// Errors: see Engine::create.
 Result<> create_container(const Context& context, NewContainer wanted);
+/// Makes a container of an image that has not run yet: its record and its files, no process.
+/// Errors: as create_container.
+Result<> lay_down_container(const Context& context, NewContainer wanted);
 /// create and start in one. Errors: see Engine::run.
 Result<int> run_container(const Context& context, NewContainer wanted, RunMode mode);
 

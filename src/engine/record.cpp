@@ -141,6 +141,8 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     json.member("cgroupManager", knarr::name_of(life.cgroup_manager));
     json.member("rootless", life.rootless);
     write_restart(json, life.restart);
+    json.member("labels", life.labels);
+    json.member("laidDown", life.laid_down);
     json.end_object();
 }
 
@@ -179,7 +181,9 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(value->required("oomKilled", life.oom_killed));
     KNARR_TRY(read_cgroup_manager(*value, life.cgroup_manager));
     KNARR_TRY(value->optional("rootless", life.rootless));
-    return read_restart(*value, life.restart);
+    KNARR_TRY(read_restart(*value, life.restart));
+    KNARR_TRY(value->optional("labels", life.labels));
+    return value->optional("laidDown", life.laid_down);
 }
 
 Result<> read_status(const spec::JsonValue& root, ContainerState& out) {

@@ -18,6 +18,7 @@
 #include "engine/background.h"
 #include "engine/container_data.h"
 #include "engine/destroy.h"
+#include "engine/host_devices.h"
 #include "engine/names.h"
 #include "engine/new_container.h"
 #include "image/image_list.h"
@@ -26,6 +27,7 @@
 #include "platform/file.h"
 #include "platform/host_facts.h"
 #include "platform/signal.h"
+#include "platform/spawn.h"
 #include "platform/task.h"
 #include "runtime/runtime.h"
 #include "store/store.h"
@@ -95,7 +97,18 @@ Result<bundle::ResolvedUser> find_user(const std::vector<std::string>& lowers,
         error.code = Errc::invalid_image;
         return fail(std::move(error).within("the image's User").advise("choose one with --user"));
     }
+    for (const std::string& name : user ? request.settings.groups : std::vector<std::string>()) {
+        const auto found =
+            KNARR_TRY(bundle::resolve_user("0:" + name, "", group.value_or("")), "further group");
+        user->groups.push_back(found.gid);
+    }
     return user;
+}
+
+/// Where this build's knarr-init is.
+Result<std::string> find_init() {
+    const sys::Fd program = KNARR_TRY(sys::open_own_program("knarr-init"), "--init");
+    return sys::read_link_at(sys::Fd(), sys::fd_path(program));
 }
 
 /// Whether this host can limit memory and swap together. v1 has the file at the root of the
@@ -171,9 +184,11 @@ Result<Prepared> prepare(const store::Store& store,
     if (hostname.empty()) {
         hostname = wish.network == NetworkMode::host ? KNARR_TRY(host_name()) : short_id(id);
     }
-    NameTexts texts = KNARR_TRY(name_texts(wish.network, hostname));
+    NameTexts texts = KNARR_TRY(name_texts(wish.network, hostname, wish.settings.names));
     const bool limits_memory = wish.memory_bytes || limits.default_memory_bytes > 0;
     const bool swap = limits_memory && KNARR_TRY(has_swap_accounting());
+    auto devices = KNARR_TRY(host_devices(wish.settings));
+    std::string init = wish.settings.init ? KNARR_TRY(find_init()) : std::string();
     bundle::Made made = KNARR_TRY(bundle::make_bundle({.image = image.config,
                                                        .request = wish,
                                                        .rootfs = std::move(root),
@@ -182,7 +197,9 @@ Result<Prepared> prepare(const store::Store& store,
                                                        .directory = directory,
                                                        .files = name_files(directory),
                                                        .limits = limits,
-                                                       .swap_accounting = swap}));
+                                                       .swap_accounting = swap,
+                                                       .devices = std::move(devices),
+                                                       .init_program = std::move(init)}));
     return Prepared{.id = id,
                     .reference = image.reference.empty() ? image.id.text() : image.reference,
                     .image = std::move(image),
@@ -211,6 +228,9 @@ Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     life.stop_seconds = request.stop_seconds;
     life.log = request.log;
     life.restart.policy = request.restart;
+    life.labels = request.settings.labels;
+    life.labels.insert(prepared.image.config.config.labels.begin(),
+                       prepared.image.config.config.labels.end());
     const std::string& image = prepared.image.config.config.stop_signal;
     if (!request.stop_signal.empty()) {
         life.stop_signal = KNARR_TRY(sys::parse_signal(request.stop_signal), "stop signal");
@@ -344,6 +364,22 @@ Result<std::string> run_image_in_background(const Context& context,
         wanted.life->cgroup_manager = context.cgroup_manager;
         wanted.life->rootless = context.rootless;
         return run_in_background(context, std::move(wanted));
+    };
+    KNARR_TRY(launch_image(context, data_dir, request, limits, progress, launch));
+    return id;
+}
+
+Result<std::string> create_from_image(const Context& context,
+                                      const std::string& data_dir,
+                                      const RunRequest& request,
+                                      const Limits& limits,
+                                      const PullProgressFn& progress) {
+    std::string id;
+    const Launch launch = [&](NewContainer wanted) -> Result<> {
+        id = wanted.id.text();
+        wanted.life->monitored = true;  // once it runs
+        wanted.life->laid_down = true;
+        return lay_down_container(context, std::move(wanted));
     };
     KNARR_TRY(launch_image(context, data_dir, request, limits, progress, launch));
     return id;

@@ -30,6 +30,13 @@ Result<std::string> run_image_in_background(const Context& context,
                                             const Limits& limits,
                                             const PullProgressFn& progress);
 
+/// Makes the container alone, for `start`; its ID.
+Result<std::string> create_from_image(const Context& context,
+                                      const std::string& data_root,
+                                      const RunRequest& request,
+                                      const Limits& limits,
+                                      const PullProgressFn& progress);
+
 /// Runs a container of an image again that has ended, in the background. One that cannot be stays
 /// as it was.
 Result<> run_again(const Context& context, const std::string& data_root, Held held);

@@ -82,7 +82,8 @@ Result<std::optional<int>> await_end(const Context& context, const ContainerId& 
     const Seen seen = KNARR_TRY(look_at(context, id));
     ensure_watched(context, seen.record);
     if (seen.record.pid == 0 || seen.record.status == ContainerState::stopped) {
-        return seen.record.exit_code;
+        const bool never_ran = seen.record.life && seen.record.life->started.empty();
+        return never_ran && !seen.record.exit_code ? 0 : seen.record.exit_code;
     }
     const RunOf run{.id = id, .pid = seen.record.pid, .start_ticks = seen.record.pid_start_ticks};
     // Also a zombie: what becomes of it can be seen until somebody reaps it.

@@ -20,8 +20,9 @@ struct Clone {
 };
 
 /// clone3(2) with the CLONE_NEW* or CLONE_PARENT `flags`; the child starts with default signal
-/// handlers. `cgroup`, where given, is a v2 directory to be born in (CLONE_INTO_CGROUP).
-/// Errors: EPERM, EINVAL as in clone3(2); ENOSPC and EUSERS name a namespace limit.
+/// handlers, but where a filter leaves clone(2) alone with ours. `cgroup`, where given, is a v2
+/// directory to be born in (CLONE_INTO_CGROUP). Errors: EPERM, EINVAL as in clone3(2); ENOSPC and
+/// EUSERS name a namespace limit.
 Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup = nullptr);
 
 /// Sends SIGKILL and waits until the child is reaped. For children of this process only.

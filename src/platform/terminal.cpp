@@ -109,4 +109,10 @@ Result<> become_foreground_of(const Fd& slave) {
     return {};
 }
 
+void lead_foreground_group() {
+    // Both fail only where there is nothing to lead: a session's leader, no terminal.
+    static_cast<void>(setpgid(0, 0));
+    static_cast<void>(tcsetpgrp(STDIN_FILENO, getpid()));
+}
+
 }  // namespace knarr::sys

@@ -35,6 +35,10 @@ Result<Fd> open_slave(const Fd& master);
 /// shared with whoever else has it. What cannot be opened anew is duplicated and may block.
 std::optional<Fd> open_standard(int number);
 
+/// Leads a process group of its own, the foreground's where stdin is this session's terminal: a
+/// Ctrl-C is then for it and not for its parent. SIGTTOU must be held back.
+void lead_foreground_group();
+
 /// Makes it the controlling terminal of this session leader, and stdin, stdout and stderr.
 Result<> become_foreground_of(const Fd& slave);
 

@@ -125,7 +125,7 @@ def test_start_and_restart_keep_id_name_files_and_log(host, layout):
     wait_until(lambda: host.good("logs", "web") == "run\n", "it did not begin")
     first = host.state("web")
     host.good("stop", "-t", "0", "web")
-    assert host.good("start", "web") == ""
+    assert host.good("start", "web") == "web\n"
     wait_until(lambda: host.good("logs", "web") == "run\n" * 3, "it did not run again")
     second = host.state("web")
     assert second["Pid"] != first["Pid"] and second["StartedAt"] > first["StartedAt"]

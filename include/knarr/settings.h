@@ -1,0 +1,76 @@
+#pragma once
+// What a caller may ask of an image's container besides what runs in it: docker's flags as values.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace knarr {
+
+/// An empty file system in memory.
+struct TmpfsRequest {
+    std::string target;                ///< absolute, in the container
+    std::vector<std::string> options;  ///< of mount(8): "size=64m", "mode=1777", "ro", "exec", ...
+};
+
+/// A device of the host, or all devices of a directory.
+struct DeviceRequest {
+    std::string source;          ///< path on the host
+    std::string target;          ///< path in the container
+    std::string access = "rwm";  ///< of r, w, m
+};
+
+struct UlimitRequest {
+    std::string name;  ///< "nofile"
+    std::uint64_t soft = 0, hard = 0;
+    static constexpr std::uint64_t kNone = UINT64_MAX;
+};
+
+/// Limits besides memory, CPUs and processes. Nothing: none.
+struct ResourceSettings {
+    std::optional<std::int64_t> memory_reservation, memory_swap;  ///< bytes; -1: no limit
+    std::optional<std::uint64_t> memory_swappiness;               ///< 0 to 100
+    std::optional<std::uint64_t> cpu_shares, cpu_period_us;
+    std::string cpuset_cpus, cpuset_mems;
+    std::optional<std::uint64_t> block_io_weight;  ///< 10 to 1000
+    std::optional<int> oom_score_adj;              ///< -1000 to 1000
+};
+
+/// Who may do what. The default is the safe one.
+struct SecuritySettings {
+    /// All capabilities, all devices of the host, no seccomp filter, nothing hidden or read-only in
+    /// /proc and /sys: root in it is root of the host.
+    bool privileged = false;
+    std::vector<std::string> add_capabilities, drop_capabilities;  ///< "NET_ADMIN", "ALL"
+    std::optional<bool> no_new_privileges;                         ///< nothing: true
+    bool any_system_call = false;                                  ///< no seccomp filter
+    bool open_system_paths = false;  ///< nothing of /proc and /sys is hidden or read-only
+    std::string apparmor_profile, selinux_label;
+};
+
+struct NameSettings {
+    std::vector<std::string> hosts;                     ///< "NAME:ADDRESS", lines of /etc/hosts
+    std::vector<std::string> servers, search, options;  ///< of /etc/resolv.conf
+    std::string domain;
+};
+
+struct ContainerSettings {
+    SecuritySettings security;
+    ResourceSettings resources;
+    NameSettings names;
+    std::vector<TmpfsRequest> tmpfs;
+    std::optional<std::int64_t> shm_bytes;  ///< of /dev/shm; nothing: 64 MiB
+    std::vector<DeviceRequest> devices;
+    std::vector<UlimitRequest> ulimits;
+    std::map<std::string, std::string> sysctls;
+    std::map<std::string, std::string> labels, annotations;
+    std::vector<std::string> groups;  ///< further groups of the program, names or numbers
+    bool host_pid = false, host_ipc = false, host_uts = false, host_cgroup = false;
+    /// A small program of ours is pid 1: it hands signals on and reaps what the others leave.
+    bool init = false;
+    bool keeps_stdin = false;  ///< in the background: stdin stays open for who attaches
+};
+
+}  // namespace knarr

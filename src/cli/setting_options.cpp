@@ -1,0 +1,457 @@
+#include "cli/setting_options.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include "cli/run_options.h"
+#include "core/text.h"
+#include "platform/file.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::size_t kMaxSettingsFileBytes = std::size_t{1} << 20;
+
+struct Pair {
+    std::string key, value;
+};
+/// "KEY=VALUE"; without "=" the value is empty where `bare` allows it.
+enum class Bare : std::uint8_t { allowed, refused };
+Result<Pair> parse_pair(std::string_view text, std::string_view option, Bare bare) {
+    const std::size_t equals = text.find('=');
+    if (text.empty() || equals == 0 ||
+        (equals == std::string_view::npos && bare == Bare::refused)) {
+        return fail(Errc::invalid_argument, "{} \"{}\" is not NAME=VALUE", option, printable(text));
+    }
+    return Pair{.key = std::string(text.substr(0, equals)),
+                .value = equals == std::string_view::npos ? std::string()
+                                                          : std::string(text.substr(equals + 1))};
+}
+
+/// An IPv4 or IPv6 address by its looks; the container's C library reads it for good.
+bool is_address(std::string_view text) {
+    if (text.find(':') != std::string_view::npos) {
+        return text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
+    }
+    const auto parts = split(text, '.');
+    return parts.size() == 4 && std::ranges::all_of(parts, [](std::string_view part) {
+               return parse_number(part, 255).has_value();
+           });
+}
+
+Result<std::string> parse_address(std::string_view text, std::string_view option) {
+    if (!is_address(text)) {
+        return fail(Errc::invalid_argument, "{} \"{}\" is no IP address", option, printable(text));
+    }
+    return std::string(text);
+}
+
+Result<std::vector<std::string>> read_settings_file(std::string_view path,
+                                                    std::string_view option) {
+    const std::string text =
+        KNARR_TRY(sys::read_file(std::string(path), kMaxSettingsFileBytes), "{}", option);
+    return parse_settings_file(text, path);
+}
+
+/// NAME alone takes the caller's own value; nothing without one.
+std::optional<std::string> env_setting(std::string_view setting) {
+    if (setting.find('=') != std::string_view::npos) {
+        return std::string(setting);
+    }
+    const char* own = std::getenv(std::string(setting).c_str());
+    return own != nullptr ? std::optional(fmt::format("{}={}", setting, own)) : std::nullopt;
+}
+
+/// A mode of namespaces: true for host.
+Result<bool> is_host(const Parsed& args, std::string_view option) {
+    const std::string_view mode = args.get(option, "private");
+    if (mode == "host") {
+        return true;
+    }
+    if (mode == "private" || mode.empty() || (option == "ipc" && mode == "shareable")) {
+        return false;
+    }
+    return fail(Error{.code = Errc::unsupported,
+                      .message = fmt::format("--{} {} is not built yet", option, printable(mode)),
+                      .hint = "private and host are"});
+}
+
+Result<std::optional<std::int64_t>> parse_bytes(const Parsed& args,
+                                                std::string_view name,
+                                                bool unlimited = false) {
+    const auto text = args.find(name);
+    if (!text) {
+        return std::nullopt;
+    }
+    return unlimited && *text == "-1" ? -1
+                                      : KNARR_TRY(parse_size(*text, fmt::format("--{}", name)));
+}
+
+Result<std::optional<std::uint64_t>> parse_range(const Parsed& args,
+                                                 std::string_view name,
+                                                 std::uint64_t least,
+                                                 std::uint64_t most) {
+    const auto number = KNARR_TRY(args.number(name, most));
+    if (number && *number < least) {
+        return fail(
+            Errc::invalid_argument, "--{} {} is not from {} to {}", name, *number, least, most);
+    }
+    return number;
+}
+
+/// "0-3,7": digits, commas and hyphens; which there are the kernel knows.
+Result<std::string> parse_list(const Parsed& args, std::string_view name) {
+    const std::string_view text = args.get(name);
+    if (args.has(name) &&
+        (text.empty() || text.find_first_not_of("0123456789,-") != std::string_view::npos)) {
+        return fail(Errc::invalid_argument,
+                    "--{} \"{}\" is not a list of numbers such as 0-3,7",
+                    name,
+                    printable(text));
+    }
+    return std::string(text);
+}
+
+Result<> parse_cpu(const Parsed& args, RunRequest& request) {
+    constexpr std::uint64_t kMaxShares = 262144, kLeastUs = 1000, kMaxUs = 1'000'000;
+    ResourceSettings& out = request.settings.resources;
+    out.cpu_shares = KNARR_TRY(parse_range(args, "cpu-shares", 0, kMaxShares));
+    if (out.cpu_shares && *out.cpu_shares == 0) {
+        out.cpu_shares.reset();  // docker's: as without it
+    }
+    if (args.has("cpus") && (args.has("cpu-period") || args.has("cpu-quota"))) {
+        return fail(Errc::invalid_argument,
+                    "--cpus and --{} say the same in two ways: give one",
+                    args.has("cpu-period") ? "cpu-period" : "cpu-quota");
+    }
+    out.cpu_period_us = KNARR_TRY(parse_range(args, "cpu-period", kLeastUs, kMaxUs));
+    if (args.get("cpu-quota") != "-1") {
+        const auto quota = KNARR_TRY(parse_range(args, "cpu-quota", kLeastUs, INT64_MAX));
+        if (quota) {
+            request.cpu_quota_us = static_cast<std::int64_t>(*quota);
+        }
+    }
+    out.cpuset_cpus = KNARR_TRY(parse_list(args, "cpuset-cpus"));
+    out.cpuset_mems = KNARR_TRY(parse_list(args, "cpuset-mems"));
+    return {};
+}
+
+Result<> parse_resources(const Parsed& args, RunRequest& request) {
+    constexpr std::uint64_t kLeastWeight = 10, kMaxWeight = 1000, kMaxPercent = 100;
+    constexpr std::uint64_t kMaxScore = 1000;
+    KNARR_TRY(parse_cpu(args, request));
+    ResourceSettings& out = request.settings.resources;
+    out.memory_reservation = KNARR_TRY(parse_bytes(args, "memory-reservation"));
+    out.memory_swap = KNARR_TRY(parse_bytes(args, "memory-swap", true));
+    if (args.get("memory-swappiness") != "-1") {
+        out.memory_swappiness = KNARR_TRY(args.number("memory-swappiness", kMaxPercent));
+    }
+    out.block_io_weight = KNARR_TRY(parse_range(args, "blkio-weight", kLeastWeight, kMaxWeight));
+    if (const auto text = args.find("oom-score-adj")) {
+        const bool minus = text->starts_with('-');
+        const auto number = parse_number(text->substr(minus ? 1 : 0), kMaxScore);
+        if (!number) {
+            return fail(Errc::invalid_argument,
+                        "--oom-score-adj \"{}\" is not a number from -1000 to 1000",
+                        printable(*text));
+        }
+        out.oom_score_adj = static_cast<int>(*number) * (minus ? -1 : 1);
+    }
+    return {};
+}
+
+Result<> parse_labels(const Parsed& args, ContainerSettings& out) {
+    for (const std::string_view path : args.all("label-file")) {
+        for (const std::string& line : KNARR_TRY(read_settings_file(path, "--label-file"))) {
+            Pair pair = KNARR_TRY(parse_pair(line, "--label-file", Bare::allowed));
+            out.labels[pair.key] = std::move(pair.value);
+        }
+    }
+    for (const std::string_view text : args.all("label")) {
+        Pair pair = KNARR_TRY(parse_pair(text, "--label", Bare::allowed));
+        out.labels[pair.key] = std::move(pair.value);
+    }
+    for (const std::string_view text : args.all("annotation")) {
+        Pair pair = KNARR_TRY(parse_pair(text, "--annotation", Bare::refused));
+        out.annotations[pair.key] = std::move(pair.value);
+    }
+    return {};
+}
+
+Result<> parse_names(const Parsed& args, NameSettings& out) {
+    for (const std::string_view text : args.all("add-host")) {
+        out.hosts.push_back(KNARR_TRY(parse_host(text)));
+    }
+    for (const std::string_view text : args.all("dns")) {
+        out.servers.push_back(KNARR_TRY(parse_address(text, "--dns")));
+    }
+    const auto words = [&](std::string_view option, std::vector<std::string>& into) -> Result<> {
+        for (const std::string_view text : args.all(option)) {
+            if (text.empty() || text.find_first_of(" \t\n#;") != std::string_view::npos) {
+                return fail(
+                    Errc::invalid_argument, "--{} \"{}\" is not one word", option, printable(text));
+            }
+            into.emplace_back(text);
+        }
+        return {};
+    };
+    KNARR_TRY(words("dns-search", out.search));
+    KNARR_TRY(words("dns-option", out.options));
+    KNARR_TRY(words("dns-opt", out.options));
+    out.domain = args.get("domainname");
+    return {};
+}
+
+Result<> parse_namespaces(const Parsed& args, ContainerSettings& out) {
+    out.host_pid = KNARR_TRY(is_host(args, "pid"));
+    out.host_ipc = KNARR_TRY(is_host(args, "ipc"));
+    out.host_uts = KNARR_TRY(is_host(args, "uts"));
+    out.host_cgroup = KNARR_TRY(is_host(args, "cgroupns"));
+    if (out.host_uts && (args.has("hostname") || args.has("domainname"))) {
+        return fail(Errc::invalid_argument,
+                    "--uts host: the container has the host's name, and --{} would change it",
+                    args.has("hostname") ? "hostname" : "domainname");
+    }
+    if (args.has("userns") && args.get("userns") != "host") {
+        return fail(Error{
+            .code = Errc::unsupported,
+            .message = fmt::format("--userns {} is not built yet", printable(args.get("userns"))),
+            .hint = "a bundle with linux.uidMappings has a user namespace"});
+    }
+    return {};
+}
+
+Result<> refuse_ports(const Parsed& args, NetworkMode network, std::vector<std::string>& warnings) {
+    if (!args.has("publish") && !args.flag("publish-all")) {
+        return {};
+    }
+    if (network == NetworkMode::host) {
+        warnings.emplace_back(
+            "published ports do nothing with --network host: what listens is the host's");
+        return {};
+    }
+    return fail(Error{.code = Errc::unsupported,
+                      .message = "--publish is not built yet: a container has no network but "
+                                 "loopback",
+                      .hint = "--network host gives it the host's network with all ports"});
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> parse_settings_file(std::string_view text, std::string_view path) {
+    std::vector<std::string> out;
+    std::size_t number = 0;
+    if (text.starts_with("\xEF\xBB\xBF")) {
+        text.remove_prefix(3);  // a byte order mark, as docker has it
+    }
+    for (std::string_view line : split(text, '\n')) {
+        ++number;
+        if (line.ends_with('\r')) {
+            line.remove_suffix(1);
+        }
+        line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+        if (line.empty() || line.front() == '#') {
+            continue;
+        }
+        const std::string_view name = line.substr(0, line.find('='));
+        if (name.empty() || name.find_first_of(" \t") != std::string_view::npos ||
+            line.find('\0') != std::string_view::npos) {
+            return fail(Errc::invalid_argument,
+                        "{}, line {}: \"{}\" is not NAME=VALUE; a name has no blank",
+                        printable(path),
+                        number,
+                        printable(line, 64));
+        }
+        out.emplace_back(line);
+    }
+    return out;
+}
+
+Result<std::vector<std::string>> parse_whole_env(const Parsed& args) {
+    std::vector<std::string> env;
+    for (const std::string_view path : args.all("env-file")) {
+        for (const std::string& line : KNARR_TRY(read_settings_file(path, "--env-file"))) {
+            if (auto setting = env_setting(line)) {
+                env.push_back(std::move(*setting));
+            }
+        }
+    }
+    for (std::string& setting : KNARR_TRY(parse_env(args))) {
+        env.push_back(std::move(setting));
+    }
+    return env;
+}
+
+Result<TmpfsRequest> parse_tmpfs(std::string_view text) {
+    const std::size_t colon = text.find(':');
+    TmpfsRequest out{.target = std::string(text.substr(0, colon)), .options = {}};
+    if (colon != std::string_view::npos) {
+        for (const std::string_view option : split(text.substr(colon + 1), ',')) {
+            if (!option.empty()) {
+                out.options.emplace_back(option);
+            }
+        }
+    }
+    if (!out.target.starts_with('/')) {
+        return fail(Errc::invalid_argument,
+                    "--tmpfs \"{}\" is not an absolute path, with or without :OPTIONS",
+                    printable(text));
+    }
+    return out;
+}
+
+Result<DeviceRequest> parse_device(std::string_view text) {
+    const auto parts = split(text, ':');
+    const auto is_access = [](std::string_view part) {
+        return !part.empty() && part.size() <= 3 &&
+               part.find_first_not_of("rwm") == std::string_view::npos;
+    };
+    DeviceRequest out;
+    out.source = parts[0];
+    out.target = parts[0];
+    if (parts.size() == 2 && is_access(parts[1])) {
+        out.access = parts[1];
+    } else if (parts.size() >= 2) {
+        out.target = parts[1];
+    }
+    const bool bad_access = parts.size() == 3 && !is_access(parts[2]);
+    if (parts.size() > 3 || bad_access || !out.source.starts_with('/') ||
+        !out.target.starts_with('/')) {
+        return fail(Errc::invalid_argument,
+                    "--device \"{}\" is not /dev/HOST[:/dev/TARGET][:rwm]",
+                    printable(text));
+    }
+    if (parts.size() == 3) {
+        out.access = parts[2];
+    }
+    return out;
+}
+
+Result<UlimitRequest> parse_ulimit(std::string_view text) {
+    const auto bad = [&] {
+        return fail(Errc::invalid_argument,
+                    "--ulimit \"{}\" is not NAME=SOFT[:HARD]; -1 is no limit",
+                    printable(text));
+    };
+    const auto value = [](std::string_view one) {
+        return one == "-1" || one == "unlimited" ? std::optional(UlimitRequest::kNone)
+                                                 : parse_number(one);
+    };
+    const std::size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string_view::npos) {
+        return bad();
+    }
+    const auto numbers = split(text.substr(equals + 1), ':');
+    const auto soft = value(numbers[0]);
+    const auto hard = numbers.size() == 2 ? value(numbers[1]) : soft;
+    if (!soft || !hard || numbers.size() > 2) {
+        return bad();
+    }
+    if (*soft > *hard) {
+        return fail(Errc::invalid_argument,
+                    "--ulimit \"{}\": the soft limit is above the hard one",
+                    printable(text));
+    }
+    return UlimitRequest{.name = std::string(text.substr(0, equals)), .soft = *soft, .hard = *hard};
+}
+
+Result<std::string> parse_host(std::string_view text) {
+    const std::size_t at = text.find_first_of(":=");
+    const std::string_view name = text.substr(0, at);
+    std::string_view address = at == std::string_view::npos ? "" : text.substr(at + 1);
+    if (address.size() > 2 && address.starts_with('[') && address.ends_with(']')) {
+        address = address.substr(1, address.size() - 2);
+    }
+    if (address == "host-gateway") {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "--add-host: there is no host-gateway without a network",
+                          .hint = "give an address; with --network host it is 127.0.0.1"});
+    }
+    if (name.empty() || name.find_first_of(" \t\n#") != std::string_view::npos ||
+        !is_address(address)) {
+        return fail(Errc::invalid_argument,
+                    "--add-host \"{}\" is not NAME:ADDRESS with an IP address",
+                    printable(text));
+    }
+    return fmt::format("{}:{}", name, address);
+}
+
+Result<> parse_security(std::string_view text,
+                        SecuritySettings& security,
+                        std::vector<std::string>& warnings) {
+    // docker takes "name:value" as well.
+    const std::size_t at = text.find_first_of("=:");
+    const std::string_view name = text.substr(0, at);
+    const std::string_view value =
+        at == std::string_view::npos ? std::string_view{} : text.substr(at + 1);
+    if (name == "no-new-privileges" && (value.empty() || value == "true" || value == "false")) {
+        security.no_new_privileges = value != "false";
+    } else if (name == "seccomp" && (value == "unconfined" || value == "builtin")) {
+        security.any_system_call = value == "unconfined";
+    } else if (name == "apparmor" && !value.empty()) {
+        security.apparmor_profile = value == "unconfined" ? "" : value;
+    } else if (name == "systempaths" && value == "unconfined") {
+        security.open_system_paths = true;
+    } else if (name == "label" && !value.empty()) {
+        if (value != "disable") {
+            warnings.push_back(fmt::format(
+                "--security-opt {} does nothing: SELinux labels are not set", printable(text)));
+        }
+    } else if (name == "seccomp" && !value.empty()) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = fmt::format("--security-opt {}: profiles from files are not "
+                                                 "built yet",
+                                                 printable(text)),
+                          .hint = "--cap-add brings the system calls of a capability; "
+                                  "seccomp=unconfined takes the filter away"});
+    } else {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format("--security-opt {} is not known", printable(text)),
+                          .hint =
+                              "no-new-privileges[=false], seccomp=unconfined, "
+                              "apparmor=PROFILE, label=disable and systempaths=unconfined are"});
+    }
+    return {};
+}
+
+Result<> parse_settings(const Parsed& args,
+                        RunRequest& request,
+                        std::vector<std::string>& warnings) {
+    ContainerSettings& out = request.settings;
+    KNARR_TRY(parse_labels(args, out));
+    KNARR_TRY(parse_names(args, out.names));
+    KNARR_TRY(parse_namespaces(args, out));
+    KNARR_TRY(parse_resources(args, request));
+    KNARR_TRY(refuse_ports(args, request.network, warnings));
+    for (const std::string_view text : args.all("tmpfs")) {
+        out.tmpfs.push_back(KNARR_TRY(parse_tmpfs(text)));
+    }
+    for (const std::string_view text : args.all("device")) {
+        out.devices.push_back(KNARR_TRY(parse_device(text)));
+    }
+    for (const std::string_view text : args.all("ulimit")) {
+        out.ulimits.push_back(KNARR_TRY(parse_ulimit(text)));
+    }
+    for (const std::string_view text : args.all("sysctl")) {
+        Pair pair = KNARR_TRY(parse_pair(text, "--sysctl", Bare::refused));
+        out.sysctls[pair.key] = std::move(pair.value);
+    }
+    for (const std::string_view text : args.all("security-opt")) {
+        KNARR_TRY(parse_security(text, out.security, warnings));
+    }
+    const auto copy = [&](std::string_view option, std::vector<std::string>& into) {
+        const auto all = args.all(option);
+        into.assign(all.begin(), all.end());
+    };
+    copy("cap-add", out.security.add_capabilities);
+    copy("cap-drop", out.security.drop_capabilities);
+    copy("group-add", out.groups);
+    out.security.privileged = args.flag("privileged");
+    out.init = args.flag("init");
+    out.shm_bytes = KNARR_TRY(parse_bytes(args, "shm-size"));
+    out.keeps_stdin = args.flag("interactive");
+    return {};
+}
+
+}  // namespace knarr::cli
