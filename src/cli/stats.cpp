@@ -40,6 +40,7 @@ Result<std::vector<Usage>> look(const Engine& engine,
                                 const std::vector<std::string_view>& names,
                                 bool all) {
     std::vector<ContainerInfo> infos;
+    infos.reserve(names.size());
     for (const std::string_view name : names) {
         infos.push_back(KNARR_TRY(engine.state(name)));
     }
@@ -73,6 +74,7 @@ Result<std::string> render(const std::vector<Usage>& now,
                            std::string_view format,
                            bool whole_ids) {
     std::vector<ContainerInfo> infos;
+    infos.reserve(now.size());
     for (const Usage& usage : now) {
         infos.push_back(usage.info);
     }

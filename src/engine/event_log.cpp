@@ -24,7 +24,7 @@ constexpr const char* kDir = ".events";
 constexpr const char* kLog = "log";
 constexpr const char* kOlder = "log.1";
 constexpr const char* kLock = "lock";
-constexpr std::size_t kMaxHeaderBytes = 64, kReadAtOnce = 64 * 1024;
+constexpr std::size_t kMaxHeaderBytes = 64, kReadAtOnce = 64 * size::kKiB;
 /// One who holds the lock for so long has been stopped: nobody waits for that one's event.
 constexpr std::chrono::seconds kLockWait{1};
 

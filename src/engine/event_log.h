@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/limits.h"
 #include "engine/context.h"
 #include "engine/record.h"
 #include "knarr/events.h"
@@ -18,7 +19,7 @@
 
 namespace knarr::engine {
 
-inline constexpr std::size_t kMaxEventLogBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxEventLogBytes = size::kMiB;
 
 /// One line of the log, and back. Errors: corrupt.
 std::string encode_event(const HistoryEvent& event);
