@@ -39,7 +39,10 @@ public:
     Result<> run() {
         KNARR_TRY(look_around());
         KNARR_TRY(choose_driver());
-        while (unpacked_ < pull_.layers.size()) {
+        if (pull_.chain.empty()) {
+            unpacked_ = next_ahead_ = pull_.layers.size();  // modules are kept as they come
+        }
+        while (unpacked_ < pull_.layers.size() || next_ < wanted_.size() || !downloads_.empty()) {
             KNARR_TRY(start_downloads());
             bool moved = false;
             for (Download& download : downloads_) {
@@ -66,7 +69,9 @@ private:
     /// still wants its blob, so that the image can be pushed and verified.
     Result<> look_around() {
         for (const spec::Descriptor& blob : pull_.layers) {
-            KNARR_TRY(spec::layer_compression(blob.media_type), "layer {}", blob.digest.text());
+            if (!pull_.chain.empty()) {
+                KNARR_TRY(spec::layer_compression(blob.media_type), "layer {}", blob.digest.text());
+            }
             if (KNARR_TRY(pull_.store.has(blob.digest))) {
                 tell(PullPhase::present, blob, blob.size);
                 stored_.insert(blob.digest);
@@ -75,6 +80,7 @@ private:
                            return other->digest;
                        }) == wanted_.end()) {
                 wanted_.push_back(&blob);
+                tell(PullPhase::downloading, blob, 0);  // so that the sum of all is known
             }
         }
         return {};
@@ -138,6 +144,8 @@ private:
             auto job = KNARR_TRY(layer::InflateJob::start(pull_.store, request_of(layer), file));
             if (whole) {
                 job.whole();
+            } else {
+                job.grew();  // by what came before this pull
             }
             ahead_.push_back({.layer = layer, .job = std::move(job)});
             ++next_ahead_;
@@ -163,16 +171,42 @@ private:
     }
 
     Result<> start_downloads() {
-        while (next_ < wanted_.size() && downloads_.size() < pull_.source.parallel()) {
-            const spec::Descriptor& blob = *wanted_[next_];
-            auto writer = KNARR_TRY(pull_.store.write_blob(blob.digest, blob.size));
-            auto stream = KNARR_TRY(pull_.source.open_blob(blob), "layer {}", blob.digest.text());
+        Source& source = pull_.source;
+        while (next_ < wanted_.size() && downloads_.size() < source.parallel()) {
+            const spec::Descriptor& blob = *wanted_[next_++];
+            auto writer = KNARR_TRY(pull_.store.write_blob(
+                blob.digest,
+                blob.size,
+                source.can_resume() ? store::Parts::keep : store::Parts::drop));
+            const std::uint64_t there = writer.resumed();
+            if (there != 0) {
+                tell_of_part(blob, there);
+            }
+            if (there == blob.size && there != 0) {
+                KNARR_TRY(writer.commit());  // it broke off in its very last moment
+                stored_.insert(blob.digest);
+                continue;
+            }
+            auto stream =
+                KNARR_TRY(there != 0 ? source.open_rest(blob, there) : source.open_blob(blob),
+                          "layer {}",
+                          blob.digest.text());
+            tell(PullPhase::downloading, blob, there);
             downloads_.push_back(
                 {.blob = &blob, .writer = std::move(writer), .stream = std::move(stream)});
-            tell(PullPhase::downloading, blob, 0);
-            ++next_;
         }
         return {};
+    }
+
+    void tell_of_part(const spec::Descriptor& blob, std::uint64_t there) const {
+        if (pull_.progress) {
+            pull_.progress({.phase = PullPhase::waiting,
+                            .text = fmt::format("layer {} goes on after {} of {} that an earlier "
+                                                "pull got",
+                                                blob.digest.hex().substr(0, 12),
+                                                human_size(there),
+                                                human_size(blob.size))});
+        }
     }
 
     /// One buffer of one blob, so that all get their turn. Whether anything moved.

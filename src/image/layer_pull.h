@@ -11,7 +11,8 @@
 
 namespace knarr::image {
 
-/// What to bring in; the three lists have the same length, lowest layer first.
+/// What to bring in; the three lists have the same length, lowest layer first. Without diff IDs and
+/// chain (Wasm modules) the blobs are stored and nothing is unpacked.
 struct LayerPull {
     Source& source;
     const store::Store& store;

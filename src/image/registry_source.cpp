@@ -23,7 +23,13 @@ public:
             rpc::FetchKind::manifest, entry.digest.text(), limits::kMaxManifestBytes, entry.size);
     }
     Result<std::unique_ptr<ByteStream>> open_blob(const spec::Descriptor& blob) override {
-        return process_->fetch(rpc::FetchKind::blob, blob.digest.text(), blob.size, blob.size);
+        return open_rest(blob, 0);
+    }
+    bool can_resume() const override { return true; }
+    Result<std::unique_ptr<ByteStream>> open_rest(const spec::Descriptor& blob,
+                                                  std::uint64_t offset) override {
+        return process_->fetch(
+            rpc::FetchKind::blob, blob.digest.text(), blob.size, blob.size, offset);
     }
     std::optional<spec::Digest> top_digest() const override { return reference_.digest(); }
     std::string stored_name() const override { return reference_.text(); }

@@ -16,6 +16,14 @@ constexpr int kAskMs = 100, kIdleMs = 5000;
 
 }  // namespace
 
+Result<std::unique_ptr<ByteStream>> Source::open_rest(const spec::Descriptor& blob,
+                                                      std::uint64_t offset) {
+    return fail(Errc::internal,
+                "{} cannot be read from byte {} on: this source always gives the whole",
+                blob.digest.text(),
+                offset);
+}
+
 Result<> check_name(const Source& source, const std::string& name) {
     if (name.empty()) {
         return {};

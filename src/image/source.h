@@ -45,6 +45,11 @@ public:
     /// An entry of an index.
     virtual Result<std::unique_ptr<ByteStream>> open_manifest(const spec::Descriptor& entry) = 0;
     virtual Result<std::unique_ptr<ByteStream>> open_blob(const spec::Descriptor& blob) = 0;
+    /// Whether a blob is worth going on with where it broke off; then open_rest() gives what
+    /// follows its first `offset` bytes.
+    virtual bool can_resume() const { return false; }
+    virtual Result<std::unique_ptr<ByteStream>> open_rest(const spec::Descriptor& blob,
+                                                          std::uint64_t offset);
 
     /// What open_top() must hash to, where the reference or the index of a layout says it.
     virtual std::optional<spec::Digest> top_digest() const = 0;

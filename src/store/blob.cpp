@@ -17,6 +17,9 @@ namespace {
 /// Hand written data to the disk early, so that the fsync of commit() has little left to wait for.
 constexpr std::uint64_t kFlushBytes = 16 * size::kMiB;
 
+/// What the names of parts have in their middle: "<64 hex>.part-<random>".
+constexpr std::string_view kPart = ".part-";
+
 std::string blob_name(const spec::Digest& digest) {
     return fmt::format("{}/{}", digest.hex().substr(0, 2), digest.hex());
 }
@@ -24,11 +27,13 @@ std::string blob_name(const spec::Digest& digest) {
 }  // namespace
 
 BlobWriter::BlobWriter(BlobWriter&& other) noexcept
-    : digest_(other.digest_),
+    : digest_(std::move(other.digest_)),
       size_(other.size_),
       written_(other.written_),
       flushed_(other.flushed_),
+      resumed_(other.resumed_),
       exists_(other.exists_),
+      keep_part_(other.keep_part_),
       blobs_(std::move(other.blobs_)),
       ingest_(std::move(other.ingest_)),
       file_(std::move(other.file_)),
@@ -36,7 +41,7 @@ BlobWriter::BlobWriter(BlobWriter&& other) noexcept
       sum_(other.sum_) {}
 
 BlobWriter::~BlobWriter() {
-    if (!name_.empty()) {
+    if (!name_.empty() && (!keep_part_ || written_ < kMinPartBytes)) {
         (void)sys::unlink_at(ingest_, name_);
     }
 }
@@ -51,7 +56,11 @@ Result<> BlobWriter::write(std::string_view bytes) {
                     digest_.text(),
                     size_);
     }
-    KNARR_TRY(sys::write_all(file_, bytes), "write blob {}", digest_.text());
+    Result<> wrote = sys::write_all(file_, bytes);
+    if (!wrote) {
+        keep_part_ = false;  // a full disk gets its room back, and some of it may be written
+        KNARR_TRY(std::move(wrote), "write blob {}", digest_.text());
+    }
     sum_.update(bytes);
     written_ += bytes.size();
     if (written_ - flushed_ >= kFlushBytes) {
@@ -78,8 +87,14 @@ Result<> BlobWriter::commit() {
     }
     const spec::Digest found = sum_.finish();
     if (found != digest_) {
-        return fail(
-            Errc::digest_mismatch, "blob {}: its bytes are {}", digest_.text(), found.text());
+        keep_part_ = false;
+        Error error{
+            .code = Errc::digest_mismatch,
+            .message = fmt::format("blob {}: its bytes are {}", digest_.text(), found.text())};
+        return fail(resumed_ == 0
+                        ? std::move(error)
+                        : std::move(error).advise("what an earlier pull had got of it may have "
+                                                  "been damaged, and is gone: pull again"));
     }
     KNARR_TRY(fault_point("store.blob.commit"), "store blob {}", digest_.text());
     KNARR_TRY(sys::sync_fd(file_), "store blob {}", digest_.text());
@@ -98,6 +113,68 @@ Result<> BlobWriter::commit() {
         KNARR_TRY(sys::sync_fd(blobs_), "store blob {}", digest_.text());
     }
     file_.reset();
+    return {};
+}
+
+bool is_part_name(std::string_view name) {
+    constexpr std::size_t kHexDigits = 64;
+    return name.find(kPart) == kHexDigits;
+}
+
+/// The largest part of the blob that nobody writes to becomes the writer's.
+Result<> Store::take_part(BlobWriter& writer) const {
+    const std::string prefix = std::string(writer.digest_.hex()).append(kPart);
+    for (const std::string& name : KNARR_TRY(sys::list_dir(ingest_))) {
+        if (!name.starts_with(prefix)) {
+            continue;
+        }
+        auto file = sys::open_at(ingest_, name, O_RDWR | O_NOFOLLOW);
+        if (!file || !KNARR_TRY(sys::try_lock(*file))) {
+            continue;  // gone, or another pull's
+        }
+        const auto bytes = static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(*file)).st_size);
+        if (bytes > writer.size_ || bytes < std::max(writer.resumed_, kMinPartBytes)) {
+            continue;
+        }
+        writer.file_ = *std::move(file);
+        writer.name_ = name;
+        writer.resumed_ = bytes;
+    }
+    return {};
+}
+
+/// Takes the part in as if it had just been written.
+Result<> Store::read_part(BlobWriter& writer) const {
+    constexpr std::size_t kPieceBytes = 256 * size::kKiB;
+    std::vector<char> piece(kPieceBytes);
+    while (writer.written_ < writer.resumed_) {
+        const std::size_t got =
+            KNARR_TRY(sys::read_some(writer.file_,
+                                     std::span(piece).first(std::min<std::uint64_t>(
+                                         piece.size(), writer.resumed_ - writer.written_))),
+                      "read what is there of blob {}",
+                      writer.digest_.text());
+        if (got == 0) {
+            return fail(Errc::io, "blob {}: its part became shorter", writer.digest_.text());
+        }
+        writer.sum_.update({piece.data(), got});
+        writer.written_ += got;
+    }
+    writer.flushed_ = writer.written_;
+    return {};
+}
+
+/// Those that nobody writes to.
+Result<> Store::remove_parts(Collected& out) const {
+    const sys::FileLock staging = KNARR_TRY(lock_staging());
+    for (const std::string& name : KNARR_TRY(sys::list_dir(ingest_))) {
+        const auto file = sys::open_at(ingest_, name, O_RDWR | O_NOFOLLOW);
+        if (!is_part_name(name) || !file || !KNARR_TRY(sys::try_lock(*file))) {
+            continue;
+        }
+        out.bytes += static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(*file)).st_size);
+        KNARR_TRY(sys::unlink_at(ingest_, name));
+    }
     return {};
 }
 
@@ -132,28 +209,46 @@ Result<std::string> Store::read_blob(const spec::Digest& digest, std::size_t max
     return bytes;
 }
 
-Result<BlobWriter> Store::write_blob(const spec::Digest& digest, std::uint64_t size) const {
+Result<BlobWriter> Store::write_blob(const spec::Digest& digest,
+                                     std::uint64_t size,
+                                     Parts parts) const {
     BlobWriter writer(digest, size);
     if (KNARR_TRY(has(digest))) {
         writer.exists_ = true;
         return writer;
     }
-    std::string name = fmt::format("{}.{}", digest.hex(), random_name());
     writer.blobs_ = KNARR_TRY(sys::duplicate(blobs_));
     writer.ingest_ = KNARR_TRY(sys::duplicate(ingest_));
-    // Nobody may look between the file's birth and its lock: it would look abandoned.
-    const sys::FileLock staging = KNARR_TRY(lock_staging());
-    writer.file_ = KNARR_TRY(
-        sys::open_at(ingest_, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600), "store blob");
-    writer.name_ = std::move(name);
-    if (!KNARR_TRY(sys::try_lock(writer.file_), "lock blob {}", digest.text())) {
-        return fail(Errc::internal, "a new file in ingest/ is locked by somebody else");
+    {
+        // Nobody may look between the file's birth and its lock: it would look abandoned.
+        const sys::FileLock staging = KNARR_TRY(lock_staging());
+        if (parts == Parts::keep) {
+            KNARR_TRY(take_part(writer), "blob {}", digest.text());
+        }
+        if (writer.resumed_ == 0) {
+            KNARR_TRY(make_staged(writer, parts), "store blob {}", digest.text());
+        }
     }
+    writer.keep_part_ = parts == Parts::keep;
+    KNARR_TRY(read_part(writer));
     return writer;
 }
 
+/// A new file in ingest/.
+Result<> Store::make_staged(BlobWriter& writer, Parts parts) const {
+    std::string name = fmt::format(
+        "{}{}{}", writer.digest_.hex(), parts == Parts::keep ? kPart : ".", random_name());
+    writer.file_ =
+        KNARR_TRY(sys::open_at(ingest_, name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+    writer.name_ = std::move(name);
+    if (!KNARR_TRY(sys::try_lock(writer.file_))) {
+        return fail(Errc::internal, "a new file in ingest/ is locked by somebody else");
+    }
+    return {};
+}
+
 Result<spec::Digest> Store::put_blob(std::string_view bytes) const {
-    const spec::Digest digest = sha256_of(bytes);
+    spec::Digest digest = sha256_of(bytes);
     if (KNARR_TRY(has(digest))) {
         KNARR_TRY(quarantine_if_damaged(digest));  // small: manifests and configurations
     }

@@ -125,6 +125,7 @@ Result<Collected> Store::collect(const std::set<spec::Digest>& layers_in_use) co
             }
         }
     }
+    KNARR_TRY(remove_parts(out), "collect");
     for (const auto& [name, bytes] : KNARR_TRY(list_quarantine(), "collect")) {
         KNARR_TRY(sys::unlink_at(quarantine_, name), "collect");
         out.bytes += bytes;

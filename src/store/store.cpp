@@ -91,7 +91,8 @@ Result<StagedLock> try_staged_lock(const sys::Fd& dir, const std::string& name) 
 
 }  // namespace
 
-/// A staged file or directory whose lock can be had belongs to nobody: its writer was killed.
+/// A staged file or directory whose lock can be had belongs to nobody: its writer was killed, or
+/// left a part for the next one.
 Result<> Store::clean_staged() const {
     std::vector<std::pair<std::string, sys::Fd>> orphans;
     const auto files = KNARR_TRY(sys::list_dir(ingest_));
@@ -104,7 +105,12 @@ Result<> Store::clean_staged() const {
         const sys::FileLock staging = KNARR_TRY(lock_staging());
         for (const std::string& name : files) {
             const StagedLock lock = KNARR_TRY(try_staged_lock(ingest_, name));
-            if (!lock.gone && !lock.held_by_other) {
+            if (lock.gone || lock.held_by_other) {
+                continue;
+            }
+            const auto bytes =
+                static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(lock.file)).st_size);
+            if (!is_part_name(name) || bytes < kMinPartBytes) {
                 KNARR_TRY(sys::unlink_at(ingest_, name));
             }
         }

@@ -6,6 +6,8 @@
 //   layer    an unpacked layer directory, named by its OCI chain ID (made by the layer room)
 //   staged   not yet visible: held under a file lock by its writer, so that what a killed process
 //            left is known to be nobody's, and is removed by the next writer
+//   part     the beginning of a blob that broke off, kept for the next pull to go on from, until a
+//            collection
 //
 // In: bytes with the digest that names them. Out: descriptors of verified files. Directory:
 //   DATA_ROOT/blobs/sha256/ab/<64 hex>  ingest/  refs/<sha256 of the reference>.json
@@ -43,8 +45,18 @@ struct Ref {
 
 class Store;
 
+/// Whether a name in ingest/ is that of a part.
+bool is_part_name(std::string_view name);
+
+/// Whether what comes of a blob before it breaks off is kept for the next writer, and what an
+/// earlier one kept is taken.
+enum class Parts : std::uint8_t { drop, keep };
+
+/// A part that is smaller is not worth the question for the rest.
+inline constexpr std::uint64_t kMinPartBytes = std::uint64_t{1} << 20;
+
 /// One blob on its way in. Hashes while it is written; the destructor removes what was not
-/// committed.
+/// committed, or keeps it as a part.
 class BlobWriter {
 public:
     BlobWriter(BlobWriter&& other) noexcept;
@@ -56,6 +68,8 @@ public:
     /// Errors: digest_mismatch when more comes than the descriptor says; no_space, io.
     Result<> write(std::string_view bytes);
     std::uint64_t written() const { return written_; }
+    /// So much of it was there from an earlier writer.
+    std::uint64_t resumed() const { return resumed_; }
     /// Makes the blob visible: fsync, rename, fsync of the directory.
     /// Errors: digest_mismatch when size or digest are not the announced ones.
     Result<> commit();
@@ -69,8 +83,9 @@ private:
     BlobWriter(spec::Digest digest, std::uint64_t size) : digest_(std::move(digest)), size_(size) {}
 
     spec::Digest digest_;
-    std::uint64_t size_ = 0, written_ = 0, flushed_ = 0;
+    std::uint64_t size_ = 0, written_ = 0, flushed_ = 0, resumed_ = 0;
     bool exists_ = false;
+    bool keep_part_ = false;  // of what is written; never of what is known to be wrong
     sys::Fd blobs_, ingest_, file_;
     std::string name_;  // in ingest/; empty when nothing is to be removed
     Sha256 sum_;
@@ -79,7 +94,7 @@ private:
 /// What collect() removed.
 struct Collected {
     std::uint64_t blobs = 0, layers = 0, quarantined = 0;
-    std::uint64_t bytes = 0;  // of blobs, quarantined ones included
+    std::uint64_t bytes = 0;  // of blobs, quarantined ones and parts included
 };
 
 /// What an image needs.
@@ -116,7 +131,9 @@ public:
     /// Errors: image_not_found; limit_exceeded past `max`; corrupt when the disk changed it.
     Result<std::string> read_blob(const spec::Digest& digest, std::size_t max) const;
     /// Starts to write the blob of a descriptor.
-    Result<BlobWriter> write_blob(const spec::Digest& digest, std::uint64_t size) const;
+    Result<BlobWriter> write_blob(const spec::Digest& digest,
+                                  std::uint64_t size,
+                                  Parts parts = Parts::drop) const;
     /// write_blob, write and commit of bytes at hand; their digest. A damaged blob in their place
     /// is quarantined.
     Result<spec::Digest> put_blob(std::string_view bytes) const;
@@ -174,6 +191,10 @@ private:
     Result<std::set<spec::Digest>> leased() const;
     Result<std::optional<Doomed>> doom_layer(const spec::Digest& chain_id) const;
     Result<> clean_staged() const;
+    Result<> make_staged(BlobWriter& writer, Parts parts) const;
+    Result<> take_part(BlobWriter& writer) const;  // with the staging lock held
+    Result<> read_part(BlobWriter& writer) const;
+    Result<> remove_parts(Collected& out) const;
     Result<> remove_unwritten_refs() const;  // with kStoreLock held exclusively
     Result<> mark(const spec::Digest& top, Reach& reach) const;
     Result<> mark_document(const spec::Digest& digest,

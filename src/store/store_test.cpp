@@ -65,6 +65,57 @@ TEST_F(StoreTest, RefusesTooManyAndTooFewBytes) {
     EXPECT_EQ(shorter.commit().error().code, Errc::digest_mismatch);
 }
 
+/// The beginning of a blob that broke off, as a pull leaves it.
+void leave_part(const Store& store, const std::string& whole, std::size_t bytes) {
+    BlobWriter writer = store.write_blob(sha256_of(whole), whole.size(), Parts::keep).value();
+    ASSERT_TRUE(writer.write(std::string_view(whole).substr(0, bytes)));
+}
+
+TEST_F(StoreTest, GoesOnWithWhatAnEarlierWriterKept) {
+    const std::string whole(3 * kMinPartBytes, 'x');
+    leave_part(open(), whole, 2 * kMinPartBytes);
+    const Store store = open();  // which leaves it alone
+    BlobWriter other = store.write_blob(sha256_of(whole), whole.size()).value();
+    EXPECT_EQ(other.resumed(), 0U) << "it did not ask for parts";
+    BlobWriter writer = store.write_blob(sha256_of(whole), whole.size(), Parts::keep).value();
+    EXPECT_EQ(writer.resumed(), 2 * kMinPartBytes);
+    EXPECT_EQ(writer.written(), writer.resumed());
+    BlobWriter third = store.write_blob(sha256_of(whole), whole.size(), Parts::keep).value();
+    EXPECT_EQ(third.resumed(), 0U) << "the part has a writer";
+    ASSERT_TRUE(writer.write(std::string_view(whole).substr(writer.written())));
+    ASSERT_TRUE(writer.commit());
+    EXPECT_EQ(store.read_blob(sha256_of(whole), whole.size()).value(), whole);
+}
+
+TEST_F(StoreTest, KeepsNoPartThatIsSmallOrWrongOrNotWanted) {
+    const std::string whole(2 * kMinPartBytes, 'x');
+    leave_part(open(), whole, kMinPartBytes - 1);
+    EXPECT_TRUE(names("ingest").empty());
+    {
+        const Store store = open();
+        BlobWriter writer = store.write_blob(kOther, whole.size(), Parts::keep).value();
+        ASSERT_TRUE(writer.write(whole));
+        EXPECT_EQ(writer.commit().error().code, Errc::digest_mismatch);
+    }
+    EXPECT_TRUE(names("ingest").empty());
+    {
+        BlobWriter writer = open().write_blob(kOther, whole.size()).value();
+        ASSERT_TRUE(writer.write(whole));
+    }
+    EXPECT_TRUE(names("ingest").empty());
+}
+
+TEST_F(StoreTest, CollectsPartsThatNobodyWritesTo) {
+    const std::string one(2 * kMinPartBytes, '1'), two(2 * kMinPartBytes, '2');
+    const Store store = open();
+    leave_part(store, one, kMinPartBytes);
+    BlobWriter writer = store.write_blob(sha256_of(two), two.size(), Parts::keep).value();
+    ASSERT_TRUE(writer.write(two));
+    EXPECT_EQ(store.collect({}).value().bytes, kMinPartBytes);
+    EXPECT_EQ(names("ingest").size(), 1U);
+    EXPECT_TRUE(writer.commit());
+}
+
 TEST_F(StoreTest, WritesABlobOnce) {
     const Store store = open();
     const spec::Digest digest = store.put_blob("hello").value();
