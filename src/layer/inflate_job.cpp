@@ -46,6 +46,7 @@ Result<InflateJob> InflateJob::start(const store::Store& store,
                   "{}",
                   job.label_);
     job.news_ = std::move(news.write);
+    job.reader_ = std::move(news.read);
     return job;
 }
 

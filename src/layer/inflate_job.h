@@ -40,6 +40,8 @@ private:
     Staged staged_;
     sys::Fd data_;
     sys::Fd news_;  // a pipe to the process: a byte says that there is more, its end that it is all
+    sys::Fd
+        reader_;  // its other end: with it open, a process that ended early is no SIGPIPE for us
     std::string label_;
     sys::Worker worker_;  // last: it goes before what it writes to
 };
