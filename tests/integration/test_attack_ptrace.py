@@ -33,7 +33,7 @@ def digest(path):
 
 def test_a_start_hook_finds_no_way_to_the_host(host):
     before = digest(host.knarr_path)
-    bundle = hostile(host, "/busybox sleep 3")
+    bundle = hostile(host, "exec /busybox sleep 1000")  # its end would end the attack
     script = f"set -- 1; {{ {DIRECTORIES}; echo seen; }} > /out; ({OVERWRITE}; echo tried) >> /out 2>&1 &"
     bundle.hook("startContainer", "/busybox", "sh", "-c", script)
     host.ok("run", "--detach", "-b", bundle.directory, host.new_id())

@@ -51,32 +51,29 @@ SMOKE = [
     unit("platform_tests", 60, "--gtest_filter=*group*"),
 ]
 
-# Left to the bare machine, and to "--part whole": what cgroup v2, systemd or a user's session make no
-# difference to, and the callers whose cgroups are not systemd's. Emulated, they would take hours.
-ELSEWHERE = [
-    "attack_program", "attack_rootfs", "checkpoint", "cli_images", "cli_usage", "config_fields",
-    "console_socket", "containerd", "docker", "embed", "errors", "export", "features", "hostile_image",
-    "image_import", "oci_bad_input", "oci_environment", "oci_faults", "oci_mounts", "oci_seccomp", "peers_options",
-    "podman", "podman_options", "podman_pods", "run_image_basics", "run_image_faults", "sd_notify",
-    "seccomp_notify", "socket_activation", "spec", "terminal"]
+# What cgroup v2 and systemd make a difference to. What they make none to is left to the bare machine and to
+# "--part whole": emulated, it takes hours.
+OF_CGROUPS = [
+    "attack_ptrace", "background", "cgroup_v2", "cgroups_disabled", "events", "exec", "killed_anywhere",
+    "net_devices", "pause", "ps", "run_image_limits", "update", "user_namespace"]
 USER = ["rootless", "rootless_cgroups", "podman_rootless"]
 # A container's life, its processes and its limits, with systemd making the cgroup.
 BY_SYSTEMD = ["oci_hooks", "oci_lifecycle", "pause", "ps", "update"]
 UNITS = ["platform_tests", "runtime_launch_tests", "engine_tests"]
 
 
-def rest(*grouped):
-    """Every other test: a new file runs here unless a list says otherwise."""
+def elsewhere():
+    """What full() leaves out; a registry's tests (a folder of their own) are for the bare machine alone."""
     names = (path.stem.removeprefix("test_") for path in sorted(TESTS.glob("test_*.py")))
-    return [name for name in names if name not in {*ELSEWHERE, *USER, *grouped}]
+    chosen = {*OF_CGROUPS, *USER, *BY_SYSTEMD, "podman_systemd", "systemd_cgroup"}
+    return [name for name in names if name not in chosen]
 
 
 def full():
     short = {"KNARR_KILL_SECONDS": "2"}
     return [
         integration("podman-systemd", 700, "podman_systemd", uses=["user"]),
-        integration("root", 700, *rest("podman_systemd", "systemd_cgroup", "oci_hooks", "oci_lifecycle"),
-                    environment=short),
+        integration("root", 700, *OF_CGROUPS, environment=short),
         integration("by-systemd", 600, *BY_SYSTEMD, environment={"KNARR_TEST_CGROUP_MANAGER": "systemd"}),
         integration("rootless", 500, *USER, uses=["user"]),
         integration("systemd", 500, "systemd_cgroup", uses=["user"]),
@@ -88,8 +85,8 @@ def full():
 
 def whole():
     """With what full() leaves out; two podmans of root with storage apart would share their locks."""
-    podman = [name for name in ELSEWHERE if name.startswith("podman")]
-    others = [name for name in ELSEWHERE if name not in podman]
+    podman = [name for name in elsewhere() if name.startswith("podman")]
+    others = [name for name in elsewhere() if name not in podman]
     uses = {"podman-systemd": ["user", "podman"]}
     return [*[dataclasses.replace(step, uses=uses.get(step.name, step.uses)) for step in full()],
             integration("podman", 2000, *podman, uses=["podman"]),
