@@ -39,7 +39,7 @@ class StateRoot;
 }
 
 struct EngineOptions {
-    std::string root = "/run/knarr";           ///< state directory: 0700, ours, made if missing
+    std::string root = "/run/knarr";           ///< state directory: ours, made 0700 if missing
     std::string data_root = "/var/lib/knarr";  ///< images; opened only by what needs them
     /// Called for what is worth saying but fails nothing: ignored settings, a poststop hook.
     std::function<void(std::string_view)> warn;
@@ -58,7 +58,7 @@ struct EngineOptions {
 class Engine {
 public:
     /// Opens the state directory.
-    /// Errors: denied when it belongs to somebody else or others may enter it.
+    /// Errors: denied when it belongs to somebody else or others may write it.
     static Result<Engine> open(EngineOptions options);
 
     Engine(Engine&&) noexcept;

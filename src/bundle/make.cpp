@@ -206,7 +206,7 @@ Result<std::optional<spec::MemoryLimits>> make_memory(const MakeInput& input) {
     }
     if (limits.max_memory_bytes > 0 && *bytes > limits.max_memory_bytes) {
         return fail(Errc::limit_exceeded,
-                    "memory limit {} is above {} (policy {}, limits.max_memory_bytes)",
+                    "memory limit {} is above {}, the most that the policy {} allows",
                     *bytes,
                     limits.max_memory_bytes,
                     limits.policy);

@@ -62,6 +62,9 @@ Result<int> run_mount(Context& context, const Parsed& args) {
     if (!args.flag("all") && args.positionals.empty()) {
         return list_mounts(context, args);
     }
+    if (args.flag("json") || args.has("format")) {
+        return fail(Errc::invalid_argument, "--json and --format are for the list, without IMAGE");
+    }
     const std::string& data_root = context.globals.data_root;
     std::vector<std::string> names(args.positionals.begin(), args.positionals.end());
     if (args.flag("all")) {

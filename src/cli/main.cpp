@@ -13,6 +13,7 @@
 #include "engine/policy.h"
 #include "platform/environment.h"
 #include "platform/process.h"
+#include "platform/task.h"
 
 namespace knarr::cli {
 
@@ -32,7 +33,7 @@ Result<std::string> absolute_dir(const Parsed& globals,
     if (path.empty()) {
         return fail(Errc::invalid_argument, "--{} is empty", option);
     }
-    return path;
+    return sys::absolute(path);
 }
 
 /// --systemd-cgroup is runc's spelling, --cgroup-manager crun's.

@@ -61,9 +61,11 @@ Result<int> run_wait(Context& context, const Parsed& args) {
     return for_each_container(context, args, [&](std::string_view id) -> Result<> {
         const std::optional<int> code = KNARR_TRY(engine.wait(id));
         if (!code) {
-            return fail(Errc::not_found,
-                        "container {} has ended, and nobody saw with which exit code",
-                        printable(id));
+            return fail(Error{
+                .code = Errc::wrong_state,
+                .message = fmt::format(
+                    "container {} has ended, and nobody saw with which exit code", printable(id)),
+                .hint = "knarr inspect ID says what is known of it"});
         }
         return print(fmt::format("{}\n", *code));
     });

@@ -33,6 +33,8 @@ Result<> write_new(const sys::Fd& dir, const std::string& name, std::string_view
 std::string encode_use(const ContainerUse& use) {
     spec::JsonWriter json;
     json.begin_object().member("state_root", use.state_root).member("reference", use.reference);
+    json.member("state_root_device", use.state_root_device);
+    json.member("state_root_inode", use.state_root_inode).member("boot", use.boot);
     json.member("image_id", use.image_id).key("chain").begin_array();
     for (const spec::Digest& layer : use.chain) {
         json.value(layer.text());
@@ -47,6 +49,9 @@ Result<ContainerUse> decode_use(std::string_view text, std::string container) {
     use.container = std::move(container);
     std::vector<std::string> chain;
     KNARR_TRY(document.root().required("state_root", use.state_root));
+    KNARR_TRY(document.root().optional("state_root_device", use.state_root_device));
+    KNARR_TRY(document.root().optional("state_root_inode", use.state_root_inode));
+    KNARR_TRY(document.root().optional("boot", use.boot));
     KNARR_TRY(document.root().required("reference", use.reference));
     KNARR_TRY(document.root().required("image_id", use.image_id));
     KNARR_TRY(document.root().required("chain", chain));
@@ -219,6 +224,26 @@ Result<> remove_data(const std::string& data_root, const std::vector<std::string
     return {};
 }
 
+/// Whether a container is recorded still. The container may live, and its state directory be out of
+/// sight: another mount namespace has none there, or another one. Then only a start of the machine,
+/// which empties /run, tells that it is gone.
+Result<bool> is_recorded(const ContainerUse& use) {
+    if (use.state_root.empty()) {
+        return false;
+    }
+    const auto states = sys::open_path(use.state_root, O_PATH | O_DIRECTORY);
+    if (!states && states.error().sys_errno != ENOENT) {
+        return fail(states.error());
+    }
+    if (states) {
+        const auto info = KNARR_TRY(sys::stat_of(*states));
+        if (info.st_dev == use.state_root_device && info.st_ino == use.state_root_inode) {
+            return KNARR_TRY(sys::stat_at(*states, use.container)).has_value();
+        }
+    }
+    return use.boot == boot_id();
+}
+
 /// Which directories belong to containers, and which to nobody.
 Result<> sort_data(const std::string& data_root,
                    std::vector<ContainerUse>& used,
@@ -244,9 +269,7 @@ Result<> sort_data(const std::string& data_root,
             return fail(std::move(use).error().within("container " + id));
         }
         const auto copy = kept_record(container_dir(data_root, id));
-        const bool lives = !use->state_root.empty() &&
-                           (sys::open_path(use->state_root + "/" + id, O_PATH) || (copy && *copy));
-        if (lives) {
+        if ((copy && *copy) || KNARR_TRY(is_recorded(*use), "container {}", id)) {
             used.push_back(std::move(*use));
         } else {
             nobodys.push_back(id);
@@ -269,11 +292,13 @@ Result<std::vector<std::string>> remove_data_of_nobody(const std::string& data_r
     return nobodys;
 }
 
-Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root) {
+Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root, Doing doing) {
     std::vector<ContainerUse> used;
     std::vector<std::string> nobodys;
     KNARR_TRY(sort_data(data_root, used, nobodys));
-    KNARR_TRY(remove_data(data_root, nobodys));
+    if (doing == Doing::it) {
+        KNARR_TRY(remove_data(data_root, nobodys));
+    }
     return used;
 }
 

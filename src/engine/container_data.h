@@ -20,8 +20,10 @@ namespace knarr::engine {
 
 /// Which image a container stands on: what `rmi` must not remove.
 struct ContainerUse {
-    std::string container;            // ID
-    std::string state_root;           // where its record is
+    std::string container;                                      // ID
+    std::string state_root;                                     // where its record is
+    std::uint64_t state_root_device = 0, state_root_inode = 0;  // that this directory has
+    std::string boot;                                           // boot_id() when it was made
     std::string reference, image_id;  // "docker.io/library/busybox:1", "sha256:..."
     std::vector<spec::Digest> chain;  // chain IDs of its layers, lowest first
 };
@@ -70,8 +72,8 @@ enum class Doing : std::uint8_t { it, nothing };
 Result<std::vector<std::string>> remove_data_of_nobody(const std::string& data_root, Doing doing);
 
 /// The images that containers of this data root stand on, those included that recover() can bring
-/// back. What remove_data_of_nobody() says is removed on the way.
+/// back. What remove_data_of_nobody() says is removed on the way, or stays.
 /// Call with lock_containers(exclusive) held.
-Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root);
+Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root, Doing doing);
 
 }  // namespace knarr::engine

@@ -1,5 +1,6 @@
 #pragma once
-// engine: what a user asks for. Behind include/knarr/engine.h, which is all that a front door sees.
+// engine: what a user asks for. Behind include/knarr/engine.h, which is all that an embedder sees;
+// the command line calls a few of these besides (policy, plan, info, export, image_mounts).
 //
 //   new_container.h   create and run, the one way from a Bundle to a record on disk
 //   conclude.h        what becomes of a container when its program has ended, or never began

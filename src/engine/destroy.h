@@ -15,13 +15,13 @@ Result<> remove_place(const Context& context, const Record& record);
 /// cannot be removed, so that a later call can go on.
 Result<> destroy(const Context& context, LockedDir dir, const Record& record);
 
-/// Kills what is left of the last run of a container that stays, removes its cgroup, and records
-/// that it has stopped, with the exit code and times that `record` has.
-Result<> end_run(const Context& context, const LockedDir& dir, Record& record);
-
 /// The same without the state directory and the hooks: for the leftover of a killed create, whose
 /// place a new container takes.
 Result<> clear_leftover(const Context& context, const Record& record);
+
+/// Kills what is left of the last run of a container that stays, removes its cgroup, and records
+/// that it has stopped, with the exit code and times that `record` has.
+Result<> end_run(const Context& context, const LockedDir& dir, Record& record);
 
 /// `knarr delete`. Errors: see Engine::remove.
 Result<> remove_container(const Context& context, const ContainerId& id, RemoveMode mode);

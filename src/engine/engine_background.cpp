@@ -15,9 +15,11 @@
 
 namespace knarr {
 
-Result<std::string> Engine::run_image_in_background(const RunRequest& request,
+Result<std::string> Engine::run_image_in_background(const RunRequest& asked,
                                                     const PullProgressFn& progress) {
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
+    RunRequest request = asked;
+    request.pull_options = engine::with_driver(std::move(request.pull_options), options_);
     return engine::run_image_in_background(
         engine::context_of(*root_, options_), options_.data_root, request, limits, progress);
 }

@@ -17,21 +17,11 @@
 #include "store/store.h"
 
 namespace knarr {
-namespace {
-
-PullOptions with_driver(PullOptions options, const EngineOptions& engine) {
-    if (options.snapshot_driver.empty()) {
-        options.snapshot_driver = engine.snapshot_driver;
-    }
-    return options;
-}
-
-}  // namespace
 
 Result<int> Engine::run_image(const RunRequest& asked, const PullProgressFn& progress) {
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
     RunRequest request = asked;
-    request.pull_options = with_driver(std::move(request.pull_options), options_);
+    request.pull_options = engine::with_driver(std::move(request.pull_options), options_);
     return engine::run_image(
         engine::context_of(*root_, options_), options_.data_root, request, limits, progress);
 }
@@ -42,8 +32,9 @@ Result<std::string> Engine::pull_image(const std::string& name,
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
     const auto store = KNARR_TRY(store::Store::open(options_.data_root));
     const store::Lease lease = KNARR_TRY(store.lease());
-    return KNARR_TRY(image::pull_image(
-                         store, lease, name, with_driver(options, options_), limits, progress))
+    return KNARR_TRY(
+               image::pull_image(
+                   store, lease, name, engine::with_driver(options, options_), limits, progress))
         .id.text();
 }
 
@@ -94,7 +85,8 @@ Result<std::vector<LoadedImage>> Engine::load_images(const std::string& path,
                                                      const PullProgressFn& progress) {
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
     const auto store = KNARR_TRY(store::Store::open(options_.data_root));
-    return image::load_images(store, path, with_driver(options, options_), limits, progress);
+    return image::load_images(
+        store, path, engine::with_driver(options, options_), limits, progress);
 }
 
 Result<LoginReport> Engine::log_in(const LoginRequest& request) {

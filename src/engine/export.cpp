@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <linux/mount.h>
 
 #include "core/core.h"
 #include "core/random.h"
@@ -45,12 +46,15 @@ Result<sys::Fd> open_image_root(const Record& record) {
 }
 
 Result<sys::Fd> open_root(const Record& record) {
-    if (!record.data_dir.empty()) {
-        return open_image_root(record);
+    if (record.data_dir.empty() && sys::effective_uid() != 0) {
+        return sys::open_path(record.rootfs, O_RDONLY | O_DIRECTORY);
     }
     // Without what is mounted below it, which only root can leave out.
-    return sys::effective_uid() == 0 ? sys::clone_mount_at(record.rootfs, false)
-                                     : sys::open_path(record.rootfs, O_RDONLY | O_DIRECTORY);
+    sys::Fd root = KNARR_TRY(record.data_dir.empty() ? sys::clone_mount_at(record.rootfs, false)
+                                                     : open_image_root(record));
+    // The program may put a device where a file has just been: it is not to be opened.
+    KNARR_TRY(sys::set_mount_attributes(root, {.set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID}));
+    return root;
 }
 
 Result<> write_file(const sys::Fd& root, const std::string& path) {

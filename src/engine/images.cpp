@@ -20,10 +20,10 @@ struct Upkeep {
     image::ImageUse use;
 };
 
-Result<Upkeep> open_upkeep(const std::string& data_root) {
+Result<Upkeep> open_upkeep(const std::string& data_root, Doing removal_of_leftovers) {
     auto store = KNARR_TRY(store::Store::open(data_root));
     auto lock = KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::exclusive));
-    std::vector<ContainerUse> uses = KNARR_TRY(images_in_use(data_root));
+    std::vector<ContainerUse> uses = KNARR_TRY(images_in_use(data_root, removal_of_leftovers));
     image::ImageUse use;
     for (const ContainerUse& one : uses) {
         use.layers.insert(one.chain.begin(), one.chain.end());
@@ -55,7 +55,7 @@ Result<Upkeep> open_upkeep(const std::string& data_root) {
 }  // namespace
 
 Result<RemovedImage> remove_image(const std::string& data_root, std::string_view text) {
-    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root));
+    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root, Doing::it));
     return image::remove_image(upkeep.store, text, upkeep.use);
 }
 
@@ -69,7 +69,7 @@ Result<std::string> import_image(const std::string& data_root,
 }
 
 Result<RemovedGarbage> collect_garbage(const std::string& data_root) {
-    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root));
+    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root, Doing::it));
     const auto collected = KNARR_TRY(upkeep.store.collect(upkeep.use.layers));
     // What a killed process left mounted.
     const auto layers = KNARR_TRY(upkeep.store.list_layers());
@@ -81,12 +81,12 @@ Result<RemovedGarbage> collect_garbage(const std::string& data_root) {
 }
 
 Result<PrunedImages> prune_images(const std::string& data_root, const PruneRequest& request) {
-    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root));
+    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root, Doing::it));
     return image::prune_images(upkeep.store, request, upkeep.use);
 }
 
 Result<StoreUsage> image_usage(const std::string& data_root) {
-    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root));
+    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root, Doing::nothing));
     return image::image_usage(upkeep.store, upkeep.use);
 }
 

@@ -60,29 +60,4 @@ std::optional<LogEntry> parse_entry(std::string_view line) {
     return entry;
 }
 
-std::optional<std::size_t> find_tail(std::string_view entries, std::size_t lines) {
-    if (lines == 0) {
-        return entries.size();
-    }
-    // Entries from the last to the first. One that ends a line begins the next place to count
-    // from; what follows the last such entry is a line that has not ended yet.
-    std::size_t found = 0;
-    std::size_t end = entries.size();
-    bool later = false;  // whether an entry follows the one that is looked at
-    while (end > 0) {
-        const std::size_t before = end >= 2 ? entries.rfind('\n', end - 2) : std::string_view::npos;
-        const std::size_t begin = before == std::string_view::npos ? 0 : before + 1;
-        const auto entry = parse_entry(entries.substr(begin, end - 1 - begin));
-        if (entry && entry->ends_line && later) {
-            ++found;
-            if (found == lines) {
-                return end;
-            }
-        }
-        later = true;
-        end = begin;
-    }
-    return std::nullopt;
-}
-
 }  // namespace knarr::engine

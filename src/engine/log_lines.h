@@ -44,7 +44,4 @@ struct LogEntry {
 /// One line of the log, without its line break; nothing for what is none.
 std::optional<LogEntry> parse_entry(std::string_view line);
 
-/// Where the last `lines` lines of a text of entries begin; nothing when there are not so many.
-std::optional<std::size_t> find_tail(std::string_view entries, std::size_t lines);
-
 }  // namespace knarr::engine

@@ -1,6 +1,11 @@
 #include "engine/log_lines.h"
 
+#include <sys/mman.h>
+
 #include <gtest/gtest.h>
+
+#include "engine/log_tail.h"
+#include "platform/file.h"
 
 namespace knarr::engine {
 namespace {
@@ -72,16 +77,51 @@ TEST(LogLines, WhatIsNoEntryIsNone) {
     EXPECT_EQ(parse_entry("t stdout F ")->text, "");
 }
 
-TEST(LogLines, TheTailIsCountedInLinesOfTheProgram) {
+/// The last lines of the files, the oldest first; nothing when there are not so many.
+std::optional<std::string> tail_of(const std::vector<std::string>& files, std::uint64_t lines) {
+    TailSearch search(lines);
+    std::string after;
+    for (auto text = files.rbegin(); text != files.rend(); ++text) {
+        const sys::Fd file(memfd_create("log", MFD_CLOEXEC));
+        EXPECT_TRUE(sys::write_all(file, *text));
+        if (const auto found = search.look_in(file).value()) {
+            return put_together(text->substr(*found)) + after;
+        }
+        after.insert(0, put_together(*text));
+    }
+    return std::nullopt;
+}
+
+TEST(LogTail, IsCountedInLinesOfTheProgram) {
     const std::string text = entries("1\n2\n3\n");
-    EXPECT_EQ(put_together(text.substr(*find_tail(text, 1))), "3\n");
-    EXPECT_EQ(put_together(text.substr(*find_tail(text, 2))), "2\n3\n");
-    EXPECT_EQ(find_tail(text, 0), text.size());
-    EXPECT_FALSE(find_tail(text, 3)) << "there may be more in an older file";
-    const std::string parts = entries("1\n2\n" + std::string(2 * kMaxLogPart, 'x') + "\nlast");
-    EXPECT_EQ(put_together(parts.substr(*find_tail(parts, 1))), "last");
-    EXPECT_EQ(put_together(parts.substr(*find_tail(parts, 2))),
-              std::string(2 * kMaxLogPart, 'x') + "\nlast");
+    EXPECT_EQ(tail_of({text}, 1), "3\n");
+    EXPECT_EQ(tail_of({text}, 2), "2\n3\n");
+    EXPECT_EQ(tail_of({text}, 0), "");
+    EXPECT_FALSE(tail_of({text}, 3)) << "there may be more in an older file";
+    EXPECT_EQ(tail_of({"", text}, 0), "");
+    EXPECT_FALSE(tail_of({""}, 1));
+}
+
+TEST(LogTail, ALineOfManyPartsIsOneAndSoIsOneThatHasNotEnded) {
+    const std::string line(20 * kMaxLogPart, 'x');
+    const std::string parts = entries("1\n2\n" + line + "\nlast");
+    EXPECT_EQ(tail_of({parts}, 1), "last");
+    EXPECT_EQ(tail_of({parts}, 2), line + "\nlast");
+    EXPECT_EQ(tail_of({parts}, 3), "2\n" + line + "\nlast");
+}
+
+TEST(LogTail, GoesOnThroughOlderFiles) {
+    const std::vector<std::string> files{
+        entries("1\n2\n"), entries(std::string(kMaxLogPart, 'x')), entries("y\n3\n")};
+    EXPECT_EQ(tail_of(files, 1), "3\n");
+    EXPECT_EQ(tail_of(files, 2), std::string(kMaxLogPart, 'x') + "y\n3\n");
+    EXPECT_EQ(tail_of(files, 3), "2\n" + std::string(kMaxLogPart, 'x') + "y\n3\n");
+    std::string many;
+    for (int i = 0; i < 20'000; ++i) {
+        many += std::to_string(i) + "\n";
+    }
+    EXPECT_EQ(tail_of({entries(many)}, 2), "19998\n19999\n");
+    EXPECT_EQ(tail_of({entries(many)}, 19'999), many.substr(2)) << "over every block's border";
 }
 
 }  // namespace

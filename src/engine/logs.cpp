@@ -10,6 +10,7 @@
 #include "core/text.h"
 #include "engine/live.h"
 #include "engine/log_store.h"
+#include "engine/log_tail.h"
 #include "engine/monitor.h"
 #include "platform/file.h"
 #include "platform/socket.h"
@@ -63,33 +64,13 @@ Result<bool> Reader::open(std::uint64_t number) {
 }
 
 Result<> Reader::begin_at_tail(const std::vector<std::uint64_t>& numbers, std::uint64_t lines) {
-    // From the end of the newest file backwards, in blocks, as far as there are too few lines.
+    TailSearch search(lines);
     for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
         if (!KNARR_TRY(open(*number))) {
             break;
         }
-        std::string tail;
-        auto begin = static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(file_)).st_size);
-        while (begin > 0) {
-            const std::uint64_t block = std::min<std::uint64_t>(begin, kReadAtOnce + tail.size());
-            begin -= block;
-            tail.insert(0, KNARR_TRY(sys::read_part(file_, begin, block)));
-            // Only what follows a line break is whole entries.
-            const std::size_t whole = begin == 0 ? 0 : tail.find('\n') + 1;
-            const std::size_t end = tail.rfind('\n') + 1;
-            if (end <= whole) {
-                continue;
-            }
-            const std::string_view entries = std::string_view(tail).substr(whole, end - whole);
-            if (const auto found = find_tail(entries, lines)) {
-                at_ = begin + whole + *found;
-                return {};
-            }
-        }
-        lines -= std::min<std::uint64_t>(
-            lines, static_cast<std::uint64_t>(std::ranges::count(tail, '\n')));
-        at_ = 0;
-        if (lines == 0) {
+        if (const auto found = KNARR_TRY(search.look_in(file_))) {
+            at_ = *found;
             return {};
         }
     }

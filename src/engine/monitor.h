@@ -1,5 +1,5 @@
 #pragma once
-// The monitor: a small process above one container, or above all of a pod. It is the parent of the
+// The monitor: a small process above one container. It is the parent of the
 // container's first process, holds the reading ends of its streams, writes the log, and records how
 // it ended. What it decides stands in watch.h; here it is carried out.
 //

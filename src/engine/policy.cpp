@@ -23,4 +23,11 @@ Result<> check_snapshot_driver(std::string_view name) {
         Errc::invalid_argument, "snapshot driver \"{}\" is none of erofs, dir", printable(name));
 }
 
+PullOptions with_driver(PullOptions options, const EngineOptions& engine) {
+    if (options.snapshot_driver.empty()) {
+        options.snapshot_driver = engine.snapshot_driver;
+    }
+    return options;
+}
+
 }  // namespace knarr::engine

@@ -3,6 +3,8 @@
 #include <string_view>
 
 #include "core/limits.h"
+#include "knarr/engine.h"
+#include "knarr/image.h"
 #include "knarr/result.h"
 
 namespace knarr::engine {
@@ -13,5 +15,8 @@ Result<Limits> limits_of_policy(std::string_view name);
 /// Whether a snapshot driver has this name; empty means dir.
 /// Errors: invalid_argument.
 Result<> check_snapshot_driver(std::string_view name);
+
+/// The options with the engine's driver where they choose none.
+PullOptions with_driver(PullOptions options, const EngineOptions& engine);
 
 }  // namespace knarr::engine

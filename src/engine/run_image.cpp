@@ -296,8 +296,12 @@ Result<> launch_image(const Context& context,
     for (const std::string& warning : prepared.made.warnings) {
         context.warn(warning);
     }
+    const struct stat states = KNARR_TRY(sys::stat_of(context.root.fd()));
     const ContainerUse use{.container = prepared.id,
                            .state_root = KNARR_TRY(sys::absolute(context.root.path())),
+                           .state_root_device = states.st_dev,
+                           .state_root_inode = states.st_ino,
+                           .boot = boot_id(),
                            .reference = prepared.reference,
                            .image_id = prepared.image.id.text(),
                            .chain = prepared.image.chain};

@@ -42,10 +42,11 @@ private:
 class StateRoot {
 public:
     /// Makes the directory 0700 if it is missing and opens it.
-    /// Errors: denied when another user owns it or group or others have any right on it.
+    /// Errors: denied when another user owns it or others may write it.
     static Result<StateRoot> open(const std::string& path);
 
     const std::string& path() const { return path_; }
+    const sys::Fd& fd() const { return dir_; }
 
     /// Whether what a locked directory holds is the leftover of a killed create, which may be
     /// removed; called before that, it removes what is outside of the directory.

@@ -73,4 +73,14 @@ Result<Packing> packing_of(const sys::Fd& file) {
                : Packing::none;
 }
 
+Result<> refuse_other_packing(Packing packing, std::string_view command) {
+    if (packing != Packing::bzip2 && packing != Packing::xz) {
+        return {};
+    }
+    return fail(Error{
+        .code = Errc::unsupported,
+        .message = "it is compressed by neither gzip nor zstd",
+        .hint = fmt::format("{} -dc FILE | {}", packing == Packing::xz ? "xz" : "bzip2", command)});
+}
+
 }  // namespace knarr::image

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 #include "core/limits.h"
 #include "platform/fd.h"
@@ -24,5 +25,7 @@ Result<sys::Fd> unnamed_file(const store::Store& store);
 enum class Packing : std::uint8_t { none, gzip, zstd, bzip2, xz };
 /// By the first bytes. Errors: invalid_image for a file that is too short for any archive.
 Result<Packing> packing_of(const sys::Fd& file);
+/// Errors: unsupported for bzip2 and xz, with how to hand the archive to `command`.
+Result<> refuse_other_packing(Packing packing, std::string_view command);
 
 }  // namespace knarr::image

@@ -50,9 +50,7 @@ Result<Credentials> login_of(const Reference& reference,
     if (place.registry == reference.host()) {
         return load_credentials(reference, auth_file);
     }
-    const std::string host =
-        place.registry == kDefaultDomainHost ? std::string(kDefaultDomain) : place.registry;
-    const auto there = Reference::parse(host + "/" + place.repository);
+    const auto there = place_at(place.registry, place.repository);
     return there ? load_credentials(*there, auth_file) : Result<Credentials>(Credentials{});
 }
 

@@ -75,6 +75,12 @@ std::vector<AuthFile> auth_files(std::string_view auth_file) {
     return files;
 }
 
+std::optional<Reference> place_at(std::string_view host, std::string_view repository) {
+    const std::string_view domain = host == kDefaultDomainHost ? kDefaultDomain : host;
+    auto place = Reference::parse(fmt::format("{}/{}", domain, repository));
+    return place && place->domain() == domain ? std::optional(*std::move(place)) : std::nullopt;
+}
+
 Result<Reference> login_place(std::string_view registry) {
     for (const std::string_view scheme : {"https://", "http://"}) {
         if (registry.starts_with(scheme)) {

@@ -55,6 +55,11 @@ std::vector<std::string> login_keys(const Reference& reference);
 /// Errors: invalid_argument for what is neither.
 Result<Reference> login_place(std::string_view registry);
 
+/// The name whose login is for a repository at `host`, which a mirror may be. Nothing for a host of
+/// one word: that would be read as the beginning of a name on Docker Hub, whose login is not for
+/// it.
+std::optional<Reference> place_at(std::string_view host, std::string_view repository);
+
 /// docker's name for the Hub in its config.json.
 inline constexpr std::string_view kHubKey = "https://index.docker.io/v1/";
 

@@ -76,6 +76,14 @@ TEST(Credentials, ARegistryAloneIsAPlaceToLogInAt) {
     }
 }
 
+TEST(Credentials, AMirrorOfOneWordDoesNotGetTheHubsLogin) {
+    EXPECT_FALSE(place_at("mirror", "library/alpine"));
+    EXPECT_FALSE(place_at("registry", "team/app"));
+    EXPECT_EQ(place_at("mirror:5000", "library/alpine")->domain(), "mirror:5000");
+    EXPECT_EQ(place_at("r.io", "team/app")->name(), "r.io/team/app");
+    EXPECT_EQ(place_at(kDefaultDomainHost, "library/alpine")->domain(), kDefaultDomain);
+}
+
 TEST(Credentials, BrokenFilesAreRefused) {
     for (const char* json : {"",
                              "[]",

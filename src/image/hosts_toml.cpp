@@ -28,7 +28,6 @@ public:
             };
             host.can_pull = has("pull");
             host.can_resolve = has("resolve");
-            host.can_push = has("push");
         }
         if (const TomlValue* ca = table.find("ca")) {
             host.authorities = KNARR_TRY(texts(*ca));

@@ -15,7 +15,7 @@ struct HostEntry {
     std::string registry;     ///< host[:port]
     std::string api = "/v2";  ///< what stands before repositories
     bool plain_http = false, skip_verify = false;
-    bool can_pull = true, can_resolve = true, can_push = true;
+    bool can_pull = true, can_resolve = true;
     std::vector<std::string> authorities;  ///< files; relative ones to hosts.toml
     std::vector<std::pair<std::string, std::string>>
         clients;  ///< certificate and key, or both in one

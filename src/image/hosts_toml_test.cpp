@@ -29,7 +29,6 @@ TEST(HostsToml, HostsComeInTheirOrderAndTheServerLast) {
     EXPECT_EQ(hosts[1].api, "/path/v2");
     EXPECT_EQ(hosts[2].api, "/own/v2");
     EXPECT_EQ(hosts[3].registry, "registry-1.docker.io");
-    EXPECT_TRUE(hosts[3].can_push);
 }
 
 TEST(HostsToml, WithoutAServerItIsTheRegistryItself) {

@@ -42,13 +42,7 @@ private:
 /// The digest of the tar inside the input.
 Result<spec::Digest> diff_id_of(const sys::Fd& input, const Limits& limits) {
     const Packing packing = KNARR_TRY(packing_of(input));
-    if (packing == Packing::bzip2 || packing == Packing::xz) {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = "it is compressed by neither gzip nor zstd",
-                          .hint = packing == Packing::xz
-                                      ? "xz -dc FILE | knarr image import -"
-                                      : "bzip2 -dc FILE | knarr image import -"});
-    }
+    KNARR_TRY(refuse_other_packing(packing, "knarr image import -"));
     const sys::Fd file = KNARR_TRY(sys::open_path(sys::fd_path(input), O_RDONLY));
     auto stream =
         KNARR_TRY(layer::LayerStream::open(file, spec::Compression::none, limits.max_layer_bytes));

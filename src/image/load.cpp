@@ -30,6 +30,7 @@ struct Entry {
 Result<sys::Fd> plain_file(const store::Store& store, sys::Fd input, const Limits& limits) {
     sys::Fd file = KNARR_TRY(regular_file(store, std::move(input), limits));
     const Packing packing = KNARR_TRY(packing_of(file));
+    KNARR_TRY(refuse_other_packing(packing, "knarr load"));
     if (packing != Packing::gzip && packing != Packing::zstd) {
         return file;
     }

@@ -294,6 +294,11 @@ private:
         if (!host.clients.empty()) {
             const auto& [certificate, key] = host.clients.front();
             place.client_certificate = KNARR_TRY(read(certificate));
+            if (host.clients.size() > 1) {
+                warn(fmt::format("{}: of several clients the first, {}, is used",
+                                 printable(host.registry),
+                                 printable(certificate)));
+            }
             place.client_key = key.empty() ? place.client_certificate : KNARR_TRY(read(key));
         }
         return {};

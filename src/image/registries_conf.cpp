@@ -12,7 +12,7 @@ namespace {
 using spec::TomlKind;
 using spec::TomlValue;
 
-/// Reads the settings of one table, and remembers which there are.
+/// Reads the settings of one table.
 class Settings {
 public:
     Settings(const TomlValue& table, const std::string& path) : table_(table), path_(path) {}

@@ -9,7 +9,7 @@
 namespace knarr::image {
 namespace {
 
-constexpr std::size_t kMaxTags = 1'000'000;
+constexpr std::size_t kMaxListed = 1'000'000;
 
 /// One registry, asked for one repository.
 struct Remote {
@@ -91,7 +91,10 @@ Result<RemoteReferrers> referrers_of(const Remote& remote, const std::string& ar
     }
     while (true) {
         KNARR_TRY(add_referrers(*page, artifact_type, out));
-        if (page->next_page.empty() || out.referrers.size() > kMaxTags) {
+        if (out.referrers.size() > kMaxListed) {
+            return fail(Errc::limit_exceeded, "it has more than {} referrers", kMaxListed);
+        }
+        if (page->next_page.empty()) {
             return out;
         }
         page = KNARR_TRY(
@@ -104,8 +107,8 @@ Result<RemoteTags> tags_of(const Remote& remote) {
     Document page = KNARR_TRY(remote.fetch(rpc::FetchKind::tags, "", spec::kMaxTagListBytes));
     while (true) {
         auto tags = KNARR_TRY(spec::decode_tags(page.text));
-        if (out.tags.size() + tags.size() > kMaxTags) {
-            return fail(Errc::limit_exceeded, "it has more than {} tags", kMaxTags);
+        if (out.tags.size() + tags.size() > kMaxListed) {
+            return fail(Errc::limit_exceeded, "it has more than {} tags", kMaxListed);
         }
         std::ranges::move(tags, std::back_inserter(out.tags));
         if (page.next_page.empty() || tags.empty()) {

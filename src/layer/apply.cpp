@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include "core/text.h"
+#include "layer/inflate.h"
 #include "layer/path.h"
 
 namespace knarr::layer {
@@ -46,7 +47,7 @@ Result<> Applier::count_bytes(std::uint64_t bytes) {
         return fail(Error{.code = Errc::limit_exceeded,
                           .message = fmt::format("the image's files exceed {} bytes",
                                                  request_.limits.max_rootfs_bytes),
-                          .hint = "limits.max_rootfs_bytes bounds them"});
+                          .hint = kPolicyHint});
     }
     return {};
 }
@@ -94,7 +95,7 @@ Result<> Applier::check_size(const TarEntry& entry) {
     if (entry.size > request_.limits.max_rootfs_bytes) {
         return fail(Error{.code = Errc::limit_exceeded,
                           .message = fmt::format("the file has {} bytes", entry.size),
-                          .hint = "limits.max_rootfs_bytes bounds it"});
+                          .hint = kPolicyHint});
     }
     return count_bytes(entry.stored_size);
 }
@@ -251,13 +252,14 @@ Result<> Applier::apply(const TarEntry& entry) {
 Result<Applied> Applier::run() {
     KNARR_TRY(view_.copy_lower_attributes(""));
     while (auto entry = KNARR_TRY(tar_.next())) {
-        if (++done_.entries > request_.limits.max_layer_entries) {
+        ++done_.entries;
+        KNARR_TRY(apply(*entry), "entry \"{}\"", printable(entry->path));
+        if (done_.entries + view_.unnamed_directories() > request_.limits.max_layer_entries) {
             return fail(Error{.code = Errc::limit_exceeded,
                               .message = fmt::format("the layer has more than {} entries",
                                                      request_.limits.max_layer_entries),
-                              .hint = "limits.max_layer_entries bounds them"});
+                              .hint = kPolicyHint});
         }
-        KNARR_TRY(apply(*entry), "entry \"{}\"", printable(entry->path));
     }
     KNARR_TRY(own_.finish());
     done_.skipped_xattrs += own_.skipped_xattrs();

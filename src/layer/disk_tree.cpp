@@ -243,7 +243,7 @@ Result<> DiskTree::remove(const std::string& path) {
     }
     KNARR_TRY(sys::remove_tree_at(*spot.dir, spot.name));
     directories_.clear();
-    std::erase_if(times_, [&](const auto& time) { return is_within(time.first, path); });
+    erase_within(times_, path, [](const auto& time) -> const auto& { return time.first; });
     return {};
 }
 

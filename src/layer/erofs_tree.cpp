@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <unordered_map>
+#include <unordered_set>
 
 #include <sys/stat.h>
 
@@ -101,6 +103,8 @@ erofs::Inode ErofsTree::make_inode(unsigned type, const Attributes& attributes) 
     inode.gid = attributes.gid;
     inode.mtime_s = attributes.mtime_s;
     inode.mtime_ns = attributes.mtime_ns;
+    // Of two with one name the later one counts; there may be as many as a tar's header holds.
+    std::unordered_map<std::string_view, std::size_t> places;
     for (const auto& [name, value] : attributes.xattrs) {
         // As every other file system has it.
         if (name.starts_with("user.") && type != S_IFREG && type != S_IFDIR) {
@@ -108,12 +112,10 @@ erofs::Inode ErofsTree::make_inode(unsigned type, const Attributes& attributes) 
             continue;
         }
         auto& xattrs = inode.more().xattrs;
-        const auto same = std::ranges::find(
-            xattrs, name, [](const auto& xattr) -> const auto& { return xattr.first; });
-        if (same != xattrs.end()) {
-            same->second = value;
-        } else {
+        if (const auto [place, is_new] = places.emplace(name, xattrs.size()); is_new) {
             xattrs.emplace_back(name, value);
+        } else {
+            xattrs[place->second].second = value;
         }
     }
     return inode;
@@ -149,10 +151,13 @@ Result<> ErofsTree::set_attributes(const std::string& path, const Attributes& at
     erofs::Inode inode = make_inode(S_IFDIR, attributes);
     if (there->extra) {
         // Attributes that were there and are not set anew stay, as on a disk.
+        std::unordered_set<std::string_view> newer;
+        for (const auto& [name, value] : attributes.xattrs) {
+            newer.insert(name);
+        }
         for (auto& old : there->extra->xattrs) {
-            auto& xattrs = inode.more().xattrs;
-            if (std::ranges::none_of(xattrs, [&](const auto& x) { return x.first == old.first; })) {
-                xattrs.push_back(std::move(old));
+            if (!newer.contains(old.first)) {
+                inode.more().xattrs.push_back(std::move(old));
             }
         }
         inode.more().entries = std::move(there->extra->entries);

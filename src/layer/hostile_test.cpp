@@ -139,7 +139,7 @@ std::vector<Hostile> hostile_tars() {  // NOLINT(readability-function-size)
          "sparse map"},
         {"a sparse file of absurd size",
          pax({{"GNU.sparse.size", "9223372036854775807"}, {"GNU.sparse.map", "0,0"}}),
-         "max_rootfs_bytes",
+         "--policy",
          Errc::limit_exceeded},
         {"a lone block of zeros",
          TarWriter().file("a").raw(std::string(512, '\0')).file("b").end(),
@@ -231,12 +231,25 @@ TEST_P(LayerTest, HoldsEachLimitAndRefusesOneMore) {
     EXPECT_EQ(unpack(other).error().code, Errc::limit_exceeded);
 
     limits_ = kDefaultLimits;
-    limits_.max_rootfs_bytes = 15'000;
+    limits_.max_rootfs_bytes = 20'000;
     EXPECT_TRUE(unpack(TarWriter().file("one", std::string(10'000, '1')).end()));
     EXPECT_TRUE(unpack(TarWriter().file("two", std::string(5'000, '2')).end()));
-    const auto result = unpack(TarWriter().file("three", "3").end());
+    const auto result = unpack(TarWriter().file("three", std::string(5'001, '3')).end());
     ASSERT_FALSE(result);
-    EXPECT_NE(result.error().hint.find("max_rootfs_bytes"), std::string::npos);
+    EXPECT_NE(result.error().hint.find("--policy"), std::string::npos);
+}
+
+TEST_P(LayerTest, CountsDirectoriesThatTheTarDoesNotName) {
+    limits_.max_layer_entries = 4;
+    EXPECT_TRUE(unpack(TarWriter().file("a/b/c/f").end()));
+    diff_ids_.clear();
+    EXPECT_EQ(unpack(TarWriter().file("a/b/c/d/f").end()).error().code, Errc::limit_exceeded);
+}
+
+TEST_P(LayerTest, CountsWhatIsKeptBehindTheEndOfTheTar) {
+    limits_.max_rootfs_bytes = 20'000;
+    const auto unpacked = unpack(TarWriter().file("f").end() + std::string(20'000, '\1'));
+    EXPECT_EQ(unpacked.has_value(), GetParam() == Driver::dir);
 }
 
 TEST_P(LayerTest, RefusesTheEntryAfterTheStrictLimit) {

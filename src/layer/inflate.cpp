@@ -282,8 +282,8 @@ Result<std::string_view> LayerStream::next() {
     if (bytes_ > max_bytes_) {
         return fail(Error{.code = Errc::limit_exceeded,
                           .message = fmt::format(
-                              "the layer is larger than {} bytes when decompressed", max_bytes_),
-                          .hint = "limits.max_layer_bytes bounds it"});
+                              "there are more than {} bytes when it is decompressed", max_bytes_),
+                          .hint = kPolicyHint});
     }
     sum_.update(piece);
     return piece;

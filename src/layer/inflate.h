@@ -11,6 +11,10 @@
 
 namespace knarr::layer {
 
+/// What to do about more than Limits allow.
+inline constexpr const char* kPolicyHint =
+    "the policy bounds it: --policy default allows more than strict, nothing allows more";
+
 /// Bytes in pieces.
 class ByteSource {
 public:

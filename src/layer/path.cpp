@@ -56,9 +56,4 @@ std::string join(std::string_view parent, std::string_view name) {
     return parent.empty() ? std::string(name) : fmt::format("{}/{}", parent, name);
 }
 
-bool is_within(std::string_view path, std::string_view ancestor) {
-    return ancestor.empty() || (path.starts_with(ancestor) &&
-                                (path.size() == ancestor.size() || path[ancestor.size()] == '/'));
-}
-
 }  // namespace knarr::layer

@@ -21,7 +21,16 @@ SplitPath split_last(std::string_view path);
 /// "a", "b" -> "a/b"; "", "b" -> "b".
 std::string join(std::string_view parent, std::string_view name);
 
-/// Whether `path` is `ancestor` or lies in it; everything lies in "".
-bool is_within(std::string_view path, std::string_view ancestor);
+/// Takes `path`, not the root, and what lies in it out of a sorted set or map, however large that
+/// is.
+template <typename Sorted, typename NameOf>
+void erase_within(Sorted& all, const std::string& path, NameOf name_of) {
+    all.erase(path);
+    const std::string below = path + "/";  // these stand together
+    auto at = all.lower_bound(below);
+    while (at != all.end() && name_of(*at).starts_with(below)) {
+        at = all.erase(at);
+    }
+}
 
 }  // namespace knarr::layer

@@ -81,10 +81,18 @@ Result<std::string> work_erofs(const WrittenTar& written,
                                const sys::Fd& data,
                                const sys::Fd& image,
                                const ApplyRequest& request) {
+    // The whole tar is kept, with what no file of it needs.
+    if (request.lower_bytes + written.bytes > request.limits.max_rootfs_bytes) {
+        return fail(Error{.code = Errc::limit_exceeded,
+                          .message = fmt::format("the image's layers exceed {} bytes",
+                                                 request.limits.max_rootfs_bytes),
+                          .hint = kPolicyHint});
+    }
     TarFile file(data, written.bytes);
     TarReader tar(file);
     ErofsTree tree(data, written.bytes);
     Applied applied = KNARR_TRY(apply_tar(tar, tree, request));
+    applied.bytes = std::max(applied.bytes, written.bytes);
     KNARR_TRY(tree.mark_opaque(applied.opaque));
     KNARR_TRY(tree.write(image));
     if (!fault_point("layer.image")) {

@@ -46,17 +46,30 @@ Result<sys::Fd> View::open_lower(const Found& found, const std::string& path) {
     return open_inside(*found.layer->root, path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
 }
 
-bool View::hidden_by_own(std::string_view path) const {
-    return std::any_of(opaque_.begin(), opaque_.end(), [&](const std::string& directory) {
-        return is_within(path, directory);
-    });
+namespace {
+
+/// Whether the set names `path` or a directory above it. A look for each of the path's parts,
+/// however large the set is.
+bool names_above(const std::set<std::string, std::less<>>& directories, std::string_view path) {
+    if (directories.empty()) {
+        return false;
+    }
+    for (std::size_t end = path.size(); end != 0 && end != std::string_view::npos;
+         end = path.rfind('/', end - 1)) {
+        if (directories.contains(path.substr(0, end))) {
+            return true;
+        }
+    }
+    return directories.contains(std::string_view());
 }
+
+}  // namespace
 
 /// As overlayfs looks a name up: layer by layer, until one has it, hides it with a whiteout or a
 /// file in its way, or ends the search with an opaque directory.
 Result<std::optional<View::Found>> View::lower(const std::string& path) const {
     const std::string parent = parent_of(path);
-    if (!path.empty() && hidden_by_own(parent)) {
+    if (!path.empty() && names_above(opaque_, parent)) {
         return std::nullopt;
     }
     for (const LowerLayer& layer : lowers_) {
@@ -75,9 +88,7 @@ Result<std::optional<View::Found>> View::lower(const std::string& path) const {
         if (error != ENOENT) {
             return fail(std::move(fd).error());
         }
-        if (std::any_of(layer.opaque.begin(), layer.opaque.end(), [&](const std::string& dir) {
-                return is_within(parent, dir);
-            })) {
+        if (names_above(layer.opaque, parent)) {
             return std::nullopt;
         }
     }
@@ -201,6 +212,7 @@ Result<> View::make_directory(const std::string& path) {
         mark_opaque(path);
     }
     KNARR_TRY(own_.make_directory(path));
+    ++unnamed_directories_;
     return was_whiteout ? Result<>{} : copy_lower_attributes(path);
 }
 
@@ -233,7 +245,7 @@ Result<std::string> View::directory(const std::string& path, LinkRule rule) {
 
 void View::forget(const std::string& path) {
     cache_.clear();
-    std::erase_if(opaque_, [&](const std::string& dir) { return is_within(dir, path); });
+    erase_within(opaque_, path, [](const std::string& opaque) -> const auto& { return opaque; });
 }
 
 }  // namespace knarr::layer

@@ -24,7 +24,7 @@ namespace knarr::layer {
 /// A layer below.
 struct LowerLayer {
     const sys::Fd* root = nullptr;
-    std::set<std::string> opaque;  // paths of its opaque directories
+    std::set<std::string, std::less<>> opaque;  // paths of its opaque directories
 };
 
 enum class LinkRule { follow_lower, refuse };
@@ -52,8 +52,10 @@ public:
 
     /// Hides what the layers below have in a directory.
     void mark_opaque(const std::string& path) { opaque_.insert(path); }
-    const std::set<std::string>& opaque() const { return opaque_; }
-    /// A tree of the own layer is gone.
+    const std::set<std::string, std::less<>>& opaque() const { return opaque_; }
+    /// How many directories were made that the tar does not name itself.
+    std::uint64_t unnamed_directories() const { return unnamed_directories_; }
+    /// A tree of the own layer, not the whole of it, is gone.
     void forget(const std::string& path);
 
     /// Those of a file or directory below.
@@ -70,11 +72,11 @@ private:
     Result<Component> look(const std::string& path) const;
     Result<std::string> real_path(const std::string& path, LinkRule rule) const;
     Result<> make_directory(const std::string& path);
-    bool hidden_by_own(std::string_view path) const;
 
     OwnTree& own_;
     const std::vector<LowerLayer>& lowers_;
-    std::set<std::string> opaque_;
+    std::set<std::string, std::less<>> opaque_;
+    std::uint64_t unnamed_directories_ = 0;
     std::unordered_map<std::string, std::string> cache_;  // real paths, by those in the tar
 };
 

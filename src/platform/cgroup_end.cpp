@@ -23,7 +23,6 @@ namespace knarr::sys {
 namespace {
 
 constexpr std::size_t kMaxProcsBytes = 4U << 20U;  // 4 million PIDs do not fit in pid_max
-constexpr int kMaxCgroupDepth = 64;
 // A killed process goes away within milliseconds; one that hangs in the kernel (a dead NFS server)
 // may never, and the caller has to hear about it.
 constexpr std::chrono::seconds kMaxWait{limits::kKillWaitSeconds};
@@ -34,22 +33,52 @@ std::string place_of(const CgroupDir& dir) {
     return dir.mount_point + dir.path;
 }
 
-/// Calls `visit` for the cgroup and every cgroup below it, the deepest first.
-Result<> each_below(const Fd& dir, int depth, const std::function<Result<>(const Fd&)>& visit) {
-    if (depth > kMaxCgroupDepth) {
-        return fail(Errc::limit_exceeded, "cgroups nested deeper than {}", kMaxCgroupDepth);
-    }
-    const std::vector<std::string> names = KNARR_TRY(list_dir(dir));
-    for (const std::string& name : names) {
-        // Control files have names with a dot but cgroups may too: ask the file system.
-        Result<Fd> child = open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        if (child) {
-            KNARR_TRY(each_below(*child, depth + 1, visit));
-        } else if (child.error().sys_errno != ENOTDIR && child.error().sys_errno != ENOENT) {
-            return fail(std::move(child).error());
+/// Goes through the cgroups below one, the deepest first. However deep they lie (a container that
+/// may write its cgroup decides that), two descriptors do and no path is put together.
+struct CgroupVisit {
+    std::function<Result<>(const Fd& dir)> look = {};  // at each, the first one too
+    std::function<Result<>(const Fd& parent, const std::string& name)> leave = {};  // not the first
+};
+Result<> each_below(const Fd& top, const CgroupVisit& visit) {
+    struct Level {
+        std::string name;
+        std::vector<std::string> left;  // what may be a cgroup in it
+    };
+    Fd dir = KNARR_TRY(open_at(top, ".", O_RDONLY | O_DIRECTORY));
+    std::vector<Level> levels;
+    levels.push_back({.name = {}, .left = KNARR_TRY(list_dir(dir))});
+    while (true) {
+        if (!levels.back().left.empty()) {
+            std::string name = std::move(levels.back().left.back());
+            levels.back().left.pop_back();
+            // Control files have names with a dot but cgroups may too: ask the file system.
+            Result<Fd> child = open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+            if (child) {
+                dir = std::move(*child);
+                auto left = list_dir(dir);
+                if (!left && left.error().sys_errno != ENOENT && left.error().sys_errno != ENODEV) {
+                    return fail(std::move(left).error());
+                }
+                levels.push_back({.name = std::move(name),
+                                  .left = left ? std::move(*left) : std::vector<std::string>{}});
+            } else if (child.error().sys_errno != ENOTDIR && child.error().sys_errno != ENOENT) {
+                return fail(std::move(child).error());
+            }
+            continue;
+        }
+        if (visit.look) {
+            KNARR_TRY(visit.look(dir));
+        }
+        const std::string name = std::move(levels.back().name);
+        levels.pop_back();
+        if (levels.empty()) {
+            return {};
+        }
+        dir = KNARR_TRY(open_at(dir, "..", O_RDONLY | O_DIRECTORY));
+        if (visit.leave) {
+            KNARR_TRY(visit.leave(dir, name));
         }
     }
-    return visit(dir);
 }
 
 /// Opens the directory; nothing when it is not there.
@@ -94,7 +123,8 @@ Result<std::set<pid_t>> pids_of(const CgroupPlan& plan) {
     for (const CgroupDir& dir : plan.dirs) {
         const std::optional<Fd> place = KNARR_TRY(open_cgroup(dir));
         if (place) {
-            KNARR_TRY(each_below(*place, 0, [&](const Fd& one) { return collect_pids(one, pids); }),
+            KNARR_TRY(each_below(*place,
+                                 {.look = [&](const Fd& one) { return collect_pids(one, pids); }}),
                       "list the processes of cgroup {}",
                       place_of(dir));
         }
@@ -115,10 +145,10 @@ void thaw(const CgroupPlan& plan) {
             continue;
         }
         // Nobody can act on a failure here: whoever waits for the end of the processes reports it.
-        (void)each_below(**place, 0, [&](const Fd& one) -> Result<> {
+        (void)each_below(**place, {.look = [&](const Fd& one) -> Result<> {
             (void)write_file_at(one, v1 ? "freezer.state" : "cgroup.freeze", v1 ? "THAWED" : "0");
             return {};
-        });
+        }});
     }
 }
 
@@ -169,16 +199,17 @@ Result<bool> try_remove(const CgroupDir& dir) {
         return true;
     }
     bool busy = false;
-    for (const std::string& name : KNARR_TRY(list_dir(*top))) {
-        const Result<Fd> child = open_at(*top, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-        if (child) {
-            const CgroupDir below{.controllers = dir.controllers,
-                                  .mount_point = dir.mount_point,
-                                  .path = dir.path + "/" + name,
-                                  .writes = {}};
-            busy |= !KNARR_TRY(try_remove(below));
-        }
-    }
+    KNARR_TRY(
+        each_below(*top, {.leave = [&](const Fd& parent, const std::string& name) -> Result<> {
+            const int error = unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR) == 0 ? 0 : errno;
+            const bool is_busy = error == EBUSY || error == ENOTEMPTY;
+            busy |= is_busy;
+            return error == 0 || is_busy || error == ENOENT
+                       ? Result<>{}
+                       : fail_errno(error, "remove cgroup {}", printable(name));
+        }}),
+        "{}",
+        place);
     if (busy) {
         return false;
     }

@@ -186,6 +186,26 @@ TEST_F(Cgroup, KillReachesProcessesInCgroupsBelow) {
     EXPECT_TRUE(remove_cgroup(plan_));
 }
 
+TEST_F(Cgroup, OneIsRemovedHoweverDeepACgroupLiesInIt) {
+    ASSERT_TRUE(make_cgroup(plan_));
+    const CgroupDir& place = plan_.dirs.front();
+    // Its path is longer than a path may be.
+    Fd dir = open_path(place.mount_point + place.path, O_RDONLY | O_DIRECTORY).value();
+    const std::string name(200, 'd');
+    for (int depth = 0; depth < 100; ++depth) {
+        ASSERT_TRUE(make_dir_at(dir, name, 0755)) << depth;
+        dir = open_at(dir, name, O_RDONLY | O_DIRECTORY).value();
+    }
+    Child child(sleep_forever);
+    ASSERT_TRUE(write_file_at(dir, "cgroup.procs", std::to_string(child.pid())));
+    const Result<> killed = kill_cgroup(plan_);
+    ASSERT_TRUE(killed) << killed.error().message;
+    EXPECT_EQ(child.wait(), -SIGKILL);
+    const Result<> removed = remove_cgroup(plan_);
+    EXPECT_TRUE(removed) << removed.error().message;
+    EXPECT_FALSE(exists(place.mount_point + place.path));
+}
+
 TEST_F(Cgroup, AFrozenProcessIsThawedToDie) {
     CgroupDir* freezer = plan_.v2 ? &plan_.dirs.front() : dir_of("freezer");
     if (freezer == nullptr) {

@@ -5,6 +5,8 @@
 #include <exception>
 #include <string_view>
 
+#include "platform/environment.h"
+#include "platform/process.h"
 #include "platform/socket.h"
 #include "registry/session.h"
 
@@ -13,6 +15,9 @@ namespace {
 constexpr int kSocket = 3;
 
 int serve() {
+    // Logins are on their way to here, and others may have this user, who owns nothing.
+    static_cast<void>(knarr::sys::set_dumpable(false));
+    knarr::sys::hide_environment();  // a proxy's password
     knarr::sys::ignore_broken_pipes();
     const knarr::sys::Fd socket(kSocket);
     return knarr::registry::serve(socket) ? 0 : 1;

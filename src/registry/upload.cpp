@@ -208,6 +208,12 @@ void Upload::finish(HttpEnd end, const std::string& detail) {
                 take_range();
                 if (stored_ > before) {
                     made_progress();
+                } else if (act_ == Act::send) {
+                    retry("nothing of a piece was taken",
+                          context_.retries,
+                          refused(Errc::registry_failed,
+                                  "it answers that it has the piece, and does not"));
+                    break;
                 }
                 go_on();
             }
@@ -246,8 +252,9 @@ bool Upload::other(int status) {
         return true;
     }
     const bool sends = act_ == Act::send || act_ == Act::close;
-    if (sends && status == 413 && max_chunk_ > kSmallChunk && what_.size > kSmallChunk) {
+    if (sends && status == 413 && !in_pieces_ && what_.size > kSmallChunk) {
         max_chunk_ = kSmallChunk;
+        in_pieces_ = true;
         context_.report(rpc::Notice{
             .id = id_, .text = subject() + ": it is too large for one request; sent in pieces"});
         go(Act::open);

@@ -53,6 +53,7 @@ private:
     std::uint64_t out_ = 0;        ///< bytes of the running request that went out
     std::uint64_t told_ = 0;       ///< of the blob, in the last news
     std::uint64_t max_chunk_ = UINT64_MAX;
+    bool in_pieces_ = false;  ///< because the whole was refused
 };
 
 /// "0-1023", also with "bytes=" before it: how many bytes that is. Nothing for anything else; "0-0"

@@ -181,7 +181,8 @@ def test_with_rm_it_goes_with_its_end(host, layout):
     container = host.launch(layout, "sleep", "1000", options=["--rm"])
     waiter = subprocess.Popen(host.command("wait", container), stdout=subprocess.PIPE, text=True)
     host.good("stop", "-t", "0", container)
-    waiter.communicate(timeout=60)
+    code, _ = waiter.communicate(timeout=60)
+    assert (waiter.returncode, code) == (0, "137\n")
     wait_until(lambda: host.containers() == [], "it is still there")
     wait_until(lambda: host.traces() == [], "something of it is still there")
 
@@ -274,3 +275,18 @@ def test_signals_do_not_end_a_monitor(host, layout):
     host.good("kill", "-s", "KILL", container)
     assert host.good("wait", container) == "137\n"
     host.wait_ended(container)
+
+
+@pytest.mark.parametrize("other_root", [False, True])
+def test_who_does_not_see_its_state_does_not_take_its_files(host, layout, other_root):
+    """A service with a /run of its own, say, that cleans up the images of the host."""
+    host.root = host.scratch / "run" / "knarr"
+    container = host.launch(layout, "sleep", "1000")
+    script = f'mount -t tmpfs none "$1" && {"mkdir -m 700 $2 &&" if other_root else ""} shift 2 && exec "$@"'
+    for words in (["image", "df"], ["image", "gc"], ["image", "prune", "-f"]):
+        done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh", host.root.parent, host.root,
+                               *host.command(*words)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        assert (host.data / "containers" / container / "config.json").exists(), words
+    host.good("stop", "-t", "0", container)
+    host.good("start", container)

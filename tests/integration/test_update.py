@@ -133,7 +133,7 @@ def test_a_write_that_the_kernel_refuses_undoes_the_others(host, running):
     before = limits(host)
     message = host.refused("update", "--memory", "90m", "--cpu-shares", "777", "--pids-limit", "9",
                            "--cpuset-cpus", "4000", running)
-    assert "cpuset.cpus" in message or "cpuset" in message
+    assert "cpuset" in message
     assert limits(host) == before
 
 
@@ -189,6 +189,7 @@ def test_checkBeforeUpdate_refuses_a_limit_below_what_is_used(host):
 def test_the_new_limit_binds_the_processes(host):
     bundle, container = host.bundle("wait-signal"), host.new_id()
     host.ok("run", "-d", "-b", bundle.directory, container)
+    children = ["exec", container, "/witness", "children", "1"]
+    assert "EAGAIN" not in host.ok(*children).stdout
     host.ok("update", "--pids-limit", "1", container)
-    done = host.knarr("exec", container, "/witness", "children", "1")
-    assert done.returncode != 0 or "EAGAIN" in done.stdout + done.stderr
+    assert "EAGAIN" in host.knarr(*children).stdout

@@ -140,6 +140,25 @@ def test_what_is_too_large_for_one_request_goes_in_pieces(knarr, registry, store
     assert len(pieces) >= 3 and max(pieces) <= 4 << 20
 
 
+def test_a_registry_that_takes_nothing_is_not_fed_for_ever(knarr, registry, stored):
+    name = stored(BIG)
+
+    def take_nothing(handler):
+        if handler.command != "PATCH":
+            return NotImplemented
+        handler.body(int(handler.headers["Content-Length"]))
+        handler.send_response(202)
+        handler.send_header("Location", handler.path)
+        handler.send_header("Range", "0-0")
+        handler.send_header("Content-Length", "0")
+        handler.end_headers()
+    registry.on("/blobs/uploads/upload", take_nothing, forever=True)
+    done = knarr.run("push", "--plain-http", name)
+    assert done.returncode != 0 and "tries" in done.stderr, done.stderr
+    assert len(asked(registry, "PATCH")) <= 12  # of two blobs
+    assert not registry.blobs.get(layer_of(BIG))
+
+
 def test_server_errors_are_tried_again(knarr, registry, stored):
     name = stored(SMALL)
     registry.on("/blobs/uploads/", hostile.status(503), hostile.status(500))
