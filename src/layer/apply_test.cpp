@@ -30,7 +30,8 @@ TEST_P(LayerTest, MakesEveryKindOfEntry) {
                    .end());
     ASSERT_TRUE(done) << done.error().message;
     EXPECT_EQ(done->entries, 8U);
-    EXPECT_EQ(done->bytes, 5U);
+    // With the driver erofs the whole tar stays: eight headers, the data's block, two at the end.
+    EXPECT_EQ(done->bytes, GetParam() == Driver::dir ? 5U : std::uint64_t{11} * 512);
     EXPECT_EQ(info("").st_mode, S_IFDIR | 0711U);
     EXPECT_EQ(info("d").st_mode, S_IFDIR | 02775U);
     EXPECT_EQ(info("d").st_mtim.tv_sec, 1'600'000'000);
@@ -257,7 +258,7 @@ TEST_P(LayerTest, UnpacksALayerOnce) {
     diff_ids_.clear();
     const auto again = unpack(tar);
     ASSERT_TRUE(again);
-    EXPECT_EQ(again->bytes, 5U);
+    EXPECT_EQ(again->bytes, GetParam() == Driver::dir ? 5U : tar.size());
     EXPECT_EQ(layers(), 1U);
 }
 
