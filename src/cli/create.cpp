@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "cli/containers.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
@@ -39,6 +41,17 @@ Result<int> create_from_image(Context& context, const Parsed& args) {
 Result<int> run_create(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which image, or which container ID? it is missing");
+    }
+    // No program of an image begins with a dash: then all options may stand behind the ID.
+    if (args.positionals.size() > 1 && args.positionals[1].starts_with('-') &&
+        std::ranges::any_of(args.positionals, names_bundle)) {
+        Parsed whole = args;
+        Parsed behind = KNARR_TRY(parse(create_options(), std::span(args.positionals).subspan(1)));
+        whole.add_options(behind);
+        whole.positionals.resize(1);
+        whole.positionals.insert(
+            whole.positionals.end(), behind.positionals.begin(), behind.positionals.end());
+        return create_from_bundle(context, whole);
     }
     const RunWay way = KNARR_TRY(which_run(args, args.positionals.size() == 1 && is_bundle_here()));
     return way == RunWay::bundle ? create_from_bundle(context, args)

@@ -52,6 +52,11 @@ std::size_t edits(std::string_view a, std::string_view b) {
 
 }  // namespace
 
+void Parsed::add_options(const Parsed& behind) {
+    given_.insert(given_.end(), behind.given_.begin(), behind.given_.end());
+    help = help || behind.help;
+}
+
 std::optional<std::string_view> nearest(std::string_view text,
                                         std::span<const std::string_view> known) {
     text = text.substr(0, 64);  // longer is no typing error, and edits() is quadratic

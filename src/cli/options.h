@@ -36,6 +36,9 @@ public:
     /// A whole number. Errors: invalid_argument naming the option and the largest value.
     Result<std::optional<std::uint64_t>> number(std::string_view name, std::uint64_t max) const;
 
+    /// Adds what stood behind; its positionals are left alone.
+    void add_options(const Parsed& behind);
+
     std::vector<std::string_view> positionals;
     bool help = false;  // -h or --help was given
 

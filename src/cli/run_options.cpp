@@ -337,6 +337,10 @@ Result<RunWay> which_run(const Parsed& args, bool here) {
                                                                     : RunWay::image;
 }
 
+bool names_bundle(std::string_view word) {
+    return word == "-b" || word == "--bundle" || word.starts_with("--bundle=");
+}
+
 bool is_bundle_here() {
     const auto text = sys::read_file("config.json", limits::kMaxBundleConfigBytes);
     return text && text->find("\"ociVersion\"") != std::string::npos;

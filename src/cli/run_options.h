@@ -26,6 +26,8 @@ enum class RunWay : std::uint8_t { bundle, image };
 /// else the image.
 /// Errors: invalid_argument for options of both sorts.
 Result<RunWay> which_run(const Parsed& args, bool here);
+/// Whether a word of the command line is -b or --bundle: crun takes it behind the ID, too.
+bool names_bundle(std::string_view word);
 
 /// True when the current directory is a bundle: its config.json has an ociVersion.
 bool is_bundle_here();

@@ -91,10 +91,9 @@ Result<> read_pax(std::string_view text, Overrides& overrides) {
 }
 
 std::unexpected<Error> no_archive(std::string why) {
-    return fail(
-        Error{.code = Errc::invalid_image,
-              .message = std::move(why),
-              .hint = "the archive must be a whole tar, plain or compressed by gzip or zstd"});
+    return fail(Error{.code = Errc::invalid_image,
+                      .message = std::move(why),
+                      .hint = "the archive must be a whole, uncompressed tar: gunzip it first"});
 }
 
 class IndexReader {

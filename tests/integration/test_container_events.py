@@ -126,3 +126,18 @@ def test_an_event_that_cannot_be_kept_is_a_warning_and_holds_nothing_up(host, la
     done = host.run("run", "-q", "--rm", "localhost/box", "true")
     assert done.returncode == 0 and "event start is not noted" in done.stderr
     (host.root / ".events").unlink()
+
+
+def test_a_rotation_that_is_cut_off_is_finished_by_the_next(breakable_knarr, scratch, layout):
+    host = background.Host(breakable_knarr, scratch)
+    host.good("run", "-q", "--rm", layout, "true")
+    log, = host.root.rglob("log")
+    last = log.read_text().splitlines()[-1] + "\n"
+    with log.open("a") as full:
+        full.write(last * ((1 << 20) // len(last)))
+    done = host.run("run", "-q", "--rm", layout, "true", fault="events.rotated=kill")
+    assert done.returncode == -9
+    host.good("run", "-q", "--rm", "--name", "after", layout, "true")
+    after = [event for event in told(host) if event["Actor"]["Attributes"].get("name") == "after"]
+    assert actions(after) == ["create", "start", "die", "destroy"]
+    host.end()

@@ -196,3 +196,14 @@ def test_shutdown_ends_all_at_once_and_recover_starts_them_again(host, layout):
         wait_until(lambda: "shutdown" in record_of(host, stubborn[-1]).read_text(), "it does not begin")
         down.send_signal(signal.SIGTERM)  # now, at once
         assert down.communicate(timeout=60)[0].count("killed") == 3
+
+
+def test_a_recovery_that_is_cut_off_can_be_repeated(breakable_knarr, scratch, layout):
+    host = background.Host(breakable_knarr, scratch)
+    container = host.launch(layout)
+    kill_monitors(host)
+    done = host.run("recover", fault="recover.one")
+    assert done.returncode != 0 and "recover.one" in done.stderr
+    host.good("recover")
+    assert host.state(container)["Status"] == "running" and len(host.monitors()) == 2
+    host.end()

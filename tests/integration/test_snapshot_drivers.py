@@ -96,7 +96,7 @@ def upper_layer():
 
 LOOK = """
 cd /; for f in odd/* again twice; do
-  stat -c '%n %F %a %u %g %s %h %Y %t:%T' "$f"; done
+  stat -c '%n %F %a %u %g %h %Y %t:%T' "$f"; [ -d "$f" ] || stat -c '%s' "$f"; done
 cat odd/link twice; dd if=odd/sparse bs=1 skip=1000000 count=6 2>/dev/null | od -c 2>/dev/null
 grep -c . odd/sparse; ls many; stat -c "%F %a %u %g" odd many; wc -c odd/sparse odd/hard again
 echo new > odd/suid; cat again odd/hard | wc -c; rm -r many; ls / | wc -l
@@ -111,7 +111,7 @@ def image(scratch):
 @pytest.mark.parametrize("driver", DRIVERS)
 def test_a_container_sees_the_same_with_each_driver(host, scratch, image, driver):
     expected = host.use("dir").good("run", "--rm", "-q", image, "sh", "-c", LOOK)
-    assert "odd/suid regular file 6755 1000 1001 5000" in expected, expected
+    assert "odd/suid regular file 6755 1000 1001 2" in expected, expected
     other = DriverHost(host.knarr, scratch)
     other.root, other.data = scratch / "run2", scratch / "data2"
     other.use(driver)
