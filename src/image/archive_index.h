@@ -1,6 +1,7 @@
 #pragma once
 // Where the files of a tar archive lie. Nothing is unpacked.
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <string>
@@ -13,7 +14,7 @@ namespace knarr::image {
 /// An image archive has a few files per layer; far more is an attack.
 inline constexpr std::size_t kMaxArchiveEntries = 10'000;
 /// A pax header or a long name.
-inline constexpr std::size_t kMaxArchiveHeaderBytes = 64 * 1024;
+inline constexpr std::size_t kMaxArchiveHeaderBytes = std::size_t{64} * 1024;
 inline constexpr int kMaxArchiveLinks = 8;
 
 struct ArchiveEntry {
