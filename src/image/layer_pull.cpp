@@ -39,10 +39,7 @@ public:
     Result<> run() {
         KNARR_TRY(look_around());
         KNARR_TRY(choose_driver());
-        if (pull_.chain.empty()) {
-            unpacked_ = next_ahead_ = pull_.layers.size();  // modules are kept as they come
-        }
-        while (unpacked_ < pull_.layers.size() || next_ < wanted_.size() || !downloads_.empty()) {
+        while (unpacked_ < pull_.layers.size()) {
             KNARR_TRY(start_downloads());
             bool moved = false;
             for (Download& download : downloads_) {
@@ -69,9 +66,7 @@ private:
     /// still wants its blob, so that the image can be pushed and verified.
     Result<> look_around() {
         for (const spec::Descriptor& blob : pull_.layers) {
-            if (!pull_.chain.empty()) {
-                KNARR_TRY(spec::layer_compression(blob.media_type), "layer {}", blob.digest.text());
-            }
+            KNARR_TRY(spec::layer_compression(blob.media_type), "layer {}", blob.digest.text());
             if (KNARR_TRY(pull_.store.has(blob.digest))) {
                 tell(PullPhase::present, blob, blob.size);
                 stored_.insert(blob.digest);

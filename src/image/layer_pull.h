@@ -11,8 +11,7 @@
 
 namespace knarr::image {
 
-/// What to bring in; the three lists have the same length, lowest layer first. Without diff IDs and
-/// chain (Wasm modules) the blobs are stored and nothing is unpacked.
+/// What to bring in; the three lists have the same length, lowest layer first.
 struct LayerPull {
     Source& source;
     const store::Store& store;
