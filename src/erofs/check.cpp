@@ -36,26 +36,6 @@ bool is_zero(std::string_view bytes) {
     return std::ranges::all_of(bytes, [](char c) { return c == '\0'; });
 }
 
-/// The file type of directory entries.
-unsigned type_of(std::uint64_t mode) {
-    switch (mode & S_IFMT) {
-        case S_IFREG:
-            return 1;
-        case S_IFDIR:
-            return 2;
-        case S_IFCHR:
-            return 3;
-        case S_IFBLK:
-            return 4;
-        case S_IFIFO:
-            return 5;
-        case S_IFLNK:
-            return 7;
-        default:
-            return 0;
-    }
-}
-
 constexpr unsigned kDirType = 2;
 
 /// An inode, as far as names depend on it.
@@ -160,7 +140,7 @@ private:
         const auto where = static_cast<std::uint32_t>(number(record, 16, 4));
         Found one{.at = at,
                   .links = static_cast<std::uint32_t>(number(record, 44, 4)),
-                  .type = type_of(number(record, 4, 2))};
+                  .type = dirent_type(number(record, 4, 2))};
         constexpr std::uint64_t kSecond = 1'000'000'000;
         if ((format & kExtended) == 0 || one.type == 0 || number(record, 6, 2) != 0 ||
             number(record, 40, 4) >= kSecond || !is_zero(std::string_view(record).substr(48))) {

@@ -1,5 +1,5 @@
 #pragma once
-// Numbers of the on-disk format that the writer and the tests' reader share.
+// Numbers of the on-disk format that the writer, the check and the tests' reader share.
 // Source: kernel fs/erofs/erofs_fs.h.
 
 #include <array>
@@ -31,6 +31,9 @@ inline constexpr unsigned kMaxChunkOrder = 31;  // log2 of blocks in a chunk
 inline constexpr std::size_t kXattrHeaderBytes = 12;
 inline constexpr std::size_t kMaxXattrArea = kXattrHeaderBytes + std::size_t{4} * (0xFFFF - 1);
 inline constexpr std::size_t kDirentBytes = 12;
+
+/// The file type that directory entries have for an st_mode; 0 for what no layer has.
+unsigned dirent_type(std::uint64_t mode);
 
 /// CRC-32C without the final inversion, as the superblock has it.
 inline std::uint32_t crc32c(std::uint32_t crc, std::string_view bytes) {

@@ -14,6 +14,25 @@
 
 namespace knarr::erofs {
 
+unsigned dirent_type(std::uint64_t mode) {
+    switch (mode & S_IFMT) {
+        case S_IFREG:
+            return 1;
+        case S_IFDIR:
+            return 2;
+        case S_IFCHR:
+            return 3;
+        case S_IFBLK:
+            return 4;
+        case S_IFIFO:
+            return 5;
+        case S_IFLNK:
+            return 7;
+        default:
+            return 0;
+    }
+}
+
 namespace {
 
 constexpr std::size_t kFlushBytes = 1 << 20;
@@ -119,23 +138,6 @@ unsigned chunk_order(const Inode& inode) {
         ++order;
     }
     return order;
-}
-
-std::uint8_t dirent_type(const Inode& inode) {
-    switch (inode.mode & S_IFMT) {
-        case S_IFREG:
-            return 1;
-        case S_IFDIR:
-            return 2;
-        case S_IFCHR:
-            return 3;
-        case S_IFBLK:
-            return 4;
-        case S_IFIFO:
-            return 5;
-        default:
-            return 7;  // a symbolic link
-    }
 }
 
 class Encoder {
@@ -413,7 +415,7 @@ private:
             Record<kDirentBytes> out;
             out.put(0, places_[dirent.inode].offset / kInodeUnit, 8);
             out.put(8, name_at, 2);
-            out.put(10, dirent_type(tree_.inodes[dirent.inode]), 1);
+            out.put(10, dirent_type(tree_.inodes[dirent.inode].mode), 1);
             KNARR_TRY(put(out.bytes()));
             name_at += dirent.name.size();
         }
