@@ -6,6 +6,8 @@ import pathlib
 import re
 import time
 
+import pytest
+
 import images
 from oci import alive, wait_until
 
@@ -55,6 +57,22 @@ class Host(images.Host):
                 os.kill(pid, 9)
             raise
         assert self.traces() == []
+
+
+# Fixtures, for the files that import them.
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    """An image that sleeps."""
+    return images.write_layout(tmp_path_factory.mktemp("image") / "box", [images.base_layer()],
+                               {"Cmd": ["sleep", "1000"]})
+
+
+@pytest.fixture
+def host(knarr_path, scratch):
+    host = Host(knarr_path, scratch)
+    yield host
+    host.end()
 
 
 def put_together(directory):

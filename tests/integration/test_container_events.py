@@ -7,23 +7,10 @@ import subprocess
 import pytest
 
 import background
-import images
+from background import host, layout  # fixtures
 from oci import wait_until
 
 pytestmark = pytest.mark.usefixtures("needs_root")
-
-
-@pytest.fixture(scope="module")
-def layout(tmp_path_factory):
-    return images.write_layout(tmp_path_factory.mktemp("image") / "box", [images.base_layer()],
-                               {"Cmd": ["sleep", "1000"]})
-
-
-@pytest.fixture
-def host(knarr_path, scratch):
-    host = background.Host(knarr_path, scratch)
-    yield host
-    host.end()
 
 
 def told(host, *options):

@@ -9,6 +9,7 @@ import pytest
 
 import background
 import images
+from background import host  # fixtures
 from oci import wait_until
 
 pytestmark = pytest.mark.usefixtures("needs_root")
@@ -19,13 +20,6 @@ def layout(tmp_path_factory):
     layer = images.Layer().add("odd", bytes(range(256)) * 300 + b"\n\n\0\n" + b"x" * 70_000).bytes()
     return images.write_layout(tmp_path_factory.mktemp("image") / "box",
                                [images.base_layer(), layer])
-
-
-@pytest.fixture
-def host(knarr_path, scratch):
-    host = background.Host(knarr_path, scratch)
-    yield host
-    host.end()
 
 
 def ended(host, layout, script, options=()):

@@ -8,25 +8,13 @@ import pytest
 
 import background
 import images
+from background import host, layout  # fixtures
 from oci import alive, wait_until
 
 pytestmark = pytest.mark.usefixtures("needs_root")
 
 # Each run adds a line, so that runs can be counted from outside; then it ends as the first argument says.
 RUN = "echo run >> /runs; exit {}"
-
-
-@pytest.fixture(scope="module")
-def layout(tmp_path_factory):
-    return images.write_layout(tmp_path_factory.mktemp("image") / "box", [images.base_layer()],
-                               {"Cmd": ["sleep", "1000"]})
-
-
-@pytest.fixture
-def host(knarr_path, scratch):
-    host = background.Host(knarr_path, scratch)
-    yield host
-    host.end()
 
 
 def runs(host, container):

@@ -9,6 +9,7 @@ import pytest
 
 import background
 import images
+from background import host  # fixtures
 
 pytestmark = pytest.mark.usefixtures("needs_root")
 
@@ -17,13 +18,6 @@ pytestmark = pytest.mark.usefixtures("needs_root")
 def layout(tmp_path_factory):
     return images.write_layout(tmp_path_factory.mktemp("image") / "box", [images.base_layer()],
                                {"Labels": {"from": "image", "both": "image"}})
-
-
-@pytest.fixture
-def host(knarr_path, scratch):
-    host = background.Host(knarr_path, scratch)
-    yield host
-    host.end()
 
 
 def output(host, layout, line, *options):
