@@ -16,7 +16,7 @@ namespace knarr::erofs {
 
 namespace {
 
-constexpr std::uint64_t kWindowBytes = 64 * 1024;
+constexpr std::uint64_t kWindowBytes = std::uint64_t{64} * 1024;
 constexpr std::uint64_t kMaxTarget = 4095;  // PATH_MAX
 
 constexpr std::uint64_t round_up(std::uint64_t value, std::uint64_t unit) {
