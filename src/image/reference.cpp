@@ -200,12 +200,20 @@ std::string Reference::text() const {
     return text;
 }
 
+// A short name must mean the same place when it is read again, so "docker.io/localhost/x" has none,
+// and the folder "library" falls away before one last part that is not taken for an ID.
 std::string Reference::familiar_name() const {
     if (domain_ != kDefaultDomain) {
         return name();
     }
     constexpr std::string_view kLibrary = "library/";
-    return repository_.starts_with(kLibrary) ? repository_.substr(kLibrary.size()) : repository_;
+    if (repository_.starts_with(kLibrary)) {
+        const std::string_view last = std::string_view(repository_).substr(kLibrary.size());
+        const bool is_id = is_hex64(last) || spec::Digest::parse(fmt::format("{}:{}", last, tag_));
+        return last.find('/') == std::string_view::npos && !is_id ? std::string(last) : repository_;
+    }
+    const std::string_view first = std::string_view(repository_).substr(0, repository_.find('/'));
+    return names_a_registry(first) ? name() : repository_;
 }
 
 std::string Reference::familiar() const {

@@ -30,6 +30,8 @@ void names(std::string_view text) {
         // Short names drop the tag beside a digest: only the place must be the same.
         const auto short_name = Reference::parse(reference->familiar());
         check(short_name && short_name->name() == reference->name());
+        const auto only_name = Reference::parse(reference->familiar_name());
+        check(only_name && only_name->name() == reference->name());
     }
     if (const auto url = knarr::registry::parse_url(text)) {
         const auto again = knarr::registry::parse_url(url->text());

@@ -237,6 +237,7 @@ void do_wait_signal(const char* unused) {
     (void)unused;
     sigset_t all;
     sigfillset(&all);
+    sigdelset(&all, SIGCHLD);  // as PID 1 it adopts processes: their end is no signal sent to it
     sigprocmask(SIG_BLOCK, &all, NULL);
     report_number("ready", 1);
     fflush(NULL);
