@@ -2,12 +2,12 @@
 
 #include <array>
 
+#include "cli/confirm.h"
 #include "cli/containers.h"
 #include "cli/duration.h"
 #include "cli/image_verbs.h"
 #include "cli/table.h"
 #include "core/text.h"
-#include "platform/standard_stream.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
@@ -69,18 +69,6 @@ Result<PruneRequest> prune_request(const Parsed& args) {
         };
     }
     return request;
-}
-
-/// docker's question. Anything but yes is no, the end of the input too.
-Result<bool> confirmed(std::string_view what) {
-    print_error(
-        fmt::format("WARNING! This will remove {}.\n"
-                    "Are you sure you want to continue? [y/N] ",
-                    what));
-    const sys::StandardStream input(0);
-    std::array<char, 64> answer{};
-    return KNARR_TRY(sys::read_some(input.fd(), answer)) > 0 &&
-           (answer[0] == 'y' || answer[0] == 'Y');
 }
 
 Result<int> run_prune(Context& context, const Parsed& args) {

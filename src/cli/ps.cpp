@@ -17,6 +17,11 @@ constexpr std::array kOptions{
     Option{.name = "json", .help = "of ID: the same as --format json; else one array, as `list`"},
     Option{.name = "quiet", .letter = 'q', .help = "without ID: print containers' IDs only"},
     Option{.name = "all", .letter = 'a', .help = "without ID: also those that do not run"},
+    Option{.name = "filter",
+           .value = "KEY=VALUE",
+           .help = "without ID: only those; id, name, label, status, exited, ancestor, before, "
+                   "since, until",
+           .repeatable = true},
     Option{.name = "no-trunc", .help = "without ID: whole IDs and commands"},
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 
+#include "cli/container_filter.h"
 #include "cli/containers.h"
 #include "cli/json_template.h"
 #include "cli/table.h"
@@ -27,16 +28,6 @@ bool is_running(const ContainerInfo& info) {
            info.restarting;
 }
 
-std::string_view state_word(const ContainerInfo& info) {
-    if (!info.damage.empty()) {
-        return "dead";
-    }
-    return info.restarting                          ? "restarting"
-           : info.state == ContainerState::stopped  ? "exited"
-           : info.state == ContainerState::creating ? "created"
-                                                    : name_of(info.state);
-}
-
 std::string command_text(const ContainerInfo& info, bool whole) {
     std::string text;
     for (const std::string& word : info.command) {
@@ -46,6 +37,15 @@ std::string command_text(const ContainerInfo& info, bool whole) {
         text = text.substr(0, kShortCommand - 3) + "...";
     }
     return text.empty() ? text : "\"" + text + "\"";
+}
+
+/// "a=1,b=2", as docker has it.
+std::string labels_text(const ContainerInfo& info) {
+    std::string text;
+    for (const auto& [key, value] : info.labels) {
+        text += fmt::format("{}{}={}", text.empty() ? "" : ",", key, value);
+    }
+    return text;
 }
 
 std::string since(const std::string& moment, std::int64_t now) {
@@ -107,20 +107,22 @@ std::string ps_json(const ContainerInfo& info, const std::string& id, std::int64
     spec::JsonWriter json;
     json.begin_object().member("Command", command_text(info, true));
     json.member("CreatedAt", info.created).member("ID", id).member("Image", info.image);
-    json.member("Labels", "").member("LocalVolumes", "0").member("Mounts", "");
+    json.member("Labels", labels_text(info)).member("LocalVolumes", "0").member("Mounts", "");
     json.member("Names", info.name).member("Networks", "").member("Ports", "");
     json.member("RunningFor", since(info.created, now)).member("Size", "");
-    json.member("State", state_word(info)).member("Status", status_text(info, now)).end_object();
+    json.member("State", docker_state(info)).member("Status", status_text(info, now)).end_object();
     return std::move(json).text();
 }
 
 Result<int> list_running(Context& context, const Parsed& args) {
     const std::string_view format = args.get("format", "table");
+    const std::int64_t now = seconds_now();
+    const ContainerFilter filter = KNARR_TRY(ContainerFilter::parse(args.all("filter"), now));
+    const bool stopped_too = args.flag("all") || filter.asks_for_stopped();
     const Engine engine = KNARR_TRY(open_engine(context));
     std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
     const std::vector<std::string> ids = short_ids(all);
     const bool whole = args.flag("no-trunc");
-    const std::int64_t now = seconds_now();
     std::vector<std::vector<std::string>> rows{
         {"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"}};
     std::vector<ContainerInfo> shown;
@@ -134,7 +136,7 @@ Result<int> list_running(Context& context, const Parsed& args) {
         order, [&](std::size_t a, std::size_t b) { return all[a].created > all[b].created; });
     for (const std::size_t i : order) {
         const ContainerInfo& info = all[i];
-        if (!args.flag("all") && !is_running(info)) {
+        if ((!stopped_too && !is_running(info)) || !filter.fits(info, all)) {
             continue;
         }
         const std::string& id = whole ? info.id : ids[i];

@@ -1,5 +1,6 @@
 #include <array>
 
+#include "cli/docker_verbs.h"
 #include "cli/help.h"
 #include "cli/image_verbs.h"
 #include "cli/man.h"
@@ -11,17 +12,18 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::array kVerbs{
-    &kRun,     &kExec,     &kPlan,    &kCreate, &kStart,   &kState,      &kKill,      &kDelete,
-    &kStop,    &kRestart,  &kWait,    &kLogs,   &kInspect, &kRename,     &kPause,     &kResume,
-    &kUpdate,  &kPs,       &kStats,   &kEvents, &kExplain, &kCheckpoint, &kRestore,   &kList,
-    &kPull,    &kPush,     &kImages,  &kRmi,    &kTag,     &kUntag,      &kHistory,   &kSave,
-    &kLoad,    &kImport,   &kExport,  &kLogin,  &kLogout,  &kImage,      &kContainer, &kRecover,
-    &kCleanup, &kShutdown, &kMetrics, &kDoctor, &kSpec,    &kFeatures,   &kInfo,      &kCompletion,
-    &kVersion, &kHelp};
+    &kRun,     &kExec,       &kPlan,      &kCreate,     &kStart,   &kState,    &kKill,    &kDelete,
+    &kStop,    &kRestart,    &kWait,      &kLogs,       &kInspect, &kRename,   &kPause,   &kResume,
+    &kUpdate,  &kPs,         &kTop,       &kPort,       &kDiff,    &kCp,       &kStats,   &kEvents,
+    &kExplain, &kCheckpoint, &kRestore,   &kList,       &kPull,    &kPush,     &kImages,  &kRmi,
+    &kTag,     &kUntag,      &kHistory,   &kSave,       &kLoad,    &kImport,   &kExport,  &kLogin,
+    &kLogout,  &kImage,      &kContainer, &kRecover,    &kCleanup, &kShutdown, &kMetrics, &kDoctor,
+    &kSpec,    &kFeatures,   &kInfo,      &kCompletion, &kVersion, &kHelp};
 constexpr std::array kContainerVerbs{
-    &kRun,     &kExec,  &kCreate, &kStart,   &kState,      &kKill,    &kDelete, &kStop,
-    &kRestart, &kWait,  &kLogs,   &kInspect, &kRename,     &kPause,   &kResume, &kUpdate,
-    &kPs,      &kStats, &kEvents, &kExplain, &kCheckpoint, &kRestore, &kExport, &kList};
+    &kRun,     &kExec,  &kCreate, &kStart,   &kState,         &kKill,    &kDelete, &kStop,
+    &kRestart, &kWait,  &kLogs,   &kInspect, &kRename,        &kPause,   &kResume, &kUpdate,
+    &kPs,      &kStats, &kEvents, &kExplain, &kCheckpoint,    &kRestore, &kExport, &kList,
+    &kTop,     &kPort,  &kDiff,   &kCp,      &kContainerPrune};
 
 constexpr std::array kHelpOptions{Option{.name = "man", .help = "print a manual page"}};
 
@@ -34,7 +36,8 @@ Result<int> run_help(Context&, const Parsed& args) {
     std::span<const Verb* const> verbs = all_verbs();
     const Verb* verb = nullptr;
     std::string path;
-    for (const std::string_view word : args.positionals) {
+    for (std::size_t i = 0; verb == nullptr || i < args.positionals.size(); ++i) {
+        const std::string_view word = args.positionals[i];
         verb = find_verb(verbs, word);
         if (verb == nullptr) {
             return fail(unknown_verb(verbs, word)

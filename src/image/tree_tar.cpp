@@ -110,6 +110,17 @@ public:
     Result<> run(const sys::Fd& root) {
         sys::Fd top = KNARR_TRY(sys::open_at(root, ".", O_RDONLY | O_DIRECTORY));
         KNARR_TRY(enter(std::move(top), ""));
+        return go_on();
+    }
+
+    /// The one entry with all that is below it.
+    Result<> run_one(const sys::Fd& dir, const std::string& name) {
+        KNARR_TRY(write_entry(dir, name, name), "{}", printable(name));
+        return go_on();
+    }
+
+private:
+    Result<> go_on() {
         while (!levels_.empty()) {
             Level& level = levels_.back();
             if (level.names.empty()) {
@@ -124,7 +135,6 @@ public:
         return flush();
     }
 
-private:
     struct Level {
         sys::Fd dir;
         std::string prefix;
@@ -250,6 +260,10 @@ private:
 
 Result<> write_tree(const sys::Fd& root, const sys::Fd& out) {
     return TreeWriter(out).run(root);
+}
+
+Result<> write_entry(const sys::Fd& dir, const std::string& name, const sys::Fd& out) {
+    return TreeWriter(out).run_one(dir, name);
 }
 
 }  // namespace knarr::image

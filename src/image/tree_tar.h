@@ -1,5 +1,7 @@
 #pragma once
 
+#include <string>
+
 #include "platform/fd.h"
 
 namespace knarr::image {
@@ -11,5 +13,8 @@ namespace knarr::image {
 /// Source: POSIX pax(1), "pax Interchange Format"; SCHILY.xattr as docker, GNU tar and libarchive
 /// read it.
 Result<> write_tree(const sys::Fd& root, const sys::Fd& out);
+
+/// The same for one entry of a directory, with all that is below it, under its own name.
+Result<> write_entry(const sys::Fd& dir, const std::string& name, const sys::Fd& out);
 
 }  // namespace knarr::image

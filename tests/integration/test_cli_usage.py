@@ -18,7 +18,8 @@ def knarr(knarr_path, scratch):
 
 
 VERBS = ["run", "exec", "plan", "create", "start", "state", "kill", "delete", "pause", "resume",
-         "update", "ps", "events", "checkpoint", "restore", "list", "pull", "images", "rmi", "image",
+         "update", "ps", "cp", "diff", "top", "port", "events", "checkpoint", "restore", "list",
+         "pull", "images", "rmi", "image",
          "container", "spec", "features", "info", "version", "help"]
 
 
@@ -88,7 +89,7 @@ def test_wrong_usage_is_status_2_and_says_why(knarr, words):
 
 
 @pytest.mark.parametrize("words", [
-    ["attach", "web"], ["top", "web"], ["build", "."], ["search", "x.org"],
+    ["attach", "web"], ["commit", "web"], ["build", "."], ["search", "x.org"],
     ["container", "attach", "web"], ["image", "build", "."],
 ])
 def test_what_is_not_built_is_a_typed_error(knarr, words):

@@ -1,0 +1,176 @@
+#include "cli/container_filter.h"
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include <regex.h>
+
+#include "cli/duration.h"
+#include "cli/table.h"
+#include "core/text.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::array<std::string_view, 9> kKeys{
+    "id", "name", "label", "status", "exited", "ancestor", "before", "since", "until"};
+constexpr std::array<std::string_view, 7> kStates{
+    "created", "running", "paused", "exited", "dead", "restarting", "removing"};
+constexpr std::string_view kLibrary = "docker.io/library/", kHub = "docker.io/",
+                           kLatest = ":latest";
+
+struct FreeRegex {
+    void operator()(regex_t* compiled) const {
+        regfree(compiled);
+        delete compiled;
+    }
+};
+using Regex = std::unique_ptr<regex_t, FreeRegex>;
+
+/// Nothing for what is no expression.
+Regex compile(const std::string& text) {
+    auto* const raw = new regex_t{};
+    if (regcomp(raw, text.c_str(), REG_EXTENDED | REG_NOSUB) != 0) {
+        delete raw;  // regcomp() made nothing that regfree() could free
+        return nullptr;
+    }
+    return Regex(raw);
+}
+
+bool matches(const std::string& expression, const std::string& text) {
+    const Regex regex = compile(expression);
+    return regex && regexec(regex.get(), text.c_str(), 0, nullptr, 0) == 0;
+}
+
+Result<> check(std::string_view key, const std::string& value, std::string_view text) {
+    const auto bad = [&](std::string_view wanted) {
+        return fail(Errc::invalid_argument,
+                    "--filter \"{}\": {} is not {}",
+                    printable(text),
+                    printable(value),
+                    wanted);
+    };
+    if ((key == "id" || key == "name") && !compile(value)) {
+        return bad("a regular expression");
+    }
+    if (key == "status" && std::ranges::find(kStates, value) == kStates.end()) {
+        return bad(fmt::format("one of {}", fmt::join(kStates, ", ")));
+    }
+    if (key == "exited" && !parse_number(value, 255)) {
+        return bad("an exit code from 0 to 255");
+    }
+    if (key == "until") {
+        KNARR_TRY(parse_duration(value, "--filter until"));
+    }
+    return {};
+}
+
+/// Whether an image's full name is what somebody calls it.
+bool is_called(std::string_view image, std::string_view called) {
+    const auto without = [](std::string_view text, std::string_view prefix) {
+        return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
+    };
+    const std::array<std::string_view, 3> names{
+        image, without(image, kHub), without(image, kLibrary)};
+    return std::ranges::any_of(names, [&](std::string_view name) {
+        return name == called ||
+               (name.ends_with(kLatest) &&
+                name.substr(0, name.size() - kLatest.size()) == called) ||
+               name.substr(0, name.rfind(':')) == called;
+    });
+}
+
+const ContainerInfo* find(const std::vector<ContainerInfo>& all, const std::string& called) {
+    const auto at = std::ranges::find_if(all, [&](const ContainerInfo& one) {
+        return one.id == called || one.name == called ||
+               (called.size() >= 2 && one.id.starts_with(called));
+    });
+    return at == all.end() ? nullptr : &*at;
+}
+
+bool has_label(const ContainerInfo& info, const std::string& wanted) {
+    const std::size_t equals = wanted.find('=');
+    const auto label = info.labels.find(wanted.substr(0, equals));
+    return label != info.labels.end() &&
+           (equals == std::string::npos || label->second == wanted.substr(equals + 1));
+}
+
+}  // namespace
+
+std::string_view docker_state(const ContainerInfo& info) {
+    if (!info.damage.empty()) {
+        return "dead";
+    }
+    return info.restarting                          ? "restarting"
+           : info.state == ContainerState::stopped  ? "exited"
+           : info.state == ContainerState::creating ? "created"
+                                                    : name_of(info.state);
+}
+
+Result<ContainerFilter> ContainerFilter::parse(const std::vector<std::string_view>& texts,
+                                               std::int64_t now) {
+    ContainerFilter filter;
+    filter.now_ = now;
+    for (const std::string_view text : texts) {
+        const std::size_t equals = text.find('=');
+        const std::string_view key = text.substr(0, equals);
+        if (equals == std::string_view::npos || std::ranges::find(kKeys, key) == kKeys.end()) {
+            return fail(
+                Error{.code = equals == std::string_view::npos ? Errc::invalid_argument
+                                                               : Errc::unsupported,
+                      .message = fmt::format("--filter \"{}\" is not known", printable(text)),
+                      .hint = fmt::format("KEY=VALUE with one of {}", fmt::join(kKeys, ", "))});
+        }
+        std::string value(text.substr(equals + 1));
+        KNARR_TRY(check(key, value, text));
+        filter.values_[std::string(key)].push_back(std::move(value));
+    }
+    return filter;
+}
+
+bool ContainerFilter::fits_one(std::string_view key,
+                               const std::string& value,
+                               const ContainerInfo& info,
+                               const std::vector<ContainerInfo>& all) const {
+    if (key == "id") {
+        return matches(value, info.id);
+    }
+    if (key == "name") {
+        return matches(value, info.name) || matches(value, "/" + info.name);
+    }
+    if (key == "label") {
+        return has_label(info, value);
+    }
+    if (key == "status") {
+        return docker_state(info) == value;
+    }
+    if (key == "exited") {
+        return info.state == ContainerState::stopped && info.exit_code &&
+               std::to_string(*info.exit_code) == value;
+    }
+    if (key == "ancestor") {
+        return is_called(info.image, value);
+    }
+    if (key == "until") {
+        const auto age = parse_duration(value, "until");
+        return age && parse_time(info.created) <=
+                          now_ - std::chrono::floor<std::chrono::seconds>(*age).count();
+    }
+    const ContainerInfo* other = find(all, value);
+    return other != nullptr &&
+           (key == "before" ? info.created < other->created : info.created > other->created);
+}
+
+bool ContainerFilter::fits(const ContainerInfo& info, const std::vector<ContainerInfo>& all) const {
+    return std::ranges::all_of(values_, [&](const auto& one) {
+        const auto fits_value = [&](const std::string& value) {
+            return fits_one(one.first, value, info, all);
+        };
+        return one.first == "label" ? std::ranges::all_of(one.second, fits_value)
+                                    : std::ranges::any_of(one.second, fits_value);
+    });
+}
+
+}  // namespace knarr::cli

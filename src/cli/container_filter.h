@@ -1,0 +1,43 @@
+#pragma once
+// docker's --filter of `ps` and `container prune`. Pure.
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "knarr/container.h"
+#include "knarr/result.h"
+
+namespace knarr::cli {
+
+class ContainerFilter {
+public:
+    /// "KEY=VALUE" each: id, name (extended regular expressions, somewhere in them), label (KEY or
+    /// KEY=VALUE), status, exited, ancestor, before, since, until (seconds before `now`, as "24h").
+    /// Errors: invalid_argument, unsupported, naming the filter.
+    static Result<ContainerFilter> parse(const std::vector<std::string_view>& texts,
+                                         std::int64_t now);
+
+    /// Of one key one value must fit, of label all; and every key. `all` are the containers that
+    /// before and since may mean.
+    bool fits(const ContainerInfo& info, const std::vector<ContainerInfo>& all) const;
+    /// Whether containers that do not run are meant as well.
+    bool asks_for_stopped() const {
+        return values_.contains("status") || values_.contains("exited");
+    }
+
+private:
+    bool fits_one(std::string_view key,
+                  const std::string& value,
+                  const ContainerInfo& info,
+                  const std::vector<ContainerInfo>& all) const;
+
+    std::map<std::string, std::vector<std::string>, std::less<>> values_;
+    std::int64_t now_ = 0;
+};
+
+/// docker's word for a state: "created", "running", "paused", "exited", "dead".
+std::string_view docker_state(const ContainerInfo& info);
+
+}  // namespace knarr::cli

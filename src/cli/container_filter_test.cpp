@@ -1,0 +1,65 @@
+#include "cli/container_filter.h"
+
+#include <gtest/gtest.h>
+
+namespace knarr::cli {
+namespace {
+
+ContainerInfo container(std::string id, std::string name, ContainerState state) {
+    ContainerInfo info;
+    info.id = std::move(id);
+    info.name = std::move(name);
+    info.state = state;
+    info.image = "docker.io/library/busybox:1.36";
+    info.created = "2026-01-01T00:00:0" + info.id.substr(0, 1) + ".000000000Z";
+    return info;
+}
+
+std::string chosen(std::vector<std::string_view> texts) {
+    std::vector<ContainerInfo> all{container("1aa", "web", ContainerState::running),
+                                   container("2bb", "web-2", ContainerState::stopped),
+                                   container("3cc", "db", ContainerState::created)};
+    all[0].labels = {{"tier", "front"}, {"env", "x"}};
+    all[1].labels = {{"tier", "front"}};
+    all[1].exit_code = 3;
+    const auto filter = ContainerFilter::parse(texts, 1'767'225'600 + 3600);
+    EXPECT_TRUE(filter) << filter.error().message;
+    std::string out;
+    for (const ContainerInfo& one : all) {
+        out += filter && filter->fits(one, all) ? one.id.substr(0, 1) : "";
+    }
+    return out;
+}
+
+TEST(ContainerFilter, ChoosesByWhatContainersAre) {
+    EXPECT_EQ(chosen({}), "123");
+    EXPECT_EQ(chosen({"name=web"}), "12");
+    EXPECT_EQ(chosen({"name=^/web$"}), "1");
+    EXPECT_EQ(chosen({"id=^2"}), "2");
+    EXPECT_EQ(chosen({"status=exited"}), "2");
+    EXPECT_EQ(chosen({"status=exited", "status=created"}), "23");
+    EXPECT_EQ(chosen({"exited=3"}), "2");
+    EXPECT_EQ(chosen({"exited=0"}), "");
+    EXPECT_EQ(chosen({"label=tier"}), "12");
+    EXPECT_EQ(chosen({"label=tier=front", "label=env"}), "1");
+    EXPECT_EQ(chosen({"label=tier=back"}), "");
+    EXPECT_EQ(chosen({"ancestor=busybox"}), "123");
+    EXPECT_EQ(chosen({"ancestor=busybox:1.36"}), "123");
+    EXPECT_EQ(chosen({"ancestor=busybox:2"}), "");
+    EXPECT_EQ(chosen({"before=2bb"}), "1");
+    EXPECT_EQ(chosen({"since=web-2"}), "3");
+    EXPECT_EQ(chosen({"name=web", "status=running"}), "1");
+    EXPECT_EQ(chosen({"until=10m"}), "123");
+    EXPECT_EQ(chosen({"until=2h"}), "");
+}
+
+TEST(ContainerFilter, WhatIsNoFilterIsNamed) {
+    for (const char* text : {"name", "colour=red", "status=up", "exited=x", "id=(", "until=soon"}) {
+        const auto filter = ContainerFilter::parse({text}, 0);
+        ASSERT_FALSE(filter) << text;
+        EXPECT_NE(filter.error().message.find("ilter"), std::string::npos);
+    }
+}
+
+}  // namespace
+}  // namespace knarr::cli

@@ -1,0 +1,66 @@
+#include "cli/confirm.h"
+#include "cli/container_filter.h"
+#include "cli/containers.h"
+#include "cli/docker_verbs.h"
+#include "cli/image_verbs.h"
+#include "cli/table.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::array kOptions{
+    Option{.name = "force", .letter = 'f', .help = "do not ask"},
+    Option{.name = "filter",
+           .value = "KEY=VALUE",
+           .help = "only those with label=KEY[=VALUE], or made before until=24h",
+           .repeatable = true},
+};
+
+Result<int> run_prune(Context& context, const Parsed& args) {
+    KNARR_TRY(no_arguments(args));
+    const ContainerFilter filter = KNARR_TRY(ContainerFilter::parse(args.all("filter"), now_s()));
+    if (!args.flag("force") && !KNARR_TRY(confirmed("all stopped containers"))) {
+        print_error("nothing is removed; -f removes without the question\n");
+        return 0;
+    }
+    Engine engine = KNARR_TRY(open_engine(context));
+    const std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
+    std::string removed;
+    Result<> first;
+    for (const ContainerInfo& info : all) {
+        // Those of bundles belong to whoever made them by the OCI verbs.
+        const bool ended =
+            info.state == ContainerState::stopped || info.state == ContainerState::created;
+        if (info.image.empty() || !info.damage.empty() || !ended || !filter.fits(info, all)) {
+            continue;
+        }
+        Result<> done = engine.remove(info.id, RemoveMode::when_stopped);
+        if (done) {
+            removed += info.id + "\n";
+        } else if (done.error().code != Errc::wrong_state && done.error().code != Errc::not_found &&
+                   first) {
+            first = std::move(done);  // it was not started or removed meanwhile
+        }
+    }
+    KNARR_TRY(print(removed.empty() ? removed : "Deleted Containers:\n" + removed));
+    KNARR_TRY(std::move(first));
+    return 0;
+}
+
+}  // namespace
+
+constexpr Verb kContainerPrune{
+    .name = "prune",
+    .synopsis = "[options]",
+    .summary = "remove all containers of images that do not run",
+    .about =
+        "Removes the containers of images that have ended or were never started. Asks before, "
+        "unless\n"
+        "--force is given. Containers of bundles stay.",
+    .example = "knarr container prune -f",
+    .options = kOptions,
+    .run = run_prune,
+};
+
+}  // namespace knarr::cli

@@ -1,0 +1,10 @@
+#pragma once
+// The verbs that docker alone has.
+
+#include "cli/verb.h"
+
+namespace knarr::cli {
+
+extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune;
+
+}  // namespace knarr::cli

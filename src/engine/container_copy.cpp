@@ -1,0 +1,276 @@
+#include "engine/container_copy.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bundle/read.h"
+#include "bundle/settings.h"
+#include "core/limits.h"
+#include "core/text.h"
+#include "engine/container_data.h"
+#include "engine/live.h"
+#include "engine/resolve.h"
+#include "engine/tar_extract.h"
+#include "engine/tree_copy.h"
+#include "image/tree_tar.h"
+#include "layer/stored.h"
+#include "platform/disk.h"
+#include "platform/file.h"
+#include "platform/pidfd.h"
+#include "platform/standard_stream.h"
+#include "runtime/launch/launch.h"
+#include "store/store.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// Where paths are resolved: a directory that is the root, and what keeps it.
+struct Root {
+    sys::Fd dir;
+    std::string path;  // what is wanted, absolute in `dir`
+    std::optional<layer::MountedLayers> layers;
+};
+
+/// "a/./b//" as "/a/b"; ".." goes up, at most to the root.
+std::string clean(std::string_view path) {
+    std::vector<std::string_view> parts;
+    for (const std::string_view part : split(path, '/')) {
+        if (part == ".." && !parts.empty()) {
+            parts.pop_back();
+        } else if (!part.empty() && part != "." && part != "..") {
+            parts.push_back(part);
+        }
+    }
+    return "/" + fmt::format("{}", fmt::join(parts, "/"));
+}
+
+std::pair<std::string, std::string> split_path(const std::string& path) {
+    const std::size_t slash = path.rfind('/');
+    return {slash == 0 ? "/" : path.substr(0, slash), path.substr(slash + 1)};
+}
+
+/// Of one that runs the root is what its processes see, mounts and all.
+Result<Root> root_of_process(const Seen& seen, std::string path) {
+    Root root;
+    root.dir = KNARR_TRY(
+        sys::open_path(fmt::format("/proc/{}/root", seen.record.pid), O_PATH | O_DIRECTORY));
+    // The number may have been another process's by then: ours lives still.
+    if (const Result<> lives = sys::pidfd_send_signal(seen.live.process, 0); !lives) {
+        return fail(Errc::wrong_state, "it ended just now");
+    }
+    root.path = std::move(path);
+    return root;
+}
+
+/// Of one that does not run: its layers, or the volume that it would have there.
+Result<Root> root_of_files(const Record& record, std::string path) {
+    Root root;
+    const auto bundle = KNARR_TRY(bundle::read_bundle(record.data_dir));
+    const spec::Mount* over = nullptr;
+    for (const spec::Mount& mount : bundle.config.mounts) {
+        const bool within = path == mount.destination || path.starts_with(mount.destination + "/");
+        if (within && (over == nullptr || mount.destination.size() > over->destination.size())) {
+            over = &mount;
+        }
+    }
+    if (over != nullptr && over->type != "bind") {
+        return fail(Error{
+            .code = Errc::wrong_state,
+            .message = fmt::format(
+                "{} is on a {} that is there only while it runs", printable(path), over->type),
+            .hint = "start the container first"});
+    }
+    if (over != nullptr) {
+        auto dir = sys::open_path(over->source, O_PATH | O_DIRECTORY);
+        if (!dir && dir.error().sys_errno == ENOTDIR) {  // a file is mounted there
+            const auto [parent, name] = split_path(over->source);
+            root.dir = KNARR_TRY(sys::open_path(parent, O_PATH | O_DIRECTORY));
+            root.path = "/" + name;
+            return root;
+        }
+        root.dir = KNARR_TRY(std::move(dir));
+        root.path = clean(path.substr(over->destination.size()));
+        return root;
+    }
+    const std::string data_root = data_root_of(record.data_dir);
+    const auto store = KNARR_TRY(store::Store::open(data_root));
+    const ContainerUse use = KNARR_TRY(read_use(data_root, record.id));
+    root.layers.emplace(KNARR_TRY(layer::MountedLayers::mount(store, use.chain)));
+    root.dir =
+        KNARR_TRY(runtime::open_root_source(planned_root(root.layers->lowers(), record.data_dir)));
+    root.path = std::move(path);
+    return root;
+}
+
+/// An entry of a directory, as things are copied.
+struct Place {
+    sys::Fd dir;
+    std::string name;
+    std::optional<struct stat> info;  // not of what a link leads to
+
+    bool is_dir() const { return info && S_ISDIR(info->st_mode); }
+};
+
+/// The entry that a path in the root names; with `follow` what a link there leads to.
+Result<Place> find_inside(const Root& root, std::string path, bool follow) {
+    for (int links = 0;; ++links) {
+        if (path == "/") {
+            Place place;
+            place.dir = KNARR_TRY(sys::open_in_root(root.dir, "/", O_RDONLY | O_DIRECTORY));
+            place.name = ".";
+            place.info = KNARR_TRY(sys::stat_of(place.dir));
+            return place;
+        }
+        const auto [parent, name] = split_path(path);
+        Place place;
+        place.dir = KNARR_TRY(sys::open_in_root(root.dir, parent, O_RDONLY | O_DIRECTORY));
+        place.name = name;
+        place.info = KNARR_TRY(sys::stat_at(place.dir, name));
+        if (!follow || !place.info || !S_ISLNK(place.info->st_mode)) {
+            return place;
+        }
+        if (links == limits::kMaxSymlinkDepth) {
+            return fail(Errc::invalid_argument, "too many links");
+        }
+        const std::string target = KNARR_TRY(sys::read_link_at(place.dir, name));
+        path = clean(target.starts_with('/') ? target : fmt::format("{}/{}", parent, target));
+    }
+}
+
+/// The same for a path of the caller's.
+Result<Place> find_outside(const std::string& path, bool follow) {
+    std::string whole = path;
+    while (whole.size() > 1 && whole.ends_with('/')) {
+        whole.pop_back();
+    }
+    const std::size_t slash = whole.rfind('/');
+    const std::string parent = slash == std::string::npos ? "."
+                               : slash == 0               ? "/"
+                                                          : whole.substr(0, slash);
+    std::string name = slash == std::string::npos ? whole : whole.substr(slash + 1);
+    Place place;
+    if (name.empty() || name == "." || name == "..") {
+        place.dir = KNARR_TRY(sys::open_path(whole, O_RDONLY | O_DIRECTORY));
+        place.name = ".";
+        place.info = KNARR_TRY(sys::stat_of(place.dir));
+        return place;
+    }
+    place.dir = KNARR_TRY(sys::open_path(parent, O_RDONLY | O_DIRECTORY));
+    place.name = std::move(name);
+    place.info = KNARR_TRY(sys::stat_at(place.dir, place.name));
+    if (follow && place.info && S_ISLNK(place.info->st_mode)) {
+        const sys::Fd target = KNARR_TRY(sys::open_path(whole, O_PATH));
+        return find_outside(KNARR_TRY(sys::read_link_at(sys::Fd(), sys::fd_path(target))), false);
+    }
+    return place;
+}
+
+bool means_content(std::string_view path) {
+    return path.ends_with("/.") || path == ".";
+}
+
+Result<sys::Fd> open_directory(const Place& place) {
+    return sys::open_at(place.dir, place.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+/// docker's rules. Source: docker container cp, "Extended description".
+Result<> copy_place(const Place& from,
+                    std::string_view from_path,
+                    const Place& to,
+                    std::string_view to_path,
+                    std::optional<Owner> owner) {
+    if (!from.info) {
+        return fail(Errc::not_found, "{} is not there", printable(from_path));
+    }
+    if (from_path.ends_with('/') && !from.is_dir()) {
+        return fail(Errc::invalid_argument, "{} is no directory", printable(from_path));
+    }
+    if (!to.info && to_path.ends_with('/') && !from.is_dir()) {
+        return fail(Errc::invalid_argument, "the directory {} is not there", printable(to_path));
+    }
+    if (to.info && from.is_dir() && !to.is_dir()) {
+        return fail(Errc::invalid_argument,
+                    "cannot copy a directory to {}, which is none",
+                    printable(to_path));
+    }
+    const bool content = from.is_dir() && (means_content(from_path) || from.name == ".");
+    if (to.is_dir() && content) {
+        const sys::Fd source = KNARR_TRY(open_directory(from));
+        return copy_entries(source, KNARR_TRY(open_directory(to)), owner);
+    }
+    if (to.is_dir()) {
+        return copy_entry(from.dir, from.name, KNARR_TRY(open_directory(to)), from.name, owner);
+    }
+    return copy_entry(from.dir, from.name, to.dir, to.name, owner);
+}
+
+Result<> copy_out(const Root& root, const CopyRequest& request) {
+    const bool follow =
+        request.follow_link || request.inside.ends_with('/') || means_content(request.inside);
+    const Place from = KNARR_TRY(find_inside(root, root.path, follow), "{}", printable(root.path));
+    if (request.outside == "-") {
+        if (!from.info) {
+            return fail(Errc::not_found, "{} is not there", printable(request.inside));
+        }
+        const sys::StandardStream out(1);
+        return image::write_entry(from.dir, from.name, out.fd());
+    }
+    const Place to = KNARR_TRY(find_outside(request.outside, true));
+    return copy_place(from,
+                      request.inside,
+                      to,
+                      request.outside,
+                      request.keep_owner ? std::optional<Owner>()
+                                         : Owner{.uid = sys::effective_uid(), .gid = getegid()});
+}
+
+Result<> copy_in(const Root& root, const CopyRequest& request) {
+    const Place to = KNARR_TRY(find_inside(root, root.path, true), "{}", printable(root.path));
+    if (request.outside == "-") {
+        if (!to.is_dir()) {
+            return fail(Errc::invalid_argument,
+                        "{} is no directory: a tar is unpacked into one",
+                        printable(request.inside));
+        }
+        const sys::StandardStream in(0);
+        const sys::Fd target = KNARR_TRY(open_directory(to));
+        return extract_tar(in.fd(), target);
+    }
+    const Place from = KNARR_TRY(find_outside(request.outside, request.follow_link));
+    return copy_place(from,
+                      request.outside,
+                      to,
+                      request.inside,
+                      request.keep_owner ? std::optional<Owner>() : Owner{});
+}
+
+}  // namespace
+
+Result<> copy(const EngineOptions& options, const CopyRequest& request) {
+    const StateRoot states = KNARR_TRY(StateRoot::open(options.root));
+    const Context context = context_of(states, options);
+    const ContainerId id = KNARR_TRY(resolve_id(context, request.container));
+    const std::string what = "copy with container " + id.text();
+    const Seen seen = KNARR_TRY(look_at(context, id));
+    std::string path = clean(request.inside);
+    const bool runs = seen.live.process.valid();
+    if (!runs && seen.record.data_dir.empty()) {
+        return fail(Errc::wrong_state,
+                    "container {} was made from a bundle and does not run: its files are in {}",
+                    id.text(),
+                    seen.record.rootfs);
+    }
+    const Root root = KNARR_TRY(
+        runs ? root_of_process(seen, std::move(path)) : root_of_files(seen.record, std::move(path)),
+        "{}",
+        what);
+    KNARR_TRY(request.into ? copy_in(root, request) : copy_out(root, request), "{}", what);
+    return {};
+}
+
+}  // namespace knarr::engine

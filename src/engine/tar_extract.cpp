@@ -1,0 +1,169 @@
+#include "engine/tar_extract.h"
+
+#include <array>
+#include <cerrno>
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "core/text.h"
+#include "layer/path.h"
+#include "layer/tar.h"
+#include "platform/disk.h"
+#include "platform/file.h"
+#include "platform/node.h"
+
+namespace knarr::engine {
+
+namespace {
+
+constexpr std::uint64_t kNoLinks = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+
+class Input final : public layer::ByteSource {
+public:
+    explicit Input(const sys::Fd& fd) : fd_(fd) {}
+    Result<std::string_view> next() override {
+        const std::size_t got = KNARR_TRY(sys::read_some(fd_, room_), "read the tar");
+        return std::string_view(room_.data(), got);
+    }
+
+private:
+    const sys::Fd& fd_;
+    std::array<char, 65536> room_{};
+};
+
+mode_t type_of(layer::EntryType type) {
+    switch (type) {
+        case layer::EntryType::character_device:
+            return S_IFCHR;
+        case layer::EntryType::block_device:
+            return S_IFBLK;
+        case layer::EntryType::fifo:
+            return S_IFIFO;
+        default:
+            return S_IFREG;
+    }
+}
+
+/// The directory of an entry; missing ones are made, links are refused.
+Result<sys::Fd> open_parent(const sys::Fd& root, std::string_view path) {
+    sys::Fd at = KNARR_TRY(sys::open_at(root, ".", O_RDONLY | O_DIRECTORY));
+    if (path.empty()) {
+        return at;
+    }
+    for (const std::string_view part : split(path, '/')) {
+        const std::string name(part);
+        const Result<> made = sys::make_dir_at(at, name, 0755);
+        if (!made && made.error().sys_errno != EEXIST) {
+            return fail(made.error());
+        }
+        at = KNARR_TRY(sys::open_how(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, kNoLinks));
+    }
+    return at;
+}
+
+Result<> write_data(layer::TarReader& tar, const layer::TarEntry& entry, const sys::Fd& file) {
+    if (!entry.sparse) {
+        while (true) {
+            const std::string_view piece = KNARR_TRY(tar.data());
+            if (piece.empty()) {
+                return {};
+            }
+            KNARR_TRY(sys::write_all(file, piece));
+        }
+    }
+    std::string_view piece;
+    for (const layer::SparseRun& run : entry.runs) {
+        std::uint64_t done = 0;
+        while (done < run.bytes) {
+            piece = piece.empty() ? KNARR_TRY(tar.data()) : piece;
+            if (piece.empty()) {
+                return fail(Errc::invalid_image, "its data is cut off");
+            }
+            const std::string_view part = piece.substr(0, run.bytes - done);
+            KNARR_TRY(sys::write_all_at(file, part, run.offset + done));
+            done += part.size();
+            piece.remove_prefix(part.size());
+        }
+    }
+    return sys::set_size(file, entry.size);
+}
+
+Result<> make(layer::TarReader& tar,
+              const layer::TarEntry& entry,
+              const sys::Fd& root,
+              const sys::Fd& dir,
+              const std::string& name) {
+    using enum layer::EntryType;
+    const auto there = KNARR_TRY(sys::stat_at(dir, name));
+    if (entry.type == directory) {
+        if (there && S_ISDIR(there->st_mode)) {
+            return {};
+        }
+        KNARR_TRY(sys::unlink_at(dir, name));
+        return sys::make_dir_at(dir, name, 0700);
+    }
+    if (there && S_ISDIR(there->st_mode)) {
+        return fail(Errc::invalid_argument, "it would take the place of a directory");
+    }
+    KNARR_TRY(sys::unlink_at(dir, name));
+    if (entry.type == symlink) {
+        return sys::make_symlink_at(dir, name, entry.link_target);
+    }
+    if (entry.type == hard_link) {
+        const std::string target = KNARR_TRY(layer::normal_path(entry.link_target));
+        const layer::SplitPath first = layer::split_last(target);
+        const sys::Fd target_dir =
+            first.parent.empty()
+                ? KNARR_TRY(sys::open_at(root, ".", O_RDONLY | O_DIRECTORY))
+                : KNARR_TRY(sys::open_how(
+                      root, std::string(first.parent), O_RDONLY | O_DIRECTORY, kNoLinks));
+        return sys::hard_link_at(target_dir, std::string(first.name), dir, name);
+    }
+    if (entry.type == file) {
+        const sys::Fd made =
+            KNARR_TRY(sys::open_at(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+        return write_data(tar, entry, made);
+    }
+    return sys::make_node_at(
+        dir, name, type_of(entry.type) | 0600, makedev(entry.device_major, entry.device_minor));
+}
+
+Result<> extract(layer::TarReader& tar, const layer::TarEntry& entry, const sys::Fd& root) {
+    const std::string path = KNARR_TRY(layer::normal_path(entry.path));
+    if (path.empty()) {
+        return {};  // the directory itself, which is there
+    }
+    const layer::SplitPath parts = layer::split_last(path);
+    const sys::Fd dir = KNARR_TRY(open_parent(root, parts.parent));
+    const std::string name(parts.name);
+    KNARR_TRY(make(tar, entry, root, dir, name));
+    if (entry.type == layer::EntryType::hard_link) {
+        return {};
+    }
+    struct stat like{};
+    like.st_mode = entry.mode & 07777;
+    if (entry.type == layer::EntryType::symlink) {
+        like.st_mode |= S_IFLNK;
+    }
+    like.st_uid = entry.uid;
+    like.st_gid = entry.gid;
+    like.st_mtim = {.tv_sec = entry.mtime_s, .tv_nsec = entry.mtime_ns};
+    like.st_atim = like.st_mtim;
+    return sys::set_attributes_at(dir, name, like);
+}
+
+}  // namespace
+
+Result<> extract_tar(const sys::Fd& input, const sys::Fd& root) {
+    Input source(input);
+    layer::TarReader tar(source);
+    while (const auto entry = KNARR_TRY(tar.next())) {
+        KNARR_TRY(extract(tar, *entry, root), "{}", printable(entry->path));
+    }
+    return {};
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,33 @@
+#pragma once
+// Copying files between a container and what is outside of it, by descriptor and through no link.
+
+#include <optional>
+#include <string>
+
+#include <sys/types.h>
+
+#include "platform/fd.h"
+
+namespace knarr::engine {
+
+/// Who owns the copies; nothing: who owns the originals.
+struct Owner {
+    uid_t uid = 0;
+    gid_t gid = 0;
+};
+
+/// Copies the entry `from_name` of one directory to `to_name` in the other: a file in place of a
+/// file, a link as a link, a directory with all that is in it into one that may be there; devices
+/// and FIFOs are made, sockets left out. Modes and times are those of the originals. Nothing is
+/// followed, so both sides may be hostile; what changes meanwhile is copied as it is found.
+/// Errors: invalid_argument where a directory would replace something else or the other way round;
+/// limit_exceeded for a tree that is too deep.
+Result<> copy_entry(const sys::Fd& from_dir,
+                    const std::string& from_name,
+                    const sys::Fd& to_dir,
+                    const std::string& to_name,
+                    std::optional<Owner> owner);
+/// All entries of a directory into another one.
+Result<> copy_entries(const sys::Fd& from_dir, const sys::Fd& to_dir, std::optional<Owner> owner);
+
+}  // namespace knarr::engine

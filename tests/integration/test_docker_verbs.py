@@ -1,0 +1,137 @@
+"""cp, diff, top, port, ps --filter, container prune: as docker's callers use them."""
+
+import io
+import json
+import os
+import tarfile
+
+import pytest
+
+import background
+import images
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    layer = images.Layer()
+    layer.directory("srv").add("srv/a", b"A\n").add("srv/b", b"B\n").directory("srv/old")
+    layer.add("srv/old/x", b"x\n").symlink("srv/abs", "/srv/a")
+    layer.symlink("srv/out", "/../../../../etc/passwd")
+    return images.write_layout(tmp_path_factory.mktemp("image") / "box",
+                               [images.base_layer(), layer.bytes()])
+
+
+@pytest.fixture
+def host(knarr_path, scratch):
+    host = background.Host(knarr_path, scratch)
+    yield host
+    host.end()
+
+
+@pytest.fixture(params=["created", "running"])
+def box(request, host, layout, scratch):
+    (scratch / "vol").mkdir()
+    host.good("create", "-q", "--name", "box", "-v", f"{scratch}/vol:/vol", layout, "sleep", "1000")
+    if request.param == "running":
+        host.good("start", "box")
+    yield "box"
+    host.good("rm", "-f", "box")
+
+
+def test_files_go_both_ways(host, box, scratch):
+    out, tree = scratch / "out", scratch / "tree"
+    host.good("cp", "box:/srv/a", out)
+    assert out.read_text() == "A\n"
+    host.good("cp", "box:/srv", tree)  # a new name
+    assert (tree / "old/x").read_text() == "x\n" and os.readlink(tree / "abs") == "/srv/a"
+    host.good("cp", "box:/srv", tree)  # into what is there
+    assert (tree / "srv/b").read_text() == "B\n"
+    host.good("cp", "-L", "box:/srv/abs", scratch / "followed")
+    assert (scratch / "followed").read_text() == "A\n"
+    out.write_text("new\n")
+    host.good("cp", out, "box:/srv/a")
+    host.good("cp", out, "box:/tmp/")
+    host.good("cp", f"{tree}/.", "box:/vol")
+    for path in ("/srv/a", "/tmp/out"):
+        host.good("cp", f"box:{path}", scratch / "back")
+        assert (scratch / "back").read_text() == "new\n"
+    assert (scratch / "vol/old/x").read_text() == "x\n"
+
+
+def test_tars_go_both_ways(host, box):
+    data = host.run("cp", "box:/srv", "-", text=False).stdout
+    with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+        assert {"srv", "srv/a", "srv/old/x", "srv/abs"} <= set(tar.getnames())
+    layer = images.Layer().directory("d", 0o700, uid=5).add("d/f", b"tarred\n", uid=5, gid=6)
+    given = host.run("cp", "-", "box:/tmp", input=layer.bytes(), text=False)
+    assert given.returncode == 0, given.stderr
+    back = host.run("cp", "box:/tmp/d", "-", text=False).stdout
+    with tarfile.open(fileobj=io.BytesIO(back)) as tar:
+        assert tar.extractfile("d/f").read() == b"tarred\n"
+        assert (tar.getmember("d/f").uid, tar.getmember("d/f").gid) == (5, 6)
+
+
+def test_links_lead_nowhere_but_into_the_container(host, box, scratch):
+    (scratch / "evil").write_text("evil\n")
+    ours = open("/etc/passwd", encoding="utf-8").read()
+    host.good("cp", scratch / "evil", "box:/srv/out")
+    assert open("/etc/passwd", encoding="utf-8").read() == ours
+    host.good("cp", "-L", "box:/srv/out", scratch / "theirs")
+    assert (scratch / "theirs").read_text() == "evil\n"
+    layer = images.Layer().symlink("way", str(scratch)).add("way/escaped", b"x")
+    refused = host.run("cp", "-", "box:/tmp", input=layer.bytes(), text=False)
+    assert refused.returncode != 0 and not (scratch / "escaped").exists()
+    up = images.Layer().add("../up", b"x")
+    assert host.run("cp", "-", "box:/tmp", input=up.bytes(), text=False).returncode != 0
+
+
+def test_wrong_copies_are_told(host, box, scratch):
+    for words, told in [(["box:/none", scratch / "x"], "/none"), ([scratch / "none", "box:/tmp"], "none"),
+                        (["box:/srv/a", f"{scratch}/no/"], "no"), (["box:/srv", "/dev/null"], "directory"),
+                        (["a", "b"], "container"), (["box:/a", "box:/b"], "between")]:
+        refused = host.run("cp", *words)
+        assert refused.returncode != 0 and told in refused.stderr, refused.stderr
+
+
+def test_diff(host, layout):
+    container = host.launch(layout, "sh", "-c", "echo 1 > /srv/a; kill -0 1; busybox rm /srv/b; "
+                            "mkdir /new; touch /new/f; busybox rm -r /srv/old; mkdir /srv/old; touch /srv/old/y")
+    host.wait_ended(container)
+    assert host.good("diff", container).splitlines() == [
+        "A /new", "A /new/f", "C /srv", "C /srv/a", "D /srv/b", "C /srv/old", "D /srv/old/x",
+        "A /srv/old/y"]
+
+
+def test_top_and_port(host, layout):
+    container = host.launch(layout, "sleep", "1000")
+    assert "sleep 1000" in host.good("top", container)
+    assert host.good("top", container, "-o", "pid,comm").split()[:2] == ["PID", "COMMAND"]
+    assert host.good("port", container) == ""
+    assert "80/tcp" in host.run("port", container, "80/tcp").stderr
+    host.good("kill", container)
+    host.good("wait", container)
+    assert host.run("top", container).returncode == 1
+
+
+def test_filters_and_prune(host, layout):
+    web = host.launch(layout, "sleep", "1000", options=["--name", "web", "--label", "tier=front"])
+    job = host.launch(layout, "sh", "-c", "exit 3", options=["--name", "job", "--label", "tier=back"])
+    host.wait_ended(job)
+    made = host.good("create", "-q", "--name", "made", layout, "true").strip()
+
+    def chosen(*filters):
+        words = [word for one in filters for word in ("--filter", one)]
+        return set(host.good("ps", "-aq", "--no-trunc", *words).split())
+    assert chosen("name=web") == {web} and chosen("label=tier") == {web, job}
+    assert chosen("status=exited") == {job} and chosen("exited=3", "label=tier=back") == {job}
+    assert chosen("status=created", "status=running") == {web, made}
+    assert chosen("before=job") == {web} and chosen(f"since={job}") == {made}
+    assert json.loads(host.good("ps", "--filter", "name=web", "--format", "json"))["Labels"] == "tier=front"
+    assert host.run("ps", "--filter", "colour=red").returncode != 0
+    assert host.run("container", "prune", input="n\n").stdout == ""
+    removed = host.good("container", "prune", "-f", "--filter", "label=tier=back")
+    assert removed == f"Deleted Containers:\n{job}\n"
+    assert made in host.good("container", "prune", "-f")
+    assert chosen() == {web}
