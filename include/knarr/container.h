@@ -82,4 +82,7 @@ enum class RemoveMode : std::uint8_t {
     force,         ///< kills first; a container that is not there is no error
 };
 
+/// What becomes of the volumes that a container has for itself. Those of `run --rm` always go.
+enum class AnonymousVolumes : std::uint8_t { stay, go };
+
 }  // namespace knarr

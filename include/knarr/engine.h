@@ -134,7 +134,9 @@ public:
     Result<std::optional<int>> wait(std::string_view id);
     /// Removes all that a container consists of and runs its poststop hooks.
     /// Errors: not_found, wrong_state when it runs (both never with force), timed_out.
-    Result<> remove(std::string_view id, RemoveMode mode);
+    Result<> remove(std::string_view id,
+                    RemoveMode mode,
+                    AnonymousVolumes volumes = AnonymousVolumes::stay);
 
     /// Runs an image in the foreground: pulls it as `request.pull` says, makes a container with
     /// safe defaults and a layer of its own, and runs it as run() does. The exit code is the

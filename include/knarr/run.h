@@ -2,6 +2,7 @@
 // A container from an image, as a caller asks for it: engine vocabulary, no OCI inside.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -14,14 +15,21 @@
 
 namespace knarr {
 
-/// One host directory or file in the container.
+enum class VolumeKind : std::uint8_t { bind, volume };
+
+/// One host directory or file in the container, or a volume.
 struct VolumeRequest {
-    std::string source;  ///< host path, absolute or relative to the caller's directory; must exist
-    std::string target;  ///< absolute, in the container
+    VolumeKind kind = VolumeKind::bind;
+    /// Host path, absolute or relative to the caller's directory, which must exist; of a volume its
+    /// name, made where it is missing, or empty for one of this container alone.
+    std::string source;
+    std::string target;              ///< absolute, in the container
     bool read_only = false;          ///< of the mount and all mounts below it
     bool recursive = true;           ///< with the mounts below the source
     std::string propagation;         ///< "rprivate", "rslave", "rshared", ...; empty: rprivate
     std::vector<std::string> flags;  ///< of nosuid, nodev, noexec
+    bool no_copy = false;  ///< a volume that is empty does not get what the image has there
+    std::map<std::string, std::string> labels;  ///< of a volume that is made
 };
 
 enum class NetworkMode : std::uint8_t {

@@ -300,14 +300,6 @@ Result<Made> make_bundle(MakeInput input) {
     config.linux_ = std::move(linux_config);
     KNARR_TRY(apply_settings(request.settings, input.devices, config));
 
-    for (const std::string& volume : input.image.config.volumes) {
-        if (request.read_only) {
-            warnings.push_back(
-                fmt::format("the image wants to write to {}, which is read-only; mount something "
-                            "there with --volume",
-                            printable(volume)));
-        }
-    }
     return Made{.bundle = {.directory = std::move(input.directory),
                            .config = std::move(config),
                            .rootfs = std::move(input.rootfs),

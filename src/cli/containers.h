@@ -79,6 +79,11 @@ Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id);
 Result<int> for_each_container(Context& context,
                                const Parsed& args,
                                const std::function<Result<>(std::string_view id)>& work);
+/// The same for another noun: "volume".
+Result<int> for_each_named(Context& context,
+                           const Parsed& args,
+                           std::string_view noun,
+                           const std::function<Result<>(std::string_view name)>& work);
 
 /// The IDs of all containers that one of the extended regular expressions matches somewhere, as
 /// crun has it; none is no error. Errors: invalid_argument for what is no expression.

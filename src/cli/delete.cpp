@@ -9,6 +9,9 @@ constexpr std::array kOptions{
     Option{.name = "force",
            .letter = 'f',
            .help = "kill it first; a container that is not there is no error"},
+    Option{.name = "volumes",
+           .letter = 'v',
+           .help = "its anonymous volumes as well, where no other container has them"},
     Option{.name = "regex",
            .letter = 'r',
            .help = "ID is an extended regular expression: every container whose ID it matches"},
@@ -28,7 +31,8 @@ Result<int> run_delete(Context& context, const Parsed& args) {
     }
     for (const std::string_view id : ids) {
         const auto info = engine.state(id);
-        Result<> removed = engine.remove(id, mode);
+        Result<> removed = engine.remove(
+            id, mode, args.flag("volumes") ? AnonymousVolumes::go : AnonymousVolumes::stay);
         if (removed && info && !info->image.empty()) {
             removed = print(fmt::format("{}\n", id));  // as docker has it
         }
@@ -54,7 +58,9 @@ constexpr Verb kDelete{
     .summary = "remove a container that does not run",
     .about =
         "Removes all that a container consists of: cgroup, state, and for one made from an image\n"
-        "its files. A created container is killed; a running one is an error without --force.",
+        "its files; volumes stay without --volumes. A created container is killed; a running one "
+        "is "
+        "an\nerror without --force.",
     .example = "knarr delete --force web",
     .options = kOptions,
     .run = run_delete,

@@ -52,8 +52,12 @@ constexpr std::array kImageOnly{
            .fallback = "the image's"},
     Option{.name = "volume",
            .letter = 'v',
-           .value = "HOST:DIR[:OPTS]",
-           .help = "show a host file or directory in the container; OPTS: ro, ...",
+           .value = "[HOST|NAME:]DIR[:OPTS]",
+           .help = "show a host path or a volume in the container; OPTS: ro, ...",
+           .repeatable = true},
+    Option{.name = "mount",
+           .value = "FIELDS",
+           .help = "type=bind|volume|tmpfs,source=...,target=DIR,readonly,...",
            .repeatable = true},
     Option{.name = "entrypoint",
            .value = "PROGRAM",
@@ -396,6 +400,27 @@ Result<PullOptions> parse_pull_options(const Parsed& args) {
     return options;
 }
 
+namespace {
+
+Result<> parse_volumes(const Parsed& args, ParsedRun& out) {
+    for (const std::string_view text : args.all("volume")) {
+        ParsedVolume parsed = KNARR_TRY(parse_volume(text));
+        out.request.volumes.push_back(std::move(parsed.volume));
+        std::move(parsed.warnings.begin(), parsed.warnings.end(), std::back_inserter(out.warnings));
+    }
+    for (const std::string_view text : args.all("mount")) {
+        ParsedMount parsed = KNARR_TRY(parse_mount(text));
+        if (parsed.volume) {
+            out.request.volumes.push_back(std::move(*parsed.volume));
+        } else {
+            out.request.settings.tmpfs.push_back(std::move(*parsed.tmpfs));
+        }
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which image? IMAGE is missing");
@@ -415,11 +440,7 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     request.user = args.get("user");
     request.hostname = args.get("hostname");
     request.name = args.get("name");
-    for (const std::string_view text : args.all("volume")) {
-        ParsedVolume parsed = KNARR_TRY(parse_volume(text));
-        request.volumes.push_back(std::move(parsed.volume));
-        std::move(parsed.warnings.begin(), parsed.warnings.end(), std::back_inserter(out.warnings));
-    }
+    KNARR_TRY(parse_volumes(args, out));
     request.terminal = args.flag("tty");
     request.read_only = args.flag("read-only");
     request.remove = args.flag("rm");

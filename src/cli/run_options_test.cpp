@@ -93,7 +93,7 @@ TEST(RunOptions, LimitsAreParsedStrictly) {
 TEST(RunOptions, WhatIsNotBuiltIsSaid) {
     for (const Words& words : {Words{"-d", "-t", "img"},
                                Words{"--network", "bridge", "img"},
-                               Words{"-v", "data:/d", "img"}}) {
+                               Words{"--mount", "dst=/d,volume-driver=nfs", "img"}}) {
         const auto refused = parse_run(parsed(words));
         ASSERT_FALSE(refused);
         EXPECT_EQ(refused.error().code, Errc::unsupported);

@@ -76,8 +76,15 @@ Result<int> run_wait(Context& context, const Parsed& args) {
 Result<int> for_each_container(Context& context,
                                const Parsed& args,
                                const std::function<Result<>(std::string_view id)>& work) {
+    return for_each_named(context, args, "container ID", work);
+}
+
+Result<int> for_each_named(Context& context,
+                           const Parsed& args,
+                           std::string_view noun,
+                           const std::function<Result<>(std::string_view name)>& work) {
     if (args.positionals.empty()) {
-        return fail(Errc::invalid_argument, "which one? container ID is missing");
+        return fail(Errc::invalid_argument, "which one? {} is missing", noun);
     }
     // All are tried, the first failure is the one that is returned.
     Result<> first;

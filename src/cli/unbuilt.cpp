@@ -25,10 +25,9 @@ constexpr std::array kUnbuilt{
     Unbuilt{"play"},
     Unbuilt{"kube"},
     Unbuilt{"pod"},
-    Unbuilt{"prune", "knarr image prune and knarr container prune are"},
+    Unbuilt{"prune", "knarr container prune, image prune and volume prune are"},
     Unbuilt{"search", "name the image in full: knarr pull HOST/NAME:TAG"},
     Unbuilt{"system", "knarr info says what this host can do, knarr image df what images take"},
-    Unbuilt{"volume", "share a directory with the container: knarr run -v HOST:DIR ..."},
 };
 
 }  // namespace

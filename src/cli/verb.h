@@ -11,7 +11,8 @@
 //   table.h      columns
 //   containers.h, image_verbs.h, run_options.h   what several verbs share
 //   progress.h   a pull as a person sees it     stats_json.h   what `events` prints
-//   duration.h, volume.h   values of options    places.h, version.h   defaults; this build
+//   duration.h, volume.h, volume_filter.h   values of options   confirm.h   docker's question
+//     places.h, version.h   defaults; this build
 
 #include <optional>
 #include <span>
@@ -68,7 +69,7 @@ extern const Verb kCreate, kStart, kState, kKill, kDelete, kPause, kResume, kUpd
     kFeatures, kSpec, kCheckpoint, kRestore, kRun, kExec, kList, kPlan, kPull, kImages, kRmi,
     kImage, kTag, kUntag, kHistory, kSave, kLoad, kPush, kLogin, kLogout, kContainer, kInfo,
     kVersion, kHelp, kStop, kRestart, kWait, kLogs, kInspect, kRename, kRecover, kCleanup,
-    kShutdown, kStats, kMetrics, kDoctor, kExplain, kCompletion;
+    kShutdown, kStats, kMetrics, kDoctor, kExplain, kCompletion, kVolume;
 
 /// Exactly one positional, called `what` in the error.
 Result<std::string_view> one_argument(const Parsed& args, std::string_view what);

@@ -17,13 +17,14 @@ Result<> apply_option(std::string_view option, std::string_view text, ParsedVolu
     VolumeRequest& volume = out.volume;
     if (option == "ro" || option == "rw") {
         volume.read_only = option == "ro";
-    } else if (option == "bind" || option == "rbind") {
+    } else if ((option == "bind" || option == "rbind") && volume.kind == VolumeKind::bind) {
         volume.recursive = option == "rbind";
-    } else if (std::find(kPropagations.begin(), kPropagations.end(), option) !=
-               kPropagations.end()) {
+    } else if (is_propagation(option) && volume.kind == VolumeKind::bind) {
         volume.propagation = option;
     } else if (std::find(kFlags.begin(), kFlags.end(), option) != kFlags.end()) {
         volume.flags.emplace_back(option);
+    } else if (option == "nocopy" && volume.kind == VolumeKind::volume) {
+        volume.no_copy = true;
     } else if (option == "z" || option == "Z") {
         out.warnings.push_back(
             fmt::format("volume option {} does nothing: SELinux labels are not set", option));
@@ -32,33 +33,32 @@ Result<> apply_option(std::string_view option, std::string_view text, ParsedVolu
             Error{.code = Errc::invalid_argument,
                   .message = fmt::format(
                       "volume \"{}\": unknown option \"{}\"", printable(text), printable(option)),
-                  .hint = "ro, rw, bind, rbind, nosuid, nodev, noexec and the propagations "
-                          "(rprivate, rslave, rshared, ...) are known"});
+                  .hint = volume.kind == VolumeKind::volume
+                              ? "ro, rw, nosuid, nodev, noexec and nocopy are known of a volume"
+                              : "ro, rw, bind, rbind, nosuid, nodev, noexec and the propagations "
+                                "(rprivate, rslave, rshared, ...) are known of a bind"});
     }
     return {};
 }
 
 }  // namespace
 
+bool is_propagation(std::string_view text) {
+    return std::ranges::find(kPropagations, text) != kPropagations.end();
+}
+
 Result<ParsedVolume> parse_volume(std::string_view text) {
-    const auto parts = split(text, ':');
-    if (parts.size() == 1) {
-        return fail(Error{
-            .code = Errc::unsupported,
-            .message =
-                fmt::format("volume \"{}\": anonymous volumes are not built yet", printable(text)),
-            .hint = "name a host directory: --volume HOST:CONTAINER"});
+    auto parts = split(text, ':');
+    const bool anonymous = parts.size() == 1 && !parts[0].empty();
+    if (anonymous) {
+        parts.insert(parts.begin(), std::string_view{});
     }
-    if (parts.size() > 3 || parts[0].empty() || parts[1].empty()) {
+    if (parts.size() > 3 || (parts[0].empty() && !anonymous) || parts.size() < 2 ||
+        parts[1].empty()) {
         return fail(Errc::invalid_argument,
-                    "volume \"{}\" is not HOST:CONTAINER[:OPTIONS]",
+                    "volume \"{}\" is neither HOST:CONTAINER[:OPTIONS] nor "
+                    "NAME:CONTAINER[:OPTIONS] nor CONTAINER",
                     printable(text));
-    }
-    if (parts[0].front() != '/' && parts[0].front() != '.') {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = fmt::format("volume \"{}\": named volumes are not built yet",
-                                                 printable(text)),
-                          .hint = fmt::format("for a directory, say ./{}", printable(parts[0]))});
     }
     if (parts[1].front() != '/') {
         return fail(Errc::invalid_argument,
@@ -69,6 +69,9 @@ Result<ParsedVolume> parse_volume(std::string_view text) {
     ParsedVolume out;
     out.volume.source = parts[0];
     out.volume.target = parts[1];
+    if (anonymous || (parts[0].front() != '/' && parts[0].front() != '.')) {
+        out.volume.kind = VolumeKind::volume;
+    }
     if (parts.size() == 3) {
         for (const std::string_view option : split(parts[2], ',')) {
             KNARR_TRY(apply_option(option, text, out));

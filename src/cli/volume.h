@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -13,9 +14,21 @@ struct ParsedVolume {
 };
 
 /// `HOST:CONTAINER[:OPTION,...]` as docker and podman spell --volume. HOST is a path: absolute, or
-/// beginning with "." relative to the current directory. Options: rw, ro, bind, rbind, the
-/// propagations, nosuid, nodev, noexec; z and Z (SELinux labels) are taken with a warning.
-/// Errors: invalid_argument; unsupported for a named or anonymous volume.
+/// beginning with "." relative to the current directory; or a volume's name. CONTAINER alone is an
+/// anonymous volume. Options: rw, ro, bind, rbind, the propagations, nosuid, nodev, noexec, of
+/// volumes nocopy; z and Z (SELinux labels) are taken with a warning.
+/// Errors: invalid_argument.
 Result<ParsedVolume> parse_volume(std::string_view text);
+
+/// "rprivate", "rslave", "rshared", ...
+bool is_propagation(std::string_view text);
+
+/// One --mount, "type=bind,source=/h,target=/c,readonly": a bind, a volume, or a tmpfs.
+struct ParsedMount {
+    std::optional<VolumeRequest> volume;
+    std::optional<TmpfsRequest> tmpfs;
+};
+/// Errors: invalid_argument, unsupported.
+Result<ParsedMount> parse_mount(std::string_view text);
 
 }  // namespace knarr::cli

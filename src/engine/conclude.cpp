@@ -16,7 +16,7 @@
 namespace knarr::engine {
 
 void undo(const Context& context, LockedDir dir, const Record& record) {
-    const Result<> gone = destroy(context, std::move(dir), record);
+    const Result<> gone = destroy(context, std::move(dir), record, AnonymousVolumes::go);
     if (!gone) {
         context.warn(gone.error().message);
     }

@@ -39,7 +39,7 @@ std::string encode_use(const ContainerUse& use) {
     for (const spec::Digest& layer : use.chain) {
         json.value(layer.text());
     }
-    json.end_array().end_object();
+    json.end_array().member("volumes", use.volumes).end_object();
     return std::move(json).text();
 }
 
@@ -55,6 +55,7 @@ Result<ContainerUse> decode_use(std::string_view text, std::string container) {
     KNARR_TRY(document.root().required("reference", use.reference));
     KNARR_TRY(document.root().required("image_id", use.image_id));
     KNARR_TRY(document.root().required("chain", chain));
+    KNARR_TRY(document.root().optional("volumes", use.volumes));
     for (const std::string& layer : chain) {
         use.chain.push_back(KNARR_TRY(spec::Digest::parse(layer)));
     }

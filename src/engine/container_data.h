@@ -18,14 +18,15 @@
 
 namespace knarr::engine {
 
-/// Which image a container stands on: what `rmi` must not remove.
+/// What a container uses: the image that it stands on, which `rmi` must not remove, and volumes.
 struct ContainerUse {
     std::string container;                                      // ID
     std::string state_root;                                     // where its record is
     std::uint64_t state_root_device = 0, state_root_inode = 0;  // that this directory has
     std::string boot;                                           // boot_id() when it was made
-    std::string reference, image_id;  // "docker.io/library/busybox:1", "sha256:..."
-    std::vector<spec::Digest> chain;  // chain IDs of its layers, lowest first
+    std::string reference, image_id;   // "docker.io/library/busybox:1", "sha256:..."
+    std::vector<spec::Digest> chain;   // chain IDs of its layers, lowest first
+    std::vector<std::string> volumes;  // names
 };
 
 /// DATA_ROOT/containers/.lock: held shared while a container's directory is made that says which

@@ -1,6 +1,7 @@
 #pragma once
 // engine: what a user asks for. Behind include/knarr/engine.h, which is all that an embedder sees;
-// the command line calls a few of these besides (policy, plan, info, export, image_mounts).
+// the command line calls a few of these besides (policy, plan, info, export, image_mounts,
+// volumes).
 //
 //   new_container.h   create and run, the one way from a Bundle to a record on disk
 //   conclude.h        what becomes of a container when its program has ended, or never began
@@ -25,6 +26,8 @@
 //   stop.h            stop, wait                     names.h       names and rename
 //   inspect.h         docker's shape of a container
 //   container_data.h  DATA_ROOT/containers/ID/ of one made from an image
+//   volumes.h         DATA_ROOT/volumes/NAME/; tree_copy.h fills them
+//   container_volumes.h   those of a container in the making
 //   resolve.h         ID, name or the beginning of an ID -> ID
 //   images.h          rmi beside the containers that stand on images
 //   info.h, policy.h  what this host and build can do; which limits hold

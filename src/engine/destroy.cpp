@@ -13,6 +13,7 @@
 #include "engine/hook_output.h"
 #include "engine/live.h"
 #include "engine/states.h"
+#include "engine/volumes.h"
 #include "platform/file.h"
 #include "platform/mounts_below.h"
 #include "platform/patience.h"
@@ -113,7 +114,10 @@ Result<> remove_data_dir(const std::string& path) {
 }
 
 /// What is left of a container besides its state directory, newest first.
-Result<> remove_traces(const Context& context, const Record& record, bool hooks) {
+Result<> remove_traces(const Context& context,
+                       const Record& record,
+                       bool hooks,
+                       AnonymousVolumes volumes) {
     KNARR_TRY(end_processes(record));
     KNARR_TRY(fault_point("delete.killed"));
     if (record.mounts_on_host) {
@@ -149,7 +153,12 @@ Result<> remove_traces(const Context& context, const Record& record, bool hooks)
     KNARR_TRY(fault_point("delete.hooks"));
     KNARR_TRY(unmount_layers_of(record.data_dir));
     KNARR_TRY(remove_data_dir(record.data_dir));
-    return fault_point("delete.data");
+    KNARR_TRY(fault_point("delete.data"));
+    const std::string data_root = data_root_of(record.data_dir);
+    if (volumes == AnonymousVolumes::go && record.life && !data_root.empty()) {
+        remove_anonymous_volumes(data_root, record.life->volumes, context.warn);
+    }
+    return {};
 }
 
 }  // namespace
@@ -164,7 +173,10 @@ Result<> remove_place(const Context& context, const Record& record) {
 }
 
 Result<> clear_leftover(const Context& context, const Record& record) {
-    KNARR_TRY(remove_traces(context, record, false), "clean what is left of {}", record.id);
+    // Without a data directory it is a run that is cleared: its volumes are there for the next.
+    KNARR_TRY(remove_traces(context, record, false, AnonymousVolumes::go),
+              "clean what is left of {}",
+              record.id);
     return {};
 }
 
@@ -181,8 +193,14 @@ Result<> end_run(const Context& context, const LockedDir& dir, Record& record) {
     return save_record(dir, record);
 }
 
-Result<> destroy(const Context& context, LockedDir dir, const Record& record) {
-    KNARR_TRY(remove_traces(context, record, true), "container {}", record.id);
+Result<> destroy(const Context& context,
+                 LockedDir dir,
+                 const Record& record,
+                 AnonymousVolumes volumes) {
+    KNARR_TRY(
+        remove_traces(context, record, true, record.auto_remove ? AnonymousVolumes::go : volumes),
+        "container {}",
+        record.id);
     KNARR_TRY(context.root.remove(std::move(dir)));
     if (record.life && !record.life->started.empty()) {
         note_event(context, record, "destroy");  // one that never ran was not told of, either
@@ -190,7 +208,10 @@ Result<> destroy(const Context& context, LockedDir dir, const Record& record) {
     return {};
 }
 
-Result<> remove_container(const Context& context, const ContainerId& id, RemoveMode mode) {
+Result<> remove_container(const Context& context,
+                          const ContainerId& id,
+                          RemoveMode mode,
+                          AnonymousVolumes volumes) {
     const bool force = mode == RemoveMode::force;
     Result<LockedDir> dir = context.root.lock(id);
     if (!dir) {
@@ -214,7 +235,7 @@ Result<> remove_container(const Context& context, const ContainerId& id, RemoveM
     }
     const Live live = KNARR_TRY(live_state(**record, Worker::none));
     KNARR_TRY(next_state(id.text(), live.state, force ? Verb::force_remove : Verb::remove));
-    return destroy(context, std::move(*dir), **record);
+    return destroy(context, std::move(*dir), **record, volumes);
 }
 
 }  // namespace knarr::engine

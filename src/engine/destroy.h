@@ -11,9 +11,12 @@ namespace knarr::engine {
 Result<> remove_place(const Context& context, const Record& record);
 
 /// Kills what is left of a container, removes its cgroup, runs its poststop hooks (a failure is a
-/// warning), removes its data directory and its state directory. Stops at the first thing that
-/// cannot be removed, so that a later call can go on.
-Result<> destroy(const Context& context, LockedDir dir, const Record& record);
+/// warning), removes its data directory, its anonymous volumes where they go with it, and its state
+/// directory. Stops at the first thing that cannot be removed, so that a later call can go on.
+Result<> destroy(const Context& context,
+                 LockedDir dir,
+                 const Record& record,
+                 AnonymousVolumes volumes = AnonymousVolumes::stay);
 
 /// The same without the state directory and the hooks: for the leftover of a killed create, whose
 /// place a new container takes.
@@ -24,6 +27,9 @@ Result<> clear_leftover(const Context& context, const Record& record);
 Result<> end_run(const Context& context, const LockedDir& dir, Record& record);
 
 /// `knarr delete`. Errors: see Engine::remove.
-Result<> remove_container(const Context& context, const ContainerId& id, RemoveMode mode);
+Result<> remove_container(const Context& context,
+                          const ContainerId& id,
+                          RemoveMode mode,
+                          AnonymousVolumes volumes = AnonymousVolumes::stay);
 
 }  // namespace knarr::engine

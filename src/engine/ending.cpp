@@ -76,7 +76,8 @@ Result<> clear_killed_launch(const Context& context, const ContainerId& id) {
         return context.root.remove(std::move(*dir));
     }
     const bool stays = record->life && (record->life->laid_down || !record->life->started.empty());
-    return stays ? end_run(context, *dir, *record) : destroy(context, std::move(*dir), *record);
+    return stays ? end_run(context, *dir, *record)
+                 : destroy(context, std::move(*dir), *record, AnonymousVolumes::go);
 }
 
 }  // namespace knarr::engine

@@ -126,10 +126,10 @@ Result<int> Engine::restore(const RestoreRequest& request) {
     return engine::restore_container(engine::context_of(*root_, options_), request);
 }
 
-Result<> Engine::remove(std::string_view id, RemoveMode mode) {
+Result<> Engine::remove(std::string_view id, RemoveMode mode, AnonymousVolumes volumes) {
     const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
-    return engine::remove_container(context, checked, mode);
+    return engine::remove_container(context, checked, mode, volumes);
 }
 
 }  // namespace knarr

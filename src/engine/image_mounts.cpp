@@ -63,18 +63,6 @@ Result<> forget(const sys::Fd& mounts, const std::string& name) {
     return sys::remove_tree_at(mounts, name);
 }
 
-/// The root file system, mounted nowhere yet. An overlay takes two layers at least.
-Result<sys::Fd> make_mount(const bundle::OverlayRoot& root) {
-    const bundle::RootFs what = root.lowers.size() == 1
-                                    ? bundle::RootFs(bundle::DirRoot{.path = root.lowers.front()})
-                                    : bundle::RootFs(root);
-    sys::Fd mount = KNARR_TRY(runtime::open_root_source(what));
-    // Devices and set-user-ID programs of an image are nothing to find on the host.
-    constexpr std::uint64_t kHarmless = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-    KNARR_TRY(sys::set_mount_attributes(mount, {.set = kHarmless, .recursive = true}));
-    return mount;
-}
-
 Result<std::string> mount_new(const store::Store& store,
                               const sys::Fd& mounts,
                               const std::string& path,
@@ -89,7 +77,7 @@ Result<std::string> mount_new(const store::Store& store,
             KNARR_TRY(layer::make_root(layers.lowers(), path, layer::RootAccess::read_only));
         KNARR_TRY(save(dir, mount));
         KNARR_TRY(fault_point("image.mount"));
-        const sys::Fd source = KNARR_TRY(make_mount(root));
+        const sys::Fd source = KNARR_TRY(open_image_root(root.lowers));
         const sys::Fd target = KNARR_TRY(sys::open_at(dir, kMerged, O_PATH | O_DIRECTORY));
         return sys::attach_mount(source, target);
     };
@@ -112,6 +100,20 @@ Result<> refuse_ordinary_user() {
 }
 
 }  // namespace
+
+Result<sys::Fd> open_image_root(const std::vector<std::string>& lowers) {
+    // An overlay takes two layers at least.
+    const bundle::RootFs what =
+        lowers.size() == 1
+            ? bundle::RootFs(bundle::DirRoot{.path = lowers.front()})
+            : bundle::RootFs(bundle::OverlayRoot{
+                  .lowers = lowers, .upper = {}, .work = {}, .merged = {}, .discard = false});
+    sys::Fd mount = KNARR_TRY(runtime::open_root_source(what));
+    // Devices and set-user-ID programs of an image are nothing to find on the host.
+    constexpr std::uint64_t kHarmless = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+    KNARR_TRY(sys::set_mount_attributes(mount, {.set = kHarmless, .recursive = true}));
+    return mount;
+}
 
 Result<std::vector<ImageMount>> mounts_in_use(const std::string& data_root) {
     std::vector<ImageMount> all;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "knarr/result.h"
+#include "platform/fd.h"
 #include "spec/image.h"
 #include "store/store.h"
 
@@ -41,6 +42,9 @@ Result<std::vector<ImageMount>> mounts_in_use(const std::string& data_root);
 /// Mounts a stored image's root file system, read-only; where. For root only. It stays until it is
 /// unmounted as often, and its image stays as long. Errors: image_not_found; unsupported.
 Result<std::string> mount_image(const std::string& data_root, std::string_view name);
+/// The root file system of an image as a mount that is nowhere yet, read-only, without devices and
+/// set-user-ID programs. `lowers` are its mounted layers.
+Result<sys::Fd> open_image_root(const std::vector<std::string>& lowers);
 /// Its ID. Errors: wrong_state when it is not mounted; image_in_use when something is in use below
 /// it.
 Result<std::string> unmount_image(const std::string& data_root,

@@ -7,6 +7,7 @@
 #include "engine/container_data.h"
 #include "engine/live.h"
 #include "engine/operate.h"
+#include "engine/volumes.h"
 #include "platform/signal.h"
 #include "platform/task.h"
 #include "spec/json_writer.h"
@@ -103,7 +104,9 @@ void write_host_config(spec::JsonWriter& json,
     json.end_object();
 }
 
-void write_mounts(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
+void write_mounts(spec::JsonWriter& json,
+                  const spec::RuntimeConfig& config,
+                  const std::string& data_root) {
     json.key("Mounts").begin_array();
     for (const spec::Mount& mount : config.mounts) {
         const auto has = [&](std::string_view option) {
@@ -112,8 +115,12 @@ void write_mounts(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
         if (!has("bind") && !has("rbind")) {
             continue;
         }
-        json.begin_object().member("Type", "bind").member("Source", mount.source);
-        json.member("Destination", mount.destination);
+        const std::string volume = volume_shown_by(data_root, mount.source);
+        json.begin_object().member("Type", volume.empty() ? "bind" : "volume");
+        if (!volume.empty()) {
+            json.member("Name", volume).member("Driver", "local");
+        }
+        json.member("Source", mount.source).member("Destination", mount.destination);
         json.member("RW", !has("ro") && !has("rro")).end_object();
     }
     json.end_array();
@@ -150,7 +157,7 @@ Result<std::string> inspect_container(const Context& context,
     json.member("RestartCount", info.restart_count).member("Driver", "overlay");
     json.member("Platform", "linux").member("Bundle", info.bundle).member("Rootfs", info.rootfs);
     write_host_config(json, record, config);
-    write_mounts(json, config);
+    write_mounts(json, config, data_root_of(record.data_dir));
     write_config(json, info, config);
     json.end_object();
     return std::move(json).text();

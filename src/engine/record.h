@@ -38,7 +38,8 @@ struct Life {
     CgroupManager cgroup_manager = CgroupManager::cgroupfs;  // and this, who runs it again needs
     std::optional<bool> rootless = {};
     std::map<std::string, std::string> labels;
-    bool laid_down = false;  // made by `create`: it stays where its first run fails
+    std::vector<std::string> volumes;  // anonymous ones, which go with it where that is asked for
+    bool laid_down = false;            // made by `create`: it stays where its first run fails
 };
 
 /// Whether it is to run again by itself.

@@ -17,8 +17,10 @@
 #include "core/uuid.h"
 #include "engine/background.h"
 #include "engine/container_data.h"
+#include "engine/container_volumes.h"
 #include "engine/destroy.h"
 #include "engine/host_devices.h"
+#include "engine/image_mounts.h"
 #include "engine/names.h"
 #include "engine/new_container.h"
 #include "image/image_list.h"
@@ -63,24 +65,6 @@ Result<image::Image> get_image(const store::Store& store,
             break;
     }
     return image::find_or_pull(store, lease, wish.image, wish.pull_options, limits, progress);
-}
-
-/// Volume sources as absolute paths without links; each must be there.
-Result<> resolve_volumes(std::vector<VolumeRequest>& volumes) {
-    for (VolumeRequest& volume : volumes) {
-        const Result<sys::Fd> source = sys::open_path(volume.source, O_PATH);
-        if (!source) {
-            Error error = source.error();
-            error.code = Errc::invalid_argument;
-            return fail(std::move(error)
-                            .within("volume source")
-                            .advise("make the directory first: knarr does not"));
-        }
-        volume.source = KNARR_TRY(sys::read_link_at(sys::Fd(), sys::fd_path(*source)),
-                                  "volume source {}",
-                                  printable(volume.source));
-    }
-    return {};
 }
 
 Result<bundle::ResolvedUser> find_user(const std::vector<std::string>& lowers,
@@ -161,6 +145,7 @@ struct Prepared {
     bundle::Made made;
     NameTexts texts;
     layer::MountedLayers layers;  // for as long as we attend the container
+    std::vector<WantedVolume> volumes;
 };
 
 Result<Prepared> prepare(const store::Store& store,
@@ -169,7 +154,7 @@ Result<Prepared> prepare(const store::Store& store,
                          RunRequest wish,
                          const Limits& limits,
                          const PullProgressFn& progress) {
-    KNARR_TRY(resolve_volumes(wish.volumes));
+    KNARR_TRY(resolve_sources(wish.volumes));
     image::Image image = KNARR_TRY(get_image(store, lease, wish, limits, progress));
     if (image.chain.empty()) {
         return fail(Errc::invalid_image, "image {} has no layers", printable(wish.image));
@@ -180,6 +165,7 @@ Result<Prepared> prepare(const store::Store& store,
     bundle::OverlayRoot root = planned_root(layers.lowers(), directory);
     root.discard = wish.remove;
     auto user = KNARR_TRY(find_user(root.lowers, wish, image.config));
+    auto volumes = KNARR_TRY(plan_volumes(data_root, wish, image.config.config));
     std::string hostname = wish.hostname;
     if (hostname.empty()) {
         hostname = wish.network == NetworkMode::host ? KNARR_TRY(host_name()) : short_id(id);
@@ -205,7 +191,8 @@ Result<Prepared> prepare(const store::Store& store,
                     .image = std::move(image),
                     .made = std::move(made),
                     .texts = std::move(texts),
-                    .layers = std::move(layers)};
+                    .layers = std::move(layers),
+                    .volumes = std::move(volumes)};
 }
 
 }  // namespace
@@ -228,6 +215,11 @@ Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     life.stop_seconds = request.stop_seconds;
     life.log = request.log;
     life.restart.policy = request.restart;
+    for (const WantedVolume& volume : prepared.volumes) {
+        if (volume.anonymous) {
+            life.volumes.push_back(volume.name);
+        }
+    }
     life.labels = request.settings.labels;
     life.labels.insert(prepared.image.config.config.labels.begin(),
                        prepared.image.config.config.labels.end());
@@ -297,24 +289,32 @@ Result<> launch_image(const Context& context,
         context.warn(warning);
     }
     const struct stat states = KNARR_TRY(sys::stat_of(context.root.fd()));
-    const ContainerUse use{.container = prepared.id,
-                           .state_root = KNARR_TRY(sys::absolute(context.root.path())),
-                           .state_root_device = states.st_dev,
-                           .state_root_inode = states.st_ino,
-                           .boot = boot_id(),
-                           .reference = prepared.reference,
-                           .image_id = prepared.image.id.text(),
-                           .chain = prepared.image.chain};
+    ContainerUse use{.container = prepared.id,
+                     .state_root = KNARR_TRY(sys::absolute(context.root.path())),
+                     .state_root_device = states.st_dev,
+                     .state_root_inode = states.st_ino,
+                     .boot = boot_id(),
+                     .reference = prepared.reference,
+                     .image_id = prepared.image.id.text(),
+                     .chain = prepared.image.chain,
+                     .volumes = {}};
+    for (const WantedVolume& volume : prepared.volumes) {
+        use.volumes.push_back(volume.name);
+    }
     const bundle::Bundle& bundle = prepared.made.bundle;
     const auto make_data_dir = [&]() -> Result<> {
-        // Who looks for containers that need layers sees this one, or its lease.
-        const sys::FileLock lock =
-            KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::shared));
-        KNARR_TRY(make_container_data(use, bundle, prepared.texts));
-        KNARR_TRY(fault_point("run_image.data"));
-        claims.image.reset();
-        claims.names.reset();
-        return {};
+        {
+            // Who looks for containers that need layers sees this one, or its lease.
+            const sys::FileLock lock =
+                KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::shared));
+            KNARR_TRY(make_container_data(use, bundle, prepared.texts));
+            KNARR_TRY(fault_point("run_image.data"));
+            claims.image.reset();
+            claims.names.reset();
+        }
+        // From here on nobody removes the volumes that it names.
+        return make_volumes(
+            data_root, prepared.volumes, [&] { return open_image_root(prepared.layers.lowers()); });
     };
     NewContainer wanted{.id = KNARR_TRY(ContainerId::parse(prepared.id)),
                         .name = request.name,

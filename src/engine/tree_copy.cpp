@@ -1,6 +1,9 @@
 #include "engine/tree_copy.h"
 
 #include <cerrno>
+#include <map>
+#include <set>
+#include <utility>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -9,15 +12,44 @@
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/node.h"
+#include "platform/xattr.h"
 
 namespace knarr::engine {
 
 namespace {
 
-constexpr int kMaxDepth = 512;  // each level holds two descriptors
+constexpr int kMaxDepth = 400;  // each level holds two descriptors, of 1024 as a rule
+
+constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
+
+using Inode = std::pair<dev_t, ino_t>;
+
+/// What copy_tree keeps besides.
+struct Exact {
+    const sys::Fd& top;     // of the copy
+    std::string path = {};  // of the directory at work, below it; with a slash at its end
+    std::map<Inode, std::string> links = {};  // where what has several names was copied to
+};
+
+/// What the kernel keeps in a layer for an overlay, and shows where it is read without one.
+bool is_of_overlay(const struct stat& info) {
+    return S_ISCHR(info.st_mode) && info.st_rdev == 0;
+}
+
+Result<> copy_xattrs(const sys::Fd& from, const sys::Fd& to) {
+    for (const auto& [name, value] : KNARR_TRY(sys::list_xattrs(from))) {
+        const Result<> set =
+            name.starts_with("trusted.overlay.") ? Result<>{} : sys::set_xattr(to, name, value);
+        if (!set && set.error().code != Errc::unsupported) {
+            return set;
+        }
+    }
+    return {};
+}
 
 struct Copy {
     std::optional<Owner> owner;
+    Exact* exact = nullptr;
 
     Result<> attributes(const sys::Fd& dir, const std::string& name, struct stat info) const {
         if (owner) {
@@ -27,10 +59,10 @@ struct Copy {
         return sys::set_attributes_at(dir, name, info);
     }
 
-    static Result<> file(const sys::Fd& from_dir,
-                         const std::string& from_name,
-                         const sys::Fd& to_dir,
-                         const std::string& to_name) {
+    Result<> file(const sys::Fd& from_dir,
+                  const std::string& from_name,
+                  const sys::Fd& to_dir,
+                  const std::string& to_name) const {
         const sys::Fd from =
             KNARR_TRY(sys::open_at(from_dir, from_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
         if (!S_ISREG(KNARR_TRY(sys::stat_of(from)).st_mode)) {
@@ -40,7 +72,7 @@ struct Copy {
         const sys::Fd to = KNARR_TRY(
             sys::open_at(to_dir, to_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
         KNARR_TRY(sys::copy_sparse(from, to));
-        return {};
+        return exact != nullptr ? copy_attributes(from, to) : Result<>{};
     }
 
     /// A link, or a device or FIFO.
@@ -68,10 +100,31 @@ struct Copy {
         if (!made && made.error().sys_errno != EEXIST) {
             return made;
         }
-        constexpr int kFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
-        const sys::Fd from = KNARR_TRY(sys::open_at(from_dir, from_name, kFlags));
-        const sys::Fd to = KNARR_TRY(sys::open_at(to_dir, to_name, kFlags));
-        return entries(from, to, depth + 1);
+        const sys::Fd from = KNARR_TRY(sys::open_at(from_dir, from_name, kDirectory));
+        const sys::Fd to = KNARR_TRY(sys::open_at(to_dir, to_name, kDirectory));
+        if (exact == nullptr) {
+            return entries(from, to, depth + 1);
+        }
+        const std::size_t before = exact->path.size();
+        exact->path += to_name + "/";
+        KNARR_TRY(entries(from, to, depth + 1));
+        exact->path.resize(before);
+        return copy_attributes(from, to);
+    }
+
+    /// A further name of what has been copied already? Then it is one of the copy now.
+    Result<bool> linked(const struct stat& info,
+                        const sys::Fd& to_dir,
+                        const std::string& to_name) const {
+        if (exact == nullptr || info.st_nlink < 2 || S_ISDIR(info.st_mode)) {
+            return false;
+        }
+        const auto [first, is_first] =
+            exact->links.try_emplace(Inode(info.st_dev, info.st_ino), exact->path + to_name);
+        if (!is_first) {
+            KNARR_TRY(sys::hard_link_at(exact->top, first->second, to_dir, to_name));
+        }
+        return !is_first;
     }
 
     Result<> entries(const sys::Fd& from, const sys::Fd& to, int depth) const {
@@ -87,8 +140,9 @@ struct Copy {
                    const std::string& to_name,
                    int depth) const {
         const auto info = KNARR_TRY(sys::stat_at(from_dir, from_name));
-        if (!info) {
-            return {};  // it is gone again
+        if (!info || (exact != nullptr && is_of_overlay(*info)) ||
+            KNARR_TRY(linked(*info, to_dir, to_name))) {
+            return {};  // else it is gone again
         }
         const auto there = KNARR_TRY(sys::stat_at(to_dir, to_name));
         if (there && S_ISDIR(there->st_mode) != S_ISDIR(info->st_mode)) {
@@ -108,11 +162,53 @@ struct Copy {
             KNARR_TRY(sys::unlink_at(to_dir, to_name));
             KNARR_TRY(special(from_dir, from_name, *info, to_dir, to_name));
         }
-        return attributes(to_dir, to_name, *info);
+        const bool by_descriptor = S_ISDIR(info->st_mode) || S_ISREG(info->st_mode);
+        return exact != nullptr && by_descriptor ? Result<>{} : attributes(to_dir, to_name, *info);
     }
 };
 
+Result<std::uint64_t> count_bytes(const sys::Fd& dir, std::set<Inode>& seen, int depth) {
+    if (depth > kMaxDepth) {
+        return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxDepth);
+    }
+    std::uint64_t sum = 0;
+    for (const std::string& name : KNARR_TRY(sys::list_dir(dir))) {
+        const auto info = KNARR_TRY(sys::stat_at(dir, name));
+        if (!info || (info->st_nlink > 1 && !S_ISDIR(info->st_mode) &&
+                      !seen.emplace(info->st_dev, info->st_ino).second)) {
+            continue;
+        }
+        sum += static_cast<std::uint64_t>(info->st_blocks) * 512;
+        if (S_ISDIR(info->st_mode)) {
+            const sys::Fd inner = KNARR_TRY(sys::open_at(dir, name, kDirectory));
+            sum += KNARR_TRY(count_bytes(inner, seen, depth + 1));
+        }
+    }
+    return sum;
+}
+
 }  // namespace
+
+Result<std::uint64_t> tree_bytes(const sys::Fd& dir) {
+    std::set<Inode> seen;
+    return count_bytes(dir, seen, 0);
+}
+
+Result<> copy_attributes(const sys::Fd& from, const sys::Fd& to) {
+    const struct stat info = KNARR_TRY(sys::stat_of(from));
+    // In this order: a new owner takes the set-user-ID bit and capabilities away.
+    KNARR_TRY(sys::set_owner_of(to, info.st_uid, info.st_gid));
+    KNARR_TRY(sys::set_mode_of(to, info.st_mode & 07777));
+    KNARR_TRY(copy_xattrs(from, to));
+    return sys::set_time_of(to, info.st_mtim);
+}
+
+Result<> copy_tree(const sys::Fd& from, const sys::Fd& to) {
+    Exact exact{.top = to};
+    const Copy copy{.owner = std::nullopt, .exact = &exact};
+    KNARR_TRY(copy.entries(from, to, 0));
+    return copy_attributes(from, to);
+}
 
 Result<> copy_entry(const sys::Fd& from_dir,
                     const std::string& from_name,

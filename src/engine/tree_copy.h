@@ -1,6 +1,7 @@
 #pragma once
 // Copying files between a container and what is outside of it, by descriptor and through no link.
 
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -29,5 +30,15 @@ Result<> copy_entry(const sys::Fd& from_dir,
                     std::optional<Owner> owner);
 /// All entries of a directory into another one.
 Result<> copy_entries(const sys::Fd& from_dir, const sys::Fd& to_dir, std::optional<Owner> owner);
+
+/// Copies all that is in `from` into `to`, which is empty and nobody else's, with extended
+/// attributes (where the file system can keep them) and with files that have several names; gives
+/// `to` itself the attributes of `from`. A whiteout of a layer is left out.
+/// Errors: limit_exceeded for a tree that is too deep.
+Result<> copy_tree(const sys::Fd& from, const sys::Fd& to);
+/// Gives a file or directory the owner, mode, times and extended attributes of another one.
+Result<> copy_attributes(const sys::Fd& from, const sys::Fd& to);
+/// What a tree takes on the disk, each file counted once.
+Result<std::uint64_t> tree_bytes(const sys::Fd& dir);
 
 }  // namespace knarr::engine

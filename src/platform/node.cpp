@@ -44,8 +44,10 @@ Result<> set_attributes_at(const Fd& dir, const std::string& name, const struct 
     if (fchownat(dir.get(), name.c_str(), like.st_uid, like.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
         return fail_errno(errno, "chown {}", printable(name));
     }
-    if (!S_ISLNK(like.st_mode) && fchmodat(dir.get(), name.c_str(), like.st_mode & 07777, 0) != 0) {
-        return fail_errno(errno, "chmod {}", printable(name));
+    if (!S_ISLNK(like.st_mode)) {
+        // fchmodat follows a link that somebody has just put there, to a file of the host.
+        const Fd entry = KNARR_TRY(open_at(dir, name, O_PATH | O_NOFOLLOW));
+        KNARR_TRY(set_mode(entry, like.st_mode), "{}", printable(name));
     }
     const std::array<timespec, 2> times{like.st_atim, like.st_mtim};
     if (utimensat(dir.get(), name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {

@@ -1,0 +1,153 @@
+#include "cli/volume_filter.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/ranges.h>
+
+#include "core/text.h"
+#include "spec/json_writer.h"
+
+namespace knarr::cli {
+
+namespace {
+
+using engine::VolumeInfo;
+using Kind = VolumeFilter::Kind;
+
+/// docker's mark of a volume without a name of a person's.
+constexpr const char* kAnonymousLabel = "com.docker.volume.anonymous";
+
+std::map<std::string, std::string> shown_labels(const VolumeInfo& volume) {
+    auto labels = volume.labels;
+    if (volume.anonymous) {
+        labels.try_emplace(kAnonymousLabel);
+    }
+    return labels;
+}
+
+bool has_label(const VolumeInfo& volume, const VolumeFilter& filter) {
+    const auto labels = shown_labels(volume);
+    const auto label = labels.find(filter.key);
+    return label != labels.end() && (!filter.has_value || label->second == filter.value);
+}
+
+bool fits(const VolumeInfo& volume, bool used, const VolumeFilter& filter) {
+    switch (filter.kind) {
+        case Kind::name:
+            return volume.name.find(filter.value) != std::string::npos;
+        case Kind::label:
+            return has_label(volume, filter);
+        case Kind::no_label:
+            return !has_label(volume, filter);
+        case Kind::driver:
+            return filter.value == "local";
+        case Kind::dangling:
+            return filter.dangling != used;
+    }
+    return false;
+}
+
+Result<VolumeFilter> parse_filter(std::string_view text, VolumeFilters which) {
+    const bool list = which == VolumeFilters::of_list;
+    const auto unknown = [&] {
+        return fail(Error{
+            .code = Errc::invalid_argument,
+            .message = fmt::format("--filter \"{}\" is not known", printable(text)),
+            .hint = list ? "name=PART, label=KEY[=VALUE], dangling=true|false and driver=local are"
+                         : "label=KEY[=VALUE] and label!=KEY[=VALUE] are"});
+    };
+    const std::size_t equals = text.find('=');
+    if (equals == std::string_view::npos || equals + 1 == text.size()) {
+        return unknown();
+    }
+    const std::string_view key = text.substr(0, equals);
+    const std::string_view value = text.substr(equals + 1);
+    VolumeFilter filter;
+    filter.value = value;
+    if (key == "label" || (key == "label!" && !list)) {
+        const std::size_t middle = value.find('=');
+        filter.kind = key == "label" ? Kind::label : Kind::no_label;
+        filter.key = value.substr(0, middle);
+        filter.has_value = middle != std::string_view::npos;
+        filter.value = filter.has_value ? value.substr(middle + 1) : std::string_view{};
+    } else if (key == "name" && list) {
+        filter.kind = Kind::name;
+    } else if (key == "driver" && list) {
+        filter.kind = Kind::driver;
+    } else if (key == "dangling" && list && (value == "true" || value == "1")) {
+        filter.kind = Kind::dangling;
+        filter.dangling = true;
+    } else if (key == "dangling" && list && (value == "false" || value == "0")) {
+        filter.kind = Kind::dangling;
+    } else {
+        return unknown();
+    }
+    return filter;
+}
+
+}  // namespace
+
+Result<std::vector<VolumeFilter>> parse_volume_filters(const std::vector<std::string_view>& texts,
+                                                       VolumeFilters which) {
+    std::vector<VolumeFilter> filters;
+    for (const std::string_view text : texts) {
+        filters.push_back(KNARR_TRY(parse_filter(text, which)));
+    }
+    return filters;
+}
+
+bool asks_for_users(const std::vector<VolumeFilter>& filters) {
+    return std::ranges::any_of(
+        filters, [](const VolumeFilter& filter) { return filter.kind == Kind::dangling; });
+}
+
+bool fits_all(const VolumeInfo& volume, bool used, const std::vector<VolumeFilter>& filters) {
+    return std::ranges::all_of(filters, [&](const VolumeFilter& filter) {
+        if (filter.kind == Kind::label || filter.kind == Kind::no_label) {
+            return fits(volume, used, filter);
+        }
+        return std::ranges::any_of(filters, [&](const VolumeFilter& other) {
+            return other.kind == filter.kind && fits(volume, used, other);
+        });
+    });
+}
+
+Result<std::pair<std::string, std::string>> parse_label(std::string_view text,
+                                                        std::string_view what) {
+    const std::size_t equals = text.find('=');
+    if (text.empty() || equals == 0) {
+        return fail(Errc::invalid_argument, "{} \"{}\" is not KEY=VALUE", what, printable(text));
+    }
+    return std::pair(std::string(text.substr(0, equals)),
+                     std::string(equals == std::string_view::npos ? "" : text.substr(equals + 1)));
+}
+
+std::string volume_json(const VolumeInfo& volume) {
+    const auto labels = shown_labels(volume);
+    spec::JsonWriter json;
+    json.begin_object().member("CreatedAt", volume.created).member("Driver", "local");
+    if (labels.empty()) {
+        json.key("Labels").null();
+    } else {
+        json.member("Labels", labels);
+    }
+    json.member("Mountpoint", volume.mountpoint).member("Name", volume.name);
+    json.key("Options").null().member("Scope", "local").end_object();
+    return std::move(json).text();
+}
+
+std::string volume_line_json(const VolumeInfo& volume) {
+    std::string labels;
+    for (const auto& [key, value] : shown_labels(volume)) {
+        labels += fmt::format("{}{}={}", labels.empty() ? "" : ",", key, value);
+    }
+    spec::JsonWriter json;
+    json.begin_object().member("Availability", "N/A").member("Driver", "local");
+    json.member("Group", "N/A").member("Labels", labels).member("Links", "N/A");
+    json.member("Mountpoint", volume.mountpoint).member("Name", volume.name);
+    json.member("Scope", "local").member("Size", "N/A").member("Status", "N/A").end_object();
+    return std::move(json).text();
+}
+
+}  // namespace knarr::cli

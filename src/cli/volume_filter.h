@@ -1,0 +1,44 @@
+#pragma once
+// Volumes as docker shows them and chooses among them.
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "engine/volumes.h"
+#include "knarr/result.h"
+
+namespace knarr::cli {
+
+struct VolumeFilter {
+    enum class Kind : std::uint8_t { name, label, no_label, driver, dangling };
+    Kind kind = Kind::name;
+    std::string key, value;  // of a label
+    bool has_value = false;  // else the key alone counts
+    bool dangling = false;
+};
+
+/// The filters of docker's two verbs. Errors: invalid_argument for what is none.
+enum class VolumeFilters : std::uint8_t { of_list, of_prune };
+Result<std::vector<VolumeFilter>> parse_volume_filters(const std::vector<std::string_view>& texts,
+                                                       VolumeFilters which);
+
+/// Whether `fits_all` needs to know who uses a volume.
+bool asks_for_users(const std::vector<VolumeFilter>& filters);
+
+/// Filters of one kind are alternatives, but for labels, and all kinds must fit, as docker has it.
+bool fits_all(const engine::VolumeInfo& volume,
+              bool used,
+              const std::vector<VolumeFilter>& filters);
+
+/// "KEY=VALUE" or "KEY"; `what` is the option's name. Errors: invalid_argument.
+Result<std::pair<std::string, std::string>> parse_label(std::string_view text,
+                                                        std::string_view what);
+
+/// A volume as docker's `volume inspect` prints it, and as a line of `volume ls --format json`.
+std::string volume_json(const engine::VolumeInfo& volume);
+std::string volume_line_json(const engine::VolumeInfo& volume);
+
+}  // namespace knarr::cli
