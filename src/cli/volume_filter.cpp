@@ -91,6 +91,7 @@ Result<VolumeFilter> parse_filter(std::string_view text, VolumeFilters which) {
 Result<std::vector<VolumeFilter>> parse_volume_filters(const std::vector<std::string_view>& texts,
                                                        VolumeFilters which) {
     std::vector<VolumeFilter> filters;
+    filters.reserve(texts.size());
     for (const std::string_view text : texts) {
         filters.push_back(KNARR_TRY(parse_filter(text, which)));
     }
