@@ -18,18 +18,21 @@ namespace {
 constexpr auto kPullOptions = with_registry_options(std::array{
     kPlatformOption,
     Option{.name = "quiet", .letter = 'q', .help = "no progress; print the image's ID only"},
+    kProgressOption,
 });
 
 Result<int> run_pull(Context& context, const Parsed& args) {
     const std::string_view name = KNARR_TRY(one_argument(args, "IMAGE"));
     const PullOptions options = KNARR_TRY(parse_pull_options(args));
     Engine engine = KNARR_TRY(open_engine(context));
-    ProgressView progress(args.flag("quiet") ? ProgressStyle::silent : progress_style());
+    const ProgressStyle style = KNARR_TRY(wanted_style(args));
+    ProgressView progress(style);
     Result<std::string> pulled = engine.pull_image(
         std::string(name), options, [&](const PullProgress& news) { progress.show(news); });
     progress.finish();
     const std::string id = KNARR_TRY(std::move(pulled));
-    if (!args.flag("quiet") && !progress.transferred()) {
+    const bool for_people = style == ProgressStyle::lines || style == ProgressStyle::terminal;
+    if (for_people && !progress.transferred()) {
         print_error("up to date: no layer was missing\n");
     }
     KNARR_TRY(print(id + "\n"));

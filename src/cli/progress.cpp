@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "core/clock.h"
 #include "core/text.h"
+#include "spec/json_writer.h"
 
 namespace knarr::cli {
 
@@ -33,6 +34,21 @@ ProgressStyle progress_style() {
     const char* term = std::getenv("TERM");
     const bool capable = term != nullptr && std::string_view(term) != "dumb";
     return capable && isatty(STDERR_FILENO) == 1 ? ProgressStyle::terminal : ProgressStyle::lines;
+}
+
+Result<ProgressStyle> wanted_style(const Parsed& args) {
+    const std::string_view name = args.find("progress").value_or("auto");
+    if (name != "auto" && name != "plain" && name != "json") {
+        return fail(Errc::invalid_argument,
+                    "--progress \"{}\" is none of auto, plain, json",
+                    printable(name));
+    }
+    if (args.flag("quiet")) {
+        return ProgressStyle::silent;
+    }
+    return name == "json"    ? ProgressStyle::json
+           : name == "plain" ? ProgressStyle::lines
+                             : progress_style();
 }
 
 std::string progress_line(const PullProgress& news) {
@@ -81,6 +97,11 @@ void ProgressView::show(const PullProgress& news) {
         if (is_warning(news)) {  // not progress: nobody should miss it
             print_error(progress_line(news) + "\n");
         }
+        return;
+    }
+    sum_.note(news, system_clock().steady());
+    if (style_ == ProgressStyle::json) {
+        show_json(news);
         return;
     }
     if (news.layer.empty()) {
@@ -133,6 +154,30 @@ void ProgressView::show_layer(const PullProgress& news) {
     }
 }
 
+void ProgressView::show_json(const PullProgress& news) {
+    const auto now = system_clock().steady();
+    transferred_ |= news.phase == PullPhase::downloading || news.phase == PullPhase::uploading;
+    if (!news.layer.empty()) {
+        // The first news of each phase and the last are always told.
+        Row& row = row_of(news.layer);
+        const std::string phase(name_of(news.phase));
+        if (row.text == phase && news.done != news.total && now - row.told < kRedraw) {
+            return;
+        }
+        row.text = phase;
+        row.told = now;
+    }
+    spec::JsonWriter json;
+    json.begin_object().member("phase", name_of(news.phase)).member("layer", news.layer);
+    json.member("done", news.done).member("total", news.total).member("text", news.text);
+    json.key("sum").begin_object().member("done", sum_.done()).member("total", sum_.total());
+    const auto left = sum_.left();
+    json.member("rate", static_cast<std::uint64_t>(sum_.rate()))
+        .member("left", left ? std::optional(left->count()) : std::nullopt);
+    json.end_object().end_object();
+    print_error(std::move(json).text() + "\n");
+}
+
 /// A line that stays.
 void ProgressView::keep(const std::string& line) {
     if (style_ == ProgressStyle::lines) {
@@ -159,12 +204,17 @@ void ProgressView::redraw() {
             ++drawn_;
         }
     }
+    if (drawn_ > 1 && sum_.done() < sum_.total()) {
+        out += sum_.line() + "\n";
+        ++drawn_;
+    }
     print_error(out + "\x1b[?7h");
 }
 
 void ProgressView::finish() {
     meantime_.clear();
     rows_.clear();
+    sum_ = {};
     if (!kept_.empty() || drawn_ > 0) {
         redraw();
     }

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "cli/options.h"
+#include "cli/progress_sum.h"
 #include "knarr/image.h"
 
 namespace knarr::cli {
@@ -13,8 +15,20 @@ namespace knarr::cli {
 enum class ProgressStyle : std::uint8_t {
     silent,
     lines,     // one line for each layer that came, and now and then one for a long transfer
-    terminal,  // besides, a line for each layer on its way, rewritten at most ten times a second
+    terminal,  // besides, a line for each layer on its way and one for all of them together,
+               // rewritten at most ten times a second
+    json,      // every news as a JSON object on a line, counts at most ten times a second a layer
 };
+
+/// --progress of verbs that transfer.
+inline constexpr Option kProgressOption{
+    .name = "progress",
+    .value = "STYLE",
+    .help = "auto, plain (lines), json (an object a line on standard error)",
+    .fallback = "auto",
+};
+/// What --progress and --quiet say.
+Result<ProgressStyle> wanted_style(const Parsed& args);
 
 /// terminal when standard error is one (and TERM is not "dumb"), else lines.
 ProgressStyle progress_style();
@@ -46,6 +60,7 @@ private:
     void show_layer(const PullProgress& news);
     void keep(const std::string& line);
     void redraw();
+    void show_json(const PullProgress& news);
 
     ProgressStyle style_;
     std::vector<Row> rows_;  // of layers, in the order in which they are first heard of
@@ -53,6 +68,7 @@ private:
     std::string kept_;       // terminal: lines that stay, not written yet
     std::size_t drawn_ = 0;  // terminal: lines that the next redraw replaces
     bool transferred_ = false;
+    ProgressSum sum_;
     std::chrono::steady_clock::time_point last_{};
 };
 

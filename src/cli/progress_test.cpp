@@ -86,6 +86,26 @@ TEST(ProgressView, SilentSaysNothing) {
     EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
 }
 
+TEST(ProgressView, JsonTellsEachPhaseAndTheSum) {
+    ProgressView view(ProgressStyle::json);
+    testing::internal::CaptureStderr();
+    view.show({.phase = PullPhase::resolving, .text = "manifest"});
+    view.show(layer(PullPhase::downloading, 0, 10));
+    view.show(layer(PullPhase::downloading, 3, 10));  // too soon after the one before
+    view.show(layer(PullPhase::downloading, 10, 10));
+    EXPECT_EQ(testing::internal::GetCapturedStderr(),
+              R"({"phase":"resolving","layer":"","done":0,"total":0,"text":"manifest",)"
+              R"("sum":{"done":0,"total":0,"rate":0,"left":null}})"
+              "\n"
+              R"({"phase":"downloading","layer":"sha256:0123456789abcdef","done":0,"total":10,)"
+              R"("text":"","sum":{"done":0,"total":10,"rate":0,"left":null}})"
+              "\n"
+              R"({"phase":"downloading","layer":"sha256:0123456789abcdef","done":10,"total":10,)"
+              R"("text":"","sum":{"done":10,"total":10,"rate":0,"left":null}})"
+              "\n");
+    EXPECT_TRUE(view.transferred());
+}
+
 /// What a terminal of endless width shows in the end: knows the sequences that the view writes.
 std::vector<std::string> screen_after(std::string_view out) {
     std::vector<std::string> lines(1);

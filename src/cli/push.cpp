@@ -20,6 +20,7 @@ constexpr auto kPushOptions = with_registry_options(std::array{
     Option{.name = "all-platforms", .help = "fail unless all variants of the index are stored"},
     Option{.name = "digestfile", .value = "FILE", .help = "write the manifest's digest into FILE"},
     Option{.name = "quiet", .letter = 'q', .help = "no progress; print the name only"},
+    kProgressOption,
 });
 
 /// Written before the last line is printed: who reads that finds the file.
@@ -53,7 +54,7 @@ Result<int> run_push(Context& context, const Parsed& args) {
                               .all_platforms = args.flag("all-platforms")};
     Engine engine = KNARR_TRY(open_engine(context));
     const bool quiet = args.flag("quiet");
-    ProgressView progress(quiet ? ProgressStyle::silent : progress_style());
+    ProgressView progress(KNARR_TRY(wanted_style(args)));
     auto result =
         engine.push_image(request, [&](const PullProgress& news) { progress.show(news); });
     progress.finish();

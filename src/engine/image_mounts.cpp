@@ -143,9 +143,7 @@ Result<std::string> mount_image(const std::string& data_root, std::string_view n
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const store::Lease lease = KNARR_TRY(store.lease());
     const image::Image image = KNARR_TRY(image::find_whole(store, lease, name));
-    if (image.chain.empty()) {
-        return fail(Errc::invalid_image, "image {} has no layers", printable(name));
-    }
+    KNARR_TRY(image::check_files(image));
     const sys::FileLock lock =
         KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::exclusive));
     const sys::Fd mounts = KNARR_TRY(sys::make_dirs(mounts_dir(data_root), 0700));

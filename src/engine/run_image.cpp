@@ -32,6 +32,7 @@
 #include "platform/spawn.h"
 #include "platform/task.h"
 #include "runtime/runtime.h"
+#include "spec/wasm.h"
 #include "store/store.h"
 
 namespace knarr::engine {
@@ -137,6 +138,21 @@ Result<> refuse_ordinary_user() {
                 "a bundle of it (umoci unpack --rootless) and give --bundle"});
 }
 
+/// An image of ordinary layers with a WebAssembly module among its files.
+Result<> refuse_wasm(const image::Image& image) {
+    const spec::Platform& platform = image.config.platform;
+    if (!spec::is_wasm(platform)) {
+        return {};
+    }
+    return fail(
+        Error{.code = Errc::unsupported,
+              .message = fmt::format("image {} is for {}/{}: its program is a WebAssembly module",
+                                     printable(image.reference),
+                                     printable(platform.os, 64),
+                                     platform.architecture),
+              .hint = "this build stores and mounts such images; it runs none"});
+}
+
 /// All that is decided about a container before anything of it is made.
 struct Prepared {
     std::string id;
@@ -156,9 +172,8 @@ Result<Prepared> prepare(const store::Store& store,
                          const PullProgressFn& progress) {
     KNARR_TRY(resolve_sources(wish.volumes));
     image::Image image = KNARR_TRY(get_image(store, lease, wish, limits, progress));
-    if (image.chain.empty()) {
-        return fail(Errc::invalid_image, "image {} has no layers", printable(wish.image));
-    }
+    KNARR_TRY(image::check_files(image));
+    KNARR_TRY(refuse_wasm(image));
     const std::string id = make_long_id(system_clock(), system_random());
     const std::string directory = container_dir(data_root, id);
     auto layers = KNARR_TRY(layer::MountedLayers::mount(store, image.chain));

@@ -9,6 +9,7 @@
 #include "image/platform.h"
 #include "image/reference.h"
 #include "platform/spawn.h"
+#include "spec/wasm.h"
 
 namespace knarr::image {
 namespace {
@@ -53,7 +54,7 @@ Result<Image> load(const store::Store& store, const store::Ref& ref, std::string
     }
     const spec::Digest id = content.manifest->config.digest;
     text = KNARR_TRY(store.read_blob(id, limits::kMaxImageConfigBytes));
-    spec::ImageConfig config = KNARR_TRY(spec::decode_image_config(text));
+    spec::ImageConfig config = KNARR_TRY(spec::decode_config_of(*content.manifest, text));
     std::vector<spec::Digest> chain = store::chain_ids(config.diff_ids);
     return Image{.reference = ref.reference,
                  .top = ref.digest,
@@ -185,6 +186,12 @@ Result<bool> is_whole(const store::Store& store, const Image& image) {
             return false;
         }
     }
+    // What is unpacked can do without its blobs, a module is nothing else.
+    for (const spec::Descriptor& module : image.manifest.layers) {
+        if (image.chain.empty() && !KNARR_TRY(store.has(module.digest))) {
+            return false;
+        }
+    }
     return true;
 }
 
@@ -192,7 +199,8 @@ Result<bool> fits(const Image& image, const PullOptions& options) {
     const spec::Platform wanted = options.platform.empty()
                                       ? host_platform(KNARR_TRY(sys::machine_name()))
                                       : KNARR_TRY(parse_platform(options.platform));
-    return image.config.platform.architecture.empty() || satisfies(image.config.platform, wanted);
+    return image.config.platform.architecture.empty() || spec::is_wasm(image.manifest) ||
+           satisfies(image.config.platform, wanted);
 }
 
 bool is_file_source(std::string_view name) {
@@ -201,6 +209,20 @@ bool is_file_source(std::string_view name) {
 }
 
 }  // namespace
+
+Result<> check_files(const Image& image) {
+    if (spec::is_wasm(image.manifest)) {
+        return fail(
+            Error{.code = Errc::unsupported,
+                  .message = fmt::format("image {} is a WebAssembly module: it has no files",
+                                         printable(image.reference)),
+                  .hint = "this build stores and hands on such images; it runs none"});
+    }
+    if (image.chain.empty()) {
+        return fail(Errc::invalid_image, "image {} has no layers", printable(image.reference));
+    }
+    return {};
+}
 
 Result<Image> find_image(const store::Store& store,
                          std::string_view text,

@@ -13,6 +13,10 @@
 
 namespace knarr::image {
 
+/// Whether an image has a root file system. Errors: unsupported for a Wasm module; invalid_image
+/// for one without layers.
+Result<> check_files(const Image& image);
+
 /// The image that a name means: a reference ("busybox"), "NAME@sha256:...", a whole digest (of
 /// its manifest, index or configuration), or the first hex digits of one when they fit one image
 /// only. `platform` picks among the pulled variants of an index; empty: the host's, else any.

@@ -5,6 +5,7 @@
 #include "image/image_list.h"
 #include "image/platform.h"
 #include "spec/json_writer.h"
+#include "spec/wasm.h"
 
 namespace knarr::image {
 namespace {
@@ -95,6 +96,15 @@ Result<std::string> inspect_image(const store::Store& store, std::string_view te
         json.value(diff_id.text());
     }
     json.end_array().end_object();
+    if (spec::is_wasm(image.manifest)) {
+        json.key("Wasm").begin_object().member("ConfigType", image.manifest.config.media_type);
+        json.key("Modules").begin_array();
+        for (const spec::Descriptor& module : image.manifest.layers) {
+            json.begin_object().member("MediaType", module.media_type);
+            json.member("Digest", module.digest.text()).member("Size", module.size).end_object();
+        }
+        json.end_array().end_object();
+    }
     json.key("Metadata").begin_object().member("LastTagTime", last_tag_time);
     json.end_object().end_object();
     return std::move(json).text();

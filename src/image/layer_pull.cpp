@@ -38,14 +38,12 @@ public:
 
     Result<> run() {
         KNARR_TRY(look_around());
+        if (pull_.chain.empty()) {
+            return store_blobs();
+        }
         KNARR_TRY(choose_driver());
         while (unpacked_ < pull_.layers.size()) {
-            KNARR_TRY(start_downloads());
-            bool moved = false;
-            for (Download& download : downloads_) {
-                moved |= KNARR_TRY(advance(download), "layer {}", download.blob->digest.text());
-            }
-            std::erase_if(downloads_, [](const Download& download) { return !download.stream; });
+            bool moved = KNARR_TRY(advance_downloads());
             KNARR_TRY(start_ahead());
             moved |= KNARR_TRY(advance_unpack());
             // Looks even when there is more to do: a wish to stop must not wait for a slow moment.
@@ -55,6 +53,25 @@ public:
     }
 
 private:
+    Result<> store_blobs() {
+        while (next_ < wanted_.size() || !downloads_.empty()) {
+            const bool moved = KNARR_TRY(advance_downloads());
+            KNARR_TRY(wait(moved ? Patience::just_look : Patience::wait));
+        }
+        return {};
+    }
+
+    /// Whether anything moved.
+    Result<bool> advance_downloads() {
+        KNARR_TRY(start_downloads());
+        bool moved = false;
+        for (Download& download : downloads_) {
+            moved |= KNARR_TRY(advance(download), "layer {}", download.blob->digest.text());
+        }
+        std::erase_if(downloads_, [](const Download& download) { return !download.stream; });
+        return moved;
+    }
+
     void tell(PullPhase phase, const spec::Descriptor& blob, std::uint64_t done) const {
         if (pull_.progress) {
             pull_.progress(
@@ -66,8 +83,8 @@ private:
     /// still wants its blob, so that the image can be pushed and verified.
     Result<> look_around() {
         for (const spec::Descriptor& blob : pull_.layers) {
-            KNARR_TRY(spec::layer_compression(blob.media_type), "layer {}", blob.digest.text());
-            if (KNARR_TRY(pull_.store.has(blob.digest))) {
+            KNARR_TRY(check(blob), "layer {}", blob.digest.text());
+            if (KNARR_TRY(is_stored(blob))) {
                 tell(PullPhase::present, blob, blob.size);
                 stored_.insert(blob.digest);
                 present_.insert(blob.digest);
@@ -79,6 +96,26 @@ private:
             }
         }
         return {};
+    }
+
+    /// A module's bound is that of a layer: nobody else holds it when it is unpacked.
+    Result<> check(const spec::Descriptor& blob) const {
+        if (!pull_.chain.empty()) {
+            KNARR_TRY(spec::layer_compression(blob.media_type));
+        } else if (blob.size > pull_.limits.max_layer_bytes) {
+            return fail(Errc::limit_exceeded,
+                        "a module of {} bytes is above {}, the most that the policy {} allows",
+                        blob.size,
+                        pull_.limits.max_layer_bytes,
+                        pull_.limits.policy);
+        }
+        return {};
+    }
+
+    /// Damage of a tar shows when it is unpacked; a module is looked at here.
+    Result<bool> is_stored(const spec::Descriptor& blob) const {
+        return KNARR_TRY(pull_.store.has(blob.digest)) &&
+               (!pull_.chain.empty() || !KNARR_TRY(pull_.store.quarantine_if_damaged(blob.digest)));
     }
 
     /// Asked for only when something is to be unpacked: it costs a trial.

@@ -11,7 +11,8 @@
 
 namespace knarr::image {
 
-/// What to bring in; the three lists have the same length, lowest layer first.
+/// What to bring in; the three lists have the same length, lowest layer first. Without diff IDs and
+/// chain the layers are no tars (spec/wasm.h): their blobs are stored, and that is all.
 struct LayerPull {
     Source& source;
     const store::Store& store;

@@ -8,6 +8,7 @@
 #include "image/platform.h"
 #include "image/registry_source.h"
 #include "platform/spawn.h"
+#include "spec/wasm.h"
 
 namespace knarr::image {
 namespace {
@@ -51,8 +52,11 @@ public:
         KNARR_TRY(protect(top.digest, chosen, manifest));
         tell("configuration");
         spec::ImageConfig config = KNARR_TRY(read_config(manifest));
-        KNARR_TRY(check_platform(config, wanted));
-        if (config.diff_ids.size() != manifest.layers.size()) {
+        const bool is_wasm = spec::is_wasm(manifest);
+        if (!is_wasm) {
+            KNARR_TRY(check_platform(config, wanted));
+        }
+        if (!is_wasm && config.diff_ids.size() != manifest.layers.size()) {
             return fail(Errc::invalid_image,
                         "the manifest has {} layers, the configuration {}",
                         manifest.layers.size(),
@@ -142,7 +146,8 @@ private:
 
     Result<spec::ImageConfig> read_config(const spec::Manifest& manifest) {
         const spec::Descriptor& blob = manifest.config;
-        if (!spec::is_image_config(blob.media_type)) {
+        if (!spec::is_image_config(blob.media_type) &&
+            !(spec::is_wasm(manifest) && blob.media_type == spec::media::kWasmConfig)) {
             return fail(Errc::invalid_image,
                         "this is no container image but {}",
                         printable(blob.media_type, 128));
@@ -151,7 +156,7 @@ private:
             !KNARR_TRY(store_.quarantine_if_damaged(blob.digest))) {
             const std::string text =
                 KNARR_TRY(store_.read_blob(blob.digest, limits::kMaxImageConfigBytes));
-            return spec::decode_image_config(text);
+            return spec::decode_config_of(manifest, text);
         }
         if (blob.size > limits::kMaxImageConfigBytes) {
             return fail(Errc::limit_exceeded,
@@ -169,7 +174,7 @@ private:
                         digest.text(),
                         blob.digest.text());
         }
-        spec::ImageConfig config = KNARR_TRY(spec::decode_image_config(text));
+        spec::ImageConfig config = KNARR_TRY(spec::decode_config_of(manifest, text));
         KNARR_TRY(store_.put_blob(text));
         return config;
     }

@@ -10,6 +10,7 @@
 #include "platform/file.h"
 #include "platform/standard_stream.h"
 #include "spec/json_writer.h"
+#include "spec/wasm.h"
 
 namespace knarr::image {
 namespace {
@@ -158,6 +159,16 @@ Result<std::unique_ptr<FileSink>> open_sink(const SaveRequest& request) {
 Result<> save_images(const store::Store& store, const SaveRequest& request) {
     const store::Lease lease = KNARR_TRY(store.lease());
     const std::vector<Saved> all = KNARR_TRY(choose(store, lease, request.names));
+    for (const Saved& saved : all) {
+        if (request.format == ArchiveFormat::docker_archive &&
+            spec::is_wasm(saved.image.manifest)) {
+            return fail(Error{.code = Errc::unsupported,
+                              .message = fmt::format("image {} is a WebAssembly module, and docker "
+                                                     "archives are of tars",
+                                                     printable(saved.image.reference)),
+                              .hint = "--format oci-archive, or oci-dir"});
+        }
+    }
     const auto sink = KNARR_TRY(open_sink(request), "save");
     std::set<spec::Digest> written;
     for (const Saved& saved : all) {

@@ -301,8 +301,12 @@ bool is_image_config(std::string_view media_type) {
 }
 
 bool is_wasm_layer(std::string_view media_type) {
-    return media_type == "application/wasm" ||
-           media_type == "application/vnd.wasm.content.layer.v1+wasm";
+    static constexpr std::array<std::string_view, 4> kModules{
+        "application/wasm",
+        "application/vnd.wasm.content.layer.v1+wasm",
+        "application/vnd.module.wasm.content.layer.v1+wasm",
+        "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm"};
+    return std::ranges::find(kModules, media_type) != kModules.end();
 }
 
 Result<Compression> layer_compression(std::string_view media_type) {
@@ -334,7 +338,7 @@ Result<Compression> layer_compression(std::string_view media_type) {
     if (media_type.ends_with("+encrypted")) {
         error.error().hint = "the layer is encrypted: decrypt the image first";
     } else if (is_wasm_layer(media_type)) {
-        error.error().hint = "the layer is a WebAssembly module: run it with --isolation wasm";
+        error.error().hint = "an image consists of WebAssembly modules or of tars, not of both";
     }
     return error;
 }

@@ -5,6 +5,7 @@
 
 #include "core/fault.h"
 #include "core/limits.h"
+#include "spec/wasm.h"
 #include "store/store.h"
 
 namespace knarr::store {
@@ -47,7 +48,8 @@ Result<> Store::mark_document(const spec::Digest& digest,
     reach.needed.insert(config.digest);
     if (spec::is_image_config(config.media_type) && KNARR_TRY(has(config.digest))) {
         const std::string text = KNARR_TRY(read_blob(config.digest, limits::kMaxImageConfigBytes));
-        const auto image = KNARR_TRY(spec::decode_image_config(text), "{}", config.digest.text());
+        const auto image =
+            KNARR_TRY(spec::decode_config_of(*decoded.manifest, text), "{}", config.digest.text());
         for (spec::Digest& id : chain_ids(image.diff_ids)) {
             reach.layers.insert(std::move(id));
         }

@@ -38,7 +38,7 @@ def compress(raw, how):
 class Image:
     """One image: blobs by digest, and its manifest's bytes."""
 
-    def __init__(self, *layers, how="gzip", architecture="amd64", command=("/bin/true",)):
+    def __init__(self, *layers, how="gzip", architecture="amd64", os="linux", command=("/bin/true",)):
         self.blobs, self.layers, diff_ids = {}, [], []
         for files in layers:
             raw = tar_of(files)
@@ -46,7 +46,7 @@ class Image:
             diff_ids.append(digest_of(raw))
             self.layers.append(self.add(data, OCI + kind))
         self.config_bytes = json.dumps({
-            "architecture": architecture, "os": "linux", "created": "2026-01-02T03:04:05Z",
+            "architecture": architecture, "os": os, "created": "2026-01-02T03:04:05Z",
             "config": {"Cmd": list(command), "Env": ["A=b"], "Labels": {"l": "v"}},
             "rootfs": {"type": "layers", "diff_ids": diff_ids}, "history": []}).encode()
         self.config = self.add(self.config_bytes, CONFIG)

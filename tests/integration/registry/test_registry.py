@@ -378,6 +378,75 @@ def test_artifact_is_no_image(puller, registry):
     assert "helm" in error["message"]
 
 
+def wasm_image(config=None):
+    """A module as the CNCF's layout has it, or with a container's config."""
+    module = b"\0asm\1\0\0\0" + b"m" * 2000
+    image = Image({"a": b"1"})
+    image.blobs.clear()
+    image.layers = [image.add(module, "application/wasm")]
+    value = config or {"architecture": "wasm", "os": "wasip1", "created": "2026-01-02T03:04:05Z",
+                       "layerDigests": [digest_of(module)]}
+    image.config = image.add(json.dumps(value).encode(), "application/vnd.oci.image.config.v1+json"
+                             if config else "application/vnd.wasm.config.v0+json")
+    image.seal()
+    return image, digest_of(module)
+
+
+CONTAINERS_CONFIG = {"architecture": "wasm", "os": "wasip1", "created": "2026-01-02T03:04:05Z", "config": {},
+                     "rootfs": {"type": "layers", "diff_ids": ["not looked at"]}}
+
+
+@pytest.mark.parametrize("config", [None, CONTAINERS_CONFIG], ids=["artifact", "container's config"])
+def test_a_module_is_stored_and_recognised_and_not_run(knarr, registry, scratch, config):
+    image, module = wasm_image(config)
+    name = registry.add(image)
+    assert knarr.good("pull", "-q", "--plain-http", name).strip() == image.config["digest"]
+    (listed,) = json.loads(knarr.good("images", "--json"))
+    assert listed["Platform"] == "wasip1/wasm"
+    (shown,) = json.loads(knarr.good("image", "inspect", name))
+    assert shown["Os"] == "wasip1" and shown["Architecture"] == "wasm" and shown["RootFS"]["Layers"] == []
+    assert shown["Wasm"]["Modules"] == [{"MediaType": "application/wasm", "Digest": module, "Size": 2008}]
+    assert shown["Wasm"]["ConfigType"] == image.config["mediaType"]
+    for words in (["run", "--rm"], ["create"], ["image", "mount"]):
+        assert "WebAssembly module" in knarr.bad(*words, name)
+    assert json.loads(knarr.good("list", "--json")) == []
+    assert "0 missing" in knarr.good("image", "verify", name)
+    knarr.good("image", "gc")
+    knarr.good("pull", "-q", "--plain-http", name)
+    assert len(registry.asked(module)) == 1, "it was kept"
+    (blob,) = (knarr.home / "store/blobs").rglob(module.split(":")[1])
+    blob.chmod(0o600)
+    blob.write_bytes(b"x" * 2008)
+    knarr.good("pull", "-q", "--plain-http", name)
+    assert len(registry.asked(module)) == 2, "it was damaged"
+    assert "oci-archive" in knarr.bad("save", "-o", scratch / "tar", name)
+    knarr.good("save", "--format", "oci-archive", "-o", scratch / "tar", name)
+    assert module in knarr.good("rmi", name)
+    knarr.good("load", "-i", scratch / "tar")
+    assert json.loads(knarr.good("images", "--json"))[0]["Platform"] == "wasip1/wasm"
+
+
+def test_an_image_for_wasm_that_has_files_is_mounted_and_not_run(knarr, registry):
+    image = Image({"app.wasm": b"\0asm\1\0\0\0"}, architecture="wasm", os="wasip1")
+    name = registry.add(image)
+    assert "wasip1/wasm" in knarr.bad("pull", "-q", "--plain-http", name)  # not what was asked for
+    knarr.good("pull", "-q", "--plain-http", "--platform", "wasip1/wasm", name)
+    assert "WebAssembly module" in knarr.bad("run", "--rm", "--platform", "wasip1/wasm", name)
+
+
+def test_progress_as_json_ends_with_all_bytes(knarr, registry):
+    image = Image({"a": b"1" * 50_000, "b": b"2"})
+    told = knarr.run("pull", "--plain-http", "--progress", "json", registry.add(image))
+    assert told.returncode == 0, told.stderr
+    news = [json.loads(line) for line in told.stderr.splitlines()]
+    assert [one["phase"] for one in news][:1] == ["resolving"] and news[-1]["phase"] == "finished"
+    total = sum(layer["size"] for layer in image.layers)
+    sums = [one["sum"] for one in news if one["phase"] in ("downloading", "unpacking")]
+    assert sums[-1]["done"] == sums[-1]["total"] == total
+    assert [one["done"] for one in sums] == sorted(one["done"] for one in sums)
+    assert "--progress" in knarr.bad("pull", "--progress", "loud", "x.org/y")
+
+
 # --- stalls, kills ---
 
 def test_stalled_registry_ends_in_a_timeout(puller, registry):
