@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "knarr/health.h"
 #include "knarr/restart.h"
 #include "knarr/service.h"
 #include "knarr/types.h"
@@ -36,6 +37,7 @@ struct ContainerInfo {
     RestartPolicy restart;                      ///< of one in the background
     unsigned restart_count = 0;                 ///< since somebody started it
     bool restarting = false;                    ///< stopped, and about to run again
+    std::optional<HealthReport> health;         ///< of one with a health check
     std::map<std::string, std::string> labels;  ///< of one made from an image
     std::string log_dir;                        ///< where its log files are; empty: there is none
     std::string trouble;                        ///< what its monitor could not do; empty: nothing

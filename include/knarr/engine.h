@@ -121,6 +121,10 @@ public:
     /// Errors: not_found; wrong_state when stopped or paused; invalid_argument for an unknown user;
     /// exec_not_found, exec_failed; timed_out.
     Result<int> exec(std::string_view id, const ExecRequest& request);
+    /// Makes a probe of a container's health check now; its result counts as any other.
+    /// Errors: unsupported without a health check; wrong_state when it does not run, or is being
+    /// probed.
+    Result<ProbeResult> probe(std::string_view id);
     /// Writes the processes of a running or paused container into files, by the program criu, and
     /// removes the container unless it is to run on. One that fails leaves it as it was.
     /// Errors: wrong_state; unsupported without criu, or with what its log says.

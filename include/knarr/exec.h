@@ -31,7 +31,7 @@ struct ExecRequest {
     bool ignore_paused = false;  ///< in a paused container: the program runs when it is resumed
     std::string apparmor_profile, process_label;
     /// After it the process and its process group are killed. Nothing: no limit.
-    std::optional<std::chrono::seconds> timeout = std::chrono::seconds(300);
+    std::optional<std::chrono::milliseconds> timeout = std::chrono::seconds(300);
 };
 
 }  // namespace knarr

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "knarr/health.h"
 #include "knarr/image.h"
 #include "knarr/restart.h"
 #include "knarr/service.h"
@@ -76,6 +77,7 @@ struct RunRequest {
     std::optional<unsigned> stop_seconds;  ///< from it to SIGKILL, where stop() says nothing
     LogPolicy log;                         ///< in the background
     RestartPolicy restart;                 ///< in the background
+    HealthRequest health;                  ///< in the background
     ContainerSettings settings;
     ServiceLinks service;
 };

@@ -14,8 +14,9 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array<std::string_view, 9> kKeys{
-    "id", "name", "label", "status", "exited", "ancestor", "before", "since", "until"};
+constexpr std::array<std::string_view, 10> kKeys{
+    "id", "name", "label", "status", "health", "exited", "ancestor", "before", "since", "until"};
+constexpr std::array<std::string_view, 4> kHealths{"none", "starting", "healthy", "unhealthy"};
 constexpr std::array<std::string_view, 7> kStates{
     "created", "running", "paused", "exited", "dead", "restarting", "removing"};
 constexpr std::string_view kLibrary = "docker.io/library/", kHub = "docker.io/",
@@ -57,6 +58,9 @@ Result<> check(std::string_view key, const std::string& value, std::string_view 
     }
     if (key == "status" && std::ranges::find(kStates, value) == kStates.end()) {
         return bad(fmt::format("one of {}", fmt::join(kStates, ", ")));
+    }
+    if (key == "health" && std::ranges::find(kHealths, value) == kHealths.end()) {
+        return bad(fmt::format("one of {}", fmt::join(kHealths, ", ")));
     }
     if (key == "exited" && !parse_number(value, 255)) {
         return bad("an exit code from 0 to 255");
@@ -145,6 +149,9 @@ bool ContainerFilter::fits_one(std::string_view key,
     }
     if (key == "status") {
         return docker_state(info) == value;
+    }
+    if (key == "health") {
+        return (info.health ? name_of(info.health->status) : kHealths.front()) == value;
     }
     if (key == "exited") {
         return info.state == ContainerState::stopped && info.exit_code &&

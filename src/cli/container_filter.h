@@ -14,8 +14,8 @@ namespace knarr::cli {
 class ContainerFilter {
 public:
     /// "KEY=VALUE" each: id, name (extended regular expressions, somewhere in them), label (KEY or
-    /// KEY=VALUE), status, exited, ancestor, before, since, until (seconds before `now`, as "24h").
-    /// Errors: invalid_argument, unsupported, naming the filter.
+    /// KEY=VALUE), status, health, exited, ancestor, before, since, until (seconds before `now`, as
+    /// "24h"). Errors: invalid_argument, unsupported, naming the filter.
     static Result<ContainerFilter> parse(const std::vector<std::string_view>& texts,
                                          std::int64_t now);
 

@@ -84,6 +84,16 @@ std::vector<std::string> short_ids(const std::vector<ContainerInfo>& all) {
     return out;
 }
 
+/// docker's words for it, behind those for the state.
+std::string health_text(const ContainerInfo& info) {
+    if (!info.health || info.state != ContainerState::running) {
+        return "";
+    }
+    return info.health->status == HealthStatus::starting
+               ? " (health: starting)"
+               : fmt::format(" ({})", name_of(info.health->status));
+}
+
 std::string status_text(const ContainerInfo& info, std::int64_t now) {
     if (!info.damage.empty()) {
         return "Dead";
@@ -94,8 +104,10 @@ std::string status_text(const ContainerInfo& info, std::int64_t now) {
     if (is_running(info) && !info.restarting) {
         std::string since_start = since(info.started.empty() ? info.created : info.started, now);
         since_start.resize(since_start.size() - std::string_view(" ago").size());
-        return fmt::format(
-            "Up {}{}", since_start, info.state == ContainerState::paused ? " (Paused)" : "");
+        return fmt::format("Up {}{}{}",
+                           since_start,
+                           info.state == ContainerState::paused ? " (Paused)" : "",
+                           health_text(info));
     }
     const std::string code = info.exit_code ? std::to_string(*info.exit_code) : "?";
     const std::string_view word = info.restarting ? "Restarting" : "Exited";

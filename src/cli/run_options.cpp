@@ -7,6 +7,7 @@
 
 #include "cli/containers.h"
 #include "cli/duration.h"
+#include "cli/health_options.h"
 #include "cli/setting_options.h"
 #include "cli/volume.h"
 #include "core/limits.h"
@@ -124,9 +125,11 @@ constexpr std::array kBoth{
 
 constexpr auto kAll = [] {
     std::array<Option,
-               kImageOnly.size() + kSettingOptions.size() + kBoth.size() + kBundleOnly.size()>
+               kImageOnly.size() + kHealthOptions.size() + kSettingOptions.size() + kBoth.size() +
+                   kBundleOnly.size()>
         all{};
     auto next = std::copy(kImageOnly.begin(), kImageOnly.end(), all.begin());
+    next = std::copy(kHealthOptions.begin(), kHealthOptions.end(), next);
     next = std::copy(kSettingOptions.begin(), kSettingOptions.end(), next);
     next = std::copy(kBoth.begin(), kBoth.end(), next);
     std::copy(kBundleOnly.begin(), kBundleOnly.end(), next);
@@ -289,6 +292,7 @@ Result<> parse_stop_and_log(const Parsed& args, RunKind kind, RunRequest& reques
     }
     request.log = KNARR_TRY(parse_log(args));
     KNARR_TRY(parse_restart(args, kind, request));
+    request.health = KNARR_TRY(parse_health(args, kind == RunKind::create || args.flag("detach")));
     if (args.flag("detach") && args.flag("tty")) {
         return fail(Error{.code = Errc::unsupported,
                           .message = "--tty in the background is not built yet: nobody could "
@@ -327,6 +331,7 @@ Result<std::vector<std::string>> parse_env(const Parsed& args) {
 Result<RunWay> which_run(const Parsed& args, bool here) {
     const std::string_view of_bundle = first_given(args, kBundleOnly);
     std::string_view of_image = first_given(args, kImageOnly);
+    of_image = of_image.empty() ? first_given(args, kHealthOptions) : of_image;
     of_image = of_image.empty() ? first_given(args, kSettingOptions) : of_image;
     if (!of_bundle.empty() && !of_image.empty()) {
         return fail(Error{.code = Errc::invalid_argument,

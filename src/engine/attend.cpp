@@ -81,7 +81,7 @@ Result<> drain(sys::SignalFd& signals, Relay& relay) {
 Result<std::optional<int>> attend(sys::SignalFd& signals,
                                   const sys::Fd& process,
                                   Beside beside,
-                                  std::optional<std::chrono::seconds> timeout) {
+                                  std::optional<std::chrono::milliseconds> timeout) {
     const Clock::time_point deadline = Clock::now() + timeout.value_or(std::chrono::seconds(0));
     while (true) {
         int wait_ms = -1;

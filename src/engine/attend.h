@@ -22,6 +22,6 @@ struct Beside {
 Result<std::optional<int>> attend(sys::SignalFd& signals,
                                   const sys::Fd& process,
                                   Beside beside,
-                                  std::optional<std::chrono::seconds> timeout = {});
+                                  std::optional<std::chrono::milliseconds> timeout = {});
 
 }  // namespace knarr::engine

@@ -6,6 +6,7 @@
 #include "engine/new_container.h"
 #include "engine/operate.h"
 #include "engine/pause.h"
+#include "engine/probe.h"
 #include "engine/processes.h"
 #include "engine/rerun.h"
 #include "engine/resolve.h"
@@ -114,6 +115,11 @@ Result<int> Engine::exec(std::string_view id, const ExecRequest& request) {
     const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
     return engine::exec_in_container(context, checked, request);
+}
+
+Result<ProbeResult> Engine::probe(std::string_view id) {
+    const engine::Context context = engine::context_of(*root_, options_);
+    return engine::probe(context, KNARR_TRY(engine::resolve_id(context, id)));
 }
 
 Result<> Engine::checkpoint(std::string_view id, const CheckpointRequest& request) {

@@ -3,12 +3,14 @@
 #include <string>
 
 #include "engine/monitor.h"
+#include "engine/probe.h"
 #include "engine/rerun.h"
+#include "platform/own_copy.h"
 
 namespace knarr::engine {
 
 bool is_errand(std::span<const std::string_view> arguments) {
-    return !arguments.empty() && arguments[0] == kAgainWord;
+    return !arguments.empty() && (arguments[0] == kAgainWord || arguments[0] == kProbeWord);
 }
 
 Result<> run_errand(std::span<const std::string_view> arguments) {
@@ -18,7 +20,15 @@ Result<> run_errand(std::span<const std::string_view> arguments) {
     }
     const ContainerId id = KNARR_TRY(ContainerId::parse(arguments[2]));
     const StateRoot root = KNARR_TRY(StateRoot::open(std::string(arguments[1])));
-    const Context context = monitor_context(root, id);
+    Context context = monitor_context(root, id);
+    if (arguments[0] == kProbeWord) {
+        context.before_seen = sys::run_from_unwritable_file;
+        Result<ProbeResult> probed = probe(context, id);
+        if (!probed && probed.error().code != Errc::wrong_state) {
+            context.warn("health check: " + probed.error().message);
+        }
+        return probed ? Result<>{} : fail(std::move(probed).error());
+    }
     return rerun(context, id);
 }
 

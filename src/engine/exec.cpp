@@ -137,12 +137,12 @@ Result<std::optional<Relay>> go(const runtime::Launched& launched,
     return relay;
 }
 
-Result<int> time_out(const runtime::Launched& launched, std::chrono::seconds limit) {
+Result<int> time_out(const runtime::Launched& launched, std::chrono::milliseconds limit) {
     sys::kill_group(launched.pid);
     sys::kill_and_reap(launched.pidfd);
     return fail(Errc::timed_out,
                 "the program ran longer than {} s and was killed with its process group",
-                limit.count());
+                std::chrono::duration<double>(limit).count());
 }
 
 Result<int> exec(const Context& context, const ContainerId& id, const ExecRequest& request) {

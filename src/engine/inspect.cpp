@@ -35,6 +35,32 @@ std::string_view docker_status(ContainerState state) {
     return "exited";
 }
 
+/// docker's State.Health.
+void write_health(spec::JsonWriter& json, const HealthReport& health) {
+    json.key("Health").begin_object().member("Status", name_of(health.status));
+    json.member("FailingStreak", health.failing_streak).key("Log").begin_array();
+    for (const ProbeResult& one : health.log) {
+        json.begin_object().member("Start", one.start).member("End", one.end);
+        json.member("ExitCode", one.exit_code).member("Output", one.output).end_object();
+    }
+    json.end_array().end_object();
+}
+
+/// docker's Config.Healthcheck, whose times are nanoseconds.
+void write_health_check(spec::JsonWriter& json, const HealthCheck& check) {
+    const auto nanoseconds = [](std::chrono::milliseconds time) {
+        return std::chrono::duration_cast<std::chrono::nanoseconds>(time).count();
+    };
+    std::vector<std::string> test{"CMD"};
+    test.insert(test.end(), check.command.begin(), check.command.end());
+    json.key("Healthcheck").begin_object().member("Test", test);
+    json.member("Interval", nanoseconds(check.interval));
+    json.member("Timeout", nanoseconds(check.timeout));
+    json.member("StartPeriod", nanoseconds(check.start_period));
+    json.member("StartInterval", nanoseconds(check.start_interval));
+    json.member("Retries", check.retries).end_object();
+}
+
 void write_state(spec::JsonWriter& json, const ContainerInfo& info) {
     const bool paused = info.state == ContainerState::paused;
     const bool ended = info.state == ContainerState::stopped;
@@ -51,6 +77,9 @@ void write_state(spec::JsonWriter& json, const ContainerInfo& info) {
                                       : std::string());
     json.member("StartedAt", info.started.empty() ? kNever : std::string_view(info.started));
     json.member("FinishedAt", info.finished.empty() ? kNever : std::string_view(info.finished));
+    if (info.health) {
+        write_health(json, *info.health);
+    }
     json.end_object();
 }
 
@@ -68,6 +97,9 @@ void write_config(spec::JsonWriter& json,
     json.member("StopSignal", sys::signal_name(info.stop_signal));
     if (info.stop_seconds) {
         json.member("StopTimeout", *info.stop_seconds);
+    }
+    if (info.health) {
+        write_health_check(json, info.health->check);
     }
     json.end_object();
 }

@@ -93,6 +93,7 @@ ContainerInfo describe(const Record& record, const Live& live) {
         .restart = life.restart.policy,
         .restart_count = life.restart.count,
         .restarting = live.state == ContainerState::stopped && is_pending(life),
+        .health = {},
         .labels = life.labels,
         .log_dir = life.monitored && life.log.keep ? log_dir_of(record.data_dir) : std::string(),
         .trouble = {},

@@ -13,6 +13,7 @@
 #include "engine/ending.h"
 #include "engine/live.h"
 #include "engine/log_store.h"
+#include "engine/prober.h"
 #include "engine/rerun.h"
 #include "engine/watch.h"
 #include "platform/disk.h"
@@ -81,6 +82,7 @@ private:
     pid_t launcher_;
     Watch watch_;
     std::optional<RunOf> run_;
+    Prober prober_;
     sys::Fd process_;  // the container's, where it is not our child
     sys::Fd partner_;  // who stands by; invalid: nobody yet
     std::string finished_;
@@ -112,6 +114,7 @@ void Monitor::handle(const WatchEvent& event) {
 void Monitor::carry_out(const WatchEffect& effect) {
     switch (effect.kind) {
         case Effect::drain:
+            prober_.end();
             finished_ = format_time(system_clock().wall());
             drain();
             return;
@@ -151,6 +154,9 @@ bool Monitor::is_removed() const {
 
 void Monitor::reap() {
     while (const auto child = sys::reap_any()) {
+        if (prober_.took(context_, child->pid)) {
+            continue;
+        }
         if (child->pid == launcher_) {
             launcher_ended(child->status);
         } else if (child->pid == relauncher_) {
@@ -179,6 +185,7 @@ void Monitor::launcher_ended(const sys::ExitStatus& status) {
     const Record& record = (*seen)->record;
     run_ = RunOf{.id = id_, .pid = record.pid, .start_ticks = record.pid_start_ticks};
     receive_streams();
+    prober_.begin(context_, *run_);
     handle({.kind = Event::launched, .pid = record.pid});
 }
 
@@ -339,7 +346,11 @@ int Monitor::patience_ms() const {
         const std::int64_t left = std::max<std::int64_t>(due_ - steady_ms(), 0);
         return static_cast<int>(std::min<std::int64_t>(left, changes_ ? INT32_MAX : kRetryMs));
     }
-    return retry_ || (!partner_.valid() && wants_partner()) ? kRetryMs : -1;
+    const bool soon = retry_ || (!partner_.valid() && wants_partner());
+    if (const auto probe = prober_.patience_ms()) {
+        return static_cast<int>(std::min<std::int64_t>(*probe, soon ? kRetryMs : INT32_MAX));
+    }
+    return soon ? kRetryMs : -1;
 }
 
 /// Starts one that stands by, as a child.
@@ -427,6 +438,7 @@ Result<> Monitor::take_over() {
             }
         }
         receive_streams();
+        prober_.begin(context_, *run_);
         handle({.kind = Event::launched, .pid = record.pid});
         reap();  // it may have ended as our child
         if (!process_.valid()) {
@@ -498,6 +510,9 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
         reap();
         if (items[5].is_ready) {
             look_at_process();
+        }
+        if (Result<> probed = prober_.work(order_.root, id_); !probed) {
+            trouble(probed.error());
         }
         if (items[4].is_ready) {
             partner_.reset();

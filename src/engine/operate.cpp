@@ -163,6 +163,22 @@ Result<> kill_container(const Context& context,
     return {};
 }
 
+namespace {
+
+/// What its probes say of a container that runs; one that does not has the health of its last run.
+void add_health(ContainerInfo& info, const Record& record, const sys::Fd& dir) {
+    if (!record.life || !record.life->health || !record.life->monitored) {
+        return;
+    }
+    HealthState state = load_health(dir, record.pid, record.pid_start_ticks);
+    info.health = HealthReport{.check = *record.life->health,
+                               .status = state.status,
+                               .failing_streak = state.failing_streak,
+                               .log = std::move(state.log)};
+}
+
+}  // namespace
+
 ContainerInfo describe_watched(const Context& context, const ContainerId& id, const Seen& seen) {
     ContainerInfo info = describe(seen.record, seen.live);
     if (!seen.record.life) {
@@ -171,6 +187,7 @@ ContainerInfo describe_watched(const Context& context, const ContainerId& id, co
     ensure_watched(context, seen.record);
     if (const auto dir = context.root.open_dir(id)) {
         info.trouble = sys::read_file_at(*dir, kTroubleFile, limits::kMaxStateBytes).value_or("");
+        add_health(info, seen.record, *dir);
     }
     return info;
 }
@@ -187,6 +204,9 @@ Result<std::vector<ContainerInfo>> list_containers(const Context& context) {
         if (seen && *seen) {
             ensure_watched(context, (*seen)->record);
             all.push_back(describe((*seen)->record, (*seen)->live));
+            if (const auto dir = context.root.open_dir(id); dir && (*seen)->record.life) {
+                add_health(all.back(), (*seen)->record, *dir);
+            }
         } else if (!seen && seen.error().code != Errc::not_found) {
             ContainerInfo& damaged = all.emplace_back();
             damaged.id = text;

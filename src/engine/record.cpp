@@ -141,6 +141,7 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     json.member("cgroupManager", knarr::name_of(life.cgroup_manager));
     json.member("rootless", life.rootless);
     write_restart(json, life.restart);
+    write_health_check(json, life.health);
     json.member("labels", life.labels);
     json.member("volumes", life.volumes);
     json.member("laidDown", life.laid_down);
@@ -183,6 +184,7 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(read_cgroup_manager(*value, life.cgroup_manager));
     KNARR_TRY(value->optional("rootless", life.rootless));
     KNARR_TRY(read_restart(*value, life.restart));
+    KNARR_TRY(read_health_check(*value, life.health));
     KNARR_TRY(value->optional("labels", life.labels));
     KNARR_TRY(value->optional("volumes", life.volumes));
     return value->optional("laidDown", life.laid_down);

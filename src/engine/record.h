@@ -13,6 +13,7 @@
 
 #include <sys/types.h>
 
+#include "engine/health.h"
 #include "engine/restart.h"
 #include "engine/state_dir.h"
 #include "knarr/cgroup_manager.h"
@@ -39,7 +40,8 @@ struct Life {
     std::optional<bool> rootless = {};
     std::map<std::string, std::string> labels;
     std::vector<std::string> volumes;  // anonymous ones, which go with it where that is asked for
-    bool laid_down = false;            // made by `create`: it stays where its first run fails
+    std::optional<HealthCheck> health = {};
+    bool laid_down = false;  // made by `create`: it stays where its first run fails
 };
 
 /// Whether it is to run again by itself.

@@ -66,7 +66,12 @@ std::optional<std::int64_t> due_of(const Context& context, const ContainerId& id
 
 Result<bool> note_stop(const Context& context, const ContainerId& id, StoppedBy who) {
     const Seen seen = KNARR_TRY(look_at(context, id));
-    if (!seen.record.life || seen.record.life->restart.policy.mode == RestartMode::no) {
+    if (!seen.record.life) {
+        return false;
+    }
+    const RestartState& before = seen.record.life->restart;
+    if (before.policy.mode == RestartMode::no && before.phase == RestartPhase::idle &&
+        !before.forced) {
         return false;
     }
     Held held = KNARR_TRY(hold(context, id));

@@ -59,6 +59,9 @@ bool wants_restart(const RestartState& state, int code) {
     if (state.stopped_by != StoppedBy::nobody) {
         return false;
     }
+    if (state.forced) {
+        return true;
+    }
     const RestartPolicy& policy = state.policy;
     switch (policy.mode) {
         case RestartMode::no:
@@ -74,7 +77,9 @@ bool wants_restart(const RestartState& state, int code) {
 
 RestartEffect after_run(RestartState& state, int code, bool good_run, std::int64_t now_ms) {
     state.phase = RestartPhase::idle;
-    if (!wants_restart(state, code)) {
+    const bool wanted = wants_restart(state, code);
+    state.forced = false;
+    if (!wanted) {
         return RestartEffect::none;
     }
     state.backoff_ms = good_run || state.backoff_ms == 0
@@ -106,6 +111,7 @@ void forget(RestartState& state) {
     state.phase = RestartPhase::idle;
     state.count = 0;
     state.backoff_ms = 0;
+    state.forced = false;
 }
 
 template <std::size_t N>
@@ -150,6 +156,9 @@ RestartEffect step(RestartState& state, const RestartEvent& event, std::int64_t 
                 event.kind == Kind::shut_down ? StoppedBy::shutdown : StoppedBy::hand;
             state.phase = RestartPhase::idle;
             return RestartEffect::none;
+        case Kind::unhealthy:
+            state.forced = state.stopped_by == StoppedBy::nobody;
+            return RestartEffect::none;
         case Kind::policy_changed:
             state.policy = event.policy;
             if (state.policy.mode == RestartMode::no) {
@@ -186,6 +195,7 @@ void write_restart(spec::JsonWriter& json, const RestartState& state) {
     json.member("stoppedBy", kStoppedBy[static_cast<std::size_t>(state.stopped_by)]);
     json.member("count", state.count).member("backoffMs", state.backoff_ms);
     json.member("dueMs", state.due_ms).member("startedMs", state.started_ms);
+    json.member("forced", state.forced);
     json.end_object();
 }
 
@@ -207,7 +217,8 @@ Result<> read_restart(const spec::JsonValue& life, RestartState& out) {
     KNARR_TRY(value->required("count", out.count));
     KNARR_TRY(value->required("backoffMs", out.backoff_ms));
     KNARR_TRY(value->required("dueMs", out.due_ms));
-    return value->required("startedMs", out.started_ms);
+    KNARR_TRY(value->required("startedMs", out.started_ms));
+    return value->optional("forced", out.forced);
 }
 
 }  // namespace knarr::engine

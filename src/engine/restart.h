@@ -34,6 +34,7 @@ struct RestartState {
     std::int64_t backoff_ms = 0;  // the last pause; 0: none yet
     std::int64_t due_ms = 0;      // of `waiting`
     std::int64_t started_ms = 0;  // of the last run
+    bool forced = false;          // it runs again when it ends, whatever the policy
     bool operator==(const RestartState&) const = default;
 };
 
@@ -45,6 +46,7 @@ struct RestartEvent {
         ended,            // with `code`; negative: nobody knows
         launch_failed,    // it did not come to run
         stopped_by_hand,  // somebody asks it to end
+        unhealthy,        // it is about to be ended, to run again
         shut_down,        // everything is to end, until the next boot
         policy_changed,   // to `policy`
         booted,           // the machine, or all of knarr, begins anew

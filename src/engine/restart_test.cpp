@@ -137,6 +137,19 @@ TEST(Restart, AtBootDependsOnPolicyAndOnWhoStoppedIt) {
     }
 }
 
+TEST(Restart, OneThatIsUnhealthyRunsAgainOnceWhateverItsPolicy) {
+    RestartState state = with("no");
+    std::int64_t now = 1000;
+    step(state, {.kind = Kind::runs}, now);
+    step(state, {.kind = Kind::unhealthy}, now);
+    EXPECT_EQ(step(state, {.kind = Kind::ended, .code = 0}, now), wait);
+    EXPECT_EQ(run(state, 0, now, 50), none) << "not after the next run";
+    EXPECT_EQ(state.count, 1U);
+    step(state, {.kind = Kind::unhealthy}, now);
+    step(state, {.kind = Kind::stopped_by_hand}, now);
+    EXPECT_EQ(step(state, {.kind = Kind::ended, .code = 0}, now), none) << "nor when it is stopped";
+}
+
 TEST(Restart, IsReadBackAsItWasWritten) {
     const RestartState state{.policy = {.mode = RestartMode::on_failure, .max_retries = 4},
                              .phase = RestartPhase::waiting,
@@ -144,7 +157,8 @@ TEST(Restart, IsReadBackAsItWasWritten) {
                              .count = 3,
                              .backoff_ms = 800,
                              .due_ms = 123456,
-                             .started_ms = 99};
+                             .started_ms = 99,
+                             .forced = true};
     spec::JsonWriter json;
     json.begin_object();
     write_restart(json, state);

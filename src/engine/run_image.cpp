@@ -235,6 +235,9 @@ Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
             life.volumes.push_back(volume.name);
         }
     }
+    const auto& healthcheck = prepared.image.config.config.healthcheck;
+    life.health =
+        KNARR_TRY(choose_health_check(request.health, healthcheck ? &*healthcheck : nullptr));
     life.labels = request.settings.labels;
     life.labels.insert(prepared.image.config.config.labels.begin(),
                        prepared.image.config.config.labels.end());

@@ -112,8 +112,9 @@ Result<std::optional<int>> await_end(const Context& context, const ContainerId& 
     return code;
 }
 
-Result<> stop_container(const Context& context, const ContainerId& id, const StopRequest& request) {
-    KNARR_TRY(note_stop(context, id, StoppedBy::hand));
+Result<bool> end_container(const Context& context,
+                           const ContainerId& id,
+                           const StopRequest& request) {
     const Seen seen = KNARR_TRY(look_at(context, id));
     ensure_watched(context, seen.record);
     const ContainerState state = seen.live.state;
@@ -122,7 +123,7 @@ Result<> stop_container(const Context& context, const ContainerId& id, const Sto
             return fail(Errc::wrong_state, "container {} is just being made", id.text());
         }
         KNARR_TRY(await_end(context, id));
-        return {};  // stopped already, which is what was asked for
+        return false;  // it has ended already, which is what was asked for
     }
     const auto& life = seen.record.life;
     int signal = life ? life->stop_signal : SIGTERM;
@@ -154,7 +155,15 @@ Result<> stop_container(const Context& context, const ContainerId& id, const Sto
     if (!ended && ended.error().code != Errc::not_found) {
         return fail(ended.error());
     }
-    note_event(context, seen.record, "stop");
+    return true;
+}
+
+Result<> stop_container(const Context& context, const ContainerId& id, const StopRequest& request) {
+    KNARR_TRY(note_stop(context, id, StoppedBy::hand));
+    const Seen seen = KNARR_TRY(look_at(context, id));
+    if (KNARR_TRY(end_container(context, id, request))) {
+        note_event(context, seen.record, "stop");
+    }
     return {};
 }
 

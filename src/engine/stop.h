@@ -14,6 +14,13 @@
 
 namespace knarr::engine {
 
+/// Sends the signal, and SIGKILL when its time is up; returns when its end is recorded. False: it
+/// did not run. Its restart policy holds: stop_container() is what somebody asks for. Errors: see
+/// Engine::stop.
+Result<bool> end_container(const Context& context,
+                           const ContainerId& id,
+                           const StopRequest& request);
+
 /// Errors: see Engine::stop.
 Result<> stop_container(const Context& context, const ContainerId& id, const StopRequest& request);
 

@@ -57,6 +57,20 @@ void write_run_config(spec::JsonWriter& json, const spec::ImageRunConfig& config
     if (!config.stop_signal.empty()) {
         json.member("StopSignal", config.stop_signal);
     }
+    if (config.healthcheck) {
+        const spec::ImageHealthcheck& check = *config.healthcheck;
+        json.key("Healthcheck").begin_object().member("Test", check.test);
+        for (const auto& [name, number] : {std::pair("Interval", check.interval),
+                                           std::pair("Timeout", check.timeout),
+                                           std::pair("StartPeriod", check.start_period),
+                                           std::pair("StartInterval", check.start_interval),
+                                           std::pair("Retries", check.retries)}) {
+            if (number != 0) {
+                json.member(name, number);
+            }
+        }
+        json.end_object();
+    }
     json.end_object();
 }
 

@@ -236,6 +236,20 @@ Result<> read_keys(const JsonValue& object, std::string_view name, std::vector<s
     return {};
 }
 
+Result<> read_healthcheck(const JsonValue& config, std::optional<ImageHealthcheck>& out) {
+    const auto value = config.find("Healthcheck");
+    if (!value) {
+        return {};
+    }
+    ImageHealthcheck& check = out.emplace();
+    KNARR_TRY(value->optional("Test", check.test));
+    KNARR_TRY(value->optional("Interval", check.interval));
+    KNARR_TRY(value->optional("Timeout", check.timeout));
+    KNARR_TRY(value->optional("StartPeriod", check.start_period));
+    KNARR_TRY(value->optional("StartInterval", check.start_interval));
+    return value->optional("Retries", check.retries);
+}
+
 Result<> read_run_config(const JsonValue& value, ImageRunConfig& out) {
     KNARR_TRY(value.optional("User", out.user));
     KNARR_TRY(value.optional("Env", out.env));
@@ -246,7 +260,7 @@ Result<> read_run_config(const JsonValue& value, ImageRunConfig& out) {
     KNARR_TRY(read_keys(value, "ExposedPorts", out.exposed_ports));
     KNARR_TRY(read_keys(value, "Volumes", out.volumes));
     KNARR_TRY(value.optional("Labels", out.labels));
-    return {};
+    return read_healthcheck(value, out.healthcheck);
 }
 
 Result<std::vector<Digest>> read_diff_ids(const JsonValue& root) {

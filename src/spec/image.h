@@ -68,6 +68,14 @@ struct History {
     bool empty_layer = false;
 };
 
+/// Docker's health check of an image. Times are nanoseconds; 0: not said.
+/// Source: moby's image specification 1.2, "Healthcheck".
+struct ImageHealthcheck {
+    std::vector<std::string> test;  // {"NONE"}, {"CMD", ...}, {"CMD-SHELL", line}
+    std::int64_t interval = 0, timeout = 0, start_period = 0, start_interval = 0;
+    std::int64_t retries = 0;
+};
+
 /// The "config" object of an image: what to run.
 struct ImageRunConfig {
     std::string user;
@@ -75,6 +83,7 @@ struct ImageRunConfig {
     std::string working_dir, stop_signal;
     std::vector<std::string> exposed_ports, volumes;  // keys of the JSON objects, sorted
     std::map<std::string, std::string> labels;
+    std::optional<ImageHealthcheck> healthcheck;
 };
 
 struct ImageConfig {

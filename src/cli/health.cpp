@@ -1,0 +1,57 @@
+#include "cli/containers.h"
+#include "cli/verb.h"
+#include "core/text.h"
+
+namespace knarr::cli {
+
+namespace {
+
+constexpr std::array kOptions{
+    Option{.name = "run", .help = "make a probe now; the exit status is 1 when it fails"},
+};
+
+Result<int> run_health(Context& context, const Parsed& args) {
+    if (args.positionals.size() != 1) {
+        return fail(Errc::invalid_argument, "one container ID is wanted");
+    }
+    Engine engine = KNARR_TRY(open_engine(context));
+    const std::string_view id = args.positionals.front();
+    if (args.flag("run")) {
+        const ProbeResult result = KNARR_TRY(engine.probe(id));
+        KNARR_TRY(print(result.output));
+        return result.exit_code == 0 ? 0 : 1;
+    }
+    const ContainerInfo info = KNARR_TRY(engine.state(id));
+    if (!info.health) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = fmt::format("container {} has no health check", info.id),
+                          .hint = "give one: knarr run -d --health-cmd \"COMMAND\" ..."});
+    }
+    const HealthReport& health = *info.health;
+    KNARR_TRY(print(fmt::format("{}\n", name_of(health.status))));
+    if (!health.log.empty()) {
+        const ProbeResult& last = health.log.back();
+        KNARR_TRY(print(fmt::format("last probe: {}, exit code {}, failures in a row: {}\n{}",
+                                    last.start,
+                                    last.exit_code,
+                                    health.failing_streak,
+                                    last.output)));
+    }
+    return 0;
+}
+
+}  // namespace
+
+constexpr Verb kHealth{
+    .name = "health",
+    .synopsis = "[--run] ID",
+    .summary = "show how a container's health check goes, or make a probe",
+    .about =
+        "Prints starting, healthy or unhealthy, and what the last probe said. A container in the\n"
+        "background has a health check by --health-cmd or by its image's HEALTHCHECK.",
+    .example = "knarr health web",
+    .options = kOptions,
+    .run = run_health,
+};
+
+}  // namespace knarr::cli
