@@ -7,6 +7,8 @@ namespace knarr::cli {
 
 // image_import.cpp, image_mount.cpp, export.cpp
 extern const Verb kImport, kImageMount, kImageUnmount, kExport;
+// image_trees.cpp
+extern const Verb kImageDiff, kImageRootfs;
 // image_upkeep.cpp
 extern const Verb kImageGc, kImagePrune, kImageVerify, kImageDf;
 // image_remote.cpp

@@ -214,11 +214,11 @@ constexpr Verb kImageInspect{
     .example = "knarr image inspect busybox",
     .run = run_inspect,
 };
-constexpr std::array kInner{&kImageList,    &kImagePull, &kPush,           &kImageRm,
-                            &kImageInspect, &kTag,       &kUntag,          &kHistory,
-                            &kSave,         &kLoad,      &kImport,         &kImageMount,
-                            &kImageUnmount, &kImageGc,   &kImagePrune,     &kImageVerify,
-                            &kImageDf,      &kImageTags, &kImageReferrers, &kImageDelete};
+constexpr std::array kInner{
+    &kImageList,    &kImagePull, &kPush,           &kImageRm,     &kImageInspect, &kTag,
+    &kUntag,        &kHistory,   &kSave,           &kLoad,        &kImport,       &kImageMount,
+    &kImageUnmount, &kImageGc,   &kImagePrune,     &kImageVerify, &kImageDf,      &kImageDiff,
+    &kImageRootfs,  &kImageTags, &kImageReferrers, &kImageDelete};
 
 }  // namespace
 

@@ -35,7 +35,8 @@ TEST(ProgressSum, LooksAtTheLastSecondsAlone) {
     ProgressSum sum;
     const ProgressSum::Time start{};
     for (int i = 0; i <= 100; ++i) {  // a second each: fast, then slow
-        const std::uint64_t done = i <= 50 ? i * kMib : 50 * kMib + (i - 50) * 1024;
+        const auto step = static_cast<std::uint64_t>(i);
+        const std::uint64_t done = step <= 50 ? step * kMib : 50 * kMib + (step - 50) * 1024;
         sum.note(news("a", done, 100 * kMib), start + seconds(i));
     }
     EXPECT_DOUBLE_EQ(sum.rate(), 1024.0);

@@ -11,12 +11,12 @@
 #include "bundle/settings.h"
 #include "core/text.h"
 #include "engine/container_data.h"
+#include "engine/image_mounts.h"
 #include "engine/live.h"
 #include "engine/resolve.h"
 #include "layer/stored.h"
 #include "platform/file.h"
 #include "platform/xattr.h"
-#include "runtime/launch/launch.h"
 #include "store/store.h"
 
 namespace knarr::engine {
@@ -140,14 +140,7 @@ Result<std::vector<Change>> changes_of(const EngineOptions& options, std::string
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const ContainerUse use = KNARR_TRY(read_use(data_root, seen.record.id));
     const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, use.chain));
-    const bool one = layers.lowers().size() == 1;  // no overlay of one layer
-    const sys::Fd lower =
-        KNARR_TRY(one ? sys::open_path(layers.lowers().front(), O_PATH | O_DIRECTORY)
-                      : runtime::open_root_source(bundle::OverlayRoot{.lowers = layers.lowers(),
-                                                                      .upper = {},
-                                                                      .work = {},
-                                                                      .merged = {},
-                                                                      .discard = false}));
+    const sys::Fd lower = KNARR_TRY(open_image_root(layers.lowers()));
     const sys::Fd upper =
         KNARR_TRY(sys::open_path(data_dir + "/upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     Comparison comparison(lower, mount_targets(data_dir));

@@ -27,6 +27,7 @@
 //   stop.h            stop, wait                     names.h       names and rename
 //   inspect.h         docker's shape of a container
 //   container_data.h  DATA_ROOT/containers/ID/ of one made from an image
+//   image_trees.h     image diff, image rootfs
 //   volumes.h         DATA_ROOT/volumes/NAME/; tree_copy.h fills them
 //   container_volumes.h   those of a container in the making
 //   resolve.h         ID, name or the beginning of an ID -> ID

@@ -89,17 +89,17 @@ Result<std::string> mount_new(const store::Store& store,
     return path + "/" + kMerged;
 }
 
-Result<> refuse_ordinary_user() {
+}  // namespace
+
+Result<> refuse_ordinary_user(std::string_view what) {
     if (sys::effective_uid() == 0) {
         return {};
     }
-    return fail(Error{.code = Errc::unsupported,
-                      .message = fmt::format("only root can mount images, and this is user {}",
-                                             sys::effective_uid()),
-                      .hint = "run knarr as root"});
+    return fail(Error{
+        .code = Errc::unsupported,
+        .message = fmt::format("only root can {}, and this is user {}", what, sys::effective_uid()),
+        .hint = "run knarr as root"});
 }
-
-}  // namespace
 
 Result<sys::Fd> open_image_root(const std::vector<std::string>& lowers) {
     // An overlay takes two layers at least.
@@ -139,7 +139,7 @@ Result<std::vector<ImageMount>> mounts_in_use(const std::string& data_root) {
 }
 
 Result<std::string> mount_image(const std::string& data_root, std::string_view name) {
-    KNARR_TRY(refuse_ordinary_user());
+    KNARR_TRY(refuse_ordinary_user("mount images"));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const store::Lease lease = KNARR_TRY(store.lease());
     const image::Image image = KNARR_TRY(image::find_whole(store, lease, name));

@@ -42,6 +42,8 @@ Result<std::vector<ImageMount>> mounts_in_use(const std::string& data_root);
 /// Mounts a stored image's root file system, read-only; where. For root only. It stays until it is
 /// unmounted as often, and its image stays as long. Errors: image_not_found; unsupported.
 Result<std::string> mount_image(const std::string& data_root, std::string_view name);
+/// Errors: unsupported, that "only root can WHAT", for anybody else.
+Result<> refuse_ordinary_user(std::string_view what);
 /// The root file system of an image as a mount that is nowhere yet, read-only, without devices and
 /// set-user-ID programs. `lowers` are its mounted layers.
 Result<sys::Fd> open_image_root(const std::vector<std::string>& lowers);

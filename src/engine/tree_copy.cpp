@@ -31,15 +31,9 @@ struct Exact {
     std::map<Inode, std::string> links = {};  // where what has several names was copied to
 };
 
-/// What the kernel keeps in a layer for an overlay, and shows where it is read without one.
-bool is_of_overlay(const struct stat& info) {
-    return S_ISCHR(info.st_mode) && info.st_rdev == 0;
-}
-
 Result<> copy_xattrs(const sys::Fd& from, const sys::Fd& to) {
-    for (const auto& [name, value] : KNARR_TRY(sys::list_xattrs(from))) {
-        const Result<> set =
-            name.starts_with("trusted.overlay.") ? Result<>{} : sys::set_xattr(to, name, value);
+    for (const auto& [name, value] : KNARR_TRY(own_xattrs(from))) {
+        const Result<> set = sys::set_xattr(to, name, value);
         if (!set && set.error().code != Errc::unsupported) {
             return set;
         }
@@ -140,7 +134,7 @@ struct Copy {
                    const std::string& to_name,
                    int depth) const {
         const auto info = KNARR_TRY(sys::stat_at(from_dir, from_name));
-        if (!info || (exact != nullptr && is_of_overlay(*info)) ||
+        if (!info || (exact != nullptr && is_whiteout(*info)) ||
             KNARR_TRY(linked(*info, to_dir, to_name))) {
             return {};  // else it is gone again
         }
@@ -188,6 +182,16 @@ Result<std::uint64_t> count_bytes(const sys::Fd& dir, std::set<Inode>& seen, int
 }
 
 }  // namespace
+
+bool is_whiteout(const struct stat& info) {
+    return S_ISCHR(info.st_mode) && info.st_rdev == 0;
+}
+
+Result<Xattrs> own_xattrs(const sys::Fd& fd) {
+    Xattrs all = KNARR_TRY(sys::list_xattrs(fd));
+    std::erase_if(all, [](const auto& one) { return one.first.starts_with("trusted.overlay."); });
+    return all;
+}
 
 Result<std::uint64_t> tree_bytes(const sys::Fd& dir) {
     std::set<Inode> seen;

@@ -4,10 +4,14 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <sys/types.h>
 
 #include "platform/fd.h"
+
+struct stat;
 
 namespace knarr::engine {
 
@@ -38,6 +42,11 @@ Result<> copy_entries(const sys::Fd& from_dir, const sys::Fd& to_dir, std::optio
 Result<> copy_tree(const sys::Fd& from, const sys::Fd& to);
 /// Gives a file or directory the owner, mode, times and extended attributes of another one.
 Result<> copy_attributes(const sys::Fd& from, const sys::Fd& to);
+/// What the kernel keeps in a layer for overlays, and shows where one is read without: whiteouts,
+/// and extended attributes; these are the others.
+bool is_whiteout(const struct stat& info);
+using Xattrs = std::vector<std::pair<std::string, std::string>>;
+Result<Xattrs> own_xattrs(const sys::Fd& fd);
 /// What a tree takes on the disk, each file counted once.
 Result<std::uint64_t> tree_bytes(const sys::Fd& dir);
 

@@ -1,0 +1,35 @@
+#pragma once
+// The root file systems of images beside each other, and as a directory of the host.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/changes.h"
+#include "knarr/result.h"
+#include "platform/fd.h"
+
+namespace knarr::engine {
+
+/// What `after` has otherwise than `before`: 'A' added, 'C' changed, 'D' deleted, by path, each
+/// directory before what is in it. A file is changed when its type, owner, mode, extended
+/// attributes or content are, not by its times; a directory also when something in it is. Both are
+/// directories, and no link is followed.
+/// Errors: limit_exceeded for a tree that is too deep.
+Result<std::vector<Change>> compare_trees(const sys::Fd& before, const sys::Fd& after);
+
+/// What the stored image `name` has otherwise than the image `other`; without one, than itself
+/// without its uppermost layer. Errors: as image_mounts.h.
+Result<std::vector<Change>> image_changes(const std::string& data_root,
+                                          std::string_view name,
+                                          std::optional<std::string_view> other);
+
+/// Copies a stored image's root file system into a directory of the host, which is made when it is
+/// missing and must be empty. For root only. What fails leaves nothing in it.
+/// Errors: invalid_argument for a directory with something in it.
+Result<> write_rootfs(const std::string& data_root,
+                      std::string_view name,
+                      const std::string& directory);
+
+}  // namespace knarr::engine

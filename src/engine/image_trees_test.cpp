@@ -1,0 +1,94 @@
+#include "engine/image_trees.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <gtest/gtest.h>
+
+#include "platform/file.h"
+
+namespace knarr::engine {
+namespace {
+
+namespace fs = std::filesystem;
+
+class Trees : public testing::Test {
+protected:
+    void SetUp() override {
+        char name[] = "/tmp/knarr-trees-XXXXXX";
+        ASSERT_NE(mkdtemp(name), nullptr);
+        base_ = name;
+        fs::create_directories(old_ = base_ / "old");
+        fs::create_directories(new_ = base_ / "new");
+    }
+    void TearDown() override {
+        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
+        EXPECT_TRUE(sys::remove_tree_at(tmp, base_.filename().string()).has_value());
+    }
+    std::string compare() const {
+        const auto before = sys::open_path(old_.string(), O_RDONLY | O_DIRECTORY);
+        const auto after = sys::open_path(new_.string(), O_RDONLY | O_DIRECTORY);
+        const auto changes = compare_trees(*before, *after);
+        if (!changes) {
+            return changes.error().message;
+        }
+        std::string out;
+        for (const Change& change : *changes) {
+            out += std::string(1, change.kind) + change.path + " ";
+        }
+        return out;
+    }
+    static void write(const fs::path& path, std::string_view text) {
+        fs::create_directories(path.parent_path());
+        std::ofstream(path) << text;
+    }
+
+    fs::path base_, old_, new_;
+};
+
+TEST_F(Trees, EqualOnesHaveNoDifferenceWhateverTheirTimes) {
+    write(old_ / "a/b", "text");
+    write(new_ / "a/b", "text");
+    fs::last_write_time(old_ / "a/b", fs::file_time_type{});
+    EXPECT_EQ(compare(), "");
+}
+
+TEST_F(Trees, ContentOfTheSameSizeIsLookedAt) {
+    const std::string large(200'000, 'x');
+    write(old_ / "a", large + "1");
+    write(new_ / "a", large + "2");
+    EXPECT_EQ(compare(), "C/a ");
+}
+
+TEST_F(Trees, ADirectoryChangesWithWhatIsInIt) {
+    write(old_ / "d/gone", "");
+    write(new_ / "d/e/come", "");
+    EXPECT_EQ(compare(), "C/d A/d/e A/d/e/come D/d/gone ");
+}
+
+TEST_F(Trees, KindsModesAndLinksCount) {
+    write(old_ / "kind/in", "");
+    write(new_ / "kind", "");
+    write(old_ / "mode", "");
+    write(new_ / "mode", "");
+    chmod((new_ / "mode").c_str(), 04755);
+    fs::create_symlink("a", old_ / "link");
+    fs::create_symlink("b", new_ / "link");
+    EXPECT_EQ(compare(), "C/kind C/link C/mode ");
+}
+
+TEST_F(Trees, WhatIsTooDeepIsRefused) {
+    fs::path deep = "d";
+    for (int i = 0; i < 410; ++i) {
+        deep /= "d";
+    }
+    fs::create_directories(new_ / deep);
+    EXPECT_NE(compare().find("deeper than"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace knarr::engine

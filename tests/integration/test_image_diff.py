@@ -1,0 +1,88 @@
+"""image diff and rootfs: the files of images beside each other, and as a directory of the host."""
+
+import json
+import os
+import tarfile
+
+import pytest
+
+import images
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+OPAQUE, WHITEOUT = "d/opaque/.wh..wh..opq", "d/.wh.gone"
+
+
+@pytest.fixture(scope="module")
+def layouts(tmp_path_factory):
+    lower = images.Layer()
+    lower.directory("d").add("d/same", b"same").add("d/content", b"old").add("d/mode", b"x", mode=0o644)
+    lower.add("d/gone", b"gone").directory("d/opaque").add("d/opaque/hidden", b"h").directory("kind").add("kind/x", b"x")
+    lower.symlink("link", "/etc/hostname").directory("quiet").add("quiet/file", b"q")
+    lower = lower.bytes()
+    upper = images.Layer()
+    upper.directory("d").add("d/content", b"new").add("d/mode", b"x", mode=0o4755, uid=7).add(WHITEOUT, b"")
+    upper.directory("d/opaque").add(OPAQUE, b"").add("d/opaque/shown", b"s").add("kind", b"a file now")
+    upper.symlink("link", "/etc/shadow").directory("new").add("new/file", b"n", pax={"SCHILY.xattr.user.a": "b"})
+    upper.add("new/also", kind=tarfile.LNKTYPE, link="new/file").add("d/same", b"same")
+    made = {}
+    for name, layers in {"one": [lower], "two": [lower, upper.bytes()]}.items():
+        made[name] = images.write_layout(tmp_path_factory.mktemp("image") / name, layers)
+    return made
+
+
+@pytest.fixture(params=["dir", "erofs"])
+def host(request, knarr_path, scratch, layouts):
+    host = images.Host(knarr_path, scratch)
+    plain = host.command
+    host.command = lambda *words: [*plain()[:1], "--snapshot-driver", request.param, *plain()[1:], *map(str, words)]
+    for layout in layouts.values():
+        pulled = host.run("pull", "-q", layout)
+        if pulled.returncode and request.param == "erofs":
+            pytest.skip("needs a kernel that mounts EROFS images")
+        assert pulled.returncode == 0, pulled.stderr
+    yield host
+    assert host.traces() == []
+
+
+EXPECTED = """C /d
+C /d/content
+D /d/gone
+C /d/mode
+C /d/opaque
+D /d/opaque/hidden
+A /d/opaque/shown
+C /kind
+C /link
+A /new
+A /new/also
+A /new/file
+"""
+
+
+def test_what_differs_is_listed(host):
+    assert host.good("image", "diff", "localhost/two", "localhost/one") == EXPECTED
+    assert host.good("image", "diff", "localhost/two") == EXPECTED  # its upper layer alone
+    told = json.loads(host.good("image", "diff", "--format", "json", "localhost/one", "localhost/two"))
+    assert told["deleted"] == ["/d/opaque/shown", "/new"] and "/d/gone" in told["added"]
+    assert host.good("image", "diff", "localhost/two", "localhost/two") == ""
+    assert "A /quiet/file\n" in host.good("image", "diff", "localhost/one")  # its only layer
+    assert host.run("image", "diff", "localhost/none").returncode != 0
+    assert host.run("image", "diff").returncode == 2
+
+
+def test_all_files_come_into_a_directory(host, scratch):
+    place = scratch / "rootfs"
+    assert host.good("image", "rootfs", "localhost/two", place) == f"{place}\n"
+    info = os.stat(place / "d/mode")
+    assert (info.st_mode & 0o7777, info.st_uid) == (0o4755, 7)
+    assert (place / "d/content").read_text() == "new" and not (place / "d/gone").exists()
+    assert os.listdir(place / "d/opaque") == ["shown"] and os.readlink(place / "link") == "/etc/shadow"
+    assert os.stat(place / "new/file").st_ino == os.stat(place / "new/also").st_ino
+    assert os.getxattr(place / "new/file", "user.a") == b"b"
+    again = host.run("image", "rootfs", "localhost/two", place)
+    assert again.returncode == 2 and "not empty" in again.stderr
+    (scratch / "file").write_text("")
+    assert host.run("image", "rootfs", "localhost/two", scratch / "file").returncode != 0
+    assert host.run("image", "rootfs", "localhost/none", scratch / "other").returncode != 0
+    assert not (scratch / "other").exists()
