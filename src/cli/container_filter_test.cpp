@@ -22,6 +22,7 @@ std::string chosen(std::vector<std::string_view> texts) {
     all[0].labels = {{"tier", "front"}, {"env", "x"}};
     all[1].labels = {{"tier", "front"}};
     all[1].exit_code = 3;
+    all[0].health = HealthReport{.status = HealthStatus::unhealthy};
     const auto filter = ContainerFilter::parse(texts, 1'767'225'600 + 3600);
     EXPECT_TRUE(filter) << filter.error().message;
     std::string out;
@@ -39,6 +40,8 @@ TEST(ContainerFilter, ChoosesByWhatContainersAre) {
     EXPECT_EQ(chosen({"status=exited"}), "2");
     EXPECT_EQ(chosen({"status=exited", "status=created"}), "23");
     EXPECT_EQ(chosen({"exited=3"}), "2");
+    EXPECT_EQ(chosen({"health=unhealthy"}), "1");
+    EXPECT_EQ(chosen({"health=none"}), "23");
     EXPECT_EQ(chosen({"exited=0"}), "");
     EXPECT_EQ(chosen({"label=tier"}), "12");
     EXPECT_EQ(chosen({"label=tier=front", "label=env"}), "1");
@@ -54,7 +57,8 @@ TEST(ContainerFilter, ChoosesByWhatContainersAre) {
 }
 
 TEST(ContainerFilter, WhatIsNoFilterIsNamed) {
-    for (const char* text : {"name", "colour=red", "status=up", "exited=x", "id=(", "until=soon"}) {
+    for (const char* text :
+         {"name", "colour=red", "status=up", "health=bad", "exited=x", "id=(", "until=soon"}) {
         const auto filter = ContainerFilter::parse({text}, 0);
         ASSERT_FALSE(filter) << text;
         EXPECT_NE(filter.error().message.find("ilter"), std::string::npos);

@@ -59,19 +59,19 @@ Result<std::optional<milliseconds>> image_time(std::string_view name, std::int64
 
 Result<std::vector<std::string>> command_of(const HealthRequest& request,
                                             const spec::ImageHealthcheck* image) {
+    using Command = std::vector<std::string>;
     if (request.shell) {
-        return std::vector<std::string>{"/bin/sh", "-c", *request.shell};
+        return Command{"/bin/sh", "-c", *request.shell};
     }
-    const std::vector<std::string> none;
-    const std::vector<std::string>& test = image != nullptr ? image->test : none;
+    const Command test = image != nullptr ? image->test : Command();
     if (test.empty() || test.front() == "NONE") {
-        return none;
+        return Command();
     }
     if (test.front() == "CMD" && test.size() > 1) {
-        return std::vector<std::string>(test.begin() + 1, test.end());
+        return Command(test.begin() + 1, test.end());
     }
     if (test.front() == "CMD-SHELL" && test.size() == 2) {
-        return std::vector<std::string>{"/bin/sh", "-c", test[1]};
+        return Command{"/bin/sh", "-c", test[1]};
     }
     return fail(Error{.code = Errc::invalid_image,
                       .message = fmt::format("the image's Healthcheck: a Test that begins with "
