@@ -105,7 +105,10 @@ public:
         std::vector<std::string> names;
         std::ranges::set_union(olds, news, std::back_inserter(names));
         for (const std::string& name : names) {
-            KNARR_TRY(look_at(before, after, name, path + "/" + name), "{}/{}", path, name);
+            KNARR_TRY(look_at(before, after, name, fmt::format("{}/{}", path, name)),
+                      "{}/{}",
+                      path,
+                      name);
         }
         --depth_;
         return {};
@@ -161,7 +164,7 @@ private:
             if (!info) {
                 continue;
             }
-            const std::string inner_path = path + "/" + inner;
+            const std::string inner_path = fmt::format("{}/{}", path, inner);
             changes_.push_back({.kind = 'A', .path = inner_path});
             if (S_ISDIR(info->st_mode)) {
                 KNARR_TRY(add_all(dir, inner, inner_path));
@@ -233,7 +236,7 @@ Result<> write_rootfs(const std::string& data_root,
     const store::Lease lease = KNARR_TRY(store.lease());
     const image::Image image = KNARR_TRY(find_files(store, lease, name));
     const ImageRoot from = KNARR_TRY(open_root(store, image.chain));
-    const Result<> made = sys::make_dir_at(sys::Fd(), directory, 0700);
+    Result<> made = sys::make_dir_at(sys::Fd(), directory, 0700);
     if (!made && made.error().sys_errno != EEXIST) {
         return made;
     }

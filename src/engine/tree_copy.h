@@ -9,9 +9,7 @@
 
 #include <sys/types.h>
 
-#include "platform/fd.h"
-
-struct stat;
+#include "platform/file.h"
 
 namespace knarr::engine {
 
