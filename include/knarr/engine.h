@@ -19,6 +19,7 @@
 #include <string_view>
 #include <vector>
 
+#include "knarr/attach.h"
 #include "knarr/cgroup_manager.h"
 #include "knarr/checkpoint.h"
 #include "knarr/container.h"
@@ -150,6 +151,16 @@ public:
     /// monitor, keeps what it writes (logs()) and learns how it ends.
     Result<std::string> run_image_in_background(const RunRequest& request,
                                                 const PullProgressFn& progress);
+    /// The same with the caller in front of it, as attach() is, from its first byte on.
+    Result<std::optional<int>> run_image_attached(const RunRequest& request,
+                                                  const AttachRequest& attach,
+                                                  const PullProgressFn& progress);
+    /// In front of a container that runs in the background until it has ended: its exit code; or
+    /// until the detach keys are typed: nothing. Errors: wrong_state; unsupported for one that runs
+    /// in the foreground of another knarr; interrupted by a signal that is not passed on.
+    Result<std::optional<int>> attach(std::string_view id, const AttachRequest& request);
+    /// start() of a container of an image with the caller in front of it.
+    Result<std::optional<int>> start_attached(std::string_view id, const AttachRequest& request);
     /// Makes such a container without running it, for start(); its ID. Errors: as run_image.
     Result<std::string> create_from_image(const RunRequest& request,
                                           const PullProgressFn& progress);

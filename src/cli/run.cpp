@@ -1,6 +1,7 @@
 #include <array>
 #include <memory>
 
+#include "cli/attach_options.h"
 #include "cli/containers.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
@@ -28,17 +29,37 @@ Result<int> run_detached(Engine& engine, const RunRequest& request, const PullPr
     return 0;
 }
 
+/// In the background with us in front of it: its terminal outlives us, and others may attach.
+Result<int> run_in_terminal(Engine& engine,
+                            const RunRequest& request,
+                            AttachRequest attach,
+                            ProgressView& progress,
+                            const PullProgressFn& show) {
+    attach.when_it_begins = [&] { progress.finish(); };
+    return KNARR_TRY(engine.run_image_attached(request, attach, show)).value_or(0);
+}
+
 Result<int> run_image(Context& context, const Parsed& args) {
     context.failure_status = kOwnFailure;
     const ParsedRun parsed = KNARR_TRY(parse_run(args));
     for (const std::string& warning : parsed.warnings) {
         context.reporter.warn(warning);
     }
+    const AttachRequest attach = attach_request(args);
+    const bool detached = args.flag("detach");
+    if (!attach.pass_signals && !detached && !parsed.request.terminal) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "--sig-proxy=false is not built for a program in the "
+                                     "foreground without a terminal",
+                          .hint = "knarr run -d, then knarr attach --sig-proxy=false"});
+    }
     Engine engine = KNARR_TRY(open_engine(context));
     ProgressView progress(args.flag("quiet") ? ProgressStyle::silent : progress_style());
     const PullProgressFn show = [&](const PullProgress& news) { progress.show(news); };
-    Result<int> code = args.flag("detach") ? run_detached(engine, parsed.request, show)
-                                           : engine.run_image(parsed.request, show);
+    Result<int> code = detached ? run_detached(engine, parsed.request, show)
+                       : parsed.request.terminal
+                           ? run_in_terminal(engine, parsed.request, attach, progress, show)
+                           : engine.run_image(parsed.request, show);
     progress.finish();
     if (!code && code.error().code == Errc::image_not_found) {
         return fail(std::move(code).error().advise(
@@ -71,6 +92,8 @@ const Verb kRun{
         "With -d it runs in the background, the ID is printed, and `logs`, `wait`, `stop`, "
         "`start`\n"
         "go on from there.\n"
+        "With -t it is in the background, too, with you in front of it (`attach`): the detach\n"
+        "keys, or the end of this knarr, leave it running.\n"
         "The exit status is the program's; 125 when knarr fails, 126 when the program cannot be\n"
         "executed, 127 when it is not there. Without --rm the stopped container stays until\n"
         "`knarr delete`.\n"

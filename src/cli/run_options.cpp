@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "cli/attach_options.h"
 #include "cli/containers.h"
 #include "cli/duration.h"
 #include "cli/health_options.h"
@@ -102,8 +103,10 @@ constexpr std::array kImageOnly{
            .repeatable = true},
     Option{.name = "interactive",
            .letter = 'i',
-           .help = "no effect: stdin is always passed on, but for -d, where it is empty"},
+           .help = "with -d: stdin stays open for who attaches; else it is always passed on"},
     Option{.name = "tty", .letter = 't', .help = "give the program a terminal, shown in yours"},
+    kDetachKeysOption,
+    kSigProxyOption,
     Option{
         .name = "pull", .value = "WHEN", .help = "missing, always or never", .fallback = "missing"},
     Option{.name = "quiet", .letter = 'q', .help = "no progress of the pull"},
@@ -137,10 +140,11 @@ constexpr auto kAll = [] {
 }();
 
 constexpr bool is_of_create(const Option& option) {
-    return option.name != "detach" && option.name != "keep";
+    return option.name != "detach" && option.name != "keep" && option.name != "detach-keys" &&
+           option.name != "sig-proxy";
 }
 constexpr auto kOfCreate = [] {
-    std::array<Option, kAll.size() - 2> some{};
+    std::array<Option, kAll.size() - 4> some{};
     std::copy_if(kAll.begin(), kAll.end(), some.begin(), is_of_create);
     return some;
 }();
@@ -269,11 +273,12 @@ Result<> parse_restart(const Parsed& args, RunKind kind, RunRequest& request) {
                     "--rm and --restart contradict each other: one removes what the other starts "
                     "again");
     }
-    if (kind == RunKind::run && !args.flag("detach")) {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = "--restart needs --detach: nobody watches a container in the "
-                                     "foreground once this knarr has ended",
-                          .hint = "knarr run -d --restart ... and knarr logs -f"});
+    if (kind == RunKind::run && !args.flag("detach") && !args.flag("tty")) {
+        return fail(
+            Error{.code = Errc::unsupported,
+                  .message = "--restart needs --detach or --tty: nobody watches a container in the "
+                             "foreground once this knarr has ended",
+                  .hint = "knarr run -d --restart ... and knarr logs -f"});
     }
     return {};
 }
@@ -292,13 +297,8 @@ Result<> parse_stop_and_log(const Parsed& args, RunKind kind, RunRequest& reques
     }
     request.log = KNARR_TRY(parse_log(args));
     KNARR_TRY(parse_restart(args, kind, request));
-    request.health = KNARR_TRY(parse_health(args, kind == RunKind::create || args.flag("detach")));
-    if (args.flag("detach") && args.flag("tty")) {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = "--tty in the background is not built yet: nobody could "
-                                     "attach to the terminal",
-                          .hint = "leave --tty out, or --detach"});
-    }
+    const bool background = kind == RunKind::create || args.flag("detach") || args.flag("tty");
+    request.health = KNARR_TRY(parse_health(args, background));
     return {};
 }
 

@@ -91,8 +91,7 @@ TEST(RunOptions, LimitsAreParsedStrictly) {
 }
 
 TEST(RunOptions, WhatIsNotBuiltIsSaid) {
-    for (const Words& words : {Words{"-d", "-t", "img"},
-                               Words{"--network", "bridge", "img"},
+    for (const Words& words : {Words{"--network", "bridge", "img"},
                                Words{"--mount", "dst=/d,volume-driver=nfs", "img"}}) {
         const auto refused = parse_run(parsed(words));
         ASSERT_FALSE(refused);

@@ -16,7 +16,6 @@ struct Unbuilt {
 
 constexpr std::string_view kNetwork = "knarr run has --network none and --network host";
 constexpr std::array kUnbuilt{
-    Unbuilt{"attach", "knarr logs -f ID shows what a container in the background writes"},
     Unbuilt{"build", "build with another tool, then knarr pull oci:DIR or docker-archive:FILE"},
     Unbuilt{"commit"},
     Unbuilt{"compose"},

@@ -69,7 +69,7 @@ extern const Verb kCreate, kStart, kState, kKill, kDelete, kPause, kResume, kUpd
     kFeatures, kSpec, kCheckpoint, kRestore, kRun, kExec, kList, kPlan, kPull, kImages, kRmi,
     kImage, kTag, kUntag, kHistory, kSave, kLoad, kPush, kLogin, kLogout, kContainer, kInfo,
     kVersion, kHelp, kStop, kRestart, kWait, kLogs, kInspect, kRename, kRecover, kCleanup,
-    kShutdown, kStats, kMetrics, kDoctor, kExplain, kHealth, kCompletion, kVolume;
+    kShutdown, kStats, kMetrics, kDoctor, kExplain, kHealth, kCompletion, kVolume, kAttach;
 
 /// Exactly one positional, called `what` in the error.
 Result<std::string_view> one_argument(const Parsed& args, std::string_view what);

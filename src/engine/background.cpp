@@ -16,6 +16,7 @@
 #include "platform/spawn.h"
 #include "platform/stream.h"
 #include "platform/task.h"
+#include "platform/terminal.h"
 #include "runtime/launch/protocol.h"
 
 namespace knarr::engine {
@@ -32,35 +33,71 @@ void send(const sys::Fd& monitor, std::string_view name, const sys::Fd& fd) {
     static_cast<void>(sys::send_packet(monitor, name, &fd));
 }
 
-/// Locks the container for the monitor, from before its program runs: nobody else adopts it. The
-/// monitor of its last run may have to end first.
-Result<> lock_for_monitor(const sys::Fd& dir, const Monitors& monitors) {
-    const sys::Fd lock = KNARR_TRY(open_monitor_lock(dir));
+/// Locks the container for its monitors, from before its program runs: nobody else adopts it. The
+/// monitors of its last run may have to end first.
+Result<sys::Fd> lock_for_monitor(const sys::Fd& dir, const char* name) {
+    sys::Fd lock = KNARR_TRY(open_lock(dir, name));
     sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
     while (!KNARR_TRY(sys::try_lock(lock))) {
         if (!patience.rest()) {
             return fail(Errc::wrong_state, "the monitor of its last run is still at work");
         }
     }
-    send(monitors.watching, kMonitorLock, lock);
-    return {};
+    return lock;
 }
 
-/// The container's own streams: nothing to read, and FIFOs whose other ends the monitors get.
+/// What a container's streams are to be.
+struct Streams {
+    std::optional<LogPlace> log;
+    bool terminal = false;  // which then takes the place of all three
+    bool keeps_stdin = false;
+    AttachedEnds attached;
+    std::array<sys::Fd, 2> ends;  // of the FIFOs, held until the monitors have the terminal
+};
+
+/// What the program reads: nothing, what is piped to one attached, or what anybody writes who
+/// attaches.
+Result<sys::Fd> make_stdin(const LockedDir& dir, Streams& streams) {
+    if (streams.attached.input.valid()) {
+        return std::move(streams.attached.input);
+    }
+    if (streams.keeps_stdin && !streams.terminal) {
+        // Open for writing as well: it does not end when a writer leaves.
+        return KNARR_TRY(sys::make_fifo_at(dir.fd(), kStdinFifo)).write;
+    }
+    return sys::open_path("/dev/null", O_RDONLY);
+}
+
+/// Who is attached gets the watching monitor; one who finds it killed looks for the next.
+void give_attached(Streams& streams, const Monitors& monitors) {
+    if (streams.attached.socket.valid()) {
+        send(monitors.watching, kAttachedEnd, streams.attached.socket);
+        streams.attached.socket.reset();
+    }
+}
+
+/// The container's own streams: FIFOs whose other ends the monitors get.
 Result<> give_streams(const LockedDir& dir,
-                      const std::string& data_dir,
-                      const LogPolicy& log,
+                      Streams& streams,
                       const Monitors& monitors,
                       runtime::LaunchIo& io) {
-    KNARR_TRY(lock_for_monitor(dir.fd(), monitors));
-    if (log.keep) {
-        KNARR_TRY(sys::make_dirs(log_dir_of(data_dir), 0700), "log");
+    send(monitors.watching, kMonitorLock, KNARR_TRY(lock_for_monitor(dir.fd(), kMonitorLock)));
+    if (streams.terminal) {
+        const sys::Fd lock = KNARR_TRY(lock_for_monitor(dir.fd(), kTerminalLock));
+        send(monitors.watching, kTerminalLock, lock);
+        send(monitors.standing_by, kTerminalLock, lock);
     }
-    io.stdio[0] = KNARR_TRY(sys::open_path("/dev/null", O_RDONLY));
+    if (streams.log) {
+        KNARR_TRY(sys::make_dirs(streams.log->dir, 0700), "log");
+    }
+    io.stdio[0] = KNARR_TRY(make_stdin(dir, streams));
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
-        sys::Fd& end = io.stdio[1 + static_cast<int>(stream)];
-        if (!log.keep) {
+        const int number = static_cast<int>(stream);
+        sys::Fd& end = io.stdio[1 + number];
+        if (!streams.log || streams.terminal) {
             end = KNARR_TRY(sys::open_path("/dev/null", O_WRONLY));
+        }
+        if (!streams.log) {
             continue;
         }
         sys::Fifo fifo = KNARR_TRY(sys::make_fifo_at(dir.fd(), fifo_name(stream)));
@@ -68,9 +105,22 @@ Result<> give_streams(const LockedDir& dir,
         sys::widen_pipe(fifo.write, kFifoBytes);
         send(monitors.watching, name_of(stream), fifo.read);
         send(monitors.standing_by, name_of(stream), fifo.read);
-        end = std::move(fifo.write);
+        (streams.terminal ? streams.ends[number] : end) = std::move(fifo.write);
+    }
+    if (!streams.terminal) {
+        give_attached(streams, monitors);
     }
     return fault_point("background.streams");
+}
+
+/// A terminal whose caller is attached has the caller's size from the beginning.
+void take_size(NewContainer& wanted) {
+    auto& process = wanted.bundle.config.process;
+    const auto terminal =
+        wanted.attached.socket.valid() && process ? sys::open_standard_terminal() : std::nullopt;
+    if (const auto size = terminal ? sys::terminal_size(*terminal) : std::nullopt) {
+        process->console_size = spec::ConsoleSize{.height = size->rows, .width = size->columns};
+    }
 }
 
 /// The launcher: from here on it is alone with what was decided.
@@ -78,10 +128,25 @@ Result<> give_streams(const LockedDir& dir,
                               NewContainer wanted,
                               const Monitors& monitors,
                               const sys::Fd& report) {
-    wanted.give_streams = [&monitors, log = wanted.life->log, data_dir = wanted.data_dir](
-                              const LockedDir& dir, runtime::LaunchIo& io) {
-        return give_streams(dir, data_dir, log, monitors, io);
+    const Life& life = *wanted.life;
+    Streams streams{
+        .log = log_place(
+            life.log, life.terminal, wanted.data_dir, context.root.path() + "/" + wanted.id.text()),
+        .terminal = life.terminal,
+        .keeps_stdin = life.keeps_stdin,
+        .attached = std::move(wanted.attached),
+        .ends = {}};
+    wanted.give_streams = [&](const LockedDir& dir, runtime::LaunchIo& io) {
+        return give_streams(dir, streams, monitors, io);
     };
+    if (streams.terminal) {
+        wanted.give_terminal = [&](const sys::Fd& master) -> Result<> {
+            send(monitors.watching, kTerminalEnd, master);
+            send(monitors.standing_by, kTerminalEnd, master);
+            give_attached(streams, monitors);
+            return fault_point("background.terminal");
+        };
+    }
     const Result<int> done = run_container(context, std::move(wanted), RunMode::detached);
     // knarr may be gone; the container runs all the same.
     static_cast<void>(done ? runtime::send(report, runtime::Message::ready)
@@ -138,6 +203,7 @@ Result<> become_monitors(const Context& context,
 }  // namespace
 
 Result<> run_in_background(const Context& context, NewContainer wanted) {
+    take_size(wanted);
     // Before anything is made.
     const sys::Fd program = KNARR_TRY(sys::open_own_program(kMonitorProgram));
     sys::SocketPair report = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::blocks));
@@ -151,6 +217,7 @@ Result<> run_in_background(const Context& context, NewContainer wanted) {
         _exit(1);
     }
     report.theirs.reset();
+    wanted.attached = {};  // the copies of the monitor and the program count alone
     auto packet = KNARR_TRY(runtime::receive(report.ours));
     if (!packet) {
         return fail(Error{.code = Errc::interrupted,

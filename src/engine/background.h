@@ -16,6 +16,9 @@
 
 namespace knarr::engine {
 
+/// What a program with a kept stdin and without a terminal reads: written to by who attaches.
+inline constexpr const char* kStdinFifo = "stdin";
+
 /// Launches `wanted` under a monitor of its own; returns when its program runs.
 /// Errors: those of run_container; unsupported when there is no knarr-monitor.
 Result<> run_in_background(const Context& context, NewContainer wanted);

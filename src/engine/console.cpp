@@ -44,7 +44,7 @@ Result<Console> Console::open(ConsoleWay way, const std::string& socket) {
     return console;
 }
 
-Result<std::optional<Relay>> Console::start_relay(const sys::Fd& gate) {
+Result<std::optional<sys::Fd>> Console::receive(const sys::Fd& gate) {
     if (!ours_.valid()) {
         return std::nullopt;
     }
@@ -65,7 +65,15 @@ Result<std::optional<Relay>> Console::start_relay(const sys::Fd& gate) {
         return fail(Errc::internal, "the process sent something else than its terminal");
     }
     ours_.reset();
-    return KNARR_TRY(Relay::open(std::move(packet->fd)), "terminal");
+    return std::move(packet->fd);
+}
+
+Result<std::optional<Relay>> Console::start_relay(const sys::Fd& gate) {
+    std::optional<sys::Fd> master = KNARR_TRY(receive(gate));
+    if (!master) {
+        return std::nullopt;
+    }
+    return KNARR_TRY(Relay::open(std::move(*master)), "terminal");
 }
 
 }  // namespace knarr::engine

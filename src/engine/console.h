@@ -28,6 +28,9 @@ public:
     static Result<Console> open(ConsoleWay way, const std::string& socket);
     /// The socket that the process sends its master to, for LaunchIo; invalid without a terminal.
     sys::Fd take_socket() { return std::move(theirs_); }
+    /// Waits for the other side of the process's terminal, where it comes to us. Nothing also as
+    /// below.
+    Result<std::optional<sys::Fd>> receive(const sys::Fd& gate);
     /// Waits for the process's terminal, where we are to relay it. Nothing also when the process
     /// failed before it had one: what was wrong is told at the `gate`.
     Result<std::optional<Relay>> start_relay(const sys::Fd& gate);

@@ -23,6 +23,8 @@
 //   background.h      `run -d IMAGE`: a launch under a monitor; monitor.h what that does, watch.h
 //                     what it decides, ending.h how it records an end
 //   log_lines.h       the format of logs; log_store.h writes them, logs.h reads them
+//   attach.h          a caller in front of a container; attach_door.h, kept_terminal.h: in its
+//                     monitor
 //   health.h          health checks: the rules; probe.h makes one, prober.h has them made
 //   stop.h            stop, wait                     names.h       names and rename
 //   inspect.h         docker's shape of a container

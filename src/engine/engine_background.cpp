@@ -1,5 +1,6 @@
 // The methods of Engine that are about containers in the background.
 
+#include "engine/attach.h"
 #include "engine/context.h"
 #include "engine/event_log.h"
 #include "engine/inspect.h"
@@ -29,6 +30,30 @@ Result<std::string> Engine::create_from_image(const RunRequest& request,
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
     return engine::create_from_image(
         engine::context_of(*root_, options_), options_.data_root, request, limits, progress);
+}
+
+Result<std::optional<int>> Engine::run_image_attached(const RunRequest& request,
+                                                      const AttachRequest& attach,
+                                                      const PullProgressFn& progress) {
+    const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
+    return engine::run_image_attached(engine::context_of(*root_, options_),
+                                      options_.data_root,
+                                      request,
+                                      attach,
+                                      limits,
+                                      progress);
+}
+
+Result<std::optional<int>> Engine::attach(std::string_view id, const AttachRequest& request) {
+    const engine::Context context = engine::context_of(*root_, options_);
+    return engine::attach(context, KNARR_TRY(engine::resolve_id(context, id)), request);
+}
+
+Result<std::optional<int>> Engine::start_attached(std::string_view id,
+                                                  const AttachRequest& request) {
+    const engine::Context context = engine::context_of(*root_, options_);
+    const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
+    return engine::start_attached(context, options_.data_root, checked, request);
 }
 
 Result<> Engine::stop(std::string_view id, const StopRequest& request) {

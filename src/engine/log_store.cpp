@@ -23,6 +23,7 @@ constexpr std::string_view kSuffix = ".log";
 constexpr std::size_t kMovedAtOnce = 256 * size::kKiB;
 constexpr std::size_t kReadAtOnce = 32 * size::kKiB;
 constexpr std::size_t kWrittenAtOnce = 96 * size::kKiB;
+constexpr std::uint64_t kScreenBytes = 256 * size::kKiB;
 constexpr std::uint64_t kFreedAtOnce = 512 * size::kKiB;
 
 constexpr std::size_t index_of(LogStream stream) {
@@ -37,6 +38,20 @@ std::string fifo_name(LogStream stream) {
 
 std::string log_dir_of(const std::string& data_dir) {
     return data_dir + "/logs";
+}
+
+std::optional<LogPlace> log_place(const LogPolicy& log,
+                                  bool terminal,
+                                  const std::string& data_dir,
+                                  const std::string& state_dir) {
+    if (log.keep) {
+        return LogPlace{.dir = log_dir_of(data_dir), .policy = log};
+    }
+    if (terminal) {
+        return LogPlace{.dir = state_dir + "/screen",
+                        .policy = {.keep = true, .max_bytes = kScreenBytes, .max_files = 2}};
+    }
+    return std::nullopt;
 }
 
 std::string log_name(std::uint64_t number) {

@@ -27,6 +27,16 @@ namespace knarr::engine {
 std::string fifo_name(LogStream stream);
 /// Where the log of a container with this data directory is.
 std::string log_dir_of(const std::string& data_dir);
+/// Where what a container writes is kept, and how much of it; nothing where it is not. A terminal's
+/// is always kept, for those attached: without a log in its state directory, and little of it.
+struct LogPlace {
+    std::string dir;
+    LogPolicy policy;
+};
+std::optional<LogPlace> log_place(const LogPolicy& log,
+                                  bool terminal,
+                                  const std::string& data_dir,
+                                  const std::string& state_dir);
 /// The numbers of the log files that there are, oldest first.
 Result<std::vector<std::uint64_t>> log_numbers(const sys::Fd& log_dir);
 std::string log_name(std::uint64_t number);

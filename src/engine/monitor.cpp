@@ -10,7 +10,9 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/text.h"
+#include "engine/attach_door.h"
 #include "engine/ending.h"
+#include "engine/kept_terminal.h"
 #include "engine/live.h"
 #include "engine/log_store.h"
 #include "engine/prober.h"
@@ -33,6 +35,8 @@ using Event = WatchEvent::Kind;
 using Effect = WatchEffect::Kind;
 
 constexpr std::chrono::seconds kReapDelay{2}, kLaunchDelay{60};
+/// More than a terminal holds, by the 4 KiB that it gives at once: past it others are writing.
+constexpr int kDrainRounds = 256;
 constexpr int kRetryMs = 1000;  // after what a full disk or another knarr stood in the way of
 
 class Monitor {
@@ -53,6 +57,7 @@ private:
 
     void reap();
     void launcher_ended(const sys::ExitStatus& status);
+    std::optional<sys::Fd> hand_terminal_on();
     void stand_beside();
     Result<> take_standard_input();
     Result<> stand_by(sys::SignalFd& signals);
@@ -61,8 +66,13 @@ private:
     void look_at_process();
     void hold_streams();
     void receive_streams();
+    void begin_attach();
+    Result<> drain_terminal();
+    bool is_waited_for();
+    void serve_attached(const std::array<sys::Ready, AttachDoor::kItems>& ready);
     Result<> begin_log();
     Result<> take(LogStream stream, bool all);
+    void take_ready(bool terminal, std::array<bool, 2> streams);
     void drain();
     void conclude();
     void clear();
@@ -90,7 +100,10 @@ private:
     sys::Fd streams_;  // from the launcher; invalid: nothing more comes
     std::array<sys::Fd, 2> fifos_;
     std::optional<LogWriter> log_;
-    sys::Fd lock_;  // of kMonitorLock: its open file is locked as long as this is open
+    KeptTerminal terminal_;
+    AttachDoor door_;
+    sys::Fd attached_;  // from the beginning; not admitted yet
+    sys::Fd lock_;      // of kMonitorLock: its open file is locked as long as this is open
     std::optional<sys::DirWatch> changes_;  // of the container's directory, while it rests
     std::int64_t due_ = 0;                  // when that ends, of steady_ms()
     pid_t relauncher_ = 0;                  // a child that launches the container again
@@ -136,6 +149,8 @@ void Monitor::carry_out(const WatchEffect& effect) {
             run_.reset();
             process_.reset();
             fifos_ = {};
+            terminal_.close();
+            door_.close();
             if (Result<> taken = take_over(); !taken) {
                 trouble(taken.error());
                 left_ = true;
@@ -195,7 +210,12 @@ Result<> Monitor::begin_log() {
     if (!record || !record->life) {
         return fail(Errc::not_found, "container {} has no record", id_.text());
     }
-    log_.emplace(KNARR_TRY(LogWriter::open(dir, log_dir_of(record->data_dir), record->life->log)));
+    const Life& life = *record->life;
+    const auto place =
+        log_place(life.log, life.terminal, record->data_dir, path_of(context_, id_.text()));
+    if (place) {
+        log_.emplace(KNARR_TRY(LogWriter::open(dir, place->dir, place->policy)));
+    }
     return {};
 }
 
@@ -211,10 +231,37 @@ void Monitor::hold_streams() {
             return;
         }
         const std::string& name = (*packet)->bytes;
+        if (name == kTerminalEnd) {
+            terminal_.hold(std::move((*packet)->fd));
+            continue;
+        }
+        if (name == kTerminalLock) {
+            terminal_.hold_lock(std::move((*packet)->fd));
+            continue;
+        }
         sys::Fd& place = name == kMonitorLock              ? lock_
+                         : name == kAttachedEnd            ? attached_
                          : name == name_of(LogStream::out) ? fifos_[0]
                                                            : fifos_[1];
         place = std::move((*packet)->fd);
+    }
+}
+
+/// Opens what those attached need, once the container is ours.
+void Monitor::begin_attach() {
+    if (!lock_.valid() || (door_.is_open() && !(terminal_.is_held() && !terminal_.is_open()))) {
+        return;
+    }
+    const auto dir = context_.root.open_dir(id_);
+    Result<> begun = dir ? Result<>{} : fail(dir.error());
+    if (begun && terminal_.is_held() && !terminal_.is_open()) {
+        begun = terminal_.open(*dir);
+    }
+    if (begun && !door_.is_open()) {
+        begun = door_.open(*dir);
+    }
+    if (!begun && !is_removed()) {
+        trouble(begun.error());
     }
 }
 
@@ -225,6 +272,22 @@ void Monitor::receive_streams() {
             trouble(begun.error());
         }
     }
+    begin_attach();
+    if (attached_.valid()) {
+        door_.admit(std::move(attached_), terminal_.is_held() ? &terminal_.master() : nullptr);
+    }
+}
+
+void Monitor::serve_attached(const std::array<sys::Ready, AttachDoor::kItems>& ready) {
+    door_.serve(ready, terminal_.is_held() ? &terminal_.master() : nullptr);
+}
+
+/// What the program wrote to its terminal goes into the log.
+Result<> Monitor::drain_terminal() {
+    for (int round = 0; round < kDrainRounds && KNARR_TRY(terminal_.pump()); ++round) {
+        KNARR_TRY(take(LogStream::out, true));
+    }
+    return {};
 }
 
 /// Takes what there is; with `all` until nothing is left.
@@ -241,17 +304,36 @@ Result<> Monitor::take(LogStream stream, bool all) {
     return {};
 }
 
+/// Takes some of what is ready.
+void Monitor::take_ready(bool terminal, std::array<bool, 2> streams) {
+    if (terminal) {
+        const Result<bool> moved = terminal_.pump();
+        if (!moved) {
+            trouble(moved.error());
+        }
+        streams[0] = streams[0] || (moved && *moved);
+    }
+    for (const LogStream stream : {LogStream::out, LogStream::err}) {
+        const bool ready = streams[static_cast<std::size_t>(stream)];
+        if (Result<> taken = ready ? take(stream, false) : Result<>{}; !taken) {
+            trouble(taken.error());
+        }
+    }
+}
+
 void Monitor::drain() {
     receive_streams();
     if (!log_ && fifos_[0].valid() && !is_removed()) {
         retry_ = true;  // what is in the streams waits until there is a log
         return;
     }
+    Result<> taken = drain_terminal();
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
-        if (Result<> taken = take(stream, true); !taken && !is_removed()) {
-            trouble(taken.error());
-            return;
-        }
+        taken = taken ? take(stream, true) : std::move(taken);
+    }
+    if (!taken && !is_removed()) {
+        trouble(taken.error());
+        return;
     }
     handle({.kind = Event::drained});
 }
@@ -261,14 +343,31 @@ void Monitor::conclude() {
         handle({.kind = Event::removed});
         return;
     }
+    if (is_waited_for()) {
+        retry_ = true;
+        return;
+    }
     const Result<Ending> done = conclude_run(context_, *run_, code_, finished_);
     if (!done) {
         trouble(done.error());
         return;
     }
+    door_.tell_end(code_);
+    door_.close();
+    terminal_.close();
     handle({.kind = *done == Ending::nothing    ? Event::removed
                     : *done == Ending::restarts ? Event::to_restart
                                                 : Event::concluded});
+}
+
+/// Whether the log of one that is to be removed is still being read by those attached.
+bool Monitor::is_waited_for() {
+    const auto seen = look(context_, id_);
+    if (!seen || !*seen || !(*seen)->record.auto_remove) {
+        return false;  // the log stays; they are told when its end is recorded
+    }
+    door_.tell_end(code_);
+    return door_.is_waited_for();
 }
 
 void Monitor::clear() {
@@ -288,7 +387,7 @@ Result<bool> Monitor::take_lock() {
         return true;
     }
     const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id_));
-    sys::Fd lock = KNARR_TRY(open_monitor_lock(dir));
+    sys::Fd lock = KNARR_TRY(open_lock(dir, kMonitorLock));
     if (!KNARR_TRY(sys::try_lock(lock))) {
         return false;
     }
@@ -353,9 +452,28 @@ int Monitor::patience_ms() const {
     return soon ? kRetryMs : -1;
 }
 
+/// A socket by which one that is started gets the terminal, to which no path leads.
+std::optional<sys::Fd> Monitor::hand_terminal_on() {
+    if (!terminal_.is_held()) {
+        return std::nullopt;
+    }
+    Result<sys::SocketPair> pair = sys::make_packet_pair(sys::OurEnd::never_blocks);
+    Result<> sent =
+        pair ? sys::send_packet(pair->ours, kTerminalLock, &terminal_.lock()) : fail(pair.error());
+    if (sent) {
+        sent = sys::send_packet(pair->ours, kTerminalEnd, &terminal_.master());
+    }
+    if (!sent) {
+        trouble(sent.error());
+        return std::nullopt;
+    }
+    return std::move(pair->theirs);
+}
+
 /// Starts one that stands by, as a child.
 void Monitor::stand_beside() {
     const pid_t self = sys::own_pid();
+    const std::optional<sys::Fd> terminal = hand_terminal_on();
     const auto program = sys::open_path("/proc/self/exe", O_RDONLY);
     Result<sys::Clone> clone =
         program ? sys::clone_process(0) : Result<sys::Clone>(fail(program.error()));
@@ -365,7 +483,7 @@ void Monitor::stand_beside() {
     }
     if (clone->in_child()) {
         const MonitorOrder order{.root = order_.root, .id = order_.id, .watching = self};
-        static_cast<void>(execute_monitor(*program, order, nullptr));
+        static_cast<void>(execute_monitor(*program, order, terminal ? &*terminal : nullptr));
         _exit(1);
     }
     partner_ = std::move(clone->pidfd);
@@ -433,7 +551,7 @@ Result<> Monitor::take_over() {
         }
         for (const LogStream stream : {LogStream::out, LogStream::err}) {
             sys::Fd& fifo = fifos_[static_cast<std::size_t>(stream)];
-            if (!fifo.valid() && record.life && record.life->log.keep) {
+            if (!fifo.valid() && record.life && (record.life->log.keep || record.life->terminal)) {
                 fifo = KNARR_TRY(sys::open_fifo_at(dir, fifo_name(stream)));
             }
         }
@@ -486,7 +604,10 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
             stand_beside();
             next_partner_ = system_clock().steady() + std::chrono::milliseconds(kRetryMs);
         }
-        std::array<sys::Ready, 7> items;
+        constexpr std::size_t kOwnItems = 8;
+        std::array<sys::Ready, kOwnItems + AttachDoor::kItems> items;
+        auto attached = door_.wants();
+        std::ranges::copy(attached, items.begin() + kOwnItems);
         items[0] = {.fd = signals.fd().get()};
         items[1] = {.fd = streams_.get()};
         const bool logs = log_.has_value() && !retry_;
@@ -495,18 +616,16 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
         items[4] = {.fd = partner_.get()};
         items[5] = {.fd = watch_.phase() == WatchPhase::running ? process_.get() : -1};
         items[6] = {.fd = changes_ ? changes_->fd().get() : -1};
+        items[7] = {.fd = logs && terminal_.is_open() ? terminal_.master().get() : -1};
         KNARR_TRY(sys::wait_ready(items, patience_ms()));
         const bool again = std::exchange(retry_, false);
         while (KNARR_TRY(signals.next())) {
             // A monitor ends with its container, and not because somebody asks it to.
         }
         receive_streams();
-        for (const LogStream stream : {LogStream::out, LogStream::err}) {
-            const bool ready = items[2 + static_cast<std::size_t>(stream)].is_ready;
-            if (Result<> taken = ready ? take(stream, false) : Result<>{}; !taken) {
-                trouble(taken.error());
-            }
-        }
+        std::copy(items.begin() + kOwnItems, items.end(), attached.begin());
+        serve_attached(attached);
+        take_ready(items[7].is_ready, {items[2].is_ready, items[3].is_ready});
         reap();
         if (items[5].is_ready) {
             look_at_process();

@@ -28,6 +28,15 @@ namespace knarr::engine {
 inline constexpr const char* kMonitorProgram = "knarr-monitor";
 inline constexpr const char* kMonitorLock = "monitor";
 inline constexpr const char* kTroubleFile = "trouble";
+// What the launcher, or the monitor that starts one to stand by, sends besides the reading ends of
+// the streams: the locks, the other side of the program's terminal, and the socket of one who is
+// attached from the beginning (attach_door.h), which comes after the terminal.
+inline constexpr const char* kTerminalEnd = "terminal end";
+/// A file that is locked as long as any monitor has the terminal: the lock goes with a descriptor
+/// that is handed on, and whoever has it, if only in the mail, will watch. Nobody else is to, who
+/// would be without.
+inline constexpr const char* kTerminalLock = "terminal";
+inline constexpr const char* kAttachedEnd = "attached";
 
 /// What a monitor is started with, as its arguments. Its stdin is the socket by which the launcher
 /// sends the ends of the streams, or the null device.
@@ -47,9 +56,9 @@ Error execute_monitor(const sys::Fd& program, const MonitorOrder& order, const s
 /// Starts this program, which is knarr-monitor, once more as a child, with these arguments.
 Result<pid_t> start_own_program(std::vector<std::string> arguments);
 
-/// Opens what the one that watches has locked, by sys::try_lock.
-Result<sys::Fd> open_monitor_lock(const sys::Fd& dir);
-/// Whether somebody watches the container whose state directory this is.
+/// Opens what monitors lock by sys::try_lock: the one that watches kMonitorLock.
+Result<sys::Fd> open_lock(const sys::Fd& dir, const char* name);
+/// Whether somebody watches the container whose state directory this is, or is about to.
 Result<bool> is_watched(const sys::Fd& dir);
 
 /// Starts monitors for a container that ran in the background when its record was written, and has

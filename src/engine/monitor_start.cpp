@@ -88,12 +88,16 @@ Result<pid_t> start_own_program(std::vector<std::string> arguments) {
     return clone.pid;
 }
 
-Result<sys::Fd> open_monitor_lock(const sys::Fd& dir) {
-    return sys::open_at(dir, kMonitorLock, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
+Result<sys::Fd> open_lock(const sys::Fd& dir, const char* name) {
+    return sys::open_at(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 }
 
 Result<bool> is_watched(const sys::Fd& dir) {
-    const sys::Fd lock = KNARR_TRY(open_monitor_lock(dir));
+    const auto terminal = sys::open_at(dir, kTerminalLock, O_RDWR | O_NOFOLLOW);
+    if (terminal && !KNARR_TRY(sys::try_lock(*terminal))) {
+        return true;
+    }
+    const sys::Fd lock = KNARR_TRY(open_lock(dir, kMonitorLock));
     return !KNARR_TRY(sys::try_lock(lock));
 }
 

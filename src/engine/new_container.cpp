@@ -440,14 +440,31 @@ Result<> lay_down_container(const Context& context, NewContainer wanted) {
     return {};
 }
 
+namespace {
+
+/// The program's terminal to whom it is for, before the program runs: to us, or on.
+Result<std::optional<Relay>> take_terminal(Standing& standing, const NewContainer& wanted) {
+    if (!wanted.give_terminal) {
+        return standing.console.start_relay(standing.launched.gate);
+    }
+    const auto master = KNARR_TRY(standing.console.receive(standing.launched.gate));
+    if (master) {
+        KNARR_TRY(wanted.give_terminal(*master), "terminal");
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
 Result<int> run_container(const Context& context, NewContainer wanted, RunMode mode) {
     const std::string what = "container " + wanted.id.text();
     KNARR_TRY(tell_before_seen(context, wanted.bundle), "{}", what);
     const bool foreground = mode == RunMode::foreground;
     wanted.auto_remove =
         wanted.auto_remove && (foreground || (wanted.life && wanted.life->monitored));
+    const bool takes_terminal = foreground || wanted.give_terminal;
     const ConsoleWay way =
-        KNARR_TRY(console_way(wanted, foreground ? Stay::foreground : Stay::leaves));
+        KNARR_TRY(console_way(wanted, takes_terminal ? Stay::foreground : Stay::leaves));
     // Held back from before there is anything to leave behind: a signal meanwhile is forwarded to
     // the program as soon as it runs.
     std::optional<sys::SignalFd> signals;
@@ -458,7 +475,7 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
         KNARR_TRY(stand(context, wanted, way, Gate::in_process), "{}", what));
     std::optional<NotifyProxy> notify =
         listen_for_readiness(context, standing->dir, wanted.service);
-    Result<std::optional<Relay>> relay = standing->console.start_relay(standing->launched.gate);
+    Result<std::optional<Relay>> relay = take_terminal(*standing, wanted);
     Result<> running = relay ? go(context, *standing) : Result<>(fail(relay.error()));
     if (!running) {
         remove_pid_file(standing->pid_file);

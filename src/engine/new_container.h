@@ -21,6 +21,12 @@
 
 namespace knarr::engine {
 
+/// In the background, of one who is attached from the beginning (attach_door.h).
+struct AttachedEnds {
+    sys::Fd socket;  // the monitor's end of a pair of sockets
+    sys::Fd input;   // what the program's stdin reads; invalid: as without anybody
+};
+
 struct NewContainer {
     ContainerId id;
     std::string name;  // the name a person gave; empty: none
@@ -46,6 +52,10 @@ struct NewContainer {
     std::string created;
     /// Gives the program other streams than ours; called when the data directory is there.
     std::function<Result<>(const LockedDir&, runtime::LaunchIo&)> give_streams;
+    /// Takes the other side of the program's terminal, in place of a relay of ours; called before
+    /// the program runs.
+    std::function<Result<>(const sys::Fd& master)> give_terminal = {};
+    AttachedEnds attached = {};
 };
 
 /// Reads the bundle that a request names.

@@ -81,7 +81,8 @@ Result<> kill_everything(const Seen& seen, int signal) {
 Result<> start_container(const Context& context,
                          const std::string& data_root,
                          const ContainerId& id,
-                         const ServiceLinks& service) {
+                         const ServiceLinks& service,
+                         AttachedEnds attached) {
     LockedDir dir = KNARR_TRY(context.root.lock(id));
     auto record = KNARR_TRY(load_record(dir.fd(), path_of(context, id.text())));
     if (!record) {
@@ -100,7 +101,8 @@ Result<> start_container(const Context& context,
         return run_again(
             context,
             data_root,
-            Held{.dir = std::move(dir), .record = std::move(*record), .live = std::move(live)});
+            Held{.dir = std::move(dir), .record = std::move(*record), .live = std::move(live)},
+            std::move(attached));
     }
     KNARR_TRY(next_state(id.text(), live.state, Verb::start));
     std::optional<NotifyProxy> notify = listen_for_readiness(context, dir, service);

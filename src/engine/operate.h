@@ -6,6 +6,7 @@
 
 #include "engine/context.h"
 #include "engine/live.h"
+#include "engine/new_container.h"
 #include "knarr/container.h"
 
 namespace knarr::engine {
@@ -14,7 +15,8 @@ namespace knarr::engine {
 Result<> start_container(const Context& context,
                          const std::string& data_root,
                          const ContainerId& id,
-                         const ServiceLinks& service);
+                         const ServiceLinks& service,
+                         AttachedEnds attached = {});
 /// Errors: see Engine::kill.
 Result<> kill_container(const Context& context,
                         const ContainerId& id,

@@ -144,6 +144,7 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     write_health_check(json, life.health);
     json.member("labels", life.labels);
     json.member("volumes", life.volumes);
+    json.member("terminal", life.terminal).member("keepsStdin", life.keeps_stdin);
     json.member("laidDown", life.laid_down);
     json.end_object();
 }
@@ -187,6 +188,8 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(read_health_check(*value, life.health));
     KNARR_TRY(value->optional("labels", life.labels));
     KNARR_TRY(value->optional("volumes", life.volumes));
+    KNARR_TRY(value->optional("terminal", life.terminal));
+    KNARR_TRY(value->optional("keepsStdin", life.keeps_stdin));
     return value->optional("laidDown", life.laid_down);
 }
 

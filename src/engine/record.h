@@ -41,7 +41,9 @@ struct Life {
     std::map<std::string, std::string> labels;
     std::vector<std::string> volumes;  // anonymous ones, which go with it where that is asked for
     std::optional<HealthCheck> health = {};
-    bool laid_down = false;  // made by `create`: it stays where its first run fails
+    bool terminal = false;
+    bool keeps_stdin = false;  // its stdin waits for who attaches
+    bool laid_down = false;    // made by `create`: it stays where its first run fails
 };
 
 /// Whether it is to run again by itself.

@@ -1,7 +1,6 @@
 #include "engine/relay.h"
 
-#include <cerrno>
-
+#include "engine/flow_io.h"
 #include "platform/terminal.h"
 
 namespace knarr::engine {
@@ -10,39 +9,6 @@ namespace {
 
 /// More than a pseudo terminal holds: past it somebody else is writing.
 constexpr std::size_t kMaxDrainedBytes = std::size_t{1} << 20;
-/// A write that the kernel takes whole from a pipe that polled writable; others may block.
-constexpr std::size_t kPieceBytes = 4096;
-
-/// The first of the caller's standard streams that is a terminal.
-std::optional<sys::Fd> find_terminal() {
-    for (int number = 0; number < 3; ++number) {
-        std::optional<sys::Fd> stream = sys::open_standard(number);
-        if (stream && sys::is_terminal(*stream)) {
-            return stream;
-        }
-    }
-    return std::nullopt;
-}
-
-/// Nothing yet; or the count, 0 at the end. A terminal whose other side is gone says EIO.
-std::optional<std::size_t> read_ready(const sys::Fd& fd, std::span<char> room) {
-    const Result<std::size_t> got = sys::read_some(fd, room);
-    if (!got) {
-        return got.error().sys_errno == EAGAIN ? std::nullopt : std::optional<std::size_t>(0);
-    }
-    return *got;
-}
-
-enum class Sink { open, gone };
-Sink write_ready(const sys::Fd& fd, Flow& flow) {
-    const Result<std::optional<std::size_t>> put =
-        sys::write_some(fd, flow.held_part().substr(0, kPieceBytes));
-    if (!put) {
-        return Sink::gone;
-    }
-    flow.was_written(put->value_or(0));
-    return Sink::open;
-}
 
 }  // namespace
 
@@ -52,7 +18,7 @@ Result<Relay> Relay::open(sys::Fd master) {
     relay.slave_ = KNARR_TRY(sys::open_slave(relay.master_));
     relay.stdin_ = sys::open_standard(0);
     relay.stdout_ = sys::open_standard(1);
-    relay.size_source_ = find_terminal();
+    relay.size_source_ = sys::open_standard_terminal();
     relay.resize();
     if (!relay.stdin_) {
         relay.input_.end();

@@ -230,6 +230,8 @@ Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     life.stop_seconds = request.stop_seconds;
     life.log = request.log;
     life.restart.policy = request.restart;
+    life.terminal = request.terminal;
+    life.keeps_stdin = request.settings.keeps_stdin;
     for (const WantedVolume& volume : prepared.volumes) {
         if (volume.anonymous) {
             life.volumes.push_back(volume.name);
@@ -378,10 +380,12 @@ Result<std::string> run_image_in_background(const Context& context,
                                             const std::string& data_dir,
                                             const RunRequest& request,
                                             const Limits& limits,
-                                            const PullProgressFn& progress) {
+                                            const PullProgressFn& progress,
+                                            AttachedEnds attached) {
     std::string id;
     const Launch launch = [&](NewContainer wanted) -> Result<> {
         id = wanted.id.text();
+        wanted.attached = std::move(attached);
         wanted.life->monitored = true;
         wanted.life->cgroup_manager = context.cgroup_manager;
         wanted.life->rootless = context.rootless;
@@ -400,6 +404,8 @@ Result<std::string> create_from_image(const Context& context,
     const Launch launch = [&](NewContainer wanted) -> Result<> {
         id = wanted.id.text();
         wanted.life->monitored = true;  // once it runs
+        wanted.life->cgroup_manager = context.cgroup_manager;
+        wanted.life->rootless = context.rootless;
         wanted.life->laid_down = true;
         return lay_down_container(context, std::move(wanted));
     };
@@ -407,7 +413,10 @@ Result<std::string> create_from_image(const Context& context,
     return id;
 }
 
-Result<> run_again(const Context& context, const std::string& data_dir, Held held) {
+Result<> run_again(const Context& context,
+                   const std::string& data_dir,
+                   Held held,
+                   AttachedEnds attached) {
     const Record& record = held.record;
     KNARR_TRY(refuse_ordinary_user());
     const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
@@ -442,7 +451,8 @@ Result<> run_again(const Context& context, const std::string& data_dir, Held hel
                                           .life = std::move(life),
                                           .place = std::move(held.dir),
                                           .created = record.created,
-                                          .give_streams = {}});
+                                          .give_streams = {},
+                                          .attached = std::move(attached)});
 }
 
 }  // namespace knarr::engine

@@ -10,6 +10,7 @@
 #include "core/limits.h"
 #include "engine/context.h"
 #include "engine/live.h"
+#include "engine/new_container.h"
 #include "knarr/run.h"
 
 namespace knarr::engine {
@@ -28,7 +29,8 @@ Result<std::string> run_image_in_background(const Context& context,
                                             const std::string& data_root,
                                             const RunRequest& request,
                                             const Limits& limits,
-                                            const PullProgressFn& progress);
+                                            const PullProgressFn& progress,
+                                            AttachedEnds attached = {});
 
 /// Makes the container alone, for `start`; its ID.
 Result<std::string> create_from_image(const Context& context,
@@ -39,7 +41,10 @@ Result<std::string> create_from_image(const Context& context,
 
 /// Runs a container of an image again that has ended, in the background. One that cannot be stays
 /// as it was.
-Result<> run_again(const Context& context, const std::string& data_root, Held held);
+Result<> run_again(const Context& context,
+                   const std::string& data_root,
+                   Held held,
+                   AttachedEnds attached = {});
 
 /// The bundle that run_image would launch, for `knarr plan`; nothing is made.
 Result<bundle::Bundle> bundle_of_image(const std::string& data_root,

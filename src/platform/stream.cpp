@@ -25,13 +25,14 @@ Result<Fd> open_fifo_at(const Fd& dir, const std::string& name) {
     return open_at(dir, name, O_RDONLY | O_NONBLOCK | O_NOFOLLOW);
 }
 
-Result<std::optional<std::size_t>> move_to_file(const Fd& pipe,
-                                                const Fd& file,
-                                                std::uint64_t offset,
-                                                std::size_t max) {
-    auto at = static_cast<loff_t>(offset);
+namespace {
+
+Result<std::optional<std::size_t>> splice_some(const Fd& from,
+                                               const Fd& to,
+                                               loff_t* at,
+                                               std::size_t max) {
     while (true) {
-        const ssize_t moved = splice(pipe.get(), nullptr, file.get(), &at, max, SPLICE_F_NONBLOCK);
+        const ssize_t moved = splice(from.get(), nullptr, to.get(), at, max, SPLICE_F_NONBLOCK);
         if (moved >= 0) {
             return static_cast<std::size_t>(moved);
         }
@@ -42,6 +43,22 @@ Result<std::optional<std::size_t>> move_to_file(const Fd& pipe,
             return fail_errno(errno, "splice");
         }
     }
+}
+
+}  // namespace
+
+Result<std::optional<std::size_t>> move_to_file(const Fd& pipe,
+                                                const Fd& file,
+                                                std::uint64_t offset,
+                                                std::size_t max) {
+    auto at = static_cast<loff_t>(offset);
+    return splice_some(pipe, file, &at, max);
+}
+
+Result<std::optional<std::size_t>> move_to_pipe(const Fd& terminal,
+                                                const Fd& pipe,
+                                                std::size_t max) {
+    return splice_some(terminal, pipe, nullptr, max);
 }
 
 Result<> free_beginning(const Fd& file, std::uint64_t bytes) {

@@ -29,6 +29,11 @@ Result<std::optional<std::size_t>> move_to_file(const Fd& pipe,
                                                 const Fd& file,
                                                 std::uint64_t offset,
                                                 std::size_t max);
+/// The same from a terminal that does not block into a pipe. Nothing also when the pipe is full; 0,
+/// or sys_errno EIO, when the terminal was hung up.
+Result<std::optional<std::size_t>> move_to_pipe(const Fd& terminal,
+                                                const Fd& pipe,
+                                                std::size_t max);
 /// Gives the space of a file's beginning back; its length and what follows stay.
 /// Source: fallocate(2), FALLOC_FL_PUNCH_HOLE.
 Result<> free_beginning(const Fd& file, std::uint64_t bytes);

@@ -99,6 +99,16 @@ std::optional<Fd> open_standard(int number) {
     return copy.valid() ? std::optional(std::move(copy)) : std::nullopt;
 }
 
+std::optional<Fd> open_standard_terminal() {
+    for (int number = 0; number < 3; ++number) {
+        std::optional<Fd> stream = open_standard(number);
+        if (stream && is_terminal(*stream)) {
+            return stream;
+        }
+    }
+    return std::nullopt;
+}
+
 Result<> become_foreground_of(const Fd& slave) {
     if (ioctl(slave.get(), TIOCSCTTY, 0) != 0) {
         return fail_errno(errno, "make the terminal the controlling one");

@@ -35,6 +35,9 @@ Result<Fd> open_slave(const Fd& master);
 /// shared with whoever else has it. What cannot be opened anew is duplicated and may block.
 std::optional<Fd> open_standard(int number);
 
+/// The first of the caller's standard streams that is a terminal.
+std::optional<Fd> open_standard_terminal();
+
 /// Leads a process group of its own, the foreground's where stdin is this session's terminal: a
 /// Ctrl-C is then for it and not for its parent. SIGTTOU must be held back.
 void lead_foreground_group();

@@ -238,7 +238,7 @@ def test_inspect_has_dockers_shape(host, layout):
     (["--stop-timeout", "x"], "stop-timeout"), (["--log-driver", "syslog"], "syslog"),
     (["--log-opt", "max-size=1"], "max-size"), (["--log-opt", "max-file=0"], "max-file"),
     (["--log-opt", "max-file=3"], "max-size"), (["--log-opt", "colour=red"], "colour"),
-    (["--cidfile", ""], "cidfile"), (["-t"], "tty"),
+    (["--cidfile", ""], "cidfile"),
 ])
 def test_bad_options_are_named(host, layout, options, word):
     failed = host.run("run", "-d", "-q", *options, layout)

@@ -18,7 +18,7 @@ def knarr(knarr_path, scratch):
 
 
 VERBS = ["run", "exec", "plan", "create", "start", "state", "kill", "delete", "pause", "resume",
-         "update", "ps", "cp", "diff", "top", "port", "events", "checkpoint", "restore", "list",
+         "update", "ps", "attach", "cp", "diff", "top", "port", "events", "checkpoint", "restore", "list",
          "pull", "images", "rmi", "image",
          "container", "spec", "features", "info", "version", "help"]
 
@@ -89,8 +89,8 @@ def test_wrong_usage_is_status_2_and_says_why(knarr, words):
 
 
 @pytest.mark.parametrize("words", [
-    ["attach", "web"], ["commit", "web"], ["build", "."], ["search", "x.org"],
-    ["container", "attach", "web"], ["image", "build", "."],
+    ["network", "ls"], ["commit", "web"], ["build", "."], ["search", "x.org"],
+    ["container", "commit", "web"], ["image", "build", "."],
 ])
 def test_what_is_not_built_is_a_typed_error(knarr, words):
     result = knarr(*words)

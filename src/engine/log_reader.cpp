@@ -1,0 +1,125 @@
+#include "engine/log_reader.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include <fcntl.h>
+
+#include "core/limits.h"
+#include "core/text.h"
+#include "engine/log_store.h"
+#include "engine/log_tail.h"
+#include "platform/file.h"
+#include "platform/stream.h"
+
+namespace knarr::engine {
+
+namespace {
+
+constexpr std::size_t kReadAtOnce = 64 * size::kKiB;
+
+}  // namespace
+
+/// False: it has been removed meanwhile.
+Result<bool> LogReader::open(std::uint64_t number) {
+    auto file = sys::open_at(dir_, log_name(number), O_RDONLY | O_NOFOLLOW);
+    if (!file && file.error().sys_errno == ENOENT) {
+        return false;
+    }
+    file_ = KNARR_TRY(std::move(file), "log");
+    number_ = number;
+    at_ = 0;
+    rest_.clear();
+    return true;
+}
+
+Result<> LogReader::begin_at_tail(const std::vector<std::uint64_t>& numbers, std::uint64_t lines) {
+    TailSearch search(lines);
+    for (auto number = numbers.rbegin(); number != numbers.rend(); ++number) {
+        if (!KNARR_TRY(open(*number))) {
+            break;
+        }
+        if (const auto found = KNARR_TRY(search.look_in(file_))) {
+            at_ = *found;
+            return {};
+        }
+    }
+    return {};
+}
+
+Result<> LogReader::begin() {
+    const auto numbers = KNARR_TRY(log_numbers(dir_), "log");
+    if (numbers.empty()) {
+        return {};
+    }
+    if (request_.tail) {
+        return begin_at_tail(numbers, *request_.tail);
+    }
+    KNARR_TRY(open(numbers.front()));
+    return {};
+}
+
+Result<> LogReader::tell(std::string_view line, const LogSink& sink) {
+    const auto entry = parse_entry(line);
+    if (!entry) {
+        return fail(Errc::corrupt, "log {}: \"{}\" is no entry", number_, printable(line));
+    }
+    if (!request_.since.empty() && entry->time < request_.since) {
+        return {};
+    }
+    if (!request_.until.empty() && entry->time > request_.until) {
+        past_until_ = true;
+        return {};
+    }
+    const std::string text = std::string(entry->text) + (entry->ends_line ? "\n" : "");
+    return sink(
+        {.error_stream = entry->stream == LogStream::err, .time = entry->time, .text = text});
+}
+
+/// Whether the file had anything more.
+Result<bool> LogReader::read_file(const LogSink& sink) {
+    const std::string block = KNARR_TRY(sys::read_part(file_, at_, kReadAtOnce), "log");
+    at_ += block.size();
+    rest_ += block;
+    std::size_t from = 0;
+    for (std::size_t end = rest_.find('\n'); end != std::string::npos && !past_until_;
+         end = rest_.find('\n', from)) {
+        KNARR_TRY(tell(std::string_view(rest_).substr(from, end - from), sink));
+        from = end + 1;
+    }
+    rest_.erase(0, from);
+    return !block.empty();
+}
+
+Result<std::optional<std::uint64_t>> LogReader::number_after() const {
+    auto numbers = log_numbers(dir_);
+    if (!numbers && numbers.error().sys_errno == ENOENT) {
+        return std::nullopt;  // removed with its container; the open file can still be read
+    }
+    for (const std::uint64_t number : KNARR_TRY(std::move(numbers), "log")) {
+        if (number > number_ || !file_.valid()) {
+            return number;
+        }
+    }
+    return std::nullopt;
+}
+
+Result<> LogReader::read(const LogSink& sink) {
+    while (!past_until_) {
+        // Asked before the file is read to its end: only then is it really the end.
+        const auto next = KNARR_TRY(number_after());
+        while (file_.valid() && !past_until_ && KNARR_TRY(read_file(sink))) {
+        }
+        if (!next) {
+            return {};
+        }
+        if (file_.valid() && *next > number_ + 1) {
+            context_->warn(fmt::format("log: {} files were rotated away before they were read",
+                                       *next - number_ - 1));
+        }
+        KNARR_TRY(open(*next));
+    }
+    return {};
+}
+
+}  // namespace knarr::engine

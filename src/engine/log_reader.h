@@ -1,0 +1,44 @@
+#pragma once
+// The log files of one container, read one after the other and on and on.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "engine/context.h"
+#include "knarr/logs.h"
+#include "platform/fd.h"
+
+namespace knarr::engine {
+
+class LogReader {
+public:
+    /// `dir`: of the log (log_store.h). What is missed by being slow is a warning of `context`.
+    LogReader(const Context& context, sys::Fd dir, LogRequest request)
+        : context_(&context), dir_(std::move(dir)), request_(std::move(request)) {}
+
+    /// Goes to where the last lines begin, or to the beginning.
+    Result<> begin();
+    /// Tells what there is now. Errors: corrupt; that of `sink`.
+    Result<> read(const LogSink& sink);
+    bool past_until() const { return past_until_; }
+    /// What a process needs that goes on with it.
+    std::vector<int> descriptors() const { return {dir_.get(), file_.get()}; }
+
+private:
+    Result<std::optional<std::uint64_t>> number_after() const;
+    Result<bool> open(std::uint64_t number);
+    Result<> begin_at_tail(const std::vector<std::uint64_t>& numbers, std::uint64_t lines);
+    Result<bool> read_file(const LogSink& sink);
+    Result<> tell(std::string_view line, const LogSink& sink);
+
+    const Context* context_;
+    sys::Fd dir_, file_;
+    LogRequest request_;
+    std::uint64_t number_ = 0, at_ = 0;
+    std::string rest_;  // the beginning of an entry
+    bool past_until_ = false;
+};
+
+}  // namespace knarr::engine

@@ -1,0 +1,37 @@
+#pragma once
+// A child that shows a container's log as it grows, to one who is attached. It may wait for a
+// reader that takes nothing as long as it likes: the container and its monitor go on.
+
+#include <string>
+
+#include "engine/log_reader.h"
+#include "platform/fd.h"
+
+namespace knarr::engine {
+
+class LogShow {
+public:
+    /// `reader` stands where the showing is to begin; `log_dir` is the log's directory.
+    /// Call it before the terminal is in raw mode: the child is to hold nothing of that.
+    static Result<LogShow> start(LogReader reader, const std::string& log_dir);
+    LogShow(LogShow&&) noexcept = default;
+    LogShow& operator=(LogShow&&) = delete;
+    LogShow(const LogShow&) = delete;
+    LogShow& operator=(const LogShow&) = delete;
+    ~LogShow();
+
+    /// Readable when the child has ended: all is shown, or cannot be.
+    const sys::Fd& process() const { return process_; }
+    /// Nothing more comes: shows what there is, and ends.
+    void finish() { more_.reset(); }
+    /// After the child's end. Errors: io where it could not read the log, or show it.
+    Result<> end();
+
+private:
+    LogShow(sys::Fd process, sys::Fd more) : process_(std::move(process)), more_(std::move(more)) {}
+
+    sys::Fd process_;
+    sys::Fd more_;  // closed: nothing more comes
+};
+
+}  // namespace knarr::engine

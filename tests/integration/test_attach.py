@@ -1,0 +1,309 @@
+"""Terminals of containers in the background: run -it, run -d -t, attach, detach keys, start -a."""
+
+import os
+import signal
+import subprocess
+
+import pytest
+
+import background
+import images
+from oci import wait_until
+from terminals import Screen, get_size, set_size
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+DETACH = b"\x10\x11"
+# Answers each line, tells its size on demand, and ends as it is told.
+ECHO = ("echo ready; while read word rest; do case $word in end) exit $rest;; "
+        "size) stty size;; *) echo got $word;; esac; done")
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    layer = images.Layer()
+    layer.symlink("bin/stty", "busybox")
+    return images.write_layout(tmp_path_factory.mktemp("image") / "box",
+                               [images.base_layer(), layer.bytes()])
+
+
+@pytest.fixture
+def host(knarr_path, scratch):
+    host = background.Host(knarr_path, scratch)
+    yield host
+    host.end()
+
+
+@pytest.fixture
+def screens():
+    """Makes terminals of callers."""
+    made = []
+
+    def make(host, *words):
+        screen = Screen()
+        made.append(screen)
+        screen.start(host.command(*words), dict(os.environ))
+        return screen
+    yield make
+    for screen in made:
+        screen.close()
+
+
+def test_one_may_leave_and_come_back(host, layout, screens):
+    first = screens(host, "run", "-it", "-q", "--name", "box", layout, "sh", "-c", ECHO)
+    first.expect(b"ready\r\n")
+    first.type(b"one\n")
+    first.expect(b"got one\r\n")
+    first.type(DETACH)
+    assert first.wait() == 0
+    assert first.is_restored()
+    assert host.state("box")["Status"] == "running"
+    second = screens(host, "attach", "box")
+    wait_until(second.is_raw, "the terminal is not raw")
+    second.type(b"two\nend 7\n")
+    assert second.wait() == 7
+    assert b"got two\r\n" in second.seen and b"got one" not in second.seen
+    assert second.is_restored()
+    assert host.good("wait", "box") == "7\n"
+    log = host.good("logs", "box")
+    assert "got one\n" in log and "got two\n" in log
+
+
+def test_other_keys_may_leave_and_these_are_typed_then(host, layout, screens):
+    screen = screens(host, "run", "-it", "-q", "--rm", "--detach-keys", "ctrl-x,d", "--name", "box", layout,
+                     "sh", "-c", ECHO)
+    screen.expect(b"ready\r\n")
+    screen.type(b"\x18d")
+    assert screen.wait() == 0
+    assert host.state("box")["Running"]
+    refused = host.run("attach", "--detach-keys", "ctrl-1", "box")
+    assert refused.returncode == 2 and "ctrl-1" in refused.stderr
+
+
+def test_with_rm_nothing_is_left_and_the_exit_code_is_the_programs(host, layout, screens):
+    screen = screens(host, "run", "-it", "-q", "--rm", layout, "sh", "-c", "echo hello; exit 9")
+    assert screen.wait() == 9
+    assert b"hello\r\n" in screen.seen
+    assert host.traces() == []
+
+
+def test_a_killed_client_leaves_a_sane_terminal_and_the_container(host, layout, screens):
+    screen = screens(host, "run", "-it", "-q", "--name", "box", layout, "sh", "-c", ECHO)
+    screen.expect(b"ready\r\n")
+    wait_until(screen.is_raw, "the terminal is not raw")
+    os.kill(screen.process.pid, signal.SIGKILL)
+    assert screen.wait() == -signal.SIGKILL
+    wait_until(screen.is_restored, "the terminal was not restored")
+    assert host.state("box")["Status"] == "running"
+
+
+def test_the_terminal_has_the_size_of_who_attaches_last(host, layout, screens):
+    container = host.launch(layout, "sh", "-c", ECHO, options=["-t"])
+    screen = screens(host, "attach", container)
+    wait_until(screen.is_raw, "the terminal is not raw")
+    screen.type(b"size\n")
+    screen.expect(b"40 100\r\n")
+    inside = os.open(f"/proc/{host.state(container)['Pid']}/fd/0", os.O_RDWR | os.O_NOCTTY)
+    try:
+        set_size(screen.slave, 11, 22)
+        wait_until(lambda: get_size(inside) == (11, 22), "the size did not follow")
+    finally:
+        os.close(inside)
+
+
+def test_what_is_written_before_anybody_attaches_is_in_the_log(host, layout):
+    container = host.launch(layout, "sh", "-c", "test -t 0 && echo tty; sleep 1000", options=["-t"])
+    wait_until(lambda: host.good("logs", container) == "tty\n", "nothing is in the log")
+    assert host.inspect(container)["Config"]["Tty"] is True
+
+
+def test_a_stopped_client_holds_nothing_up(host, layout, screens):
+    line = "read start; i=0; while [ $i -lt 30000 ]; do echo a line of the program $i; i=$((i+1)); done; exit 3"
+    screen = screens(host, "run", "-it", "-q", "--name", "box", layout, "sh", "-c", line)
+    wait_until(screen.is_raw, "the terminal is not raw")
+    everybody = [screen.process.pid, *children(screen.process.pid)]
+    for pid in everybody:
+        os.kill(int(pid), signal.SIGSTOP)
+    other = subprocess.run(host.command("attach", "box"), input=b"\n", stdout=subprocess.DEVNULL, timeout=60,
+                           check=False)
+    assert other.returncode == 3
+    assert host.good("logs", "box").endswith("a line of the program 29999\n")
+    for pid in everybody:
+        os.kill(int(pid), signal.SIGCONT)
+    assert screen.wait(60) == 3
+    assert screen.seen.count(b"a line of the program") == 30000
+
+
+def test_a_stopped_client_does_not_keep_what_is_to_be_removed(host, layout, screens):
+    screen = screens(host, "run", "-it", "-q", "--rm", "--name", "box", layout, "sh", "-c", ECHO)
+    screen.expect(b"ready\r\n")
+    os.kill(screen.process.pid, signal.SIGSTOP)
+    host.good("kill", "box")
+    try:
+        wait_until(lambda: host.containers() == [] and not host.monitors(), "it was not removed", 60)
+    finally:
+        os.kill(screen.process.pid, signal.SIGCONT)
+    assert screen.wait() == 128 + signal.SIGKILL
+
+
+def test_without_a_log_it_is_shown_all_the_same(host, layout, screens):
+    screen = screens(host, "run", "-it", "-q", "--name", "box", "--log-driver", "none", layout, "sh", "-c", ECHO)
+    screen.expect(b"ready\r\n")
+    screen.type(b"one\n")
+    screen.expect(b"got one\r\n")
+    assert host.run("logs", "box").returncode == 5
+    assert list(host.data.rglob("*.log")) == []
+    screen.type(b"end 2\n")
+    assert screen.wait() == 2
+
+
+@pytest.mark.parametrize("words, code", [(["/nothing"], 127), (["/etc"], 126)])
+def test_what_cannot_be_executed_leaves_nothing(host, layout, screens, words, code):
+    screen = screens(host, "run", "-it", "-q", layout, *words)
+    assert screen.wait() == code
+    assert screen.is_restored()
+    assert host.containers() == []
+
+
+def test_several_see_the_same(host, layout, screens):
+    container = host.launch(layout, "sh", "-c", ECHO, options=["-t"])
+    pair = [screens(host, "attach", container) for _ in range(2)]
+    for screen in pair:
+        wait_until(screen.is_raw, "the terminal is not raw")
+    pair[0].type(b"word\n")
+    for screen in pair:
+        screen.expect(b"got word\r\n")
+
+
+@pytest.mark.parametrize("times", [1, 2])
+def test_a_killed_monitor_takes_nobody_along(host, layout, screens, times):
+    screen = screens(host, "run", "-it", "-q", "--name", "box", layout, "sh", "-c", ECHO)
+    screen.expect(b"ready\r\n")
+    for word in (b"first", b"second")[:times]:
+        before = set(host.monitors())
+        wait_until(lambda: len(host.monitors()) == 2, "there are not two monitors", 60)
+        lock = (host.root / host.inspect("box")["Id"] / "monitor").stat()
+        watching = [pid for pid in host.monitors() if holds(pid, lock)]
+        os.kill(watching[0], signal.SIGKILL)
+        wait_until(lambda: before != set(host.monitors()) and len(host.monitors()) == 2,
+                   "no monitor came after the killed one", 60)
+        screen.type(word + b"\n")
+        screen.expect(b"got " + word + b"\r\n")
+    screen.type(b"end 5\n")
+    assert screen.wait() == 5
+
+
+def holds(pid, lock):
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            seen = os.stat(f"/proc/{pid}/fd/{entry}")
+        except OSError:
+            continue
+        if (seen.st_dev, seen.st_ino) == (lock.st_dev, lock.st_ino):
+            return True
+    return False
+
+
+@pytest.mark.parametrize("how", ["", "=kill"])
+def test_a_launch_that_ends_with_its_terminal_handed_over_leaves_nothing(breakable_knarr, scratch, layout, how):
+    host = background.Host(breakable_knarr, scratch)
+    screen = Screen()
+    try:
+        environment = dict(os.environ, KNARR_FAULT="background.terminal" + how)
+        screen.start(host.command("run", "-it", "-q", layout, "true"), environment)
+        assert screen.wait() == 125
+        assert screen.is_restored()
+        wait_until(lambda: not host.monitors(), "monitors are left")
+    finally:
+        screen.close()
+    if how:
+        assert b"was killed" in screen.seen
+    else:
+        assert b"background.terminal" in screen.seen
+        assert host.containers() == []
+    host.end()
+
+
+def test_who_is_attached_keeps_the_terminal_when_both_monitors_are_killed(host, layout, screens):
+    screen = screens(host, "run", "-it", "-q", "--name", "box", layout, "sh", "-c", ECHO)
+    screen.expect(b"ready\r\n")
+    wait_until(lambda: len(host.monitors()) == 2, "there are not two monitors", 60)
+    for pid in host.monitors():
+        os.kill(pid, signal.SIGKILL)
+    screen.type(b"end 6\n")
+    assert screen.wait(60) == 6
+
+
+def test_no_byte_is_lost(host, layout):
+    line = "i=0; while [ $i -lt 20000 ]; do echo $i; i=$((i+1)); done"
+    shown = subprocess.run(host.command("run", "-t", "--rm", "-q", layout, "sh", "-c", line),
+                           stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=True)
+    assert shown.stdout.replace(b"\r", b"") == b"".join(b"%d\n" % i for i in range(20000))
+
+
+def test_stdin_without_a_terminal(host, layout):
+    container = host.launch(layout, "sh", "-c", "while read word; do echo got $word; [ $word != end ] || exit 3; done",
+                            options=["-i"])
+    attached = subprocess.run(host.command("attach", container), input=b"one\nend\n", capture_output=True,
+                              timeout=60, check=False)
+    assert attached.returncode == 3
+    assert attached.stdout.endswith(b"got end\n")
+    assert host.good("logs", container) == "got one\ngot end\n"
+
+
+def test_start_in_front_of_it(host, layout, screens):
+    plain = host.good("create", "-q", layout, "sh", "-c", "echo out; echo err >&2; exit 6").strip()
+    shown = host.run("start", "-a", plain)
+    assert (shown.returncode, shown.stdout, shown.stderr) == (6, "out\n", "err\n")
+    terminal = host.good("create", "-q", "-it", layout, "sh", "-c", ECHO).strip()
+    screen = screens(host, "start", "-ai", terminal)
+    screen.expect(b"ready\r\n")
+    screen.type(b"end 8\n")
+    assert screen.wait() == 8
+
+
+def test_piped_input_ends_where_its_container_was_started_by_who_pipes(host, layout):
+    container = host.good("create", "-q", "-i", layout, "sh", "-c", "cat; exit 2").strip()
+    for text in (b"once\n", b"and again\n"):
+        shown = subprocess.run(host.command("start", "-ai", container), input=text, capture_output=True,
+                               timeout=60, check=False)
+        assert (shown.returncode, shown.stdout) == (2, text)
+
+
+def test_signals_end_who_does_not_pass_them_on(host, layout):
+    container = host.launch(layout, "sleep", "1000")
+    attached = subprocess.Popen(host.command("attach", "--sig-proxy=false", "--no-stdin", container))
+    wait_until(lambda: children(attached.pid), "it does not attach")
+    attached.send_signal(signal.SIGTERM)
+    assert attached.wait(60) != 0
+    assert host.state(container)["Status"] == "running"
+
+
+def test_signals_are_passed_on_without_a_terminal(host, layout):
+    container = host.launch(layout, "sh", "-c", "trap 'echo term; exit 4' TERM; echo up; while :; do sleep 0.05; done")
+    wait_until(lambda: host.good("logs", container) == "up\n", "it is not up")
+    attached = subprocess.Popen(host.command("attach", container), stdout=subprocess.PIPE)
+    wait_until(lambda: len(os.listdir(f"/proc/{attached.pid}/task")) == 1 and children(attached.pid), "it does not attach")
+    attached.send_signal(signal.SIGTERM)
+    assert attached.wait(60) == 4
+    assert attached.stdout.read().endswith(b"term\n")
+
+
+def children(pid):
+    return open(f"/proc/{pid}/task/{pid}/children", encoding="ascii").read().split()
+
+
+def test_what_cannot_be_attached_to(host, layout):
+    ended = host.launch(layout, "true")
+    host.wait_ended(ended)
+    refused = host.run("attach", ended)
+    assert refused.returncode == 1 and "does not run" in refused.stderr
+    container = host.launch(layout, "sleep", "1000", options=["-t"])
+    host.good("pause", container)
+    refused = host.run("attach", container)
+    assert refused.returncode == 1 and "paused" in refused.stderr
+    host.good("unpause", container)
+    silent = host.launch(layout, "sleep", "1000", options=["--log-driver", "none"])
+    refused = host.run("attach", silent)
+    assert refused.returncode == 5 and "--log-driver none" in refused.stderr
+    assert host.run("attach", "nobody").returncode == 1
