@@ -98,6 +98,7 @@ TEST_F(AttachDoorTest, WhoSaysWhatIsNotUnderstoodIsHungUpOn) {
 
 TEST_F(AttachDoorTest, OneTooManyIsToldSo) {
     std::vector<sys::Fd> sockets;
+    sockets.reserve(AttachDoor::kMaxAttached);
     for (std::size_t i = 0; i < AttachDoor::kMaxAttached; ++i) {
         sockets.push_back(visit());
     }
