@@ -18,16 +18,17 @@ namespace knarr::sys {
 
 Result<Terminal> make_terminal(const Fd& root) {
     Terminal terminal;
-    terminal.master =
-        KNARR_TRY(open_how(root,
-                           "dev/pts/ptmx",
-                           O_RDWR | O_NOCTTY,
-                           RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS),
-                  "open a terminal");
+    constexpr std::uint64_t kPlain = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
+    // Opening a node acts on what it stands for. In a devpts are only the kernel's; what is mounted
+    // on one of them is another file system.
+    const Fd pts =
+        KNARR_TRY(open_how(root, "dev/pts", O_PATH | O_DIRECTORY, kPlain), "open a terminal");
     struct statfs fs{};
-    if (fstatfs(terminal.master.get(), &fs) != 0 || fs.f_type != DEVPTS_SUPER_MAGIC) {
-        return fail(Errc::denied, "/dev/pts/ptmx in the container is not on a devpts");
+    if (fstatfs(pts.get(), &fs) != 0 || fs.f_type != DEVPTS_SUPER_MAGIC) {
+        return fail(Errc::denied, "/dev/pts in the container is not a devpts");
     }
+    terminal.master = KNARR_TRY(open_how(pts, "ptmx", O_RDWR | O_NOCTTY, kPlain | RESOLVE_NO_XDEV),
+                                "open a terminal");
     int unlock = 0;
     if (ioctl(terminal.master.get(), TIOCSPTLCK, &unlock) != 0) {
         return fail_errno(errno, "unlock the terminal");

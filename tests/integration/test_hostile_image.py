@@ -3,6 +3,7 @@
 import os
 import pathlib
 import subprocess
+import tarfile
 
 import pytest
 
@@ -30,13 +31,22 @@ def test_a_numeric_user_is_never_a_name_of_the_image(host, scratch):
     assert host.good("run", "--rm", "-q", "-u", "5:1000", image, "id", "-g").strip() == "1000"
 
 
-@pytest.mark.parametrize("target", ["/dev", "/proc", "/sys", "../../dev", "/sys/fs"])
+@pytest.mark.parametrize("target", ["/dev", "/proc", "/sys", "../../dev", "/sys/fs", "/dev/shm"])
 def test_a_volume_does_not_get_over_dev_proc_or_sys_through_a_link(host, scratch, target):
     volume = scratch / "volume"
     volume.mkdir()
     image = layout(scratch, images.Layer().symlink("data", target))
     result = host.run("run", "--rm", "-q", "-v", f"{volume}:/data", image, "true")
     assert list(volume.iterdir()) == [], "the image made files in a directory of the host"
+    assert result.returncode == 125
+    assert "/data" in result.stderr and "symbolic link" in result.stderr
+
+
+def test_an_image_has_no_volume_for_terminals_through_a_link(host, scratch):
+    hostile = (images.Layer().symlink("data", "/dev/pts").directory("dev").directory("dev/pts")
+               .add("dev/pts/ptmx", kind=tarfile.FIFOTYPE))
+    image = layout(scratch, hostile, {"Volumes": {"/data": {}}})
+    result = host.run("run", "--rm", "-q", image, "true")
     assert result.returncode == 125
     assert "/data" in result.stderr and "symbolic link" in result.stderr
 

@@ -1,6 +1,7 @@
 // The child's steps that mount: every target is resolved beneath the root's descriptor.
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 
 #include <fcntl.h>
@@ -291,17 +292,35 @@ Result<sys::Fd> open_bind_source(const step::Bind& step) {
 
 namespace {
 
+bool is_kernel_place(std::string_view path) {
+    constexpr std::array<std::string_view, 3> kPlaces = {"/dev", "/proc", "/sys"};
+    return std::ranges::any_of(kPlaces, [&](std::string_view place) {
+        return path.starts_with(place) &&
+               (path.size() == place.size() || path[place.size()] == '/');
+    });
+}
+
+/// The path of what is open in the container's root, every link on the way to it followed.
+Result<std::string> path_in_root(const sys::Fd& root, const sys::Fd& opened) {
+    const std::string top = KNARR_TRY(sys::read_link_at(sys::Fd(), sys::fd_path(root)));
+    std::string path = KNARR_TRY(sys::read_link_at(sys::Fd(), sys::fd_path(opened)));
+    if (top != "/" && path.starts_with(top)) {
+        path.erase(0, top.size());
+    }
+    return path;
+}
+
 /// A link in the image may not lay something of the host over /dev, /proc or /sys: what is made
 /// there next, device nodes and mount points, would be made in that directory on the host, and a
-/// file would stand for a device or for what the kernel says.
+/// file would stand for a device or for what the kernel says. The path tells of what is mounted
+/// below them as well, the file system also of what is mounted elsewhere a second time.
 Result<> check_bind_target(const Child& child, const std::string& path, const sys::Fd& target) {
-    for (const char* place : {"/dev", "/proc", "/sys"}) {
-        if (path == place || path.starts_with(std::string(place) + "/")) {
-            return {};
-        }
+    if (is_kernel_place(path)) {
+        return {};
     }
     const struct stat entry = KNARR_TRY(sys::stat_of(target));
-    if (std::ranges::find(child.kernel_places, entry.st_dev) == child.kernel_places.end()) {
+    if (std::ranges::find(child.kernel_places, entry.st_dev) == child.kernel_places.end() &&
+        !is_kernel_place(KNARR_TRY(path_in_root(child.root, target)))) {
         return {};
     }
     return fail(Errc::denied,
