@@ -198,4 +198,15 @@ Result<LogWriter::More> LogWriter::take(LogStream stream, const sys::Fd& fifo) {
     return More::perhaps;
 }
 
+Result<LogWriter::More> LogWriter::take_held(LogStream stream, const sys::Fd& fifo) {
+    const Spool& spool = spools_[index_of(stream)];
+    const std::uint64_t held = KNARR_TRY(sys::bytes_held(fifo), "log");
+    const std::uint64_t before = spool.end;
+    More more = More::perhaps;
+    do {
+        more = KNARR_TRY(take(stream, fifo));
+    } while (more == More::perhaps && spool.end - before < held);
+    return more;
+}
+
 }  // namespace knarr::engine

@@ -52,6 +52,9 @@ public:
     /// Takes some of what the FIFO holds into the log, and whether there may be more. Errors:
     /// no_space, io; nothing is lost then, and a later call goes on.
     Result<More> take(LogStream stream, const sys::Fd& fifo);
+    /// Takes all that the FIFO holds at the call. What is written meanwhile may stay: who writes
+    /// need never stop.
+    Result<More> take_held(LogStream stream, const sys::Fd& fifo);
 
 private:
     /// What log.at says.

@@ -83,6 +83,16 @@ TEST_F(LogStore, TakesWhatIsInTheFifo) {
     EXPECT_EQ(*log.take(LogStream::out, fifo_.read), LogWriter::More::ended);
 }
 
+TEST_F(LogStore, TakesAllThatALargePipeHolds) {
+    LogWriter log = writer();
+    ASSERT_GE(fcntl(fifo_.write.get(), F_SETPIPE_SZ, 1 << 20), 1 << 20);
+    const std::string large(600'000, 'x');
+    write(large);
+    EXPECT_EQ(*log.take_held(LogStream::out, fifo_.read), LogWriter::More::perhaps);
+    EXPECT_EQ(all(), large);
+    EXPECT_EQ(*log.take_held(LogStream::out, fifo_.read), LogWriter::More::empty);
+}
+
 TEST_F(LogStore, TheNextWriterGoesOnWhereTheLastOneWas) {
     {
         LogWriter log = writer();

@@ -71,7 +71,8 @@ private:
     bool is_waited_for();
     void serve_attached(const std::array<sys::Ready, AttachDoor::kItems>& ready);
     Result<> begin_log();
-    Result<> take(LogStream stream, bool all);
+    enum class Amount : std::uint8_t { some, all_held };
+    Result<> take(LogStream stream, Amount amount);
     void take_ready(bool terminal, std::array<bool, 2> streams);
     void drain();
     void conclude();
@@ -285,21 +286,21 @@ void Monitor::serve_attached(const std::array<sys::Ready, AttachDoor::kItems>& r
 /// What the program wrote to its terminal goes into the log.
 Result<> Monitor::drain_terminal() {
     for (int round = 0; round < kDrainRounds && KNARR_TRY(terminal_.pump()); ++round) {
-        KNARR_TRY(take(LogStream::out, true));
+        KNARR_TRY(take(LogStream::out, Amount::all_held));
     }
     return {};
 }
 
-/// Takes what there is; with `all` until nothing is left.
-Result<> Monitor::take(LogStream stream, bool all) {
+/// Takes some of what is in a stream, or all that is in it now.
+Result<> Monitor::take(LogStream stream, Amount amount) {
     sys::Fd& fifo = fifos_[static_cast<std::size_t>(stream)];
-    while (fifo.valid() && log_) {
-        const auto more = KNARR_TRY(log_->take(stream, fifo));
-        if (more == LogWriter::More::ended) {
-            fifo.reset();
-        } else if (!all || more == LogWriter::More::empty) {
-            break;
-        }
+    if (!fifo.valid() || !log_) {
+        return {};
+    }
+    const auto more = KNARR_TRY(amount == Amount::some ? log_->take(stream, fifo)
+                                                       : log_->take_held(stream, fifo));
+    if (more == LogWriter::More::ended) {
+        fifo.reset();
     }
     return {};
 }
@@ -315,12 +316,14 @@ void Monitor::take_ready(bool terminal, std::array<bool, 2> streams) {
     }
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
         const bool ready = streams[static_cast<std::size_t>(stream)];
-        if (Result<> taken = ready ? take(stream, false) : Result<>{}; !taken) {
+        if (Result<> taken = ready ? take(stream, Amount::some) : Result<>{}; !taken) {
             trouble(taken.error());
         }
     }
 }
 
+/// Takes what was written before the end. Who goes on writing, as in a pid namespace that does not
+/// end with the container, is killed when that is over.
 void Monitor::drain() {
     receive_streams();
     if (!log_ && fifos_[0].valid() && !is_removed()) {
@@ -329,7 +332,7 @@ void Monitor::drain() {
     }
     Result<> taken = drain_terminal();
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
-        taken = taken ? take(stream, true) : std::move(taken);
+        taken = taken ? take(stream, Amount::all_held) : std::move(taken);
     }
     if (!taken && !is_removed()) {
         trouble(taken.error());

@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "platform/file.h"
@@ -59,6 +60,14 @@ Result<std::optional<std::size_t>> move_to_pipe(const Fd& terminal,
                                                 const Fd& pipe,
                                                 std::size_t max) {
     return splice_some(terminal, pipe, nullptr, max);
+}
+
+Result<std::uint64_t> bytes_held(const Fd& pipe) {
+    int count = 0;
+    if (ioctl(pipe.get(), FIONREAD, &count) != 0) {
+        return fail_errno(errno, "FIONREAD");
+    }
+    return static_cast<std::uint64_t>(count);
 }
 
 Result<> free_beginning(const Fd& file, std::uint64_t bytes) {

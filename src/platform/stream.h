@@ -34,6 +34,8 @@ Result<std::optional<std::size_t>> move_to_file(const Fd& pipe,
 Result<std::optional<std::size_t>> move_to_pipe(const Fd& terminal,
                                                 const Fd& pipe,
                                                 std::size_t max);
+/// How many bytes a pipe holds. Source: pipe(7), FIONREAD.
+Result<std::uint64_t> bytes_held(const Fd& pipe);
 /// Gives the space of a file's beginning back; its length and what follows stay.
 /// Source: fallocate(2), FALLOC_FL_PUNCH_HOLE.
 Result<> free_beginning(const Fd& file, std::uint64_t bytes);

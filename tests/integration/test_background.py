@@ -36,6 +36,15 @@ def test_it_prints_the_id_and_leaves_nothing_of_its_starter_in_the_monitor(host,
     assert alive(host.state(container)["Pid"])
 
 
+def test_the_end_is_not_held_up_by_those_who_write_on(host, layout):
+    # Without a pid namespace they outlive the first process, and fill its streams as fast as can be.
+    line = "echo first; for i in 1 2 3 4; do busybox yes & done; exit 3"
+    container = host.launch(layout, "sh", "-c", line, options=["--pid", "host"])
+    assert host.good("wait", container) == "3\n"
+    assert images.cgroups_of(container) == []
+    assert host.good("logs", container).startswith("first\n")
+
+
 def test_the_monitor_is_small(host, layout):
     host.launch(layout)
     wait_until(lambda: len(host.monitors()) > 0, "there is no monitor")
