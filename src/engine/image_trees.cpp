@@ -14,6 +14,7 @@
 #include "engine/tree_copy.h"
 #include "image/image_list.h"
 #include "layer/stored.h"
+#include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/mount.h"
 #include "platform/xattr.h"
@@ -229,6 +230,37 @@ Result<std::vector<Change>> image_changes(const std::string& data_root,
     return compare_trees(before.root, after.root);
 }
 
+Result<> fill_rootfs(const sys::Fd& from, const sys::Fd& to, const std::string& directory) {
+    const struct stat before = KNARR_TRY(sys::stat_of(to));
+    if (before.st_uid != sys::effective_uid() || (before.st_mode & 022) != 0) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format("{} has the owner {} and the mode {:04o}: others "
+                                                 "could change what is written there",
+                                                 printable(directory),
+                                                 before.st_uid,
+                                                 before.st_mode & 07777),
+                          .hint = "name one that is yours and that nobody else may write to, or "
+                                  "that is not there"});
+    }
+    if (!KNARR_TRY(sys::list_dir(to)).empty()) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format("{} is not empty", printable(directory)),
+                          .hint = "name a directory that is empty or not there"});
+    }
+    // Users of the host may have the numbers of owners in the image: they get to its files when all
+    // of them are there, and to none by whose name another one is to be found.
+    KNARR_TRY(sys::set_mode_of(to, 0700));
+    Result<> copied = copy_tree(from, to);
+    if (!copied) {
+        for (const std::string& entry : KNARR_TRY(sys::list_dir(to))) {
+            static_cast<void>(sys::remove_tree_at(to, entry));
+        }
+        static_cast<void>(sys::set_owner_of(to, before.st_uid, before.st_gid));
+        static_cast<void>(sys::set_mode_of(to, before.st_mode & 07777));
+    }
+    return copied;
+}
+
 Result<> write_rootfs(const std::string& data_root,
                       std::string_view name,
                       const std::string& directory) {
@@ -240,20 +272,11 @@ Result<> write_rootfs(const std::string& data_root,
     if (!made && made.error().sys_errno != EEXIST) {
         return made;
     }
-    const sys::Fd to = KNARR_TRY(sys::open_path(directory, O_RDONLY | O_DIRECTORY));
-    if (!KNARR_TRY(sys::list_dir(to)).empty()) {
-        return fail(Error{.code = Errc::invalid_argument,
-                          .message = fmt::format("{} is not empty", printable(directory)),
-                          .hint = "name a directory that is empty or not there"});
-    }
-    Result<> copied = copy_tree(from.root, to);
-    if (!copied) {
-        for (const std::string& entry : KNARR_TRY(sys::list_dir(to))) {
-            static_cast<void>(sys::remove_tree_at(to, entry));
-        }
-        if (made) {
-            static_cast<void>(sys::unlink_at(sys::Fd(), directory, AT_REMOVEDIR));
-        }
+    const sys::Fd to =
+        KNARR_TRY(sys::open_path(directory, O_RDONLY | O_DIRECTORY | (made ? O_NOFOLLOW : 0)));
+    Result<> copied = fill_rootfs(from.root, to, directory);
+    if (!copied && made) {
+        static_cast<void>(sys::unlink_at(sys::Fd(), directory, AT_REMOVEDIR));
     }
     return copied;
 }

@@ -25,9 +25,13 @@ Result<std::vector<Change>> image_changes(const std::string& data_root,
                                           std::string_view name,
                                           std::optional<std::string_view> other);
 
+/// Copies the tree `from` into `to`, which must be empty and which nobody but its owner, who is us,
+/// may write to. What fails leaves nothing in it. `directory` is for messages.
+/// Errors: invalid_argument for another directory.
+Result<> fill_rootfs(const sys::Fd& from, const sys::Fd& to, const std::string& directory);
+
 /// Copies a stored image's root file system into a directory of the host, which is made when it is
-/// missing and must be empty. For root only. What fails leaves nothing in it.
-/// Errors: invalid_argument for a directory with something in it.
+/// missing. For root only. Errors: as fill_rootfs, and as image_mounts.h.
 Result<> write_rootfs(const std::string& data_root,
                       std::string_view name,
                       const std::string& directory);

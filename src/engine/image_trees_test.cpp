@@ -81,6 +81,41 @@ TEST_F(Trees, KindsModesAndLinksCount) {
     EXPECT_EQ(compare(), "C/kind C/link C/mode ");
 }
 
+TEST_F(Trees, ARootFileSystemGoesIntoNoDirectoryThatOthersMayWriteTo) {
+    write(old_ / "file", "text");
+    const auto fill = [&] {
+        return fill_rootfs(*sys::open_path(old_.string(), O_RDONLY | O_DIRECTORY),
+                           *sys::open_path(new_.string(), O_RDONLY | O_DIRECTORY),
+                           "it");
+    };
+    for (const mode_t mode : {01777U, 0770U, 0702U}) {
+        chmod(new_.c_str(), mode);
+        const auto filled = fill();
+        ASSERT_FALSE(filled.has_value());
+        EXPECT_EQ(filled.error().code, Errc::invalid_argument);
+        EXPECT_TRUE(fs::is_empty(new_));
+    }
+    chmod(new_.c_str(), 0755);
+    EXPECT_TRUE(fill().has_value());
+    EXPECT_TRUE(fs::exists(new_ / "file"));
+}
+
+TEST_F(Trees, ADirectoryThatCannotBeFilledIsAsItWas) {
+    fs::path deep = "d";
+    for (int i = 0; i < 410; ++i) {
+        deep /= "d";
+    }
+    fs::create_directories(old_ / deep);
+    chmod(new_.c_str(), 0751);
+    const auto filled = fill_rootfs(*sys::open_path(old_.string(), O_RDONLY | O_DIRECTORY),
+                                    *sys::open_path(new_.string(), O_RDONLY | O_DIRECTORY),
+                                    "it");
+    ASSERT_FALSE(filled.has_value());
+    EXPECT_EQ(filled.error().code, Errc::limit_exceeded);
+    EXPECT_TRUE(fs::is_empty(new_));
+    EXPECT_EQ(fs::status(new_).permissions(), fs::perms(0751));
+}
+
 TEST_F(Trees, WhatIsTooDeepIsRefused) {
     fs::path deep = "d";
     for (int i = 0; i < 410; ++i) {

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/stat.h>
 
 #include "core/text.h"
@@ -30,6 +31,23 @@ struct Exact {
     std::string path = {};  // of the directory at work, below it; with a slash at its end
     std::map<Inode, std::string> links = {};  // where what has several names was copied to
 };
+
+/// Another name for `path` below `top`, to which no link leads: should somebody have put one into
+/// the copy, what is behind it is not ours to give a name.
+Result<> link_again(const sys::Fd& top,
+                    const std::string& path,
+                    const sys::Fd& to_dir,
+                    const std::string& to_name) {
+    const std::size_t slash = path.rfind('/');
+    const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash);
+    const sys::Fd parent =
+        KNARR_TRY(sys::open_how(top,
+                                directory,
+                                O_PATH | O_DIRECTORY,
+                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
+    return sys::hard_link_at(
+        parent, slash == std::string::npos ? path : path.substr(slash + 1), to_dir, to_name);
+}
 
 Result<> copy_xattrs(const sys::Fd& from, const sys::Fd& to) {
     for (const auto& [name, value] : KNARR_TRY(own_xattrs(from))) {
@@ -116,7 +134,7 @@ struct Copy {
         const auto [first, is_first] =
             exact->links.try_emplace(Inode(info.st_dev, info.st_ino), exact->path + to_name);
         if (!is_first) {
-            KNARR_TRY(sys::hard_link_at(exact->top, first->second, to_dir, to_name));
+            KNARR_TRY(link_again(exact->top, first->second, to_dir, to_name));
         }
         return !is_first;
     }

@@ -82,6 +82,10 @@ def test_all_files_come_into_a_directory(host, scratch):
     assert os.getxattr(place / "new/file", "user.a") == b"b"
     again = host.run("image", "rootfs", "localhost/two", place)
     assert again.returncode == 2 and "not empty" in again.stderr
+    os.mkdir(scratch / "theirs")
+    os.chown(scratch / "theirs", 1000, 0)
+    theirs = host.run("image", "rootfs", "localhost/two", scratch / "theirs")
+    assert theirs.returncode == 2 and "owner 1000" in theirs.stderr and os.listdir(scratch / "theirs") == []
     (scratch / "file").write_text("")
     assert host.run("image", "rootfs", "localhost/two", scratch / "file").returncode != 0
     assert host.run("image", "rootfs", "localhost/none", scratch / "other").returncode != 0
