@@ -116,7 +116,7 @@ Result<> Visit::greet() {
                               : std::optional<sys::Packet>();
             if (packet && packet->closed) {
                 subject_.socket.reset();  // a monitor that was killed just then
-            } else if (packet && packet->bytes.front() == kFull) {
+            } else if (packet && packet->bytes.starts_with(kFull)) {
                 return fail(Error{.code = Errc::limit_exceeded,
                                   .message = fmt::format("{} are attached to it already",
                                                          AttachDoor::kMaxAttached),
@@ -174,9 +174,11 @@ Result<> Visit::hear_signals() {
             // One that has ended meanwhile hears no signal.
             static_cast<void>(sys::pidfd_send_signal(process_, *signal));
         } else if (is_end(*signal)) {
-            return fail(Error{.code = Errc::interrupted,
-                              .message = fmt::format("left by {}", sys::signal_name(*signal)),
-                              .hint = "the program goes on: knarr attach, logs and stop find it"});
+            return fail(
+                Error{.code = Errc::interrupted,
+                      .message = fmt::format("left by {}", sys::signal_name(*signal)),
+                      .hint = ended_ ? "it has ended: knarr ps -a shows whether it is removed"
+                                     : "the program goes on: knarr attach, logs and stop find it"});
         }
     }
     return {};
@@ -186,7 +188,7 @@ Result<> Visit::hear_monitor() {
     auto packet = KNARR_TRY(sys::receive_packet(subject_.socket, kAttachPacketBytes));
     if (packet && packet->closed) {
         subject_.socket.reset();
-    } else if (packet && packet->bytes.front() == kEnd) {
+    } else if (packet && packet->bytes.starts_with(kEnd)) {
         const auto number = parse_number(std::string_view(packet->bytes).substr(1), 255);
         code_ = number ? std::optional(static_cast<int>(*number)) : std::nullopt;
         ended_ = true;
@@ -235,6 +237,7 @@ Result<> Visit::serve() {
 }
 
 /// The program has ended: the rest is shown, and a container that is to be removed is waited for.
+/// Either may take as long as it likes; the keys end the first, signals both.
 Result<std::optional<int>> Visit::finish() {
     if (show_) {
         show_->finish();
@@ -242,14 +245,17 @@ Result<std::optional<int>> Visit::finish() {
     shown_ = !show_;
     while (!shown_) {
         KNARR_TRY(serve());
+        if (caller_ && caller_->wants_to_leave()) {
+            return std::nullopt;
+        }
     }
+    caller_.reset();  // from here on the terminal is as it was, and Ctrl-C is a signal
     if (subject_.socket.valid()) {
         static_cast<void>(sys::send_packet(subject_.socket, std::string_view(&kDone, 1)));
     }
     while (subject_.socket.valid()) {
         KNARR_TRY(serve());
     }
-    caller_.reset();  // what is said from here on is for a terminal as it was
     return code_ ? Result<std::optional<int>>(code_) : code();
 }
 

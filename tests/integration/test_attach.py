@@ -204,6 +204,25 @@ def holds(pid, lock):
     return False
 
 
+def test_a_removal_that_fails_keeps_nobody_from_his_terminal(breakable_knarr, scratch, layout):
+    host = background.Host(breakable_knarr, scratch)
+    screen = Screen()
+    try:
+        screen.start(host.command("run", "-it", "-q", "--rm", "--name", "box", layout, "sh", "-c", ECHO),
+                     dict(os.environ, KNARR_FAULT="monitor.ended"))
+        screen.expect(b"ready\r\n")
+        wait_until(screen.is_raw, "the terminal is not raw")
+        screen.type(b"end 7\n")
+        wait_until(screen.is_restored, "the terminal is still raw")
+        screen.type(b"\x03")
+        assert screen.wait() not in (0, 7)
+        assert b"left by SIGINT" in screen.seen and screen.is_restored()
+        host.good("rm", "-f", "box")
+    finally:
+        screen.close()
+        host.end()
+
+
 @pytest.mark.parametrize("how", ["", "=kill"])
 def test_a_launch_that_ends_with_its_terminal_handed_over_leaves_nothing(breakable_knarr, scratch, layout, how):
     host = background.Host(breakable_knarr, scratch)
