@@ -97,6 +97,8 @@ Result<std::optional<struct stat>> stat_entry(const sys::Fd& dir, const std::str
 
 class Comparison {
 public:
+    explicit Comparison(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+
     Result<> enter(const sys::Fd& before, const sys::Fd& after, const std::string& path) {
         if (++depth_ > kMaxDepth) {
             return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxDepth);
@@ -118,6 +120,19 @@ public:
     std::vector<Change> take() && { return std::move(changes_); }
 
 private:
+    static std::size_t bytes_of(const std::string& path) { return sizeof(Change) + path.size(); }
+
+    /// An image may have millions of files whose paths are as long as paths can be.
+    Result<> note(char kind, const std::string& path) {
+        bytes_ += bytes_of(path);
+        if (bytes_ > max_bytes_) {
+            return fail(
+                Errc::limit_exceeded, "what differs takes more than {} bytes to tell", max_bytes_);
+        }
+        changes_.push_back({.kind = kind, .path = path});
+        return {};
+    }
+
     Result<> look_at(const sys::Fd& before,
                      const sys::Fd& after,
                      const std::string& name,
@@ -128,11 +143,10 @@ private:
             return {};
         }
         if (!new_info) {
-            changes_.push_back({.kind = 'D', .path = path});  // with all that is in it
-            return {};
+            return note('D', path);  // with all that is in it
         }
         if (!old_info) {
-            changes_.push_back({.kind = 'A', .path = path});
+            KNARR_TRY(note('A', path));
             return S_ISDIR(new_info->st_mode) ? add_all(after, name, path) : Result<>{};
         }
         const bool same = KNARR_TRY(is_same({.before = before,
@@ -141,7 +155,7 @@ private:
                                              .old_info = *old_info,
                                              .new_info = *new_info}));
         const std::size_t own = changes_.size();
-        changes_.push_back({.kind = 'C', .path = path});
+        KNARR_TRY(note('C', path));
         if (S_ISDIR(new_info->st_mode) && S_ISDIR(old_info->st_mode)) {
             const sys::Fd old_dir = KNARR_TRY(sys::open_at(before, name, kDirectory));
             const sys::Fd new_dir = KNARR_TRY(sys::open_at(after, name, kDirectory));
@@ -150,6 +164,7 @@ private:
             KNARR_TRY(add_all(after, name, path));
         }
         if (same && changes_.size() == own + 1) {
+            bytes_ -= bytes_of(path);
             changes_.pop_back();
         }
         return {};
@@ -166,7 +181,7 @@ private:
                 continue;
             }
             const std::string inner_path = fmt::format("{}/{}", path, inner);
-            changes_.push_back({.kind = 'A', .path = inner_path});
+            KNARR_TRY(note('A', inner_path));
             if (S_ISDIR(info->st_mode)) {
                 KNARR_TRY(add_all(dir, inner, inner_path));
             }
@@ -175,6 +190,8 @@ private:
         return {};
     }
 
+    const std::size_t max_bytes_;
+    std::size_t bytes_ = 0;  // of changes_
     std::vector<Change> changes_;
     int depth_ = 0;
 };
@@ -203,8 +220,10 @@ Result<image::Image> find_files(const store::Store& store,
 
 }  // namespace
 
-Result<std::vector<Change>> compare_trees(const sys::Fd& before, const sys::Fd& after) {
-    Comparison comparison;
+Result<std::vector<Change>> compare_trees(const sys::Fd& before,
+                                          const sys::Fd& after,
+                                          std::size_t max_bytes) {
+    Comparison comparison(max_bytes);
     KNARR_TRY(comparison.enter(before, after, ""));
     return std::move(comparison).take();
 }

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "core/limits.h"
 #include "engine/changes.h"
 #include "knarr/result.h"
 #include "platform/fd.h"
@@ -16,8 +17,12 @@ namespace knarr::engine {
 /// directory before what is in it. A file is changed when its type, owner, mode, extended
 /// attributes or content are, not by its times; a directory also when something in it is. Both are
 /// directories, and no link is followed.
-/// Errors: limit_exceeded for a tree that is too deep.
-Result<std::vector<Change>> compare_trees(const sys::Fd& before, const sys::Fd& after);
+/// Errors: limit_exceeded for a tree that is too deep, or where all that would be told, mostly
+/// paths, takes more than `max_bytes`.
+inline constexpr std::size_t kMaxChangesBytes = 256 * size::kMiB;
+Result<std::vector<Change>> compare_trees(const sys::Fd& before,
+                                          const sys::Fd& after,
+                                          std::size_t max_bytes = kMaxChangesBytes);
 
 /// What the stored image `name` has otherwise than the image `other`; without one, than itself
 /// without its uppermost layer. Errors: as image_mounts.h.

@@ -81,6 +81,26 @@ TEST_F(Trees, KindsModesAndLinksCount) {
     EXPECT_EQ(compare(), "C/kind C/link C/mode ");
 }
 
+TEST_F(Trees, WhatTakesTooMuchToTellIsRefused) {
+    for (const fs::path& tree : {old_, new_}) {
+        write(tree / "same/file", "");
+        write(tree / "same/next", "");  // takes the place of what turned out to be the same
+    }
+    write(new_ / "added", "");
+    const auto told = [&](std::size_t max_bytes) {
+        return compare_trees(*sys::open_path(old_.string(), O_RDONLY | O_DIRECTORY),
+                             *sys::open_path(new_.string(), O_RDONLY | O_DIRECTORY),
+                             max_bytes);
+    };
+    const std::size_t needed =
+        sizeof(Change) * 3 + std::string_view("/added/same/same/file").size();
+    ASSERT_TRUE(told(needed).has_value());
+    ASSERT_EQ(told(needed)->size(), 1U);
+    const auto refused = told(needed - 1);
+    ASSERT_FALSE(refused.has_value());
+    EXPECT_EQ(refused.error().code, Errc::limit_exceeded);
+}
+
 TEST_F(Trees, ARootFileSystemGoesIntoNoDirectoryThatOthersMayWriteTo) {
     write(old_ / "file", "text");
     const auto fill = [&] {

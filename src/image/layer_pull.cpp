@@ -82,8 +82,13 @@ private:
     /// Which blobs are wanted, in order: those whose layer is not unpacked yet. An unpacked layer
     /// still wants its blob, so that the image can be pushed and verified.
     Result<> look_around() {
+        if (pull_.chain.empty()) {
+            KNARR_TRY(check_modules(pull_.layers, pull_.limits));
+        }
         for (const spec::Descriptor& blob : pull_.layers) {
-            KNARR_TRY(check(blob), "layer {}", blob.digest.text());
+            if (!pull_.chain.empty()) {
+                KNARR_TRY(spec::layer_compression(blob.media_type), "layer {}", blob.digest.text());
+            }
             if (KNARR_TRY(is_stored(blob))) {
                 tell(PullPhase::present, blob, blob.size);
                 stored_.insert(blob.digest);
@@ -94,20 +99,6 @@ private:
                 wanted_.push_back(&blob);
                 tell(PullPhase::downloading, blob, 0);  // so that the sum of all is known
             }
-        }
-        return {};
-    }
-
-    /// A module's bound is that of a layer: nobody else holds it when it is unpacked.
-    Result<> check(const spec::Descriptor& blob) const {
-        if (!pull_.chain.empty()) {
-            KNARR_TRY(spec::layer_compression(blob.media_type));
-        } else if (blob.size > pull_.limits.max_layer_bytes) {
-            return fail(Errc::limit_exceeded,
-                        "a module of {} bytes is above {}, the most that the policy {} allows",
-                        blob.size,
-                        pull_.limits.max_layer_bytes,
-                        pull_.limits.policy);
         }
         return {};
     }
@@ -357,6 +348,31 @@ private:
 };
 
 }  // namespace
+
+Result<> check_modules(const std::vector<spec::Descriptor>& modules, const Limits& limits) {
+    std::set<spec::Digest> seen;
+    std::uint64_t sum = 0;
+    for (const spec::Descriptor& blob : modules) {
+        if (blob.size > limits.max_layer_bytes) {
+            return fail(Errc::limit_exceeded,
+                        "layer {}: a module of {} bytes is above {}, the most that the policy {} "
+                        "allows",
+                        blob.digest.text(),
+                        blob.size,
+                        limits.max_layer_bytes,
+                        limits.policy);
+        }
+        sum += seen.insert(blob.digest).second ? blob.size : 0;
+        if (sum > limits.max_rootfs_bytes) {
+            return fail(Errc::limit_exceeded,
+                        "the modules together are above {} bytes, the most that the policy {} "
+                        "allows for an image",
+                        limits.max_rootfs_bytes,
+                        limits.policy);
+        }
+    }
+    return {};
+}
 
 Result<> pull_layers(const LayerPull& pull) {
     return LayerPuller(pull).run();

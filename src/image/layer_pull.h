@@ -24,6 +24,10 @@ struct LayerPull {
     const std::vector<spec::Digest>& chain;
 };
 
+/// Whether modules, which are kept as they come, are within the bounds of layers: each, and all
+/// together. A blob that is there twice counts once. Errors: limit_exceeded.
+Result<> check_modules(const std::vector<spec::Descriptor>& modules, const Limits& limits);
+
 /// Memory does not grow with the layers: one buffer, and what the pipes hold.
 /// Errors: those of the source; digest_mismatch; invalid_image; no_space; interrupted.
 Result<> pull_layers(const LayerPull& pull);
