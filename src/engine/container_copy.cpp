@@ -170,63 +170,93 @@ Result<Place> find_outside(const std::string& path, bool follow) {
     return place;
 }
 
+/// Is what is in the directory meant, and not the directory itself? Only the words say so: what a
+/// link of the container leads to has no say.
 bool means_content(std::string_view path) {
-    return path.ends_with("/.") || path == ".";
+    return path.ends_with("/.") || path == "." || clean(path) == "/";
+}
+
+/// What the copy is called in a directory: the last part of what was asked for. A link leads to
+/// what is copied, but does not choose its name. Source: docker's RebaseArchiveEntries.
+std::string name_asked_for(std::string_view path) {
+    return split_path(clean(path)).second;
 }
 
 Result<sys::Fd> open_directory(const Place& place) {
     return sys::open_at(place.dir, place.name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
 }
 
-/// docker's rules. Source: docker container cp, "Extended description".
-Result<> copy_place(const Place& from,
-                    std::string_view from_path,
-                    const Place& to,
-                    std::string_view to_path,
-                    std::optional<Owner> owner) {
-    if (!from.info) {
-        return fail(Errc::not_found, "{} is not there", printable(from_path));
+/// One side of a copy: where it is, and the caller's words for it.
+struct Side {
+    const Place& place;
+    std::string_view path;
+};
+
+Result<> check_sides(const Side& from, const Side& to) {
+    if (!from.place.info) {
+        return fail(Errc::not_found, "{} is not there", printable(from.path));
     }
-    if (from_path.ends_with('/') && !from.is_dir()) {
-        return fail(Errc::invalid_argument, "{} is no directory", printable(from_path));
+    if (from.path.ends_with('/') && !from.place.is_dir()) {
+        return fail(Errc::invalid_argument, "{} is no directory", printable(from.path));
     }
-    if (!to.info && to_path.ends_with('/') && !from.is_dir()) {
-        return fail(Errc::invalid_argument, "the directory {} is not there", printable(to_path));
+    if (!to.place.info && to.path.ends_with('/') && !from.place.is_dir()) {
+        return fail(Errc::invalid_argument, "the directory {} is not there", printable(to.path));
     }
-    if (to.info && from.is_dir() && !to.is_dir()) {
+    if (to.place.info && from.place.is_dir() && !to.place.is_dir()) {
         return fail(Errc::invalid_argument,
                     "cannot copy a directory to {}, which is none",
-                    printable(to_path));
+                    printable(to.path));
     }
-    const bool content = from.is_dir() && (means_content(from_path) || from.name == ".");
-    if (to.is_dir() && content) {
-        const sys::Fd source = KNARR_TRY(open_directory(from));
-        return copy_entries(source, KNARR_TRY(open_directory(to)), owner);
-    }
-    if (to.is_dir()) {
-        return copy_entry(from.dir, from.name, KNARR_TRY(open_directory(to)), from.name, owner);
-    }
-    return copy_entry(from.dir, from.name, to.dir, to.name, owner);
+    return {};
 }
 
-Result<> copy_out(const Root& root, const CopyRequest& request) {
+/// docker's rules. How many devices were left out.
+/// Source: docker container cp, "Extended description".
+Result<std::uint64_t> copy_place(const Side& from,
+                                 const std::string& asked,
+                                 const Side& to,
+                                 const CopyRules& rules) {
+    KNARR_TRY(check_sides(from, to));
+    if (!to.place.is_dir()) {
+        return copy_entry(from.place.dir, from.place.name, to.place.dir, to.place.name, rules);
+    }
+    const sys::Fd target = KNARR_TRY(open_directory(to.place));
+    if (from.place.is_dir() && asked == ".") {
+        return copy_entries(KNARR_TRY(open_directory(from.place)), target, rules);
+    }
+    return copy_entry(from.place.dir, from.place.name, target, asked, rules);
+}
+
+Result<> copy_out(const Context& context, const Root& root, const CopyRequest& request) {
     const bool follow =
         request.follow_link || request.inside.ends_with('/') || means_content(request.inside);
     const Place from = KNARR_TRY(find_inside(root, root.path, follow), "{}", printable(root.path));
+    const std::string asked = means_content(request.inside) ? "." : name_asked_for(request.inside);
     if (request.outside == "-") {
         if (!from.info) {
             return fail(Errc::not_found, "{} is not there", printable(request.inside));
         }
         const sys::StandardStream out(1);
-        return image::write_entry(from.dir, from.name, out.fd());
+        return image::write_entry(from.dir, from.name, asked, out.fd());
     }
     const Place to = KNARR_TRY(find_outside(request.outside, true));
-    return copy_place(from,
-                      request.inside,
-                      to,
-                      request.outside,
-                      request.keep_owner ? std::optional<Owner>()
-                                         : Owner{.uid = sys::effective_uid(), .gid = getegid()});
+    CopyRules rules{.to_host = true};
+    if (!request.keep_owner) {
+        if (from.info && (S_ISCHR(from.info->st_mode) || S_ISBLK(from.info->st_mode))) {
+            return fail(Error{.code = Errc::invalid_argument,
+                              .message = fmt::format("{} is a device", printable(request.inside)),
+                              .hint = "--archive copies devices, too"});
+        }
+        rules.owner = Owner{.uid = sys::effective_uid(), .gid = getegid()};
+    }
+    const std::uint64_t devices = KNARR_TRY(copy_place({.place = from, .path = request.inside},
+                                                       asked,
+                                                       {.place = to, .path = request.outside},
+                                                       rules));
+    if (devices > 0) {
+        context.warn(fmt::format("devices that were left out: {}; --archive copies them", devices));
+    }
+    return {};
 }
 
 Result<> copy_in(const Root& root, const CopyRequest& request) {
@@ -241,12 +271,20 @@ Result<> copy_in(const Root& root, const CopyRequest& request) {
         const sys::Fd target = KNARR_TRY(open_directory(to));
         return extract_tar(in.fd(), target);
     }
-    const Place from = KNARR_TRY(find_outside(request.outside, request.follow_link));
-    return copy_place(from,
-                      request.outside,
-                      to,
-                      request.inside,
-                      request.keep_owner ? std::optional<Owner>() : Owner{});
+    const bool follow = request.follow_link || request.outside.ends_with('/');
+    const Place from = KNARR_TRY(find_outside(request.outside, follow));
+    CopyRules rules;
+    if (!request.keep_owner) {
+        rules.owner = Owner{};
+    }
+    // ".." does not tell the name: what is in it is copied.
+    const bool content = means_content(request.outside) || request.outside == ".." ||
+                         request.outside.ends_with("/..");
+    KNARR_TRY(copy_place({.place = from, .path = request.outside},
+                         content ? "." : name_asked_for(request.outside),
+                         {.place = to, .path = request.inside},
+                         rules));
+    return {};
 }
 
 }  // namespace
@@ -269,7 +307,7 @@ Result<> copy(const EngineOptions& options, const CopyRequest& request) {
         runs ? root_of_process(seen, std::move(path)) : root_of_files(seen.record, std::move(path)),
         "{}",
         what);
-    KNARR_TRY(request.into ? copy_in(root, request) : copy_out(root, request), "{}", what);
+    KNARR_TRY(request.into ? copy_in(root, request) : copy_out(context, root, request), "{}", what);
     return {};
 }
 

@@ -91,44 +91,50 @@ Result<> write_data(layer::TarReader& tar, const layer::TarEntry& entry, const s
     return sys::set_size(file, entry.size);
 }
 
-Result<> make(layer::TarReader& tar,
-              const layer::TarEntry& entry,
-              const sys::Fd& root,
-              const sys::Fd& dir,
-              const std::string& name) {
+/// What the attributes of an entry are to be set on: they are never set by name, since a program in
+/// the container may put another file there, which would get root's set-user-ID bit.
+Result<sys::Fd> open_made(const sys::Fd& dir, const std::string& name, mode_t type) {
+    sys::Fd made = KNARR_TRY(sys::open_at(dir, name, O_PATH | O_NOFOLLOW));
+    if ((KNARR_TRY(sys::stat_of(made)).st_mode & S_IFMT) != type) {
+        return fail(Errc::io, "it was replaced meanwhile");
+    }
+    return made;
+}
+
+Result<> link_again(const layer::TarEntry& entry,
+                    const sys::Fd& root,
+                    const sys::Fd& dir,
+                    const std::string& name) {
+    const std::string target = KNARR_TRY(layer::normal_path(entry.link_target));
+    const layer::SplitPath first = layer::split_last(target);
+    const sys::Fd target_dir =
+        first.parent.empty()
+            ? KNARR_TRY(sys::open_at(root, ".", O_RDONLY | O_DIRECTORY))
+            : KNARR_TRY(
+                  sys::open_how(root, std::string(first.parent), O_RDONLY | O_DIRECTORY, kNoLinks));
+    return sys::hard_link_at(target_dir, std::string(first.name), dir, name);
+}
+
+/// Makes the entry, which is no hard link; a descriptor of it.
+Result<sys::Fd> make(layer::TarReader& tar,
+                     const layer::TarEntry& entry,
+                     const sys::Fd& dir,
+                     const std::string& name) {
     using enum layer::EntryType;
-    const auto there = KNARR_TRY(sys::stat_at(dir, name));
-    if (entry.type == directory) {
-        if (there && S_ISDIR(there->st_mode)) {
-            return {};
-        }
-        KNARR_TRY(sys::unlink_at(dir, name));
-        return sys::make_dir_at(dir, name, 0700);
-    }
-    if (there && S_ISDIR(there->st_mode)) {
-        return fail(Errc::invalid_argument, "it would take the place of a directory");
-    }
-    KNARR_TRY(sys::unlink_at(dir, name));
     if (entry.type == symlink) {
-        return sys::make_symlink_at(dir, name, entry.link_target);
-    }
-    if (entry.type == hard_link) {
-        const std::string target = KNARR_TRY(layer::normal_path(entry.link_target));
-        const layer::SplitPath first = layer::split_last(target);
-        const sys::Fd target_dir =
-            first.parent.empty()
-                ? KNARR_TRY(sys::open_at(root, ".", O_RDONLY | O_DIRECTORY))
-                : KNARR_TRY(sys::open_how(
-                      root, std::string(first.parent), O_RDONLY | O_DIRECTORY, kNoLinks));
-        return sys::hard_link_at(target_dir, std::string(first.name), dir, name);
+        KNARR_TRY(sys::make_symlink_at(dir, name, entry.link_target));
+        return open_made(dir, name, S_IFLNK);
     }
     if (entry.type == file) {
-        const sys::Fd made =
+        sys::Fd made =
             KNARR_TRY(sys::open_at(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-        return write_data(tar, entry, made);
+        KNARR_TRY(write_data(tar, entry, made));
+        return made;
     }
-    return sys::make_node_at(
-        dir, name, type_of(entry.type) | 0600, makedev(entry.device_major, entry.device_minor));
+    const mode_t type = type_of(entry.type);
+    KNARR_TRY(
+        sys::make_node_at(dir, name, type | 0600, makedev(entry.device_major, entry.device_minor)));
+    return open_made(dir, name, type);
 }
 
 Result<> extract(layer::TarReader& tar, const layer::TarEntry& entry, const sys::Fd& root) {
@@ -139,20 +145,30 @@ Result<> extract(layer::TarReader& tar, const layer::TarEntry& entry, const sys:
     const layer::SplitPath parts = layer::split_last(path);
     const sys::Fd dir = KNARR_TRY(open_parent(root, parts.parent));
     const std::string name(parts.name);
-    KNARR_TRY(make(tar, entry, root, dir, name));
-    if (entry.type == layer::EntryType::hard_link) {
-        return {};
+    const bool is_dir = entry.type == layer::EntryType::directory;
+    const auto there = KNARR_TRY(sys::stat_at(dir, name));
+    const bool merges = is_dir && there && S_ISDIR(there->st_mode);
+    if (!is_dir && there && S_ISDIR(there->st_mode)) {
+        return fail(Errc::invalid_argument, "it would take the place of a directory");
     }
+    if (!merges) {
+        KNARR_TRY(sys::unlink_at(dir, name));
+    }
+    if (entry.type == layer::EntryType::hard_link) {
+        return link_again(entry, root, dir, name);
+    }
+    if (is_dir && !merges) {
+        KNARR_TRY(sys::make_dir_at(dir, name, 0700));
+    }
+    const sys::Fd made =
+        is_dir ? KNARR_TRY(open_made(dir, name, S_IFDIR)) : KNARR_TRY(make(tar, entry, dir, name));
     struct stat like{};
     like.st_mode = entry.mode & 07777;
-    if (entry.type == layer::EntryType::symlink) {
-        like.st_mode |= S_IFLNK;
-    }
     like.st_uid = entry.uid;
     like.st_gid = entry.gid;
     like.st_mtim = {.tv_sec = entry.mtime_s, .tv_nsec = entry.mtime_ns};
     like.st_atim = like.st_mtim;
-    return sys::set_attributes_at(dir, name, like);
+    return sys::set_attributes(made, like);
 }
 
 }  // namespace

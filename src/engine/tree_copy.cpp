@@ -9,6 +9,8 @@
 #include <linux/openat2.h>
 #include <sys/stat.h>
 
+#include "core/core.h"
+#include "core/limits.h"
 #include "core/text.h"
 #include "platform/disk.h"
 #include "platform/file.h"
@@ -25,30 +27,6 @@ constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
 using Inode = std::pair<dev_t, ino_t>;
 
-/// What copy_tree keeps besides.
-struct Exact {
-    const sys::Fd& top;     // of the copy
-    std::string path = {};  // of the directory at work, below it; with a slash at its end
-    std::map<Inode, std::string> links = {};  // where what has several names was copied to
-};
-
-/// Another name for `path` below `top`, to which no link leads: should somebody have put one into
-/// the copy, what is behind it is not ours to give a name.
-Result<> link_again(const sys::Fd& top,
-                    const std::string& path,
-                    const sys::Fd& to_dir,
-                    const std::string& to_name) {
-    const std::size_t slash = path.rfind('/');
-    const std::string directory = slash == std::string::npos ? "." : path.substr(0, slash);
-    const sys::Fd parent =
-        KNARR_TRY(sys::open_how(top,
-                                directory,
-                                O_PATH | O_DIRECTORY,
-                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS));
-    return sys::hard_link_at(
-        parent, slash == std::string::npos ? path : path.substr(slash + 1), to_dir, to_name);
-}
-
 Result<> copy_xattrs(const sys::Fd& from, const sys::Fd& to) {
     for (const auto& [name, value] : KNARR_TRY(own_xattrs(from))) {
         const Result<> set = sys::set_xattr(to, name, value);
@@ -59,87 +37,16 @@ Result<> copy_xattrs(const sys::Fd& from, const sys::Fd& to) {
     return {};
 }
 
-struct Copy {
-    std::optional<Owner> owner;
-    Exact* exact = nullptr;
+/// How much a tree may make us remember of its files with several names.
+constexpr std::size_t kMaxLinkBytes = 64 * size::kMiB;
 
-    Result<> attributes(const sys::Fd& dir, const std::string& name, struct stat info) const {
-        if (owner) {
-            info.st_uid = owner->uid;
-            info.st_gid = owner->gid;
-        }
-        return sys::set_attributes_at(dir, name, info);
-    }
+class Copy {
+public:
+    /// `top` is the directory that the copy is made in.
+    Copy(const sys::Fd& top, const CopyRules& rules, bool exact = false)
+        : top_(top), rules_(rules), exact_(exact) {}
 
-    Result<> file(const sys::Fd& from_dir,
-                  const std::string& from_name,
-                  const sys::Fd& to_dir,
-                  const std::string& to_name) const {
-        const sys::Fd from =
-            KNARR_TRY(sys::open_at(from_dir, from_name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
-        if (!S_ISREG(KNARR_TRY(sys::stat_of(from)).st_mode)) {
-            return fail(Errc::io, "it was replaced meanwhile");
-        }
-        KNARR_TRY(sys::unlink_at(to_dir, to_name));  // whatever shares the file keeps its content
-        const sys::Fd to = KNARR_TRY(
-            sys::open_at(to_dir, to_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-        KNARR_TRY(sys::copy_sparse(from, to));
-        return exact != nullptr ? copy_attributes(from, to) : Result<>{};
-    }
-
-    /// A link, or a device or FIFO.
-    static Result<> special(const sys::Fd& from_dir,
-                            const std::string& from_name,
-                            const struct stat& info,
-                            const sys::Fd& to_dir,
-                            const std::string& to_name) {
-        if (!S_ISLNK(info.st_mode)) {
-            return sys::make_node_at(to_dir, to_name, info.st_mode, info.st_rdev);
-        }
-        const std::string target = KNARR_TRY(sys::read_link_at(from_dir, from_name));
-        return sys::make_symlink_at(to_dir, to_name, target);
-    }
-
-    Result<> directory(const sys::Fd& from_dir,
-                       const std::string& from_name,
-                       const sys::Fd& to_dir,
-                       const std::string& to_name,
-                       int depth) const {
-        if (depth > kMaxDepth) {
-            return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxDepth);
-        }
-        Result<> made = sys::make_dir_at(to_dir, to_name, 0700);
-        if (!made && made.error().sys_errno != EEXIST) {
-            return made;
-        }
-        const sys::Fd from = KNARR_TRY(sys::open_at(from_dir, from_name, kDirectory));
-        const sys::Fd to = KNARR_TRY(sys::open_at(to_dir, to_name, kDirectory));
-        if (exact == nullptr) {
-            return entries(from, to, depth + 1);
-        }
-        const std::size_t before = exact->path.size();
-        exact->path += to_name + "/";
-        KNARR_TRY(entries(from, to, depth + 1));
-        exact->path.resize(before);
-        return copy_attributes(from, to);
-    }
-
-    /// A further name of what has been copied already? Then it is one of the copy now.
-    Result<bool> linked(const struct stat& info,
-                        const sys::Fd& to_dir,
-                        const std::string& to_name) const {
-        if (exact == nullptr || info.st_nlink < 2 || S_ISDIR(info.st_mode)) {
-            return false;
-        }
-        const auto [first, is_first] =
-            exact->links.try_emplace(Inode(info.st_dev, info.st_ino), exact->path + to_name);
-        if (!is_first) {
-            KNARR_TRY(link_again(exact->top, first->second, to_dir, to_name));
-        }
-        return !is_first;
-    }
-
-    Result<> entries(const sys::Fd& from, const sys::Fd& to, int depth) const {
+    Result<> entries(const sys::Fd& from, const sys::Fd& to, int depth) {
         for (const std::string& name : KNARR_TRY(sys::list_dir(from))) {
             KNARR_TRY(entry(from, name, to, name, depth), "{}", printable(name));
         }
@@ -150,11 +57,14 @@ struct Copy {
                    const std::string& from_name,
                    const sys::Fd& to_dir,
                    const std::string& to_name,
-                   int depth) const {
+                   int depth) {
         const auto info = KNARR_TRY(sys::stat_at(from_dir, from_name));
-        if (!info || (exact != nullptr && is_whiteout(*info)) ||
-            KNARR_TRY(linked(*info, to_dir, to_name))) {
+        if (!info || S_ISSOCK(info->st_mode) || (exact_ && is_whiteout(*info))) {
             return {};  // else it is gone again
+        }
+        if ((S_ISCHR(info->st_mode) || S_ISBLK(info->st_mode)) && rules_.to_host && rules_.owner) {
+            ++devices_;
+            return {};
         }
         const auto there = KNARR_TRY(sys::stat_at(to_dir, to_name));
         if (there && S_ISDIR(there->st_mode) != S_ISDIR(info->st_mode)) {
@@ -165,18 +75,153 @@ struct Copy {
                         printable(to_name));
         }
         if (S_ISDIR(info->st_mode)) {
-            KNARR_TRY(directory(from_dir, from_name, to_dir, to_name, depth));
-        } else if (S_ISREG(info->st_mode)) {
-            KNARR_TRY(file(from_dir, from_name, to_dir, to_name));
-        } else if (S_ISSOCK(info->st_mode)) {
+            return directory(from_dir, from_name, to_dir, to_name, depth);
+        }
+        if (KNARR_TRY(linked(*info, to_dir, to_name))) {
             return {};
+        }
+        if (S_ISREG(info->st_mode)) {
+            KNARR_TRY(file(from_dir, from_name, to_dir, to_name));
         } else {
-            KNARR_TRY(sys::unlink_at(to_dir, to_name));
             KNARR_TRY(special(from_dir, from_name, *info, to_dir, to_name));
         }
-        const bool by_descriptor = S_ISDIR(info->st_mode) || S_ISREG(info->st_mode);
-        return exact != nullptr && by_descriptor ? Result<>{} : attributes(to_dir, to_name, *info);
+        return remember(*info, to_dir, to_name);
     }
+
+    std::uint64_t devices_left_out() const { return devices_; }
+
+private:
+    Result<> attributes(const sys::Fd& from, const struct stat& like, const sys::Fd& to) const {
+        if (exact_) {
+            return copy_attributes(from, to);
+        }
+        return sys::set_attributes(to, as_copied(like));
+    }
+
+    struct stat as_copied(struct stat info) const {
+        if (rules_.owner) {
+            info.st_uid = rules_.owner->uid;
+            info.st_gid = rules_.owner->gid;
+            if (rules_.to_host) {
+                info.st_mode &= ~static_cast<mode_t>(S_ISUID | S_ISGID);
+            }
+        }
+        return info;
+    }
+
+    Result<> file(const sys::Fd& from_dir,
+                  const std::string& from_name,
+                  const sys::Fd& to_dir,
+                  const std::string& to_name) const {
+        const sys::Fd found = KNARR_TRY(sys::open_at(from_dir, from_name, O_PATH | O_NOFOLLOW));
+        const sys::Fd from = KNARR_TRY(sys::reopen(found, O_RDONLY));
+        const struct stat info = KNARR_TRY(sys::stat_of(from));
+        if (!S_ISREG(info.st_mode)) {
+            return fail(Errc::io, "it was replaced meanwhile");
+        }
+        KNARR_TRY(sys::unlink_at(to_dir, to_name));  // whatever shares the file keeps its content
+        const sys::Fd to = KNARR_TRY(
+            sys::open_at(to_dir, to_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+        KNARR_TRY(sys::copy_sparse(from, to));
+        return attributes(from, info, to);
+    }
+
+    /// A link, or a device or FIFO.
+    Result<> special(const sys::Fd& from_dir,
+                     const std::string& from_name,
+                     const struct stat& info,
+                     const sys::Fd& to_dir,
+                     const std::string& to_name) const {
+        if (S_ISLNK(info.st_mode)) {
+            const std::string target = KNARR_TRY(sys::read_link_at(from_dir, from_name));
+            KNARR_TRY(sys::unlink_at(to_dir, to_name));
+            KNARR_TRY(sys::make_symlink_at(to_dir, to_name, target));
+        } else {
+            KNARR_TRY(sys::unlink_at(to_dir, to_name));
+            KNARR_TRY(
+                sys::make_node_at(to_dir, to_name, (info.st_mode & S_IFMT) | 0600, info.st_rdev));
+        }
+        return sys::set_attributes_at(to_dir, to_name, as_copied(info));
+    }
+
+    Result<> directory(const sys::Fd& from_dir,
+                       const std::string& from_name,
+                       const sys::Fd& to_dir,
+                       const std::string& to_name,
+                       int depth) {
+        if (depth > kMaxDepth) {
+            return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxDepth);
+        }
+        const Result<> made = sys::make_dir_at(to_dir, to_name, 0700);
+        if (!made && made.error().sys_errno != EEXIST) {
+            return made;
+        }
+        const sys::Fd from = KNARR_TRY(sys::open_at(from_dir, from_name, kDirectory));
+        const struct stat info = KNARR_TRY(sys::stat_of(from));
+        const sys::Fd to = KNARR_TRY(sys::open_at(to_dir, to_name, kDirectory));
+        const std::size_t before = path_.size();
+        path_ += to_name + "/";
+        KNARR_TRY(entries(from, to, depth + 1));
+        path_.resize(before);
+        return made || !rules_.to_host ? attributes(from, info, to) : Result<>{};
+    }
+
+    /// A further name of what has been copied already? Then it is one of the copy now. Where that
+    /// cannot be, since somebody changed the copy or it has all the names it may have, it is no
+    /// error: the file is copied once more.
+    Result<bool> linked(const struct stat& info,
+                        const sys::Fd& to_dir,
+                        const std::string& to_name) {
+        const auto first = links_.find(Inode(info.st_dev, info.st_ino));
+        if (info.st_nlink < 2 || first == links_.end()) {
+            return false;
+        }
+        const auto [path, copy] = first->second;
+        const std::size_t slash = path.rfind('/');
+        const auto parent = sys::open_how(top_,
+                                          slash == std::string::npos ? "." : path.substr(0, slash),
+                                          O_PATH | O_DIRECTORY,
+                                          RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
+        const std::string name = path.substr(slash + 1);
+        const auto there = parent ? sys::stat_at(*parent, name) : fail(parent.error());
+        if (!there || !*there || Inode((*there)->st_dev, (*there)->st_ino) != copy) {
+            return false;
+        }
+        KNARR_TRY(sys::unlink_at(to_dir, to_name));
+        return sys::hard_link_at(*parent, name, to_dir, to_name).has_value();
+    }
+
+    Result<> remember(const struct stat& info, const sys::Fd& to_dir, const std::string& to_name) {
+        const auto copy = info.st_nlink > 1 ? KNARR_TRY(sys::stat_at(to_dir, to_name))
+                                            : std::optional<struct stat>();
+        if (!copy) {
+            return {};
+        }
+        std::string path = path_ + to_name;
+        link_bytes_ += path.size();
+        if (path.size() > limits::kMaxPathBytes || link_bytes_ > kMaxLinkBytes) {
+            return fail(Errc::limit_exceeded,
+                        "the paths of files with several names are longer than {} bytes, or {} "
+                        "together",
+                        limits::kMaxPathBytes,
+                        kMaxLinkBytes);
+        }
+        links_.insert_or_assign(Inode(info.st_dev, info.st_ino),
+                                Copied{std::move(path), Inode(copy->st_dev, copy->st_ino)});
+        return {};
+    }
+
+    struct Copied {
+        std::string path;  // below `top`
+        Inode inode;
+    };
+    const sys::Fd& top_;
+    const CopyRules& rules_;
+    const bool exact_;
+    std::string path_;  // of the directory at work, below `top`; with a slash at its end
+    std::map<Inode, Copied> links_;  // where what has several names was copied to
+    std::size_t link_bytes_ = 0;
+    std::uint64_t devices_ = 0;
 };
 
 Result<std::uint64_t> count_bytes(const sys::Fd& dir, std::set<Inode>& seen, int depth) {
@@ -226,22 +271,27 @@ Result<> copy_attributes(const sys::Fd& from, const sys::Fd& to) {
 }
 
 Result<> copy_tree(const sys::Fd& from, const sys::Fd& to) {
-    Exact exact{.top = to};
-    const Copy copy{.owner = std::nullopt, .exact = &exact};
-    KNARR_TRY(copy.entries(from, to, 0));
+    const CopyRules rules;
+    KNARR_TRY(Copy(to, rules, true).entries(from, to, 0));
     return copy_attributes(from, to);
 }
 
-Result<> copy_entry(const sys::Fd& from_dir,
-                    const std::string& from_name,
-                    const sys::Fd& to_dir,
-                    const std::string& to_name,
-                    std::optional<Owner> owner) {
-    return Copy{owner}.entry(from_dir, from_name, to_dir, to_name, 0);
+Result<std::uint64_t> copy_entry(const sys::Fd& from_dir,
+                                 const std::string& from_name,
+                                 const sys::Fd& to_dir,
+                                 const std::string& to_name,
+                                 const CopyRules& rules) {
+    Copy copy(to_dir, rules);
+    KNARR_TRY(copy.entry(from_dir, from_name, to_dir, to_name, 0));
+    return copy.devices_left_out();
 }
 
-Result<> copy_entries(const sys::Fd& from_dir, const sys::Fd& to_dir, std::optional<Owner> owner) {
-    return Copy{owner}.entries(from_dir, to_dir, 0);
+Result<std::uint64_t> copy_entries(const sys::Fd& from_dir,
+                                   const sys::Fd& to_dir,
+                                   const CopyRules& rules) {
+    Copy copy(to_dir, rules);
+    KNARR_TRY(copy.entries(from_dir, to_dir, 0));
+    return copy.devices_left_out();
 }
 
 }  // namespace knarr::engine

@@ -19,19 +19,30 @@ struct Owner {
     gid_t gid = 0;
 };
 
+struct CopyRules {
+    std::optional<Owner> owner = {};
+    /// From a container to the host, which is not to trust what it gets: where the owner is
+    /// replaced there are neither set-user-ID bits nor devices, and a directory that is there
+    /// already keeps its owner, mode and times.
+    bool to_host = false;
+};
+
 /// Copies the entry `from_name` of one directory to `to_name` in the other: a file in place of a
 /// file, a link as a link, a directory with all that is in it into one that may be there; devices
-/// and FIFOs are made, sockets left out. Modes and times are those of the originals. Nothing is
-/// followed, so both sides may be hostile; what changes meanwhile is copied as it is found.
+/// and FIFOs are made, sockets left out. Modes and times are those of the originals, files with
+/// several names have them in the copy. Nothing is followed, so both sides may be hostile; what
+/// changes meanwhile is copied as it is found. How many devices were left out.
 /// Errors: invalid_argument where a directory would replace something else or the other way round;
 /// limit_exceeded for a tree that is too deep.
-Result<> copy_entry(const sys::Fd& from_dir,
-                    const std::string& from_name,
-                    const sys::Fd& to_dir,
-                    const std::string& to_name,
-                    std::optional<Owner> owner);
+Result<std::uint64_t> copy_entry(const sys::Fd& from_dir,
+                                 const std::string& from_name,
+                                 const sys::Fd& to_dir,
+                                 const std::string& to_name,
+                                 const CopyRules& rules);
 /// All entries of a directory into another one.
-Result<> copy_entries(const sys::Fd& from_dir, const sys::Fd& to_dir, std::optional<Owner> owner);
+Result<std::uint64_t> copy_entries(const sys::Fd& from_dir,
+                                   const sys::Fd& to_dir,
+                                   const CopyRules& rules);
 
 /// Copies all that is in `from` into `to`, which is empty and nobody else's, with extended
 /// attributes (where the file system can keep them) and with files that have several names; gives

@@ -15,6 +15,7 @@
 
 #include "core/core.h"
 #include "platform/file.h"
+#include "platform/node.h"
 #include "platform/xattr.h"
 
 namespace knarr::image {
@@ -114,8 +115,8 @@ public:
     }
 
     /// The one entry with all that is below it.
-    Result<> run_one(const sys::Fd& dir, const std::string& name) {
-        KNARR_TRY(write_entry(dir, name, name), "{}", printable(name));
+    Result<> run_one(const sys::Fd& dir, const std::string& name, const std::string& as) {
+        KNARR_TRY(write_entry(dir, name, as), "{}", printable(name));
         return go_on();
     }
 
@@ -179,14 +180,19 @@ private:
     }
 
     Result<> write_opened(const sys::Fd& dir, const std::string& name, Entry entry) {
-        auto opened = sys::open_how(dir,
-                                    name,
-                                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK,
-                                    RESOLVE_BENEATH | RESOLVE_NO_XDEV | RESOLVE_NO_SYMLINKS);
+        // The one entry that was asked for may be a mount itself.
+        const std::uint64_t stay = levels_.empty() ? 0 : RESOLVE_NO_XDEV;
+        auto opened = sys::open_how(
+            dir, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | stay);
         if (!opened && (opened.error().sys_errno == ENOENT || opened.error().sys_errno == EXDEV)) {
             return {};  // gone meanwhile; something is mounted there
         }
-        sys::Fd file = KNARR_TRY(std::move(opened));
+        const sys::Fd found = KNARR_TRY(std::move(opened));
+        const mode_t type = KNARR_TRY(sys::stat_of(found)).st_mode & S_IFMT;
+        if (type != S_IFREG && type != S_IFDIR) {
+            return {};  // replaced meanwhile
+        }
+        sys::Fd file = KNARR_TRY(sys::reopen(found, O_RDONLY));
         entry.info = KNARR_TRY(sys::stat_of(file));
         entry.xattrs = KNARR_TRY(sys::list_xattrs(file));
         // What only means something to this host's own policy or overlay.
@@ -262,8 +268,11 @@ Result<> write_tree(const sys::Fd& root, const sys::Fd& out) {
     return TreeWriter(out).run(root);
 }
 
-Result<> write_entry(const sys::Fd& dir, const std::string& name, const sys::Fd& out) {
-    return TreeWriter(out).run_one(dir, name);
+Result<> write_entry(const sys::Fd& dir,
+                     const std::string& name,
+                     const std::string& as,
+                     const sys::Fd& out) {
+    return TreeWriter(out).run_one(dir, name, as);
 }
 
 }  // namespace knarr::image

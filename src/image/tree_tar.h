@@ -14,7 +14,10 @@ namespace knarr::image {
 /// read it.
 Result<> write_tree(const sys::Fd& root, const sys::Fd& out);
 
-/// The same for one entry of a directory, with all that is below it, under its own name.
-Result<> write_entry(const sys::Fd& dir, const std::string& name, const sys::Fd& out);
+/// The same for one entry of a directory, with all that is below it, which is `as` in the tar.
+Result<> write_entry(const sys::Fd& dir,
+                     const std::string& name,
+                     const std::string& as,
+                     const sys::Fd& out);
 
 }  // namespace knarr::image

@@ -40,20 +40,34 @@ Result<> set_mode(const Fd& fd, mode_t mode) {
     return {};
 }
 
-Result<> set_attributes_at(const Fd& dir, const std::string& name, const struct stat& like) {
-    if (fchownat(dir.get(), name.c_str(), like.st_uid, like.st_gid, AT_SYMLINK_NOFOLLOW) != 0) {
-        return fail_errno(errno, "chown {}", printable(name));
-    }
-    if (!S_ISLNK(like.st_mode)) {
-        // fchmodat follows a link that somebody has just put there, to a file of the host.
-        const Fd entry = KNARR_TRY(open_at(dir, name, O_PATH | O_NOFOLLOW));
-        KNARR_TRY(set_mode(entry, like.st_mode), "{}", printable(name));
+Result<> set_attributes(const Fd& fd, const struct stat& like) {
+    // In this order: a new owner takes the set-user-ID bit away.
+    KNARR_TRY(set_owner(fd, like.st_uid, like.st_gid));
+    if (!S_ISLNK(KNARR_TRY(stat_of(fd)).st_mode)) {
+        KNARR_TRY(set_mode(fd, like.st_mode));
     }
     const std::array<timespec, 2> times{like.st_atim, like.st_mtim};
-    if (utimensat(dir.get(), name.c_str(), times.data(), AT_SYMLINK_NOFOLLOW) != 0) {
-        return fail_errno(errno, "set the times of {}", printable(name));
+    if (utimensat(fd.get(), "", times.data(), AT_EMPTY_PATH) != 0) {
+        return fail_errno(errno, "set its times");
     }
     return {};
+}
+
+Result<> set_attributes_at(const Fd& dir, const std::string& name, const struct stat& like) {
+    const Fd entry = KNARR_TRY(open_at(dir, name, O_PATH | O_NOFOLLOW));
+    if (((KNARR_TRY(stat_of(entry)).st_mode ^ like.st_mode) & S_IFMT) != 0) {
+        return fail(Errc::io, "{} was replaced meanwhile", printable(name));
+    }
+    KNARR_TRY(set_attributes(entry, like), "{}", printable(name));
+    return {};
+}
+
+Result<Fd> reopen(const Fd& found, int flags) {
+    const struct stat info = KNARR_TRY(stat_of(found));
+    if (!S_ISREG(info.st_mode) && !S_ISDIR(info.st_mode)) {
+        return fail(Errc::io, "it is neither a file nor a directory any more");
+    }
+    return open_path(fd_path(found), flags);
 }
 
 }  // namespace knarr::sys

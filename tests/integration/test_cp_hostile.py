@@ -1,0 +1,127 @@
+"""cp and diff of a container that wants to harm the host, or changes its files meanwhile."""
+
+import io
+import os
+import stat
+import subprocess
+import tarfile
+
+import pytest
+
+import background
+import images
+from oci import wait_until
+
+pytestmark = pytest.mark.usefixtures("needs_root")
+
+
+@pytest.fixture(scope="module")
+def layout(tmp_path_factory):
+    layer = images.Layer()
+    layer.directory("x").directory("x/.ssh").add("x/.ssh/authorized_keys", b"theirs\n")
+    layer.add("x/.bashrc", b"theirs\n").symlink("logs", "/x/.ssh").symlink("current.log", "/x/.bashrc")
+    layer.symlink("all", "/").directory("srv", 0o777).add("srv/a", b"A\n")
+    layer.add("srv/b", kind=tarfile.LNKTYPE, link="srv/a").directory("srv/sub")
+    layer.add("srv/sub/c", kind=tarfile.LNKTYPE, link="srv/a")
+    return images.write_layout(tmp_path_factory.mktemp("image") / "box",
+                               [images.base_layer(), layer.bytes()])
+
+
+@pytest.fixture
+def host(knarr_path, scratch):
+    host = background.Host(knarr_path, scratch)
+    yield host
+    host.end()
+
+
+@pytest.fixture(params=["created", "running"])
+def box(request, host, layout, scratch):
+    (scratch / "vol").mkdir()
+    host.good("create", "-q", "--name", "box", "-v", f"{scratch}/vol:/vol", layout, "sleep", "1000")
+    if request.param == "running":
+        host.good("start", "box")
+    yield "box"
+    host.good("rm", "-f", "box")
+
+
+def test_the_container_does_not_choose_the_name(host, box, scratch):
+    home = scratch / "home"
+    (home / ".ssh").mkdir(parents=True)
+    (home / ".ssh/authorized_keys").write_text("mine\n")
+    (home / ".bashrc").write_text("mine\n")
+    (scratch / "vol/kept").write_text("k\n")
+    host.good("cp", "box:/logs/", home)
+    host.good("cp", "-L", "box:/current.log", home)
+    host.good("cp", "box:/vol", home)
+    assert set(os.listdir(home)) == {".ssh", ".bashrc", "logs", "current.log", "vol"}
+    assert (home / ".ssh/authorized_keys").read_text() == (home / ".bashrc").read_text() == "mine\n"
+    assert (home / "logs/authorized_keys").read_text() == "theirs\n"
+    assert (home / "vol/kept").read_text() == "k\n"
+    host.good("cp", "box:/logs/.", home)  # here it does: all that is in it was asked for
+    assert (home / "authorized_keys").exists()
+    for words, names in [(["box:/logs/"], {"logs", "logs/authorized_keys"}),
+                         (["-L", "box:/current.log"], {"current.log"}), (["box:/vol"], {"vol", "vol/kept"}),
+                         (["box:/logs/."], {".", "./authorized_keys"})]:
+        data = host.run("cp", *words, "-", text=False).stdout
+        with tarfile.open(fileobj=io.BytesIO(data)) as tar:
+            assert set(tar.getnames()) == names
+
+
+def test_a_link_to_the_root_is_one_directory(host, layout, scratch):
+    host.good("create", "-q", "--name", "box", layout, "true")
+    (scratch / "home").mkdir()
+    host.good("cp", "box:/all/", scratch / "home")
+    assert os.listdir(scratch / "home") == ["all"] and (scratch / "home/all/x/.bashrc").exists()
+
+
+def test_root_on_the_host_gets_no_set_user_id_files_and_devices(host, box, scratch):
+    tree = scratch / "vol/d"
+    tree.mkdir()
+    os.chmod(tree, 0o777)
+    (tree / "su").write_text("x")
+    os.chown(tree / "su", 7, 8)
+    os.chmod(tree / "su", 0o6755)
+    os.mkfifo(tree / "fifo")
+    os.mknod(tree / "null", stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    there = scratch / "there"
+    (there / "d").mkdir(0o700, parents=True)
+    told = host.run("cp", "box:/vol/d", there)
+    assert told.returncode == 0 and "devices" in told.stderr and "--archive" in told.stderr
+    assert sorted(os.listdir(there / "d")) == ["fifo", "su"]
+    info = os.stat(there / "d/su")
+    assert stat.S_IMODE(info.st_mode) == 0o755 and info.st_uid == os.geteuid()
+    assert stat.S_IMODE(os.stat(there / "d").st_mode) == 0o700  # it was there
+    refused = host.run("cp", "box:/vol/d/null", there)
+    assert refused.returncode != 0 and "--archive" in refused.stderr and not (there / "null").exists()
+    host.good("cp", "-a", "box:/vol/d", scratch / "all")
+    info = os.stat(scratch / "all/su")
+    assert (stat.S_IMODE(info.st_mode), info.st_uid, info.st_gid) == (0o6755, 7, 8)
+    assert stat.S_ISCHR(os.stat(scratch / "all/null").st_mode)
+
+
+def test_attributes_are_those_of_the_file_that_was_written(host, box, scratch):
+    layer = images.Layer().add("f", b"x" * 1_000_000, mode=0o6755, uid=0)
+    data, vol = layer.bytes(), scratch / "vol"
+    (vol / "other").write_text("theirs\n")
+    os.chmod(vol / "other", 0o600)
+    os.chown(vol / "other", 7, 7)
+    with subprocess.Popen(host.command("cp", "-", "box:/vol"), stdin=subprocess.PIPE) as copying:
+        copying.stdin.write(data[:200_000])
+        copying.stdin.flush()
+        wait_until((vol / "f").exists, "nothing was unpacked", 60)
+        os.rename(vol / "other", vol / "f")
+        copying.stdin.write(data[200_000:])
+        copying.stdin.close()
+        assert copying.wait(60) == 0
+    info = os.stat(vol / "f")
+    assert (stat.S_IMODE(info.st_mode), info.st_uid) == (0o600, 7)
+
+
+def test_names_of_one_file_stay_so(host, box, scratch):
+    out = scratch / "out"
+    host.good("cp", "box:/srv", out)
+    assert {os.stat(out / name).st_ino for name in ("a", "b", "sub/c")} == {os.stat(out / "a").st_ino}
+    host.good("cp", "box:/srv/.", out)  # onto what is there
+    assert os.stat(out / "a").st_nlink == 3
+    host.good("cp", out, "box:/vol/in")
+    assert os.stat(scratch / "vol/in/sub/c").st_nlink == 3
