@@ -1,7 +1,5 @@
 #include "engine/caller.h"
 
-#include <algorithm>
-
 #include "engine/flow_io.h"
 #include "platform/terminal.h"
 
@@ -36,7 +34,8 @@ Result<Caller> Caller::at_pipe(sys::Fd pipe) {
 std::array<sys::Ready, Caller::kItems> Caller::wants() const {
     std::array<sys::Ready, kItems> items;
     items[from_stdin] = {.fd = stdin_ && input_.wants_to_read() ? stdin_->get() : -1};
-    items[to_program] = {.fd = input_.wants_to_write() ? program_.get() : -1, .to_write = true};
+    items[to_program] = {.fd = input_.flow().wants_to_write() ? program_.get() : -1,
+                         .to_write = true};
     return items;
 }
 
@@ -44,37 +43,25 @@ void Caller::serve(const std::array<sys::Ready, kItems>& ready) {
     if (ready[from_stdin].is_ready) {
         take_input();
     }
-    if (ready[to_program].is_ready && write_ready(program_, input_) == Sink::gone) {
-        input_.break_off();
+    if (ready[to_program].is_ready && write_ready(program_, input_.flow()) == Sink::gone) {
+        input_.flow().break_off();
     }
-    if (input_.is_done() && !is_terminal_) {
+    if (input_.flow().is_done() && !is_terminal_) {
         program_.reset();  // the end of its input
     }
 }
 
 void Caller::take_input() {
-    const std::span<char> room = input_.free_part();
-    const auto got = read_ready(*stdin_, room);
+    const auto got = read_ready(*stdin_, input_.free_part());
     if (!got) {
         return;
     }
     if (*got > 0) {
-        // Keys that turn out not to be the keys are passed on with what follows them: there is
-        // always room, as no more is passed on than was read.
-        const std::string typed = keys_.pass(std::string_view(room.data(), *got));
-        const std::size_t count = std::min(room.size(), typed.size());
-        std::copy_n(typed.data(), count, room.data());
-        input_.was_read(count);
+        input_.was_read(*got);
         return;
     }
-    if (raw_) {
-        gone_ = true;  // the window was closed; the program goes on
-        input_.end();
-        return;
-    }
-    // Within a line the character only sends what there is; the second one then is the end.
-    const std::optional<char> eof = is_terminal_ ? sys::end_of_input(program_) : std::nullopt;
-    input_.end(eof ? std::string(input_.last_read() == '\n' ? 1 : 2, *eof) : std::string());
+    gone_ = raw_.has_value();  // the window was closed; the program goes on
+    input_.end(is_terminal_ && !gone_ ? sys::end_of_input(program_) : std::nullopt);
 }
 
 void Caller::resize() {

@@ -7,8 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "engine/detach_keys.h"
-#include "engine/flow.h"
+#include "engine/typed_input.h"
 #include "platform/fd.h"
 #include "platform/raw_terminal.h"
 #include "platform/socket.h"
@@ -21,34 +20,30 @@ public:
     static Result<Caller> at_terminal(sys::Fd master, std::string keys, bool pass_input);
     /// In front of a pipe, which is closed at the end of input.
     static Result<Caller> at_pipe(sys::Fd pipe);
-    /// In front of nothing.
-    static Caller idle() { return Caller({}, {}); }
 
     static constexpr std::size_t kItems = 2;
     /// What to wait for before the next serve().
     std::array<sys::Ready, kItems> wants() const;
     void serve(const std::array<sys::Ready, kItems>& ready);
 
-    bool has_terminal() const { return is_terminal_; }
     /// After SIGWINCH: the caller's size becomes the container's.
     void resize();
     /// After SIGCONT: raw again, and the size anew.
     void resume();
     /// The detach keys were typed, or the caller's window is gone.
-    bool wants_to_leave() const { return keys_.are_complete() || gone_; }
+    bool wants_to_leave() const { return input_.is_left() || gone_; }
 
 private:
     enum Item { from_stdin, to_program };
     Caller(sys::Fd program, std::string keys)
-        : program_(std::move(program)), keys_(std::move(keys)) {}
+        : program_(std::move(program)), input_(std::move(keys)) {}
     void take_input();
 
     sys::Fd program_;
     bool is_terminal_ = false;
-    DetachKeys keys_;
+    TypedInput input_;
     std::optional<sys::Fd> stdin_, size_source_;
     std::optional<sys::RawTerminal> raw_;
-    Flow input_;
     bool gone_ = false;
 };
 

@@ -1,5 +1,8 @@
 #include "engine/detach_keys.h"
 
+#include <optional>
+#include <utility>
+
 #include "core/text.h"
 
 namespace knarr::engine {
@@ -40,6 +43,10 @@ Result<std::string> parse_detach_keys(std::string_view text) {
         }
         keys += *key;
     }
+    if (keys.size() > kMaxDetachKeys) {
+        return fail(
+            Errc::invalid_argument, "{} detach keys are more than {}", keys.size(), kMaxDetachKeys);
+    }
     return keys;
 }
 
@@ -63,6 +70,13 @@ std::string DetachKeys::pass(std::string_view typed) {
         matched_ = held.size();
     }
     return out;
+}
+
+std::string DetachKeys::rest() {
+    if (are_complete()) {
+        return {};
+    }
+    return keys_.substr(0, std::exchange(matched_, 0));
 }
 
 }  // namespace knarr::engine

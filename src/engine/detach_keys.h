@@ -1,7 +1,6 @@
 #pragma once
 // The keys by which a caller leaves a terminal and the program in it goes on. Pure.
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,7 +9,8 @@
 namespace knarr::engine {
 
 /// "ctrl-p,ctrl-q" as bytes: keys by commas, each one character or ctrl- with a letter or one of
-/// @ [ \ ] ^ _. Errors: invalid_argument.
+/// @ [ \ ] ^ _; at most kMaxDetachKeys. Errors: invalid_argument.
+inline constexpr std::size_t kMaxDetachKeys = 64;
 Result<std::string> parse_detach_keys(std::string_view text);
 
 /// What is typed, looked through for the keys. They are kept from the program; a beginning that
@@ -21,6 +21,10 @@ public:
 
     /// What of `typed` is for the program.
     std::string pass(std::string_view typed);
+    /// How many keys were kept that may still turn out to be typed.
+    std::size_t held() const { return matched_; }
+    /// No more is typed: what was kept is for the program, unless all keys came.
+    std::string rest();
     /// All keys came; what is typed after them is for nobody.
     bool are_complete() const { return !keys_.empty() && matched_ == keys_.size(); }
 

@@ -51,6 +51,28 @@ TEST(DetachKeys, ABeginningThatGoesOnOtherwiseIsTyped) {
     EXPECT_TRUE(aab.are_complete());
 }
 
+TEST(DetachKeys, ABeginningAtTheEndIsTyped) {
+    DetachKeys pqr("pqr");
+    EXPECT_EQ(pqr.pass("apq"), "a");
+    EXPECT_EQ(pqr.held(), 2U);
+    EXPECT_EQ(pqr.rest(), "pq");
+    EXPECT_EQ(pqr.held(), 0U);
+    EXPECT_EQ(pqr.pass("pqr"), "");
+    EXPECT_EQ(pqr.rest(), "");
+    EXPECT_TRUE(pqr.are_complete());
+}
+
+TEST(DetachKeys, TooManyAreRefused) {
+    std::string text = "a";
+    for (std::size_t i = 1; i < kMaxDetachKeys; ++i) {
+        text += ",a";
+    }
+    EXPECT_EQ(keys(text).size(), kMaxDetachKeys);
+    const auto out = parse_detach_keys(text + ",a");
+    ASSERT_FALSE(out);
+    EXPECT_EQ(out.error().code, Errc::invalid_argument);
+}
+
 TEST(DetachKeys, WithoutKeysEverythingIsTyped) {
     DetachKeys none("");
     EXPECT_EQ(none.pass("pq"), "pq");

@@ -19,7 +19,8 @@ public:
     /// Everything that came in is out, and no more comes; or nothing more can go out.
     bool is_done() const { return broken_ || (ended_ && held() == 0); }
 
-    /// Where to read to; never empty while wants_to_read().
+    std::size_t room() const { return kRoom - held(); }
+    /// Where to read to, of the size of room(); never empty while wants_to_read().
     std::span<char> free_part();
     void was_read(std::size_t count);
     std::string_view held_part() const { return {buffer_.data() + begin_, held()}; }

@@ -1,0 +1,28 @@
+#include "engine/typed_input.h"
+
+#include <algorithm>
+
+namespace knarr::engine {
+
+namespace {
+
+void append(Flow& flow, std::string_view bytes) {
+    std::ranges::copy(bytes, flow.free_part().begin());
+    flow.was_read(bytes.size());
+}
+
+}  // namespace
+
+void TypedInput::was_read(std::size_t count) {
+    // What comes out is never longer than what is held and `count` together, for which there is
+    // room.
+    append(flow_, keys_.pass(std::string_view(free_part().data(), count)));
+}
+
+void TypedInput::end(std::optional<char> eof) {
+    append(flow_, keys_.rest());
+    // Within a line the character only sends what there is; the second one then is the end.
+    flow_.end(eof ? std::string(flow_.last_read() == '\n' ? 1 : 2, *eof) : std::string());
+}
+
+}  // namespace knarr::engine

@@ -1,0 +1,74 @@
+#include "engine/typed_input.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+namespace knarr::engine {
+namespace {
+
+void type(TypedInput& input, std::string_view text) {
+    ASSERT_TRUE(input.wants_to_read());
+    const std::span<char> room = input.free_part();
+    ASSERT_GE(room.size(), text.size());
+    std::ranges::copy(text, room.begin());
+    input.was_read(text.size());
+}
+
+std::string take(TypedInput& input) {
+    const std::string out(input.flow().held_part());
+    input.flow().was_written(out.size());
+    return out;
+}
+
+TEST(TypedInput, AKeyThatWasHeldBackComesOutBeforeAFullRead) {
+    TypedInput input("pq");
+    type(input, "p");
+    EXPECT_EQ(take(input), "");
+    const std::string text(input.free_part().size(), 'x');
+    type(input, text);
+    EXPECT_EQ(take(input), "p" + text);
+}
+
+TEST(TypedInput, IsReadUntilThereIsRoomForWhatMayFollowOnly) {
+    TypedInput input("pq");
+    const std::string text(input.free_part().size() - 1, 'x');
+    type(input, text);
+    type(input, "p");
+    input.end('\x04');
+    EXPECT_EQ(take(input), text + "p\x04\x04");
+    EXPECT_TRUE(input.flow().is_done());
+
+    TypedInput full("pq");
+    type(full, std::string(full.free_part().size(), 'x'));
+    EXPECT_FALSE(full.wants_to_read());
+    take(full);
+    EXPECT_TRUE(full.wants_to_read());
+}
+
+TEST(TypedInput, ABeginningOfTheKeysAtTheEndIsTyped) {
+    TypedInput input("\x10\x11");
+    type(input, "line\n\x10");
+    EXPECT_EQ(take(input), "line\n");
+    input.end('\x04');
+    EXPECT_EQ(take(input), "\x10\x04\x04");
+    EXPECT_FALSE(input.is_left());
+}
+
+TEST(TypedInput, AfterALineTheEndIsToldOnce) {
+    TypedInput input("\x10\x11");
+    type(input, "line\n");
+    input.end('\x04');
+    EXPECT_EQ(take(input), "line\n\x04");
+}
+
+TEST(TypedInput, APipeEndsWithoutACharacter) {
+    TypedInput input("");
+    type(input, "no line");
+    input.end(std::nullopt);
+    EXPECT_EQ(take(input), "no line");
+    EXPECT_TRUE(input.flow().is_done());
+}
+
+}  // namespace
+}  // namespace knarr::engine
