@@ -63,7 +63,8 @@ public:
     Result<std::optional<int>> make();
 
 private:
-    Result<bool> connect();
+    bool connect();
+    Result<bool> hear_greeting();
     Result<> greet();
     Result<> begin();
     Result<> hear_signals();
@@ -86,9 +87,9 @@ private:
 };
 
 /// Whether the monitor is reached; without waiting.
-Result<bool> Visit::connect() {
+bool Visit::connect() {
     const auto dir = context_.root.open_dir(subject_.id);
-    auto socket = dir ? sys::connect_at(*dir, kAttachSocket) : fail(dir.error());
+    auto socket = dir ? sys::connect_at_once(*dir, kAttachSocket) : fail(dir.error());
     if (!socket) {
         return false;
     }
@@ -96,37 +97,40 @@ Result<bool> Visit::connect() {
     return true;
 }
 
+/// Waits a moment; whether the greeting came.
+Result<bool> Visit::hear_greeting() {
+    std::array<sys::Ready, 2> items{sys::Ready{.fd = subject_.socket.get()},
+                                    sys::Ready{.fd = signals_->fd().get()}};
+    constexpr int kPieceMs = 1000;
+    KNARR_TRY(sys::wait_ready(items, kPieceMs));
+    auto packet = items[0].is_ready
+                      ? KNARR_TRY(sys::receive_packet(subject_.socket, kAttachPacketBytes))
+                      : std::optional<sys::Packet>();
+    if (packet && packet->closed) {
+        subject_.socket.reset();  // a monitor that was killed just then
+    } else if (packet && packet->bytes.starts_with(kFull)) {
+        return fail(
+            Error{.code = Errc::limit_exceeded,
+                  .message = fmt::format("{} are attached to it already", AttachDoor::kMaxAttached),
+                  .hint = "knarr logs -f shows what it writes, too"});
+    } else if (packet) {
+        master_ = std::move(packet->fd);
+        return true;
+    }
+    return false;
+}
+
 /// Waits for the monitor's greeting. None when the container has ended.
 Result<> Visit::greet() {
     sys::Patience patience{kMonitorDelay};
     while (!ended_) {
-        if (!subject_.socket.valid() && !KNARR_TRY(connect())) {
-            const auto seen = look(context_, subject_.id);
-            if (!seen || !*seen || !(*seen)->live.process.valid()) {
-                ended_ = true;
-                return {};
-            }
-            ensure_watched(context_, (*seen)->record);
-        } else {
-            std::array<sys::Ready, 1> items{sys::Ready{.fd = subject_.socket.get()}};
-            constexpr int kPieceMs = 1000;
-            KNARR_TRY(sys::wait_ready(items, kPieceMs));
-            auto packet = items[0].is_ready
-                              ? KNARR_TRY(sys::receive_packet(subject_.socket, kAttachPacketBytes))
-                              : std::optional<sys::Packet>();
-            if (packet && packet->closed) {
-                subject_.socket.reset();  // a monitor that was killed just then
-            } else if (packet && packet->bytes.starts_with(kFull)) {
-                return fail(Error{.code = Errc::limit_exceeded,
-                                  .message = fmt::format("{} are attached to it already",
-                                                         AttachDoor::kMaxAttached),
-                                  .hint = "knarr logs -f shows what it writes, too"});
-            } else if (packet) {
-                master_ = std::move(packet->fd);
-                return {};
-            }
+        if (!subject_.socket.valid() && !connect()) {
+            look_at_end();
+        } else if (KNARR_TRY(hear_greeting())) {
+            return {};
         }
-        if (!patience.rest()) {
+        KNARR_TRY(hear_signals());
+        if (!ended_ && !patience.rest()) {
             return fail(Error{.code = Errc::timed_out,
                               .message = "its monitor does not answer",
                               .hint = "knarr inspect shows what is the matter with it"});
@@ -196,15 +200,10 @@ Result<> Visit::hear_monitor() {
     return {};
 }
 
-/// Where there is no monitor: a new one to connect to, or the program's end.
+/// Where there is no monitor: the program's end, or a new one.
 void Visit::look_at_end() {
-    const auto reached = connect();
-    if (reached && *reached) {
-        return;
-    }
     const auto seen = look(context_, subject_.id);
-    const bool there = seen && *seen;
-    if (!there || !(*seen)->live.process.valid()) {
+    if (!seen || !*seen || !(*seen)->live.process.valid()) {
         ended_ = true;
     } else {
         ensure_watched(context_, (*seen)->record);
@@ -226,7 +225,7 @@ Result<> Visit::serve() {
     KNARR_TRY(hear_signals());
     if (items[1].is_ready) {
         KNARR_TRY(hear_monitor());
-    } else if (!subject_.socket.valid() && !ended_) {
+    } else if (!subject_.socket.valid() && !ended_ && !connect()) {
         look_at_end();
     }
     if (items[2].is_ready) {

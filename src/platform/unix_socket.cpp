@@ -106,6 +106,10 @@ Result<Fd> connect_at(const Fd& dir, const std::string& name) {
     return connect_to(fd_path(dir) + "/" + name, SOCK_SEQPACKET);
 }
 
+Result<Fd> connect_at_once(const Fd& dir, const std::string& name) {
+    return connect_to(fd_path(dir) + "/" + name, SOCK_SEQPACKET | SOCK_NONBLOCK);
+}
+
 Result<Fd> connect_stream(const std::string& path) {
     return connect_to(path, SOCK_STREAM);
 }

@@ -20,6 +20,9 @@ Result<uid_t> peer_user(const Fd& socket);
 Result<Fd> accept_owner(const Fd& listener, uid_t owner);
 /// Errors: sys_errno ECONNREFUSED or ENOENT when nobody listens.
 Result<Fd> connect_at(const Fd& dir, const std::string& name);
+/// The same without waiting, and the socket never blocks. Errors: sys_errno EAGAIN, too, when the
+/// one who listens lets others wait already.
+Result<Fd> connect_at_once(const Fd& dir, const std::string& name);
 /// Connects to an operator's path (SOCK_STREAM) of any length: --console-socket.
 Result<Fd> connect_stream(const std::string& path);
 /// The same for a server that may not listen: neither the connect nor a later write waits longer

@@ -1,7 +1,9 @@
 """Terminals of containers in the background: run -it, run -d -t, attach, detach keys, start -a."""
 
+import errno
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -191,6 +193,40 @@ def test_a_killed_monitor_takes_nobody_along(host, layout, screens, times):
         screen.expect(b"got " + word + b"\r\n")
     screen.type(b"end 5\n")
     assert screen.wait() == 5
+
+
+@pytest.mark.parametrize("others", [0, 8], ids=["alone", "in a queue"])
+def test_who_waits_for_a_stopped_monitor_can_leave(host, layout, others):
+    container = host.launch(layout, "sleep", "1000", options=["-t"])
+    wait_until(lambda: len(host.monitors()) == 2, "there are not two monitors", 60)
+    monitors = host.monitors()
+    queue = [socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET | socket.SOCK_NONBLOCK) for _ in range(others)]
+    for pid in monitors:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        # More than are let in: whoever comes after them would wait for the monitor in connect(2).
+        refused = [one.connect_ex(str(host.root / container / "attach")) for one in queue]
+        assert not others or refused[-1] == errno.EAGAIN
+        waiting = subprocess.Popen(host.command("attach", container), stdin=subprocess.DEVNULL,
+                                   stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: holds_signals_back(waiting.pid), "it does not wait")
+        waiting.send_signal(signal.SIGTERM)
+        try:
+            said = waiting.communicate(timeout=60)[1]
+        finally:
+            waiting.kill()
+        assert "left by SIGTERM" in said
+    finally:
+        for one in queue:
+            one.close()
+        for pid in monitors:
+            os.kill(pid, signal.SIGCONT)
+
+
+def holds_signals_back(pid):
+    status = open(f"/proc/{pid}/status", encoding="ascii").read()
+    blocked = int(status.split("SigBlk:")[1].split()[0], 16)
+    return bool(blocked & 1 << (signal.SIGTERM - 1))
 
 
 def holds(pid, lock):
