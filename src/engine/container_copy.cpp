@@ -4,14 +4,15 @@
 #include <cerrno>
 
 #include <fcntl.h>
+#include <linux/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "bundle/read.h"
-#include "bundle/settings.h"
 #include "core/limits.h"
 #include "core/text.h"
 #include "engine/container_data.h"
+#include "engine/container_files.h"
 #include "engine/live.h"
 #include "engine/resolve.h"
 #include "engine/tar_extract.h"
@@ -23,6 +24,7 @@
 #include "platform/pidfd.h"
 #include "platform/standard_stream.h"
 #include "runtime/launch/launch.h"
+#include "runtime/native/mounts.h"
 #include "store/store.h"
 
 namespace knarr::engine {
@@ -31,9 +33,10 @@ namespace {
 
 /// Where paths are resolved: a directory that is the root, and what keeps it.
 struct Root {
-    sys::Fd dir;
-    std::string path;  // what is wanted, absolute in `dir`
+    std::optional<LockedDir> lock;  // of a container that does not run and is written to
     std::optional<layer::MountedLayers> layers;
+    sys::Fd dir;       // the first to go: it may be the mount that those two are there for
+    std::string path;  // what is wanted, absolute in `dir`
 };
 
 /// "a/./b//" as "/a/b"; ".." goes up, at most to the root.
@@ -67,34 +70,76 @@ Result<Root> root_of_process(const Seen& seen, std::string path) {
     return root;
 }
 
-/// Of one that does not run: its layers, or the volume that it would have there.
-Result<Root> root_of_files(const Record& record, std::string path) {
-    Root root;
-    const auto bundle = KNARR_TRY(bundle::read_bundle(record.data_dir));
+/// The mount that a path would be on if the container ran.
+const spec::Mount* mount_over(const spec::RuntimeConfig& config, const std::string& path) {
     const spec::Mount* over = nullptr;
-    for (const spec::Mount& mount : bundle.config.mounts) {
-        const bool within = path == mount.destination || path.starts_with(mount.destination + "/");
-        if (within && (over == nullptr || mount.destination.size() > over->destination.size())) {
+    std::size_t longest = 0;
+    for (const spec::Mount& mount : config.mounts) {
+        const std::string place = clean(mount.destination);
+        const bool within = path == place || path.starts_with(place + "/");
+        if (within && place.size() >= longest) {  // of two on one place the later one shows
             over = &mount;
+            longest = place.size();
         }
     }
-    if (over != nullptr && over->type != "bind") {
-        return fail(Error{
-            .code = Errc::wrong_state,
-            .message = fmt::format(
-                "{} is on a {} that is there only while it runs", printable(path), over->type),
-            .hint = "start the container first"});
+    return over;
+}
+
+Result<> refuse_read_only(const spec::RuntimeConfig& config,
+                          const spec::Mount* over,
+                          const std::string& path) {
+    if (over == nullptr) {
+        return config.root && config.root->readonly
+                   ? fail(Errc::wrong_state,
+                          "{} is on the root file system, which is read-only",
+                          printable(path))
+                   : Result<>{};
+    }
+    const auto options = KNARR_TRY(runtime::native::parse_mount_options(over->options));
+    if (((options.set | options.rec_set) & MOUNT_ATTR_RDONLY) != 0) {
+        return fail(Errc::wrong_state,
+                    "{} is on the mount {}, which is read-only",
+                    printable(path),
+                    printable(over->destination));
+    }
+    return {};
+}
+
+Result<Root> root_of_mount(const spec::Mount& over, const std::string& path) {
+    if (over.type != "bind") {
+        return fail(
+            Error{.code = Errc::wrong_state,
+                  .message = fmt::format(
+                      "{} is on a {} that is there only while it runs", printable(path), over.type),
+                  .hint = "start the container first"});
+    }
+    Root root;
+    auto dir = sys::open_path(over.source, O_PATH | O_DIRECTORY);
+    if (!dir && dir.error().sys_errno == ENOTDIR) {  // a file is mounted there
+        const auto [parent, name] = split_path(over.source);
+        root.dir = KNARR_TRY(sys::open_path(parent, O_PATH | O_DIRECTORY));
+        root.path = "/" + name;
+        return root;
+    }
+    root.dir = KNARR_TRY(std::move(dir));
+    root.path = clean(path.substr(clean(over.destination).size()));
+    return root;
+}
+
+/// Of one that does not run: its layers, or the volume that it would have there.
+Result<Root> root_of_files(const Record& record, std::string path, bool to_write) {
+    const auto bundle = KNARR_TRY(bundle::read_bundle(record.data_dir));
+    const spec::Mount* over = mount_over(bundle.config, path);
+    if (to_write) {
+        KNARR_TRY(refuse_read_only(bundle.config, over, path));
     }
     if (over != nullptr) {
-        auto dir = sys::open_path(over->source, O_PATH | O_DIRECTORY);
-        if (!dir && dir.error().sys_errno == ENOTDIR) {  // a file is mounted there
-            const auto [parent, name] = split_path(over->source);
-            root.dir = KNARR_TRY(sys::open_path(parent, O_PATH | O_DIRECTORY));
-            root.path = "/" + name;
-            return root;
-        }
-        root.dir = KNARR_TRY(std::move(dir));
-        root.path = clean(path.substr(over->destination.size()));
+        return root_of_mount(*over, path);
+    }
+    Root root;
+    root.path = std::move(path);
+    if (!to_write) {
+        root.dir = KNARR_TRY(open_container_files(record));
         return root;
     }
     const std::string data_root = data_root_of(record.data_dir);
@@ -103,7 +148,34 @@ Result<Root> root_of_files(const Record& record, std::string path) {
     root.layers.emplace(KNARR_TRY(layer::MountedLayers::mount(store, use.chain)));
     root.dir =
         KNARR_TRY(runtime::open_root_source(planned_root(root.layers->lowers(), record.data_dir)));
-    root.path = std::move(path);
+    return root;
+}
+
+Result<Root> open_root(const Context& context, const ContainerId& id, const CopyRequest& request) {
+    Seen seen = KNARR_TRY(look_at(context, id));
+    std::optional<LockedDir> lock;
+    if (request.into && !seen.live.process.valid()) {
+        // An overlay must not be mounted twice: nobody starts or removes it meanwhile.
+        Held held = KNARR_TRY(hold(context, id));
+        seen = Seen{.record = std::move(held.record), .live = std::move(held.live)};
+        lock.emplace(std::move(held.dir));
+    }
+    std::string path = clean(request.inside);
+    if (seen.live.process.valid()) {
+        return root_of_process(seen, std::move(path));
+    }
+    if (seen.live.state == ContainerState::creating) {
+        return fail(Errc::wrong_state, "it is just being made");
+    }
+    if (seen.record.data_dir.empty()) {
+        return fail(Errc::wrong_state,
+                    "it was made from a bundle and does not run: its files are in {}",
+                    printable(seen.record.rootfs));
+    }
+    Root root = KNARR_TRY(root_of_files(seen.record, std::move(path), request.into));
+    if (lock) {
+        root.lock.emplace(std::move(*lock));
+    }
     return root;
 }
 
@@ -294,19 +366,7 @@ Result<> copy(const EngineOptions& options, const CopyRequest& request) {
     const Context context = context_of(states, options);
     const ContainerId id = KNARR_TRY(resolve_id(context, request.container));
     const std::string what = "copy with container " + id.text();
-    const Seen seen = KNARR_TRY(look_at(context, id));
-    std::string path = clean(request.inside);
-    const bool runs = seen.live.process.valid();
-    if (!runs && seen.record.data_dir.empty()) {
-        return fail(Errc::wrong_state,
-                    "container {} was made from a bundle and does not run: its files are in {}",
-                    id.text(),
-                    seen.record.rootfs);
-    }
-    const Root root = KNARR_TRY(
-        runs ? root_of_process(seen, std::move(path)) : root_of_files(seen.record, std::move(path)),
-        "{}",
-        what);
+    const Root root = KNARR_TRY(open_root(context, id, request), "{}", what);
     KNARR_TRY(request.into ? copy_in(root, request) : copy_out(context, root, request), "{}", what);
     return {};
 }

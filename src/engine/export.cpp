@@ -7,51 +7,30 @@
 
 #include "core/core.h"
 #include "core/random.h"
-#include "engine/container_data.h"
+#include "engine/container_files.h"
 #include "engine/context.h"
 #include "engine/live.h"
 #include "engine/resolve.h"
 #include "image/tree_tar.h"
-#include "layer/stored.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/mount.h"
 #include "platform/standard_stream.h"
 #include "platform/task.h"
-#include "runtime/launch/launch.h"
-#include "store/store.h"
 
 namespace knarr::engine {
 
 namespace {
 
-/// The layers of a container made from an image with its own on top, mounted nowhere.
-Result<sys::Fd> open_image_root(const Record& record) {
-    const std::string data_root = data_root_of(record.data_dir);
-    const auto store = KNARR_TRY(store::Store::open(data_root));
-    const sys::FileLock lock =
-        KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::exclusive));
-    auto use = read_use(data_root, record.id);
-    if (!use && use.error().sys_errno == ENOENT) {
-        return fail(Errc::corrupt, "{} does not say which layers it has", record.data_dir);
-    }
-    const std::vector<spec::Digest> chain = KNARR_TRY(std::move(use)).chain;
-    // Until the mount is made: it keeps what it needs of them.
-    const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, chain));
-    const bundle::OverlayRoot own = planned_root(layers.lowers(), record.data_dir);
-    bundle::OverlayRoot root{
-        .lowers = {own.upper}, .upper = {}, .work = {}, .merged = own.merged, .discard = false};
-    root.lowers.insert(root.lowers.end(), own.lowers.begin(), own.lowers.end());
-    return runtime::open_root_source(root);
-}
-
 Result<sys::Fd> open_root(const Record& record) {
     if (record.data_dir.empty() && sys::effective_uid() != 0) {
         return sys::open_path(record.rootfs, O_RDONLY | O_DIRECTORY);
     }
+    if (!record.data_dir.empty()) {
+        return open_container_files(record);
+    }
     // Without what is mounted below it, which only root can leave out.
-    sys::Fd root = KNARR_TRY(record.data_dir.empty() ? sys::clone_mount_at(record.rootfs, false)
-                                                     : open_image_root(record));
+    sys::Fd root = KNARR_TRY(sys::clone_mount_at(record.rootfs, false));
     // The program may put a device where a file has just been: it is not to be opened.
     KNARR_TRY(sys::set_mount_attributes(root, {.set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID}));
     return root;

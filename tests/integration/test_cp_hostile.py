@@ -1,5 +1,6 @@
 """cp and diff of a container that wants to harm the host, or changes its files meanwhile."""
 
+import fcntl
 import io
 import os
 import stat
@@ -125,3 +126,42 @@ def test_names_of_one_file_stay_so(host, box, scratch):
     assert os.stat(out / "a").st_nlink == 3
     host.good("cp", out, "box:/vol/in")
     assert os.stat(scratch / "vol/in/sub/c").st_nlink == 3
+
+
+@pytest.mark.parametrize("state", ["created", "running"])
+def test_what_is_read_only_stays_as_it_is(host, layout, scratch, state):
+    (scratch / "vol").mkdir()
+    (scratch / "file").write_text("mine\n")
+    host.good("create", "-q", "--name", "box", "--read-only", "-v", f"{scratch}/vol:/vol:ro",
+              "--mount", f"type=bind,src={scratch}/file,dst=/file,readonly", layout, "sleep", "1000")
+    if state == "running":
+        host.good("start", "box")
+    (scratch / "in").write_text("theirs\n")
+    tar = images.Layer().add("in", b"theirs\n").bytes()
+    for path, told in [("/vol/x", "/vol"), ("/vol", "/vol"), ("/vol/../file", "/file"), ("/etc/x", "root")]:
+        refused = host.run("cp", scratch / "in", f"box:{path}")
+        assert refused.returncode != 0 and "read-only" in refused.stderr.lower(), refused.stderr
+        assert told in refused.stderr or state == "running"
+    assert host.run("cp", "-", "box:/vol", input=tar, text=False).returncode != 0
+    assert os.listdir(scratch / "vol") == [] and (scratch / "file").read_text() == "mine\n"
+    host.good("cp", "box:/file", scratch / "back")
+    host.good("rm", "-f", "box")
+
+
+def test_nobody_starts_or_removes_what_is_written_to(host, layout, scratch):
+    container = host.good("create", "-q", "--name", "box", layout, "true").strip()
+    own = host.data / "containers" / container
+    host.good("cp", "box:/srv", scratch / "out")
+    assert os.listdir(own / "work") == []  # nothing was mounted to be written to
+    tar = images.Layer().add("f", b"x" * 1_000_000).bytes()
+    with subprocess.Popen(host.command("cp", "-", "box:/tmp"), stdin=subprocess.PIPE) as copying:
+        copying.stdin.write(tar[:200_000])
+        copying.stdin.flush()
+        wait_until((own / "upper/tmp/f").exists, "nothing was unpacked", 60)
+        with open(host.root / container / "lock", "rb") as lock, pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        copying.stdin.write(tar[200_000:])
+        copying.stdin.close()
+        assert copying.wait(60) == 0
+    with open(host.root / container / "lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
