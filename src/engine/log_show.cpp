@@ -9,6 +9,7 @@
 #include "core/limits.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
+#include "platform/signal.h"
 #include "platform/socket.h"
 #include "platform/standard_stream.h"
 #include "platform/stream.h"
@@ -18,6 +19,7 @@ namespace knarr::engine {
 namespace {
 
 constexpr std::size_t kWrittenAtOnce = 64 * size::kKiB;
+constexpr std::size_t kMaxReasonBytes = 4 * size::kKiB;  // which a pipe holds
 
 /// Our stdout and stderr; many small parts of one are written at once.
 class Output {
@@ -65,19 +67,25 @@ Result<LogShow> LogShow::start(LogReader reader, const std::string& log_dir) {
     sys::DirWatch changes = KNARR_TRY(sys::DirWatch::open());
     KNARR_TRY(changes.add(log_dir), "log");
     sys::Pipe pipe = KNARR_TRY(sys::make_pipe());
+    sys::Pipe reason = KNARR_TRY(sys::make_pipe());
     sys::Clone clone = KNARR_TRY(sys::clone_process(0), "show the log");
     if (clone.in_child()) {
         // What else the caller holds ends when the caller closes it.
         std::vector<int> keep = reader.descriptors();
-        keep.insert(keep.end(), {changes.fd().get(), pipe.read.get()});
+        keep.insert(keep.end(), {changes.fd().get(), pipe.read.get(), reason.write.get()});
         std::erase(keep, -1);
-        if (!sys::keep_only(std::move(keep))) {
-            _exit(1);
+        Result<> shown = sys::keep_only(std::move(keep));
+        if (shown) {
+            sys::reset_signals();  // SIGPIPE ends it where nobody reads
+            shown = show(reader, changes, pipe.read);
         }
-        sys::reset_signals();  // SIGPIPE ends it where nobody reads
-        _exit(show(reader, changes, pipe.read) ? 0 : 1);
+        if (!shown) {
+            const std::string why = shown.error().message.substr(0, kMaxReasonBytes);
+            static_cast<void>(sys::write_all(reason.write, why));
+        }
+        _exit(shown ? 0 : 1);
     }
-    return LogShow(std::move(clone.pidfd), std::move(pipe.write));
+    return LogShow(std::move(clone.pidfd), std::move(pipe.write), std::move(reason.read));
 }
 
 LogShow::~LogShow() {
@@ -92,10 +100,14 @@ Result<> LogShow::end() {
     if (status.value == 0 && !status.signaled) {
         return {};
     }
+    const std::string why = status.signaled
+                                ? fmt::format("its child was ended by {}",
+                                              sys::signal_name(static_cast<int>(status.value)))
+                                : KNARR_TRY(sys::read_all(reason_, kMaxReasonBytes));
     return fail(Error{.code = Errc::io,
                       .message = status.signaled && status.value == SIGPIPE
                                      ? "nobody reads any more what the program writes"
-                                     : "what the program writes cannot be shown",
+                                     : "what the program writes cannot be shown: " + why,
                       .hint = "the program goes on: knarr logs, attach and stop find it"});
 }
 

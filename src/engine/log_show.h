@@ -28,10 +28,12 @@ public:
     Result<> end();
 
 private:
-    LogShow(sys::Fd process, sys::Fd more) : process_(std::move(process)), more_(std::move(more)) {}
+    LogShow(sys::Fd process, sys::Fd more, sys::Fd reason)
+        : process_(std::move(process)), more_(std::move(more)), reason_(std::move(reason)) {}
 
     sys::Fd process_;
-    sys::Fd more_;  // closed: nothing more comes
+    sys::Fd more_;    // closed: nothing more comes
+    sys::Fd reason_;  // has the child's error when it has ended
 };
 
 }  // namespace knarr::engine
