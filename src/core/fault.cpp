@@ -13,8 +13,8 @@ Result<> fault_point(std::string_view name) {
         return {};
     }
     std::string_view spec(wanted);
-    const bool kill = spec.ends_with("=kill");
-    if (kill) {
+    const bool kill = spec.ends_with("=kill"), stop = spec.ends_with("=stop");
+    if (kill || stop) {
         spec.remove_suffix(5);
     }
     if (spec != name) {
@@ -22,6 +22,10 @@ Result<> fault_point(std::string_view name) {
     }
     if (kill) {
         std::raise(SIGKILL);
+    }
+    if (stop) {
+        std::raise(SIGSTOP);
+        return {};
     }
     return fail(Errc::internal, "fault injected at {}", name);
 }

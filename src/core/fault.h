@@ -11,7 +11,7 @@ namespace knarr {
 ///     KNARR_TRY(fault_point("create.made"), "create {}", id);
 ///
 /// Test builds (KNARR_FAULTS defined) read the environment: KNARR_FAULT="create.made" makes the
-/// point fail with Errc::internal, "create.made=kill" sends SIGKILL to the own process.
+/// point fail with Errc::internal; "create.made=kill" or "=stop" sends the process that signal.
 /// In release builds the function is empty and the name is not in the binary.
 #ifdef KNARR_FAULTS
 Result<> fault_point(std::string_view name);

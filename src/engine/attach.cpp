@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <csignal>
 
 #include <fcntl.h>
 
+#include "core/fault.h"
 #include "core/text.h"
 #include "engine/attach_door.h"
 #include "engine/background.h"
@@ -44,8 +46,9 @@ bool is_end(int signal) {
 /// What is known of a container that somebody is about to be in front of.
 struct Subject {
     ContainerId id;
+    std::string keys;  // that leave it
     bool terminal = false;
-    std::string log_dir;
+    std::string log_dir;              // none: it is removed already
     std::optional<LogReader> reader;  // where the showing is to begin, if that was before
     sys::Fd socket;                   // to its monitor, if there was one from the beginning
     sys::Fd input;                    // the writing end of what its stdin reads; invalid: none
@@ -67,6 +70,8 @@ private:
     Result<bool> hear_greeting();
     Result<> greet();
     Result<> begin();
+    Result<> begin_show();
+    bool has_ended() const;
     Result<> hear_signals();
     Result<> hear_monitor();
     Result<> serve();
@@ -139,26 +144,46 @@ Result<> Visit::greet() {
     return {};
 }
 
-/// Shows the log and takes over the caller's terminal.
-Result<> Visit::begin() {
+bool Visit::has_ended() const {
+    if (ended_ || !process_.valid()) {
+        return true;
+    }
+    const auto ended = sys::wait_ended(process_, std::chrono::milliseconds(0));
+    return ended && *ended;
+}
+
+/// Errors: sys_errno ENOENT where the log is removed.
+Result<> Visit::begin_show() {
     if (!subject_.reader) {
-        auto dir = sys::open_path(subject_.log_dir, O_RDONLY | O_DIRECTORY);
-        if (!dir && dir.error().sys_errno == ENOENT && ended_) {
-            return {};  // removed already
-        }
-        subject_.reader.emplace(context_, KNARR_TRY(std::move(dir), "log"), LogRequest{});
+        sys::Fd dir = KNARR_TRY(sys::open_path(subject_.log_dir, O_RDONLY | O_DIRECTORY), "log");
+        subject_.reader.emplace(context_, std::move(dir), LogRequest{});
     }
     show_.emplace(KNARR_TRY(LogShow::start(std::move(*subject_.reader), subject_.log_dir)));
+    return {};
+}
+
+/// Shows the log and takes over the caller's terminal.
+Result<> Visit::begin() {
+    const Result<> shows = begin_show();
+    if (!shows && (shows.error().sys_errno != ENOENT || !has_ended())) {
+        return shows;
+    }
     if (request_.when_it_begins) {
         request_.when_it_begins();
     }
-    if (ended_) {
-        return {};
+    if (ended_ || !shows) {
+        return {};  // without a log it is removed already, which its monitor has told
+    }
+    if (subject_.terminal && !master_.valid() && !has_ended()) {
+        return fail(Error{.code = Errc::wrong_state,
+                          .message = "its terminal is gone: both monitors were killed while "
+                                     "nobody was attached",
+                          .hint = "knarr logs -f shows what it wrote; knarr restart gives it a "
+                                  "new one"});
     }
     if (master_.valid()) {
-        std::string keys = KNARR_TRY(parse_keys(request_));
-        caller_.emplace(KNARR_TRY(
-            Caller::at_terminal(std::move(master_), std::move(keys), request_.pass_input)));
+        caller_.emplace(KNARR_TRY(Caller::at_terminal(
+            std::move(master_), std::move(subject_.keys), request_.pass_input)));
     } else if (subject_.input.valid() && request_.pass_input) {
         caller_.emplace(KNARR_TRY(Caller::at_pipe(std::move(subject_.input))));
     } else {
@@ -196,6 +221,11 @@ Result<> Visit::hear_monitor() {
         const auto number = parse_number(std::string_view(packet->bytes).substr(1), 255);
         code_ = number ? std::optional(static_cast<int>(*number)) : std::nullopt;
         ended_ = true;
+    } else if (packet && packet->bytes.starts_with(kGreeting) && !packet->fd.valid() && caller_ &&
+               caller_->terminal() != nullptr) {
+        // Who was killed had the terminal. Fails where this one is killed, too, and the next asks.
+        static_cast<void>(sys::send_packet(
+            subject_.socket, std::string_view(&kTerminal, 1), caller_->terminal()));
     }
     return {};
 }
@@ -277,6 +307,7 @@ Result<std::optional<int>> Visit::code() {
 Result<std::optional<int>> Visit::make() {
     signals_.emplace(KNARR_TRY(sys::SignalFd::open()));
     KNARR_TRY(greet());
+    KNARR_TRY(fault_point("attach.greeted"));
     KNARR_TRY(begin());
     while (!ended_) {
         KNARR_TRY(serve());
@@ -349,24 +380,38 @@ Result<Ends> make_ends(bool with_input) {
     return ends;
 }
 
+/// Nothing when it has ended and is removed already: its monitor, who waits for our reading no
+/// longer than a while, has told us of the end all the same.
+Result<std::optional<Seen>> look_after_start(const Context& context, const ContainerId& id) {
+    auto seen = look_at(context, id);
+    if (!seen && seen.error().code == Errc::not_found) {
+        return std::nullopt;
+    }
+    return KNARR_TRY(std::move(seen));
+}
+
 }  // namespace
 
 Result<std::optional<int>> attach(const Context& context,
                                   const ContainerId& id,
                                   const AttachRequest& request) {
     const std::string what = "container " + id.text();
-    KNARR_TRY(parse_keys(request));
+    std::string keys = KNARR_TRY(parse_keys(request));
     Seen seen = KNARR_TRY(look_at(context, id));
     KNARR_TRY(check(seen), "{}", what);
     const Life& life = *seen.record.life;
-    Subject subject{.id = id, .terminal = life.terminal};
+    Subject subject{.id = id, .keys = std::move(keys), .terminal = life.terminal};
     subject.log_dir = KNARR_TRY(log_dir_for(context, seen.record), "{}", what);
     subject.reader = KNARR_TRY(reader_at_end(context, subject.log_dir), "{}", what);
     if (life.keeps_stdin && !life.terminal && request.pass_input) {
         const sys::Fd dir = KNARR_TRY(context.root.open_dir(id), "{}", what);
         auto fifo = sys::open_at(dir, kStdinFifo, O_WRONLY | O_NONBLOCK | O_NOFOLLOW);
         // Not there: its input was piped by one who was attached from the beginning, and is over.
-        subject.input = fifo ? std::move(*fifo) : sys::Fd();
+        // Without a reader: the program has closed it.
+        const int why = fifo ? 0 : fifo.error().sys_errno;
+        subject.input = why == ENOENT || why == ENXIO
+                            ? sys::Fd()
+                            : KNARR_TRY(std::move(fifo), "{}: its stdin", what);
     }
     ensure_watched(context, seen.record);
     Visit visit(context, std::move(subject), request, std::move(seen.live.process));
@@ -379,7 +424,7 @@ Result<std::optional<int>> run_image_attached(const Context& context,
                                               const AttachRequest& attach,
                                               const Limits& limits,
                                               const PullProgressFn& progress) {
-    KNARR_TRY(parse_keys(attach));
+    std::string keys = KNARR_TRY(parse_keys(attach));
     Ends ends = KNARR_TRY(make_ends(!request.terminal));
     const std::string text = KNARR_TRY(run_image_in_background(
         context,
@@ -390,13 +435,16 @@ Result<std::optional<int>> run_image_attached(const Context& context,
         {.socket = std::move(ends.sockets.theirs), .input = std::move(ends.input.read)}));
     const ContainerId id = KNARR_TRY(ContainerId::parse(text));
     const std::string what = "container " + text;
-    Subject subject{.id = id, .terminal = request.terminal};
+    Subject subject{.id = id, .keys = std::move(keys), .terminal = request.terminal};
     subject.socket = std::move(ends.sockets.ours);
     subject.input = std::move(ends.input.write);
-    // It stays until its monitor has told us of its end and we have read its log.
-    Seen seen = KNARR_TRY(look_at(context, id));
-    subject.log_dir = KNARR_TRY(log_dir_for(context, seen.record), "{}", what);
-    Visit visit(context, std::move(subject), attach, std::move(seen.live.process));
+    KNARR_TRY(fault_point("attach.started"), "{}", what);
+    auto seen = KNARR_TRY(look_after_start(context, id));
+    if (seen) {
+        subject.log_dir = KNARR_TRY(log_dir_for(context, seen->record), "{}", what);
+    }
+    Visit visit(
+        context, std::move(subject), attach, seen ? std::move(seen->live.process) : sys::Fd());
     return KNARR_TRY(visit.make(), "{}", what);
 }
 
@@ -405,7 +453,7 @@ Result<std::optional<int>> start_attached(const Context& context,
                                           const ContainerId& id,
                                           const AttachRequest& request) {
     const std::string what = "container " + id.text();
-    KNARR_TRY(parse_keys(request));
+    std::string keys = KNARR_TRY(parse_keys(request));
     Seen before = KNARR_TRY(look_at(context, id));
     if (!before.record.life) {
         return fail(Error{.code = Errc::unsupported,
@@ -418,7 +466,7 @@ Result<std::optional<int>> start_attached(const Context& context,
     }
     const Life& life = *before.record.life;
     Ends ends = KNARR_TRY(make_ends(life.keeps_stdin && !life.terminal && request.pass_input));
-    Subject subject{.id = id, .terminal = life.terminal};
+    Subject subject{.id = id, .keys = std::move(keys), .terminal = life.terminal};
     subject.log_dir = KNARR_TRY(log_dir_for(context, before.record), "{}", what);
     subject.reader = KNARR_TRY(reader_at_end(context, subject.log_dir), "{}", what);
     KNARR_TRY(start_container(
@@ -429,8 +477,9 @@ Result<std::optional<int>> start_attached(const Context& context,
         {.socket = std::move(ends.sockets.theirs), .input = std::move(ends.input.read)}));
     subject.socket = std::move(ends.sockets.ours);
     subject.input = std::move(ends.input.write);
-    Seen seen = KNARR_TRY(look_at(context, id));
-    Visit visit(context, std::move(subject), request, std::move(seen.live.process));
+    auto seen = KNARR_TRY(look_after_start(context, id));
+    Visit visit(
+        context, std::move(subject), request, seen ? std::move(seen->live.process) : sys::Fd());
     return KNARR_TRY(visit.make(), "{}", what);
 }
 

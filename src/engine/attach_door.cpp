@@ -52,9 +52,12 @@ void AttachDoor::serve(const std::array<sys::Ready, kItems>& ready, const sys::F
         if (!ready[1 + i].is_ready) {
             continue;
         }
-        const auto packet = sys::receive_packet(attached_[i].socket, kAttachPacketBytes);
+        auto packet = sys::receive_packet(attached_[i].socket, kAttachPacketBytes);
         if (packet && *packet && (*packet)->bytes == std::string(1, kDone)) {
             attached_[i].done = true;
+        } else if (packet && *packet && (*packet)->bytes == std::string(1, kTerminal) &&
+                   (*packet)->fd.valid()) {
+            given_back_ = std::move((*packet)->fd);
         } else if (!packet || *packet) {
             attached_.erase(attached_.begin() + static_cast<std::ptrdiff_t>(i));  // it has left
         }
@@ -85,6 +88,7 @@ bool AttachDoor::is_waited_for() const {
 void AttachDoor::close() {
     attached_.clear();
     listener_.reset();
+    given_back_.reset();
     told_.reset();
 }
 

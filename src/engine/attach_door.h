@@ -8,13 +8,15 @@
 //                                     <- connects, or was there before the program
 //   kGreeting, with the terminal      ->
 //   or kFull, and hangs up            ->
+//                                     <- kTerminal, with it, where the greeting came without
 //   ... the program has ended, and all that it wrote is in the log ...
 //   kEnd and the exit code            ->
 //                                     <- kDone: it has read the log
 //   the container is removed, where it was to be; hangs up
 //
-// A monitor that is killed hangs up without kEnd; the next one can be connected to. Who is attached
-// is waited for by nobody but the removal of a container, and by that only for a while.
+// A monitor that is killed hangs up without kEnd; the next one can be connected to. Where both were
+// killed and with them the terminal was lost, those attached have it still, and give it back. Who
+// is attached is waited for by nobody but the removal of a container, and by that only for a while.
 
 #include <array>
 #include <optional>
@@ -27,7 +29,7 @@
 namespace knarr::engine {
 
 inline constexpr const char* kAttachSocket = "attach";
-inline constexpr char kGreeting = 'g', kFull = 'f', kEnd = 'x', kDone = 'd';
+inline constexpr char kGreeting = 'g', kFull = 'f', kEnd = 'x', kDone = 'd', kTerminal = 't';
 inline constexpr std::size_t kAttachPacketBytes = 16;
 
 class AttachDoor {
@@ -44,6 +46,10 @@ public:
     std::array<sys::Ready, kItems> wants() const;
     void serve(const std::array<sys::Ready, kItems>& ready, const sys::Fd* terminal);
 
+    /// The terminal that one of those attached gave back; invalid: none did.
+    const sys::Fd& given_back() const { return given_back_; }
+    void forget_given_back() { given_back_.reset(); }
+
     /// The program has ended, and all is in the log; told once.
     void tell_end(std::optional<int> code);
     /// Whether somebody has been told, not read the log to its end yet, and may still take time.
@@ -57,6 +63,7 @@ private:
     };
     sys::Fd listener_;
     std::vector<Attached> attached_;
+    sys::Fd given_back_;
     std::optional<Clock::Steady> told_;  // when
 };
 

@@ -96,6 +96,22 @@ TEST_F(AttachDoorTest, WhoSaysWhatIsNotUnderstoodIsHungUpOn) {
     EXPECT_EQ(heard(socket), "closed");
 }
 
+TEST_F(AttachDoorTest, TakesATerminalBack) {
+    const sys::Fd socket = visit();
+    EXPECT_FALSE(door_.given_back().valid());
+    const sys::Fd terminal = *sys::open_path("/dev/null", O_RDWR);
+    ASSERT_TRUE(sys::send_packet(socket, std::string(1, kTerminal), &terminal));
+    serve();
+    EXPECT_TRUE(door_.given_back().valid());
+    door_.forget_given_back();
+    EXPECT_FALSE(door_.given_back().valid());
+    EXPECT_EQ(heard(socket), "g");
+    ASSERT_TRUE(sys::send_packet(socket, std::string(1, kTerminal)));
+    serve();
+    EXPECT_FALSE(door_.given_back().valid());
+    EXPECT_EQ(heard(socket), "closed");
+}
+
 TEST_F(AttachDoorTest, OneTooManyIsToldSo) {
     std::vector<sys::Fd> sockets;
     sockets.reserve(AttachDoor::kMaxAttached);

@@ -26,6 +26,8 @@ public:
     std::array<sys::Ready, kItems> wants() const;
     void serve(const std::array<sys::Ready, kItems>& ready);
 
+    /// The terminal's other side; null in front of a pipe.
+    const sys::Fd* terminal() const { return is_terminal_ ? &program_ : nullptr; }
     /// After SIGWINCH: the caller's size becomes the container's.
     void resize();
     /// After SIGCONT: raw again, and the size anew.

@@ -6,6 +6,8 @@
 
 #include "core/limits.h"
 #include "engine/log_store.h"
+#include "engine/monitor.h"
+#include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/socket.h"
 #include "platform/stream.h"
@@ -24,6 +26,21 @@ Result<> KeptTerminal::open(const sys::Fd& state_dir) {
     slave_ = KNARR_TRY(sys::open_slave(master_));
     fifo_ = KNARR_TRY(sys::open_at(state_dir, fifo_name(LogStream::out), O_RDWR | O_NOFOLLOW));
     return {};
+}
+
+Result<bool> KeptTerminal::take_back(const sys::Fd& state_dir, const sys::Fd& master) {
+    sys::Fd lock = KNARR_TRY(open_lock(state_dir, kTerminalLock));
+    if (!KNARR_TRY(sys::try_lock(lock))) {
+        return false;
+    }
+    hold(KNARR_TRY(sys::duplicate(master)));
+    hold_lock(std::move(lock));
+    Result<> opened = open(state_dir);
+    if (!opened) {
+        close();
+        return fail(std::move(opened).error());
+    }
+    return true;
 }
 
 Result<bool> KeptTerminal::pump() {

@@ -17,6 +17,9 @@ public:
     const sys::Fd& lock() const { return lock_; }
     /// Begins to serve it: `state_dir` has the FIFO.
     Result<> open(const sys::Fd& state_dir);
+    /// Holds and serves one that its monitors lost and that somebody else had still, with its lock.
+    /// False: somebody else has the lock just now.
+    Result<bool> take_back(const sys::Fd& state_dir, const sys::Fd& master);
     bool is_held() const { return master_.valid(); }
     bool is_open() const { return fifo_.valid(); }
     const sys::Fd& master() const { return master_; }

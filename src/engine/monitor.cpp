@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <csignal>
 #include <vector>
 
 #include <fcntl.h>
@@ -67,6 +68,7 @@ private:
     void hold_streams();
     void receive_streams();
     void begin_attach();
+    void take_terminal_back();
     Result<> drain_terminal();
     bool is_waited_for();
     void serve_attached(const std::array<sys::Ready, AttachDoor::kItems>& ready);
@@ -102,6 +104,7 @@ private:
     std::array<sys::Fd, 2> fifos_;
     std::optional<LogWriter> log_;
     KeptTerminal terminal_;
+    bool lost_terminal_ = false;  // there is one, and nobody handed it on
     AttachDoor door_;
     sys::Fd attached_;  // from the beginning; not admitted yet
     sys::Fd lock_;      // of kMonitorLock: its open file is locked as long as this is open
@@ -281,6 +284,34 @@ void Monitor::receive_streams() {
 
 void Monitor::serve_attached(const std::array<sys::Ready, AttachDoor::kItems>& ready) {
     door_.serve(ready, terminal_.is_held() ? &terminal_.master() : nullptr);
+    if (door_.given_back().valid()) {
+        take_terminal_back();
+    }
+}
+
+/// One who is attached has the terminal that was killed with the monitors before us.
+void Monitor::take_terminal_back() {
+    if (!lost_terminal_ || terminal_.is_held()) {
+        door_.forget_given_back();  // another one was faster
+        return;
+    }
+    const auto dir = context_.root.open_dir(id_);
+    const auto taken = dir ? terminal_.take_back(*dir, door_.given_back()) : fail(dir.error());
+    if (taken && !*taken) {
+        retry_ = true;  // somebody looks whether it is locked
+        return;
+    }
+    door_.forget_given_back();
+    if (!taken) {
+        trouble(taken.error());
+        return;
+    }
+    lost_terminal_ = false;
+    if (partner_.valid()) {
+        // It was started without, and makes room for one that gets it.
+        static_cast<void>(sys::pidfd_send_signal(partner_, SIGKILL));
+        next_partner_ = {};
+    }
 }
 
 /// What the program wrote to its terminal goes into the log.
@@ -559,6 +590,7 @@ Result<> Monitor::take_over() {
             }
         }
         receive_streams();
+        lost_terminal_ = record.life && record.life->terminal && !terminal_.is_held();
         prober_.begin(context_, *run_);
         handle({.kind = Event::launched, .pid = record.pid});
         reap();  // it may have ended as our child

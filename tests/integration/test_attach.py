@@ -230,7 +230,11 @@ def holds_signals_back(pid):
 
 
 def holds(pid, lock):
-    for entry in os.listdir(f"/proc/{pid}/fd"):
+    try:
+        entries = os.listdir(f"/proc/{pid}/fd")
+    except OSError:
+        return False
+    for entry in entries:
         try:
             seen = os.stat(f"/proc/{pid}/fd/{entry}")
         except OSError:
@@ -282,11 +286,83 @@ def test_a_launch_that_ends_with_its_terminal_handed_over_leaves_nothing(breakab
 def test_who_is_attached_keeps_the_terminal_when_both_monitors_are_killed(host, layout, screens):
     screen = screens(host, "run", "-it", "-q", "--name", "box", layout, "sh", "-c", ECHO)
     screen.expect(b"ready\r\n")
-    wait_until(lambda: len(host.monitors()) == 2, "there are not two monitors", 60)
-    for pid in host.monitors():
-        os.kill(pid, signal.SIGKILL)
+    first = kill_both(host)
+    screen.type(b"still there\n")
+    screen.expect(b"got still\r\n", 60)
+    lock = (host.root / host.inspect("box")["Id"] / "terminal").stat()
+    wait_until(lambda: [holds(pid, lock) for pid in host.monitors()] == [True, True], "not both have the terminal", 60)
+    assert not set(first) & set(host.monitors())
+    second = screens(host, "attach", "box")
+    wait_until(second.is_raw, "the terminal is not raw")
     screen.type(b"end 6\n")
-    assert screen.wait(60) == 6
+    assert (screen.wait(60), second.wait(60)) == (6, 6)
+
+
+def kill_both(host):
+    """Kills both monitors before one of them can start another in the other's place."""
+    wait_until(lambda: len(host.monitors()) == 2, "there are not two monitors", 60)
+    both = host.monitors()
+    for sign in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in both:
+            os.kill(pid, sign)
+    return both
+
+
+def test_a_terminal_that_nobody_has_any_more_is_no_place_to_be(host, layout):
+    container = host.launch(layout, "sh", "-c", "trap '' HUP; echo ready; sleep 1000", options=["-t"])
+    wait_until(lambda: host.good("logs", container) == "ready\n", "it is not ready")
+    kill_both(host)
+    refused = host.run("attach", container)
+    assert refused.returncode == 1 and "its terminal is gone" in refused.stderr and "logs -f" in refused.stderr
+    assert host.state(container)["Status"] == "running"
+
+
+def test_who_comes_after_the_removal_learns_the_exit_code(breakable_knarr, scratch, layout):
+    host = background.Host(breakable_knarr, scratch)
+    screens = [Screen(), Screen()]
+    try:
+        for screen, point in zip(screens, ("attach.started", "attach.greeted")):
+            screen.start(host.command("run", "-it", "-q", "--rm", layout, "sh", "-c", "exit 9"),
+                         dict(os.environ, KNARR_FAULT=point + "=stop"))
+        for screen in screens:
+            wait_until(lambda pid=screen.process.pid: state_of(pid) == "T", "it did not stop", 60)
+        wait_until(lambda: host.containers() == [] and not host.monitors(), "they were not removed", 60)
+        for screen in screens:
+            os.kill(screen.process.pid, signal.SIGCONT)
+        assert [screen.wait(60) for screen in screens] == [9, 9], [screen.seen for screen in screens]
+        assert all(screen.is_restored() for screen in screens)
+    finally:
+        for screen in screens:
+            screen.close()
+        host.end()
+
+
+def state_of(pid):
+    return open(f"/proc/{pid}/stat", encoding="ascii").read().rsplit(")", 1)[1].split()[0]
+
+
+def test_why_nothing_can_be_shown_is_said(host, layout):
+    container = host.good("create", "-q", layout, "echo", "text").strip()
+    with open("/dev/full", "w", encoding="ascii") as full:
+        shown = subprocess.run(host.command("start", "-a", container), stdout=full, stderr=subprocess.PIPE, text=True,
+                               timeout=60, check=False)
+    assert shown.returncode == 1
+    assert "cannot be shown" in shown.stderr and os.strerror(errno.ENOSPC) in shown.stderr
+
+
+def test_a_stdin_that_is_something_else_is_refused(host, layout):
+    container = host.launch(layout, "cat", options=["-i"])
+    fifo = host.root / container / "stdin"
+    fifo.unlink()
+    fifo.symlink_to("/dev/null")
+    refused = host.run("attach", container)
+    assert refused.returncode != 0 and "its stdin" in refused.stderr
+    fifo.unlink()
+    # Where there is none, its input is over.
+    attached = subprocess.Popen(host.command("attach", "--sig-proxy=false", container), stdin=subprocess.DEVNULL)
+    wait_until(lambda: children(attached.pid), "it does not attach")
+    attached.send_signal(signal.SIGTERM)
+    assert attached.wait(60) != 0
 
 
 def test_no_byte_is_lost(host, layout):
