@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
+#include "core/core.h"
 #include "engine/changes.h"
 
 namespace knarr::cli {
@@ -11,7 +12,7 @@ Result<int> run_diff(Context& context, const Parsed& args) {
     std::string text;
     for (const engine::Change& change :
          KNARR_TRY(engine::changes_of(engine_options(context), id))) {
-        text += fmt::format("{} {}\n", change.kind, change.path);
+        text += fmt::format("{} {}\n", change.kind, printable(change.path, limits::kMaxPathBytes));
     }
     KNARR_TRY(print(text));
     return 0;

@@ -9,6 +9,7 @@
 
 #include "bundle/read.h"
 #include "bundle/settings.h"
+#include "core/limits.h"
 #include "core/text.h"
 #include "engine/container_data.h"
 #include "engine/image_mounts.h"
@@ -29,8 +30,8 @@ constexpr const char* kOpaque = "trusted.overlay.opaque";
 /// Compares an overlay's upper directory with what is below it.
 class Comparison {
 public:
-    Comparison(const sys::Fd& lower, std::vector<std::string> mounted_on)
-        : lower_(lower), mounted_on_(std::move(mounted_on)) {}
+    Comparison(const sys::Fd& lower, std::vector<std::string> mounted_on, std::size_t max_bytes)
+        : lower_(lower), mounted_on_(std::move(mounted_on)), max_bytes_(max_bytes) {}
 
     Result<> enter(const sys::Fd& dir, const std::string& path, int depth) {
         if (depth > kMaxDepth) {
@@ -50,6 +51,24 @@ public:
     }
 
 private:
+    static std::size_t bytes_of(const std::string& path) { return sizeof(Change) + path.size(); }
+
+    Result<> note(char kind, const std::string& path) {
+        if (path.size() > limits::kMaxPathBytes) {
+            return fail(Errc::limit_exceeded,
+                        "a path is longer than {} bytes: {}...",
+                        limits::kMaxPathBytes,
+                        printable(path.substr(0, 100)));
+        }
+        bytes_ += bytes_of(path);
+        if (bytes_ > max_bytes_) {
+            return fail(
+                Errc::limit_exceeded, "what differs takes more than {} bytes to tell", max_bytes_);
+        }
+        changes_.push_back({.kind = kind, .path = path});
+        return {};
+    }
+
     Result<> look_at(const sys::Fd& dir,
                      const std::string& name,
                      const std::string& path,
@@ -57,11 +76,10 @@ private:
                      int depth) {
         const std::optional<struct stat> before = below(path);
         if (S_ISCHR(info.st_mode) && info.st_rdev == 0) {
-            changes_.push_back({.kind = 'D', .path = path});  // a whiteout
-            return {};
+            return note('D', path);  // a whiteout
         }
         const std::size_t own = changes_.size();
-        changes_.push_back({.kind = before ? 'C' : 'A', .path = path});
+        KNARR_TRY(note(before ? 'C' : 'A', path));
         if (S_ISDIR(info.st_mode)) {
             const sys::Fd inner =
                 KNARR_TRY(sys::open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
@@ -74,6 +92,7 @@ private:
             return target == path || target.starts_with(path + "/");
         });
         if (is_place && changes_.size() == own + 1) {
+            bytes_ -= bytes_of(path);
             changes_.pop_back();  // there for a mount alone
         }
         return {};
@@ -89,7 +108,7 @@ private:
         for (const std::string& name :
              old ? KNARR_TRY(sys::list_dir(*old)) : std::vector<std::string>()) {
             if (!KNARR_TRY(sys::stat_at(dir, name))) {
-                changes_.push_back({.kind = 'D', .path = fmt::format("{}/{}", path, name)});
+                KNARR_TRY(note('D', fmt::format("{}/{}", path, name)));
             }
         }
         return {};
@@ -99,16 +118,20 @@ private:
         return sys::open_how(
             lower_, path.substr(1), flags | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);
     }
+    /// A link at the end is what is there; one on the way there means that nothing is.
     std::optional<struct stat> below(const std::string& path) const {
-        // RESOLVE_NO_SYMLINKS refuses a link at the end as well; O_PATH alone would open it.
-        const auto opened = sys::open_how(
-            lower_, path.substr(1), O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
-        const auto info = opened ? sys::stat_of(*opened) : fail(opened.error());
-        return info ? std::optional(*info) : std::nullopt;
+        const std::size_t slash = path.rfind('/');
+        const auto parent = slash == 0 ? sys::open_at(lower_, ".", O_PATH | O_DIRECTORY)
+                                       : open_below(path.substr(0, slash), O_PATH | O_DIRECTORY);
+        const auto info =
+            parent ? sys::stat_at(*parent, path.substr(slash + 1)) : fail(parent.error());
+        return info ? *info : std::nullopt;
     }
 
     const sys::Fd& lower_;
     const std::vector<std::string> mounted_on_;
+    const std::size_t max_bytes_;
+    std::size_t bytes_ = 0;  // of changes_
     std::vector<Change> changes_;
 };
 
@@ -124,6 +147,15 @@ std::vector<std::string> mount_targets(const std::string& bundle_dir) {
 }
 
 }  // namespace
+
+Result<std::vector<Change>> compare_layer(const sys::Fd& lower,
+                                          const sys::Fd& upper,
+                                          std::vector<std::string> mounted_on,
+                                          std::size_t max_bytes) {
+    Comparison comparison(lower, std::move(mounted_on), max_bytes);
+    KNARR_TRY(comparison.enter(upper, "", 0));
+    return std::move(comparison).take();
+}
 
 Result<std::vector<Change>> changes_of(const EngineOptions& options, std::string_view id) {
     const StateRoot states = KNARR_TRY(StateRoot::open(options.root));
@@ -143,9 +175,9 @@ Result<std::vector<Change>> changes_of(const EngineOptions& options, std::string
     const sys::Fd lower = KNARR_TRY(open_image_root(layers.lowers()));
     const sys::Fd upper =
         KNARR_TRY(sys::open_path(data_dir + "/upper", O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
-    Comparison comparison(lower, mount_targets(data_dir));
-    KNARR_TRY(comparison.enter(upper, "", 0), "diff of container {}", container.text());
-    return std::move(comparison).take();
+    return KNARR_TRY(compare_layer(lower, upper, mount_targets(data_dir)),
+                     "diff of container {}",
+                     container.text());
 }
 
 }  // namespace knarr::engine

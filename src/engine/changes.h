@@ -4,7 +4,9 @@
 #include <string>
 #include <vector>
 
+#include "core/limits.h"
 #include "engine/context.h"
+#include "platform/fd.h"
 
 namespace knarr::engine {
 
@@ -12,6 +14,17 @@ struct Change {
     char kind = 'C';   // A added, C changed, D deleted
     std::string path;  // absolute, in the container
 };
+
+/// All changes together: an image or a program may have millions of files with the longest paths.
+inline constexpr std::size_t kMaxChangesBytes = 256 * size::kMiB;
+
+/// What the upper directory of an overlay changes of what is below it, by path. No link of either
+/// is followed. Errors: limit_exceeded for a path that no program can name, for more than
+/// `max_bytes` together, and for a tree that is too deep.
+Result<std::vector<Change>> compare_layer(const sys::Fd& lower,
+                                          const sys::Fd& upper,
+                                          std::vector<std::string> mounted_on,
+                                          std::size_t max_bytes = kMaxChangesBytes);
 
 /// By path. What was made alone for something to be mounted on is left out.
 /// Errors: not_found; unsupported for a container of a bundle, which has no layer of its own.

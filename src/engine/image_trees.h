@@ -19,7 +19,6 @@ namespace knarr::engine {
 /// directories, and no link is followed.
 /// Errors: limit_exceeded for a tree that is too deep, or where all that would be told, mostly
 /// paths, takes more than `max_bytes`.
-inline constexpr std::size_t kMaxChangesBytes = 256 * size::kMiB;
 Result<std::vector<Change>> compare_trees(const sys::Fd& before,
                                           const sys::Fd& after,
                                           std::size_t max_bytes = kMaxChangesBytes);

@@ -165,3 +165,12 @@ def test_nobody_starts_or_removes_what_is_written_to(host, layout, scratch):
         assert copying.wait(60) == 0
     with open(host.root / container / "lock", "rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_diff_prints_no_raw_names(host, layout):
+    container = host.good("create", "-q", "--name", "box", layout, "true").strip()
+    upper = host.data / "containers" / container / "upper"
+    (upper / "a\nD ").mkdir()
+    (upper / "\x1b[2J").touch()
+    told = host.good("diff", "box")
+    assert len(told.splitlines()) == 2 and "\x1b" not in told, told
