@@ -1,0 +1,202 @@
+"""The row of tools/bench about containers of images: beside podman, and what their monitors cost."""
+
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import time
+
+import measure
+from pull_row import sha256_of, write_image
+
+LINE = b"a line of a log as programs write it, which has about one hundred characters with its end, so 99\n"
+STOPS = "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"
+
+
+class EngineRow:
+    """Mixed into tools/bench's Bench: options, work, states, figures."""
+
+    def row_engine(self):
+        missing = [name for name in ("podman", "conmon", "busybox") if not shutil.which(name)]
+        if missing:
+            print(f"LEFT OUT: engine: {' '.join(missing)} not installed (tools/deps test)")
+            return
+        store = self.work / "store-engine"
+        store.mkdir(mode=0o700)
+        self.tools = {
+            "knarr": [measure.KNARR, "--root", self.states / "engine", "--data-root", store / "knarr"],
+            "podman": ["podman", "--root", store / "podman", "--runroot", store / "run", "--storage-driver", "overlay",
+                       "--cgroup-manager", "cgroupfs"]}
+        layout = self.make_image(64 if self.options.quick else 512)
+        for tool in self.tools.values():
+            subprocess.run([*tool, "pull", "-q", f"oci:{layout}:bench"], check=True, stdout=subprocess.DEVNULL)
+        self.image = subprocess.run([*self.tools["podman"], "images", "-q"], check=True, capture_output=True,
+                                    text=True).stdout.split()[0]
+        try:
+            self.beside_podman()
+            self.monitor_memory()
+            self.log_rate()
+            self.stop_time()
+            self.many(30 if self.options.quick else 200)
+            self.cycles(100 if self.options.quick else 1000)
+        finally:
+            for name, words in (("knarr", ["rm", "-f"]), ("podman", ["rm", "-f", "-t", "0"])):
+                ids = self.output(name, "ps", "-aq").split()
+                if ids:
+                    subprocess.run([*self.tools[name], *words, *ids], check=False, stdout=subprocess.DEVNULL)
+
+    def make_image(self, log_mib):
+        """Static programs, a shell, and a file to be logged."""
+        tree = self.work / "tree-engine"
+        (tree / "bin").mkdir(parents=True)
+        (tree / "tmp").mkdir()
+        shutil.copy(measure.HELPERS / "bench_true", tree / "true")
+        shutil.copy(measure.HELPERS / "bench_pause", tree / "pause")
+        shutil.copy(shutil.which("busybox"), tree / "bin/busybox")
+        for name in ("sh", "sleep", "cat"):
+            (tree / "bin" / name).symlink_to("busybox")
+        self.log = tree / "log"
+        self.log.write_bytes(LINE * ((log_mib << 20) // len(LINE)))
+        layer = self.work / "layer-engine"
+        subprocess.run(["tar", "-C", tree, "-cf", layer, "."], check=True)
+        write_image(self.work / "layout-engine", [(layer, sha256_of(layer))], "tar")
+        return self.work / "layout-engine"
+
+    def words(self, name, *run):
+        """`run` of the image with nothing but loopback, which is knarr's default."""
+        verb, *options = run
+        network = ["--network", "none"] if verb == "run" else []
+        return [*self.tools[name], verb, *network, *options]
+
+    def output(self, name, *words):
+        return subprocess.run([*self.tools[name], *words], check=True, capture_output=True, text=True,
+                              stdin=subprocess.DEVNULL).stdout
+
+    def launch(self, name, *command, options=()):
+        return self.output(name, "run", "--network", "none", "-d", *options, self.image, *command).strip()
+
+    def beside_podman(self):
+        rounds = max(5, self.options.rounds // 4)
+        rows = (("run --rm IMAGE true", "run --rm to podman", ["run", "--rm", self.image, "/true"]),
+                ("run -d until the prompt", "run -d to podman", ["run", "-d", self.image, "/true"]))
+        for title, figure, words in rows:
+            commands = {name: [self.words(name, *words)] for name in self.tools}
+            self.figures[figure] = measure.table(title, measure.pairs(commands, rounds))["podman"]
+        ids = {name: self.launch(name, "/pause") for name in self.tools}
+        commands = {name: [[*tool, "exec", ids[name], "/true"]] for name, tool in self.tools.items()}
+        self.figures["exec to podman"] = measure.table("exec of true", measure.pairs(commands, rounds))["podman"]
+
+    def monitor_memory(self):
+        """Of a container of each that runs already."""
+        monitors = [memory_of(pid) for pid in processes("knarr-monitor", self.states)]
+        conmon = [memory_of(pid) for pid in processes("conmon", self.work)]
+        private = max(one["private"] for one in monitors)
+        together = sum(one["Rss"] for one in monitors) / 1024
+        print(f"\nmemory, KiB: {'private':>9}{'RSS':>8}{'PSS':>8}")
+        for name, all_of in (("knarr-monitor", monitors), ("conmon", conmon)):
+            for one in all_of:
+                print(f"  {name:13}{one['private']:8}{one['Rss']:8}{one['Pss']:8}")
+        self.figures["monitor, private, MiB"] = private / 1024
+        self.figures["monitors of a container, RSS, MiB"] = together
+        self.figures["monitors of a container, PSS, to one conmon"] = (
+            sum(one["Pss"] for one in monitors) / min(one["Pss"] for one in conmon))
+
+    def log_rate(self):
+        """A container that writes as fast as it can, beside a pipe into a file."""
+        size, ratios = self.log.stat().st_size, []
+        for _ in range(1 if self.options.quick else 3):
+            start = time.monotonic()
+            container = self.launch("knarr", "cat", "/log")
+            self.output("knarr", "wait", container)
+            logged = time.monotonic() - start
+            start = time.monotonic()
+            subprocess.run(f"busybox cat {self.log} | busybox cat > {self.work}/piped", shell=True, check=True)
+            ratios.append((time.monotonic() - start) / logged)
+            read = subprocess.run(" ".join(map(str, self.tools["knarr"])) + f" logs {container} | cmp - {self.log}",
+                                  shell=True, check=False).returncode
+            self.output("knarr", "rm", container)
+        self.figures["log rate to a plain pipe's"] = statistics.median(ratios)
+        self.figures["log, differs"] = read
+        print(f"\nlog of {size >> 20} MiB: {statistics.median(ratios):.2f} of the rate through a pipe into a file; "
+              f"{'the same bytes' if read == 0 else 'OTHER BYTES'}")
+
+    def stop_time(self):
+        """`stop` of a container that ends at once."""
+        spent = []
+        for _ in range(max(5, self.options.rounds // 6)):
+            container = self.launch("knarr", "sh", "-c", STOPS)
+            while "trap" not in self.output("knarr", "top", container, "-o", "pid,args"):
+                time.sleep(0.01)
+            time.sleep(0.1)  # the shell sets its trap
+            start = time.monotonic()
+            self.output("knarr", "stop", container)
+            spent.append((time.monotonic() - start) * 1000)
+            self.output("knarr", "rm", container)
+        self.figures["stop, ms"] = statistics.median(spent)
+        print(f"\nstop of one that ends at TERM: {statistics.median(spent):.1f} ms, at most {max(spent):.1f}")
+
+    def many(self, count):
+        """So many containers at rest."""
+        for _ in range(count):
+            self.launch("knarr", "/pause")
+        runs = measure.timer("pairs", 10, 0, {"ps": [[*self.tools["knarr"], "ps"]]})["ps"]
+        shown = len(self.output("knarr", "ps", "-q").split())
+        pids = processes("knarr-monitor", self.states)
+        before, start = ticks_of(pids), time.monotonic()
+        time.sleep(3 if self.options.quick else 20)
+        used = (ticks_of(pids) - before) / os.sysconf("SC_CLK_TCK") / (time.monotonic() - start) * 100
+        pss = sum(memory_of(pid)["Pss"] for pid in pids) / 1024
+        self.figures["ps of many containers, ms"] = statistics.median(run.ms for run in runs)
+        self.figures["CPU of many monitors at rest, %"] = used
+        print(f"\n{count} containers ({shown} shown by ps): ps {self.figures['ps of many containers, ms']:.1f} ms, "
+              f"{len(pids)} monitors use {used:.2f} % CPU and {pss:.0f} MiB (PSS)")
+        for container in self.output("knarr", "ps", "-q").split():
+            self.output("knarr", "rm", "-f", container)
+
+    def cycles(self, count):
+        """Run and removed again and again: what is more afterwards than before."""
+        self.output("knarr", "run", "--rm", self.image, "/true")
+        before = self.leftovers()
+        for _ in range(count):
+            self.output("knarr", "run", "--rm", self.image, "/true")
+        grown = {name: number - before[name] for name, number in self.leftovers().items() if number > before[name]}
+        self.figures["grown by run --rm"] = sum(grown.values())
+        print(f"\n{count} times run --rm: {grown or 'nothing is more than before'}")
+
+    def leftovers(self):
+        roots = [pathlib.Path(self.tools["knarr"][i]) for i in (2, 4)]
+        return {"mounts": len(pathlib.Path("/proc/self/mountinfo").read_text().splitlines()),
+                "cgroups": sum(len(dirs) for _, dirs, _ in os.walk("/sys/fs/cgroup")),
+                "files": sum(len(dirs) + len(files) for root in roots for _, dirs, files in os.walk(root)),
+                "monitors": len(processes("knarr-monitor", self.states))}
+
+
+def processes(name, place):
+    """The pids of programs of that name with a path below `place` among their arguments."""
+    found = []
+    for entry in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if words[0].rpartition(b"/")[2] == name.encode() and any(str(place).encode() in word for word in words[1:]):
+            found.append(int(entry.parent.name))
+    return found
+
+
+def memory_of(pid):
+    """KiB of smaps_rollup."""
+    lines = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+    memory = {line.split(":")[0]: int(line.split()[1]) for line in lines}
+    memory["private"] = memory["Private_Clean"] + memory["Private_Dirty"]
+    return memory
+
+
+def ticks_of(pids):
+    """CPU time of all of them together, in clock ticks."""
+    total = 0
+    for pid in pids:
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total
