@@ -10,6 +10,18 @@ constexpr std::array kOptions{
     Option{.name = "run", .help = "make a probe now; the exit status is 1 when it fails"},
 };
 
+/// What a program in the container wrote, without what would steer a terminal.
+std::string shown(std::string_view output) {
+    std::string out;
+    while (!output.empty()) {
+        const std::size_t end = output.find('\n');
+        out += printable(output.substr(0, end), SIZE_MAX);
+        out += end == std::string_view::npos ? "" : "\n";
+        output.remove_prefix(end == std::string_view::npos ? output.size() : end + 1);
+    }
+    return out;
+}
+
 Result<int> run_health(Context& context, const Parsed& args) {
     if (args.positionals.size() != 1) {
         return fail(Errc::invalid_argument, "one container ID is wanted");
@@ -18,7 +30,7 @@ Result<int> run_health(Context& context, const Parsed& args) {
     const std::string_view id = args.positionals.front();
     if (args.flag("run")) {
         const ProbeResult result = KNARR_TRY(engine.probe(id));
-        KNARR_TRY(print(result.output));
+        KNARR_TRY(print(shown(result.output)));
         return result.exit_code == 0 ? 0 : 1;
     }
     const ContainerInfo info = KNARR_TRY(engine.state(id));
@@ -35,7 +47,7 @@ Result<int> run_health(Context& context, const Parsed& args) {
                                     last.start,
                                     last.exit_code,
                                     health.failing_streak,
-                                    last.output)));
+                                    shown(last.output))));
     }
     return 0;
 }

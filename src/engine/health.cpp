@@ -37,12 +37,16 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds kInterval{30'000}, kTimeout{30'000}, kStartInterval{5'000};
+constexpr milliseconds kLeastOfImage{1'000};
 constexpr unsigned kRetries = 3, kMaxRetries = 1'000'000;
 constexpr milliseconds kLongest{std::chrono::hours(24 * 365)};
 constexpr std::int64_t kNanosecondsPerMs = 1'000'000;
 
-/// A time of the image's, in nanoseconds; 0 is not said.
-Result<std::optional<milliseconds>> image_time(std::string_view name, std::int64_t nanoseconds) {
+/// A time of the image's, in nanoseconds; 0 is not said. Whoever runs it, and not the image, may
+/// have it probed more often than `least`.
+Result<std::optional<milliseconds>> image_time(std::string_view name,
+                                               std::int64_t nanoseconds,
+                                               milliseconds least) {
     if (nanoseconds == 0) {
         return std::nullopt;
     }
@@ -54,7 +58,7 @@ Result<std::optional<milliseconds>> image_time(std::string_view name, std::int64
                                                  nanoseconds),
                           .hint = "--no-healthcheck runs it without"});
     }
-    return milliseconds(nanoseconds / kNanosecondsPerMs);
+    return std::max(milliseconds(nanoseconds / kNanosecondsPerMs), least);
 }
 
 Result<std::vector<std::string>> command_of(const HealthRequest& request,
@@ -96,18 +100,23 @@ Result<std::optional<HealthCheck>> choose_health_check(const HealthRequest& requ
     const auto time = [](std::string_view name,
                          const std::optional<milliseconds>& asked,
                          std::int64_t of_image,
-                         milliseconds fallback) -> Result<milliseconds> {
+                         milliseconds fallback,
+                         milliseconds least = milliseconds(0)) -> Result<milliseconds> {
         if (asked && asked->count() > 0) {
             return *asked;
         }
-        return KNARR_TRY(image_time(name, of_image)).value_or(fallback);
+        return KNARR_TRY(image_time(name, of_image, least)).value_or(fallback);
     };
-    check.interval = KNARR_TRY(time("Interval", request.interval, said.interval, kInterval));
+    check.interval =
+        KNARR_TRY(time("Interval", request.interval, said.interval, kInterval, kLeastOfImage));
     check.timeout = KNARR_TRY(time("Timeout", request.timeout, said.timeout, kTimeout));
     check.start_period =
         KNARR_TRY(time("StartPeriod", request.start_period, said.start_period, milliseconds(0)));
-    check.start_interval = KNARR_TRY(
-        time("StartInterval", request.start_interval, said.start_interval, kStartInterval));
+    check.start_interval = KNARR_TRY(time("StartInterval",
+                                          request.start_interval,
+                                          said.start_interval,
+                                          kStartInterval,
+                                          kLeastOfImage));
     if (said.retries < 0 || said.retries > kMaxRetries) {
         return fail(Errc::invalid_image,
                     "the image's Healthcheck: Retries {} is not from 0 to {}",

@@ -44,6 +44,18 @@ TEST(HealthCheck, IsTheCallersThenTheImagesThenTheDefault) {
     EXPECT_EQ(choose_health_check({}, &image).value()->command.back(), "true");
 }
 
+TEST(HealthCheck, OfAnImageIsNotMadeMoreOftenThanEachSecond) {
+    spec::ImageHealthcheck image = of_image({"CMD", "x"});
+    image.interval = image.start_interval = image.timeout = 1'000'000;
+    const auto often = choose_health_check({}, &image).value();
+    EXPECT_EQ(often->interval, 1s);
+    EXPECT_EQ(often->start_interval, 1s);
+    EXPECT_EQ(often->timeout, 1ms);
+    HealthRequest request;
+    request.interval = 50ms;
+    EXPECT_EQ(choose_health_check(request, &image).value()->interval, 50ms);
+}
+
 TEST(HealthCheck, IsNoneWhereNobodySaysOneOrSomebodySaysNo) {
     const spec::ImageHealthcheck none = of_image({"NONE"}), inherits = of_image({});
     const spec::ImageHealthcheck some = of_image({"CMD", "x"});

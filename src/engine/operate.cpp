@@ -155,12 +155,17 @@ Result<> kill_container(const Context& context,
         KNARR_TRY(kill_everything(seen, signal), "container {}", id.text());
         return {};
     }
-    KNARR_TRY(next_state(id.text(), seen.live.state, Verb::kill));
-    KNARR_TRY(send(seen.live.process, signal), "container {}", id.text());
+    return kill_seen(seen, signal);
+}
+
+Result<> kill_seen(const Seen& seen, int signal) {
+    const std::string& id = seen.record.id;
+    KNARR_TRY(next_state(id, seen.live.state, Verb::kill));
+    KNARR_TRY(send(seen.live.process, signal), "container {}", id);
     if (signal == SIGKILL && seen.live.state == ContainerState::paused &&
         seen.record.own_pid_namespace) {
         // On v1 a frozen process takes the signal only when it is thawed.
-        KNARR_TRY(sys::kill_cgroup(*seen.record.cgroup), "container {}", id.text());
+        KNARR_TRY(sys::kill_cgroup(*seen.record.cgroup), "container {}", id);
     }
     return {};
 }

@@ -22,6 +22,8 @@ Result<> kill_container(const Context& context,
                         const ContainerId& id,
                         int signal,
                         KillTarget target);
+/// The same for the first process of the run that was seen, and of no later one.
+Result<> kill_seen(const Seen& seen, int signal);
 /// What is told of a container that was looked at; where it should have a monitor and has none, it
 /// gets one.
 ContainerInfo describe_watched(const Context& context, const ContainerId& id, const Seen& seen);

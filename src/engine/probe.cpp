@@ -26,8 +26,14 @@ namespace knarr::engine {
 
 namespace {
 
+using std::chrono::milliseconds;
+
 constexpr const char* kProbeLock = "probe";  // in the container's directory
 constexpr int kNoExitCode = -1;
+/// Beyond the probe's timeout: for entering the container, which may stop those who enter.
+constexpr milliseconds kEnterTime{10'000};
+/// What is taken of what is in the pipe when the program has ended: more than one holds.
+constexpr int kLastRounds = 256;
 
 /// Takes in what a probe writes: its beginning is kept, the rest read and dropped, so that it never
 /// waits for us.
@@ -43,6 +49,7 @@ public:
         const std::size_t space =
             kMaxProbeOutputBytes - std::min(kept_.size(), kMaxProbeOutputBytes);
         kept_.append(room.data(), std::min(got, space));
+        std::ranges::replace(kept_, '\0', '?');  // which no reader of JSON takes
         cut_ = cut_ || got > space;
         if (got == 0) {
             pipe_.reset();
@@ -56,6 +63,11 @@ private:
     std::string kept_;
     bool cut_ = false;
 };
+
+std::string too_late(const HealthCheck& check) {
+    return fmt::format("Health check exceeded timeout ({}s)",
+                       std::chrono::duration<double>(check.timeout).count());
+}
 
 /// The child that runs the program and waits for it. Its exit status is the program's; where there
 /// is none, `errors` says why.
@@ -77,13 +89,36 @@ private:
     const Result<int> code = run();
     if (!code) {
         const bool late = code.error().code == Errc::timed_out;
-        const double seconds = std::chrono::duration<double>(check.timeout).count();
-        static_cast<void>(
-            sys::write_all(errors,
-                           late ? fmt::format("Health check exceeded timeout ({}s)", seconds)
-                                : code.error().message));
+        static_cast<void>(sys::write_all(errors, late ? too_late(check) : code.error().message));
     }
     _exit(code.value_or(1));
+}
+
+/// Takes the output until the child has ended; false when its time was up before.
+Result<bool> take_all(Output& output, const sys::Fd& child, milliseconds time) {
+    const Clock::Steady deadline = system_clock().steady() + time;
+    int rounds = kLastRounds;
+    bool ended = false;
+    while (true) {
+        const auto left =
+            std::chrono::ceil<milliseconds>(deadline - system_clock().steady()).count();
+        if (left <= 0) {
+            return ended;
+        }
+        std::array<sys::Ready, 2> items;
+        items[0] = {.fd = output.fd()};
+        items[1] = {.fd = ended ? -1 : child.get()};
+        KNARR_TRY(sys::wait_ready(
+            items, ended ? 0 : static_cast<int>(std::min<std::int64_t>(left, INT32_MAX))));
+        ended = ended || items[1].is_ready;
+        if (items[0].is_ready) {
+            KNARR_TRY(output.take());
+        }
+        // What the program left behind may hold the pipe, and write into it, for ever.
+        if (ended && (!items[0].is_ready || --rounds == 0)) {
+            return true;
+        }
+    }
 }
 
 Result<ProbeResult> run_program(const Context& context,
@@ -102,52 +137,54 @@ Result<ProbeResult> run_program(const Context& context,
     pipe.write.reset();
     errors.write.reset();
     Output output(std::move(pipe.read));
-    bool ended = false;
-    while (true) {
-        std::array<sys::Ready, 2> items;
-        items[0] = {.fd = output.fd()};
-        items[1] = {.fd = ended ? -1 : child.pidfd.get()};
-        KNARR_TRY(sys::wait_ready(items, ended ? 0 : -1));
-        ended = ended || items[1].is_ready;
-        if (items[0].is_ready) {
-            KNARR_TRY(output.take());
-        } else if (ended) {
-            break;  // what the program left behind may hold the pipe for ever
-        }
-    }
-    result.exit_code = KNARR_TRY(sys::reap(child.pidfd)).code();
-    result.output = std::move(output).text();
     std::array<char, kMaxProbeOutputBytes> why{};
-    if (const std::size_t bytes = KNARR_TRY(sys::read_full(errors.read, why))) {
+    if (!KNARR_TRY(take_all(output, child.pidfd, check.timeout + kEnterTime))) {
+        sys::kill_and_reap(child.pidfd);  // and with it what has not become the program yet
         result.exit_code = kNoExitCode;
-        result.output = std::string(why.data(), bytes);
+        result.output = too_late(check);
+    } else {
+        result.exit_code = KNARR_TRY(sys::reap(child.pidfd)).code();
+        result.output = std::move(output).text();
+        if (const std::size_t bytes = KNARR_TRY(sys::read_full(errors.read, why))) {
+            result.exit_code = kNoExitCode;
+            result.output = std::string(why.data(), bytes);
+        }
     }
     result.end = format_time(system_clock().wall());
     return result;
 }
 
-/// Whether it is to run again is written down before it is ended.
-Result<> force_restart(const Context& context, const ContainerId& id, pid_t pid) {
+/// Whether the run that was probed goes on, and nobody has asked for its end. That it is to run
+/// again is written down before it is ended.
+Result<bool> may_act(const Context& context, const ContainerId& id, const Seen& seen) {
     Held held = KNARR_TRY(hold(context, id));
-    if (held.record.pid == pid && held.record.life) {
-        step(held.record.life->restart, {.kind = RestartEvent::Kind::unhealthy}, steady_ms());
-        KNARR_TRY(save_record(held.dir, held.record));
+    Record& record = held.record;
+    const bool same = record.pid == seen.record.pid &&
+                      record.pid_start_ticks == seen.record.pid_start_ticks && record.life;
+    if (!same || record.life->restart.stopped_by != StoppedBy::nobody) {
+        return false;
     }
-    return {};
+    if (record.life->health && record.life->health->on_failure == HealthAction::restart) {
+        step(record.life->restart, {.kind = RestartEvent::Kind::unhealthy}, steady_ms());
+        KNARR_TRY(save_record(held.dir, record));
+    }
+    return true;
 }
 
 /// What is done about one that is unhealthy; after each failure, until it is done.
 Result<> act(const Context& context, const ContainerId& id, const Seen& seen, HealthAction action) {
     KNARR_TRY(fault_point("probe.unhealthy"));
+    if (action == HealthAction::none || !KNARR_TRY(may_act(context, id, seen))) {
+        return {};
+    }
     switch (action) {
         case HealthAction::none:
             return {};
         case HealthAction::kill:
             note_event(context, seen.record, "kill", {{"signal", "9"}});
-            return kill_container(context, id, SIGKILL, KillTarget::init);
+            return kill_seen(seen, SIGKILL);
         case HealthAction::restart:
-            KNARR_TRY(force_restart(context, id, seen.record.pid));
-            KNARR_TRY(end_container(context, id, {}));
+            KNARR_TRY(end_container(context, id, seen, {}));
             note_event(context, seen.record, "restart");
             return {};
         case HealthAction::stop:

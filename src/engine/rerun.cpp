@@ -69,10 +69,10 @@ Result<bool> note_stop(const Context& context, const ContainerId& id, StoppedBy 
     if (!seen.record.life) {
         return false;
     }
-    const RestartState& before = seen.record.life->restart;
-    if (before.policy.mode == RestartMode::no && before.phase == RestartPhase::idle &&
-        !before.forced) {
-        return false;
+    const Life& life = *seen.record.life;
+    const bool acts = life.health && life.health->on_failure != HealthAction::none;
+    if (life.restart.policy.mode == RestartMode::no && !is_pending(life) && !acts) {
+        return false;  // nothing would bring it back
     }
     Held held = KNARR_TRY(hold(context, id));
     if (!held.record.life) {

@@ -114,8 +114,8 @@ Result<std::optional<int>> await_end(const Context& context, const ContainerId& 
 
 Result<bool> end_container(const Context& context,
                            const ContainerId& id,
+                           const Seen& seen,
                            const StopRequest& request) {
-    const Seen seen = KNARR_TRY(look_at(context, id));
     ensure_watched(context, seen.record);
     const ContainerState state = seen.live.state;
     if (!seen.live.process.valid()) {
@@ -134,14 +134,14 @@ Result<bool> end_container(const Context& context,
         life && life->stop_seconds ? *life->stop_seconds : kStopGraceSeconds));
     KNARR_TRY(fault_point("stop.begun"));
     note_event(context, seen.record, "kill", {{"signal", fmt::format("{}", signal)}});
-    KNARR_TRY(unless_ended(kill_container(context, id, signal, KillTarget::init)));
+    KNARR_TRY(unless_ended(kill_seen(seen, signal)));
     if (state == ContainerState::paused) {
         KNARR_TRY(unless_ended(resume_container(context, id)));  // a frozen one hears no signal
     }
     KNARR_TRY(fault_point("stop.signalled"));
     if (!KNARR_TRY(sys::wait_ended(seen.live.process, grace))) {
         note_event(context, seen.record, "kill", {{"signal", "9"}});
-        KNARR_TRY(unless_ended(kill_container(context, id, SIGKILL, KillTarget::init)));
+        KNARR_TRY(unless_ended(kill_seen(seen, SIGKILL)));
         KNARR_TRY(fault_point("stop.killed"));
         if (!KNARR_TRY(sys::wait_ended(seen.live.process,
                                        std::chrono::seconds(limits::kKillWaitSeconds)))) {
@@ -161,7 +161,7 @@ Result<bool> end_container(const Context& context,
 Result<> stop_container(const Context& context, const ContainerId& id, const StopRequest& request) {
     KNARR_TRY(note_stop(context, id, StoppedBy::hand));
     const Seen seen = KNARR_TRY(look_at(context, id));
-    if (KNARR_TRY(end_container(context, id, request))) {
+    if (KNARR_TRY(end_container(context, id, seen, request))) {
         note_event(context, seen.record, "stop");
     }
     return {};

@@ -14,11 +14,12 @@
 
 namespace knarr::engine {
 
-/// Sends the signal, and SIGKILL when its time is up; returns when its end is recorded. False: it
-/// did not run. Its restart policy holds: stop_container() is what somebody asks for. Errors: see
-/// Engine::stop.
+/// Sends the signal to the run that was seen, and SIGKILL when its time is up; returns when its end
+/// is recorded. False: it did not run. Its restart policy holds: stop_container() is what somebody
+/// asks for. Errors: see Engine::stop.
 Result<bool> end_container(const Context& context,
                            const ContainerId& id,
+                           const Seen& seen,
                            const StopRequest& request);
 
 /// Errors: see Engine::stop.

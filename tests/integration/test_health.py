@@ -86,6 +86,9 @@ def test_a_probe_that_floods_is_cut_and_one_that_cannot_be_run_has_failed(host, 
     container = host.launch(layout, options=[*QUICK, "--health-cmd", "head -c 3000000 /dev/zero | tr '\\0' x"])
     output = becomes(host, container, "healthy")["Log"][0]["Output"]
     assert output == "x" * 4096 + "..."
+    odd = host.launch(layout, options=[*QUICK, "--health-cmd", "printf 'a\\000\\033[2Jb\\377'; false"])
+    assert becomes(host, odd, "unhealthy")["Log"][0]["Output"].startswith("a?\x1b[2Jb")
+    assert "\x1b" not in host.good("health", odd), "what would steer a terminal is not shown"
     image = images.write_layout(host.scratch / "none", [images.base_layer()], {
         "Cmd": ["sleep", "1000"], "Healthcheck": {"Test": ["CMD", "/none"], "Interval": 10 ** 8}})
     other = host.launch(image)
@@ -96,13 +99,13 @@ def test_a_probe_that_floods_is_cut_and_one_that_cannot_be_run_has_failed(host, 
 def test_the_images_check_holds_unless_it_is_left_out(host, scratch):
     image = images.write_layout(scratch / "checked", [images.base_layer()], {
         "Cmd": ["sleep", "1000"],
-        "Healthcheck": {"Test": ["CMD-SHELL", "exit 0"], "Interval": 100_000_000, "Retries": 4}})
+        "Healthcheck": {"Test": ["CMD-SHELL", "exit 0"], "Interval": 1_000_000_000, "Retries": 4}})
     container = host.launch(image)
     becomes(host, container, "healthy")
     assert host.inspect(container)["Config"]["Healthcheck"]["Retries"] == 4
     pulled = host.good("images", "-q").split()[0]
     assert json.loads(host.good("image", "inspect", pulled))[0]["Config"]["Healthcheck"] == {
-        "Test": ["CMD-SHELL", "exit 0"], "Interval": 100_000_000, "Retries": 4}
+        "Test": ["CMD-SHELL", "exit 0"], "Interval": 1_000_000_000, "Retries": 4}
     without = host.launch(image, options=["--no-healthcheck"])
     assert "Health" not in host.state(without)
     refused = host.run("health", without)
@@ -131,6 +134,31 @@ def test_an_unhealthy_one_is_dealt_with_as_asked(host, layout, action, policy, r
     found = host.inspect(container)
     assert found["State"]["Status"] == "exited" and found["State"]["ExitCode"] == 137
     assert (found["RestartCount"] >= 2) == restarts
+
+
+@pytest.mark.parametrize("action, policy", [("restart", "no"), ("kill", "always")])
+def test_a_stop_is_not_undone_and_not_cut_short(host, layout, action, policy):
+    """One that becomes unhealthy because it is being stopped."""
+    container = host.launch(layout, "sh", "-c", "trap 'touch /down; sleep 1; exit 5' TERM; touch /tmp/up; "
+                            "while :; do sleep 0.1; done", options=[
+                                "--health-interval", "100ms", "--health-retries", "1", "--restart", policy,
+                                "--health-cmd", "test ! -e /down", "--health-on-failure", action])
+    becomes(host, container, "healthy")
+    host.good("stop", "-t", "30", container)
+    wait_until(lambda: not host.monitors(), "its monitors stay", 60)
+    found = host.inspect(container)
+    assert found["State"]["Status"] == "exited" and found["State"]["ExitCode"] == 5
+    assert found["RestartCount"] == 0
+
+
+def test_a_probe_that_is_stopped_on_its_way_into_the_container_is_ended(host, scratch):
+    """Its first process stops all others: no probe comes to run, and each is killed in the end."""
+    stopper = "while :; do kill -STOP -1 2>/dev/null; done"
+    image = images.write_layout(scratch / "stopper", [images.base_layer()], {"Cmd": ["sh", "-c", stopper]})
+    container = host.launch(image, options=["--health-interval", "100ms", "--health-retries", "1",
+                                            "--health-timeout", "100ms", "--health-cmd", "true"])
+    found = becomes(host, container, "unhealthy")
+    assert found["Log"][-1]["Output"] == "Health check exceeded timeout (0.1s)"
 
 
 def test_a_killed_monitor_does_not_end_the_probes(host, layout):
