@@ -36,7 +36,7 @@ constexpr Verb kAttach{
         "Shows what the program writes from now on, and gives it what is typed. One with a\n"
         "terminal (-t) has it in yours: raw mode, the size of your window, and the detach keys,\n"
         "which leave it running, as does a killed knarr. One without gets what is typed or piped\n"
-        "where it was started with -i, and signals. Any number may attach, and none of them can\n"
+        "where it was started with -i, and signals. Up to 64 may attach, and none of them can\n"
         "hold the program up. The exit status is the program's; 0 after the detach keys.",
     .example = "knarr attach web",
     .options = kOptions,

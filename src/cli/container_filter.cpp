@@ -17,8 +17,8 @@ namespace {
 constexpr std::array<std::string_view, 10> kKeys{
     "id", "name", "label", "status", "health", "exited", "ancestor", "before", "since", "until"};
 constexpr std::array<std::string_view, 4> kHealths{"none", "starting", "healthy", "unhealthy"};
-constexpr std::array<std::string_view, 7> kStates{
-    "created", "running", "paused", "exited", "dead", "restarting", "removing"};
+constexpr std::array<std::string_view, 6> kStates{
+    "created", "running", "paused", "exited", "dead", "restarting"};
 constexpr std::string_view kLibrary = "docker.io/library/", kHub = "docker.io/",
                            kLatest = ":latest";
 
@@ -122,8 +122,7 @@ Result<ContainerFilter> ContainerFilter::parse(const std::vector<std::string_vie
         const std::string_view key = text.substr(0, equals);
         if (equals == std::string_view::npos || std::ranges::find(kKeys, key) == kKeys.end()) {
             return fail(
-                Error{.code = equals == std::string_view::npos ? Errc::invalid_argument
-                                                               : Errc::unsupported,
+                Error{.code = Errc::invalid_argument,
                       .message = fmt::format("--filter \"{}\" is not known", printable(text)),
                       .hint = fmt::format("KEY=VALUE with one of {}", fmt::join(kKeys, ", "))});
         }
@@ -168,6 +167,20 @@ bool ContainerFilter::fits_one(std::string_view key,
     const ContainerInfo* other = find(all, value);
     return other != nullptr &&
            (key == "before" ? info.created < other->created : info.created > other->created);
+}
+
+Result<> ContainerFilter::check_names(const std::vector<ContainerInfo>& all) const {
+    for (const std::string_view key : {"before", "since"}) {
+        const auto values = values_.find(key);
+        for (const std::string& value :
+             values == values_.end() ? std::vector<std::string>() : values->second) {
+            if (find(all, value) == nullptr) {
+                return fail(
+                    Errc::not_found, "--filter {}={}: no such container", key, printable(value));
+            }
+        }
+    }
+    return {};
 }
 
 bool ContainerFilter::fits(const ContainerInfo& info, const std::vector<ContainerInfo>& all) const {

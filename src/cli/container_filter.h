@@ -15,10 +15,12 @@ class ContainerFilter {
 public:
     /// "KEY=VALUE" each: id, name (extended regular expressions, somewhere in them), label (KEY or
     /// KEY=VALUE), status, health, exited, ancestor, before, since, until (seconds before `now`, as
-    /// "24h"). Errors: invalid_argument, unsupported, naming the filter.
+    /// "24h"). Errors: invalid_argument naming the filter.
     static Result<ContainerFilter> parse(const std::vector<std::string_view>& texts,
                                          std::int64_t now);
 
+    /// Whether before and since name containers that are there. Errors: not_found naming one.
+    Result<> check_names(const std::vector<ContainerInfo>& all) const;
     /// Of one key one value must fit, of label all; and every key. `all` are the containers that
     /// before and since may mean.
     bool fits(const ContainerInfo& info, const std::vector<ContainerInfo>& all) const;
@@ -37,7 +39,7 @@ private:
     std::int64_t now_ = 0;
 };
 
-/// docker's word for a state: "created", "running", "paused", "exited", "dead".
+/// docker's word for a state: "created", "running", "paused", "restarting", "exited", "dead".
 std::string_view docker_state(const ContainerInfo& info);
 
 }  // namespace knarr::cli

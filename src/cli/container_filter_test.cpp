@@ -56,12 +56,24 @@ TEST(ContainerFilter, ChoosesByWhatContainersAre) {
     EXPECT_EQ(chosen({"until=2h"}), "");
 }
 
+TEST(ContainerFilter, NamesOfContainersMustBeThere) {
+    const std::vector<ContainerInfo> all{container("1aa", "web", ContainerState::running)};
+    EXPECT_TRUE(ContainerFilter::parse({"before=web", "since=1aa"}, 0)->check_names(all));
+    const auto missing = ContainerFilter::parse({"since=wbe"}, 0)->check_names(all);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code, Errc::not_found);
+    EXPECT_NE(missing.error().message.find("wbe"), std::string::npos);
+}
+
 TEST(ContainerFilter, WhatIsNoFilterIsNamed) {
     for (const char* text :
          {"name", "colour=red", "status=up", "health=bad", "exited=x", "id=(", "until=soon"}) {
         const auto filter = ContainerFilter::parse({text}, 0);
         ASSERT_FALSE(filter) << text;
-        EXPECT_NE(filter.error().message.find("ilter"), std::string::npos);
+        EXPECT_EQ(filter.error().code, Errc::invalid_argument);
+        const std::string_view key =
+            std::string_view(text).substr(0, std::string_view(text).find('='));
+        EXPECT_NE(filter.error().message.find(key), std::string::npos) << text;
     }
 }
 

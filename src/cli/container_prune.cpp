@@ -13,7 +13,7 @@ constexpr std::array kOptions{
     Option{.name = "force", .letter = 'f', .help = "do not ask"},
     Option{.name = "filter",
            .value = "KEY=VALUE",
-           .help = "only those with label=KEY[=VALUE], or made before until=24h",
+           .help = "only those that fit, as of ps: label=KEY[=VALUE], until=24h, ...",
            .repeatable = true},
 };
 
@@ -26,6 +26,7 @@ Result<int> run_prune(Context& context, const Parsed& args) {
     }
     Engine engine = KNARR_TRY(open_engine(context));
     const std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
+    KNARR_TRY(filter.check_names(all));
     std::string removed;
     Result<> first;
     for (const ContainerInfo& info : all) {

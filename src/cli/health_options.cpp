@@ -39,8 +39,8 @@ Result<HealthRequest> parse_health(const Parsed& args, bool watched) {
     }
     if (!request.disabled && !watched) {
         return fail(Error{.code = Errc::unsupported,
-                          .message = fmt::format("--{} needs --detach: nobody looks after a "
-                                                 "container in the foreground",
+                          .message = fmt::format("--{} needs --detach or --tty: nobody looks after "
+                                                 "a container in the foreground",
                                                  given->name),
                           .hint = "knarr run -d --health-cmd ... and knarr logs -f"});
     }

@@ -1,5 +1,5 @@
 #pragma once
-// The options of `run -d` and `create` that say how a container's health is checked.
+// The options of `run -d`, `run -t` and `create` that say how a container's health is checked.
 
 #include <array>
 
@@ -12,10 +12,11 @@ namespace knarr::cli {
 Result<HealthRequest> parse_health(const Parsed& args, bool watched);
 
 inline constexpr std::array kHealthOptions{
-    Option{.name = "health-cmd",
-           .value = "COMMAND",
-           .help = "with -d: a line for the container's /bin/sh that fails when it is not well",
-           .fallback = "the image's HEALTHCHECK"},
+    Option{
+        .name = "health-cmd",
+        .value = "COMMAND",
+        .help = "with -d or -t: a line for the container's /bin/sh that fails when it is not well",
+        .fallback = "the image's HEALTHCHECK"},
     Option{.name = "health-interval",
            .value = "TIME",
            .help = "from one probe to the next",

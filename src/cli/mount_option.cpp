@@ -64,8 +64,9 @@ public:
         return at == values_.end() ? std::string_view{} : at->second;
     }
     Result<bool> flag(std::string_view name) const {
-        const std::string_view value = get(name);
-        if (value.empty() || value == "false" || value == "0") {
+        const auto at = values_.find(name);
+        const std::string_view value = at == values_.end() ? "false" : std::string_view(at->second);
+        if (value == "false" || value == "0") {
             return false;
         }
         if (value == "true" || value == "1") {

@@ -19,8 +19,8 @@ constexpr std::array kOptions{
     Option{.name = "all", .letter = 'a', .help = "without ID: also those that do not run"},
     Option{.name = "filter",
            .value = "KEY=VALUE",
-           .help = "without ID: only those; id, name, label, status, exited, ancestor, before, "
-                   "since, until",
+           .help = "without ID: only those; id, name, label, status, health, exited, "
+                   "ancestor, before, since, until",
            .repeatable = true},
     Option{.name = "no-trunc", .help = "without ID: whole IDs and commands"},
 };

@@ -133,6 +133,7 @@ Result<int> list_running(Context& context, const Parsed& args) {
     const bool stopped_too = args.flag("all") || filter.asks_for_stopped();
     const Engine engine = KNARR_TRY(open_engine(context));
     std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
+    KNARR_TRY(filter.check_names(all));
     const std::vector<std::string> ids = short_ids(all);
     const bool whole = args.flag("no-trunc");
     std::vector<std::vector<std::string>> rows{

@@ -26,7 +26,7 @@ Result<> resolve_sources(std::vector<VolumeRequest>& volumes);
 
 /// Turns volumes into host directories to be mounted, and adds an anonymous one for each that the
 /// image declares and the caller puts nothing on. Nothing is made. `data_root` is absolute.
-/// Errors: invalid_image for what no image may declare.
+/// Errors: invalid_image, limit_exceeded for what no image may declare.
 Result<std::vector<WantedVolume>> plan_volumes(const std::string& data_root,
                                                RunRequest& request,
                                                const spec::ImageRunConfig& image);

@@ -1,7 +1,7 @@
 #pragma once
 // engine: what a user asks for. Behind include/knarr/engine.h, which is all that an embedder sees;
 // the command line calls a few of these besides (policy, plan, info, export, image_mounts,
-// volumes).
+// image_trees, container_copy, changes, volumes).
 //
 //   new_container.h   create and run, the one way from a Bundle to a record on disk
 //   conclude.h        what becomes of a container when its program has ended, or never began
@@ -23,8 +23,10 @@
 //   background.h      `run -d IMAGE`: a launch under a monitor; monitor.h what that does, watch.h
 //                     what it decides, ending.h how it records an end
 //   log_lines.h       the format of logs; log_store.h writes them, logs.h reads them
-//   attach.h          a caller in front of a container; attach_door.h, kept_terminal.h: in its
-//                     monitor
+//   attach.h          a caller in front of a container: caller.h what he types, detach_keys.h,
+//                     log_show.h and log_reader.h what he sees; attach_door.h, kept_terminal.h:
+//                     in its monitor
+//   container_copy.h  cp: tree_copy.h, tar_extract.h  changes.h     diff
 //   health.h          health checks: the rules; probe.h makes one, prober.h has them made
 //   stop.h            stop, wait                     names.h       names and rename
 //   inspect.h         docker's shape of a container

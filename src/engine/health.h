@@ -1,6 +1,6 @@
 #pragma once
-// Health checks, as pure functions: what is checked, what a probe's result makes of a container's
-// health, and when the next one is due. probe.h makes a probe, prober.h has them made.
+// Health checks: what is checked, what a probe's result makes of a container's health, and when the
+// next one is due. All but load_health() is pure. probe.h makes a probe, prober.h has them made.
 //
 // ROOT/ID/health.json has the health of one run of a container, written after each probe.
 // Source: docker's container/health.go and daemon/health.go, for the rules and the defaults.
@@ -24,7 +24,7 @@ inline constexpr const char* kHealthFile = "health.json";
 inline constexpr std::size_t kMaxProbeOutputBytes = 4096, kMaxProbeLog = 5;
 
 /// What the image and the caller say together; nothing: no health check.
-/// Errors: invalid_argument naming the flag; invalid_image naming the image's member.
+/// Errors: invalid_image naming the image's member.
 Result<std::optional<HealthCheck>> choose_health_check(const HealthRequest& request,
                                                        const spec::ImageHealthcheck* image);
 

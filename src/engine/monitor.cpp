@@ -69,6 +69,7 @@ private:
     void receive_streams();
     void begin_attach();
     void take_terminal_back();
+    void begin_probes();
     Result<> drain_terminal();
     bool is_waited_for();
     void serve_attached(const std::array<sys::Ready, AttachDoor::kItems>& ready);
@@ -204,7 +205,7 @@ void Monitor::launcher_ended(const sys::ExitStatus& status) {
     const Record& record = (*seen)->record;
     run_ = RunOf{.id = id_, .pid = record.pid, .start_ticks = record.pid_start_ticks};
     receive_streams();
-    prober_.begin(context_, *run_);
+    begin_probes();
     handle({.kind = Event::launched, .pid = record.pid});
 }
 
@@ -248,6 +249,12 @@ void Monitor::hold_streams() {
                          : name == name_of(LogStream::out) ? fifos_[0]
                                                            : fifos_[1];
         place = std::move((*packet)->fd);
+    }
+}
+
+void Monitor::begin_probes() {
+    if (Result<> begun = prober_.begin(context_, *run_); !begun && !is_removed()) {
+        trouble(begun.error());
     }
 }
 
@@ -591,7 +598,7 @@ Result<> Monitor::take_over() {
         }
         receive_streams();
         lost_terminal_ = record.life && record.life->terminal && !terminal_.is_held();
-        prober_.begin(context_, *run_);
+        begin_probes();
         handle({.kind = Event::launched, .pid = record.pid});
         reap();  // it may have ended as our child
         if (!process_.valid()) {
@@ -665,7 +672,7 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
         if (items[5].is_ready) {
             look_at_process();
         }
-        if (Result<> probed = prober_.work(order_.root, id_); !probed) {
+        if (Result<> probed = prober_.work(order_.root); !probed) {
             trouble(probed.error());
         }
         if (items[4].is_ready) {

@@ -201,13 +201,18 @@ Result<ProbeResult> probe(const Context& context, const ContainerId& id) {
     }
     const Seen seen = KNARR_TRY(look_at(context, id));
     const Record& record = seen.record;
-    if (!record.life || !record.life->health) {
+    if (!record.life || !record.life->health || !record.life->monitored) {
         return fail(Error{.code = Errc::unsupported,
                           .message = fmt::format("container {} has no health check", id.text()),
                           .hint = "give one: knarr run -d --health-cmd \"COMMAND\" ..."});
     }
     if (seen.live.state != ContainerState::running) {
-        return fail(Errc::wrong_state, "container {} does not run", id.text());
+        const bool paused = seen.live.state == ContainerState::paused;
+        return fail(Error{
+            .code = Errc::wrong_state,
+            .message =
+                fmt::format("container {} {}", id.text(), paused ? "is paused" : "does not run"),
+            .hint = fmt::format("knarr {} {}", paused ? "unpause" : "start", id.text())});
     }
     const HealthCheck& check = *record.life->health;
     const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));

@@ -10,20 +10,21 @@
 
 namespace knarr::engine {
 
-void Prober::begin(const Context& context, const RunOf& run) {
+Result<> Prober::begin(const Context& context, const RunOf& run) {
     run_ = run;
     check_.reset();
-    const auto dir = context.root.open_dir(run.id);
-    const auto record = dir ? load_record(*dir, path_of(context, run.id.text()))
-                            : Result<std::optional<Record>>(std::nullopt);
-    if (!record || !*record || !(*record)->life) {
-        return;
+    const sys::Fd dir = KNARR_TRY(context.root.open_dir(run.id), "health check");
+    const auto record =
+        KNARR_TRY(load_record(dir, path_of(context, run.id.text())), "health check");
+    if (!record || !record->life) {
+        return {};
     }
-    check_ = (*record)->life->health;
-    started_ms_ = (*record)->life->restart.started_ms;
+    check_ = record->life->health;
+    started_ms_ = record->life->restart.started_ms;
     if (check_) {
         rest(context);
     }
+    return {};
 }
 
 void Prober::rest(const Context& context) {
@@ -42,12 +43,12 @@ std::optional<std::int64_t> Prober::patience_ms() const {
     return std::max<std::int64_t>(due_ms_ - steady_ms(), 0);
 }
 
-Result<> Prober::work(const std::string& root, const ContainerId& id) {
+Result<> Prober::work(const std::string& root) {
     if (patience_ms() != 0) {
         return {};
     }
     due_ms_ = steady_ms() + check_->interval.count();
-    at_work_ = KNARR_TRY(start_own_program({kProbeWord, root, id.text()}), "health check");
+    at_work_ = KNARR_TRY(start_own_program({kProbeWord, root, run_->id.text()}), "health check");
     return {};
 }
 

@@ -12,8 +12,9 @@ namespace knarr::engine {
 
 class Prober {
 public:
-    /// That run has begun, or is taken over.
-    void begin(const Context& context, const RunOf& run);
+    /// That run has begun, or is taken over. Errors: those of reading its record; then nothing is
+    /// probed.
+    Result<> begin(const Context& context, const RunOf& run);
     /// It has ended.
     void end() { check_.reset(); }
 
@@ -21,7 +22,7 @@ public:
     std::optional<std::int64_t> patience_ms() const;
     /// Has a probe made where one is due. Errors: those of starting a process; it is due again
     /// after the pause.
-    Result<> work(const std::string& root, const ContainerId& id);
+    Result<> work(const std::string& root);
     /// Whether a child of ours that has ended was a probe.
     bool took(const Context& context, pid_t child);
 

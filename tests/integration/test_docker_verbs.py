@@ -130,6 +130,7 @@ def test_filters_and_prune(host, layout):
     assert chosen("before=job") == {web} and chosen(f"since={job}") == {made}
     assert json.loads(host.good("ps", "--filter", "name=web", "--format", "json"))["Labels"] == "tier=front"
     assert host.run("ps", "--filter", "colour=red").returncode != 0
+    assert "no such container" in host.run("ps", "--filter", "before=wbe").stderr
     assert host.run("container", "prune", input="n\n").stdout == ""
     removed = host.good("container", "prune", "-f", "--filter", "label=tier=back")
     assert removed == f"Deleted Containers:\n{job}\n"

@@ -195,7 +195,7 @@ def test_a_probe_can_be_asked_for(host, layout):
     assert health(host, container)["Log"][-1]["ExitCode"] == 3
     host.good("pause", container)
     refused = host.run("health", "--run", container)
-    assert refused.returncode == 1 and "does not run" in refused.stderr
+    assert refused.returncode == 1 and "is paused" in refused.stderr and "unpause" in refused.stderr
     host.good("unpause", container)
 
 
