@@ -164,7 +164,7 @@ Result<> Visit::begin_show() {
 
 /// Shows the log and takes over the caller's terminal.
 Result<> Visit::begin() {
-    const Result<> shows = begin_show();
+    Result<> shows = begin_show();
     if (!shows && (shows.error().sys_errno != ENOENT || !has_ended())) {
         return shows;
     }
