@@ -152,7 +152,7 @@ private:
         if (depth > kMaxDepth) {
             return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxDepth);
         }
-        const Result<> made = sys::make_dir_at(to_dir, to_name, 0700);
+        Result<> made = sys::make_dir_at(to_dir, to_name, 0700);
         if (!made && made.error().sys_errno != EEXIST) {
             return made;
         }
