@@ -15,7 +15,7 @@ ContainerInfo container(std::string id, std::string name, ContainerState state) 
     return info;
 }
 
-std::string chosen(std::vector<std::string_view> texts) {
+std::string chosen(const std::vector<std::string_view>& texts) {
     std::vector<ContainerInfo> all{container("1aa", "web", ContainerState::running),
                                    container("2bb", "web-2", ContainerState::stopped),
                                    container("3cc", "db", ContainerState::created)};
