@@ -31,7 +31,7 @@ Result<> rerun(const Context& context, const ContainerId& id) {
     as_before.rootless = record.life->rootless;
     as_before.cgroup_manager = record.life->cgroup_manager;
     const std::string data_root = data_root_of(record.data_dir);
-    const Result<> running = run_again(as_before, data_root, std::move(*held));
+    Result<> running = run_again(as_before, data_root, std::move(*held));
     if (!running) {
         context.warn("restart: " + running.error().message);
         KNARR_TRY(settle_launch(context, id));
