@@ -137,7 +137,7 @@ def test_volumes_are_shown_and_read_only_ones_cannot_be_written(host, layout, sc
 
 
 @pytest.mark.parametrize("volume, word", [
-    ("/nonexistent-knarr:/x", "volume source"), ("name:/x", "not built yet"),
+    ("/nonexistent-knarr:/x", "volume source"), ("na me:/x", "no volume's name"),
     ("/tmp:relative", "absolute"), ("/tmp:/", "root directory"), ("/tmp:/a/../b", ".."),
     ("/tmp:/x:bad", "unknown option"),
 ])
@@ -215,9 +215,9 @@ def test_isolation_that_is_not_built_is_a_typed_error(host, layout, kind):
 
 
 def test_what_comes_later_is_said(host, layout):
-    result = sh(host, layout, "true", "-d", "-t")
+    result = sh(host, layout, "true", "--publish", "80:80")
     assert result.returncode == 125
-    assert "not built yet" in result.stderr
+    assert "--publish" in result.stderr and "network" in result.stderr
 
 
 def test_without_rm_the_container_stays_with_its_exit_code(host, layout):
