@@ -10,7 +10,7 @@
 
 #include "core/text.h"
 #include "layer/path.h"
-#include "layer/tar.h"
+#include "layer/tar_entry.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/node.h"
@@ -34,19 +34,6 @@ private:
     std::array<char, 65536> room_{};
 };
 
-mode_t type_of(layer::EntryType type) {
-    switch (type) {
-        case layer::EntryType::character_device:
-            return S_IFCHR;
-        case layer::EntryType::block_device:
-            return S_IFBLK;
-        case layer::EntryType::fifo:
-            return S_IFIFO;
-        default:
-            return S_IFREG;
-    }
-}
-
 /// The directory of an entry; missing ones are made, links are refused.
 Result<sys::Fd> open_parent(const sys::Fd& root, std::string_view path) {
     sys::Fd at = KNARR_TRY(sys::open_at(root, ".", O_RDONLY | O_DIRECTORY));
@@ -62,33 +49,6 @@ Result<sys::Fd> open_parent(const sys::Fd& root, std::string_view path) {
         at = KNARR_TRY(sys::open_how(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW, kNoLinks));
     }
     return at;
-}
-
-Result<> write_data(layer::TarReader& tar, const layer::TarEntry& entry, const sys::Fd& file) {
-    if (!entry.sparse) {
-        while (true) {
-            const std::string_view piece = KNARR_TRY(tar.data());
-            if (piece.empty()) {
-                return {};
-            }
-            KNARR_TRY(sys::write_all(file, piece));
-        }
-    }
-    std::string_view piece;
-    for (const layer::SparseRun& run : entry.runs) {
-        std::uint64_t done = 0;
-        while (done < run.bytes) {
-            piece = piece.empty() ? KNARR_TRY(tar.data()) : piece;
-            if (piece.empty()) {
-                return fail(Errc::invalid_image, "its data is cut off");
-            }
-            const std::string_view part = piece.substr(0, run.bytes - done);
-            KNARR_TRY(sys::write_all_at(file, part, run.offset + done));
-            done += part.size();
-            piece.remove_prefix(part.size());
-        }
-    }
-    return sys::set_size(file, entry.size);
 }
 
 /// What the attributes of an entry are to be set on: they are never set by name, since a program in
@@ -128,10 +88,10 @@ Result<sys::Fd> make(layer::TarReader& tar,
     if (entry.type == file) {
         sys::Fd made =
             KNARR_TRY(sys::open_at(dir, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-        KNARR_TRY(write_data(tar, entry, made));
+        KNARR_TRY(layer::write_data(tar, entry, made));
         return made;
     }
-    const mode_t type = type_of(entry.type);
+    const mode_t type = layer::special_type(entry.type);
     KNARR_TRY(
         sys::make_node_at(dir, name, type | 0600, makedev(entry.device_major, entry.device_minor)));
     return open_made(dir, name, type);

@@ -10,6 +10,7 @@
 
 #include "core/text.h"
 #include "layer/path.h"
+#include "layer/tar_entry.h"
 #include "layer/view.h"
 #include "platform/disk.h"
 #include "platform/node.h"
@@ -127,35 +128,6 @@ Result<> DiskTree::set_attributes(const std::string& path, const Attributes& att
     return {};
 }
 
-Result<> DiskTree::write_data(const TarEntry& entry, const sys::Fd& file, TarReader& tar) {
-    if (!entry.sparse) {
-        while (true) {
-            const std::string_view piece = KNARR_TRY(tar.data());
-            if (piece.empty()) {
-                return {};
-            }
-            KNARR_TRY(sys::write_all(file, piece));
-        }
-    }
-    KNARR_TRY(sys::set_size(file, entry.size));
-    std::string_view piece;
-    for (const SparseRun& run : entry.runs) {
-        std::uint64_t at = run.offset;
-        for (std::uint64_t left = run.bytes; left != 0;) {
-            if (piece.empty()) {
-                piece = KNARR_TRY(tar.data());
-            }
-            const std::string_view now =
-                piece.substr(0, std::min<std::uint64_t>(left, piece.size()));
-            KNARR_TRY(sys::write_all_at(file, now, at));
-            piece.remove_prefix(now.size());
-            at += now.size();
-            left -= now.size();
-        }
-    }
-    return {};
-}
-
 Result<OwnTree::Added> DiskTree::add_file(const std::string& path,
                                           const TarEntry& entry,
                                           const Attributes& attributes,
@@ -167,7 +139,7 @@ Result<OwnTree::Added> DiskTree::add_file(const std::string& path,
         return Added::taken;
     }
     const sys::Fd out = KNARR_TRY(std::move(file));
-    KNARR_TRY(write_data(entry, out, tar));
+    KNARR_TRY(write_data(tar, entry, out));
     // Owner before mode: a change of owner takes set-user-ID away. Attributes after the data: a
     // write takes capabilities away. Even root's files need an owner: a set-group-ID directory
     // gives its own group.
@@ -188,12 +160,9 @@ Result<OwnTree::Added> DiskTree::add_special(const std::string& path,
     if (entry.type == EntryType::symlink) {
         made = sys::make_symlink_at(*spot.dir, spot.name, entry.link_target);
     } else {
-        const mode_t type = entry.type == EntryType::fifo               ? S_IFIFO
-                            : entry.type == EntryType::character_device ? S_IFCHR
-                                                                        : S_IFBLK;
         made = sys::make_device_at(*spot.dir,
                                    spot.name,
-                                   type | attributes.mode,
+                                   special_type(entry.type) | attributes.mode,
                                    makedev(entry.device_major, entry.device_minor));
     }
     if (is_taken(made)) {

@@ -43,7 +43,6 @@ private:
     Result<const sys::Fd*> directory(const std::string& path);
     Result<sys::Fd> open_for_reading(const std::string& path) const;
     Result<> set_xattrs(const Attributes& attributes, const sys::Fd* file, const Spot& spot);
-    static Result<> write_data(const TarEntry& entry, const sys::Fd& file, TarReader& tar);
 
     const sys::Fd& root_;
     std::unordered_map<std::string, sys::Fd> directories_;  // opened before

@@ -10,6 +10,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "layer/path.h"
+#include "layer/tar_entry.h"
 #include "platform/disk.h"
 
 namespace knarr::layer {
@@ -274,10 +275,7 @@ Result<OwnTree::Added> ErofsTree::add_special(const std::string& path,
     if (is_link) {
         own.mode = 0777;  // links have no other
     }
-    const unsigned type = is_link                                     ? S_IFLNK
-                          : entry.type == EntryType::fifo             ? S_IFIFO
-                          : entry.type == EntryType::character_device ? S_IFCHR
-                                                                      : S_IFBLK;
+    const mode_t type = is_link ? S_IFLNK : special_type(entry.type);
     erofs::Inode inode = make_inode(type, own);
     if (is_link) {
         inode.more().target = entry.link_target;

@@ -10,10 +10,11 @@
 //
 // In: a stored blob, its diff ID, the chain of layers below. Out: layers/<hex>/{fs,meta,lock,...},
 // whole or not at all; then OverlayRoot{lowers, upper, work, merged}.
-//   tar.h reads tar, inflate.h decompresses, apply.h has the rules, own_tree.h what they fill:
-//   disk_tree.h or erofs_tree.h; unpack.h is the job with its process and its verification,
-//   inflate_job.h its first half, tar_mark.h what a blob was seen to hold; staged.h a layer before
-//   and stored.h after it can be found; driver.h chooses; snapshot.h makes a container's root.
+//   tar.h reads tar, tar_entry.h writes its entries, inflate.h decompresses, apply.h has the rules,
+//   own_tree.h what they fill: disk_tree.h or erofs_tree.h; unpack.h is the job with its process
+//   and its verification, inflate_job.h its first half, tar_mark.h what a blob was seen to hold;
+//   staged.h a layer before and stored.h after it can be found; driver.h chooses; snapshot.h makes
+//   a container's root.
 
 #include "layer/driver.h"
 #include "layer/inflate_job.h"
