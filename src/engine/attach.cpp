@@ -224,8 +224,7 @@ Result<> Visit::hear_monitor() {
     } else if (packet && packet->bytes.starts_with(kGreeting) && !packet->fd.valid() && caller_ &&
                caller_->terminal() != nullptr) {
         // Who was killed had the terminal. Fails where this one is killed, too, and the next asks.
-        static_cast<void>(sys::send_packet(
-            subject_.socket, std::string_view(&kTerminal, 1), caller_->terminal()));
+        static_cast<void>(send_word(subject_.socket, kTerminal, caller_->terminal()));
     }
     return {};
 }
@@ -280,7 +279,7 @@ Result<std::optional<int>> Visit::finish() {
     }
     caller_.reset();  // from here on the terminal is as it was, and Ctrl-C is a signal
     if (subject_.socket.valid()) {
-        static_cast<void>(sys::send_packet(subject_.socket, std::string_view(&kDone, 1)));
+        static_cast<void>(send_word(subject_.socket, kDone));
     }
     while (subject_.socket.valid()) {
         KNARR_TRY(serve());

@@ -14,11 +14,11 @@ namespace {
 /// How long the removal of a container waits for those attached to read its log.
 constexpr std::chrono::seconds kReadingTime{5};
 
-Result<> send_byte(const sys::Fd& socket, char byte, const sys::Fd* fd = nullptr) {
-    return sys::send_packet(socket, std::string_view(&byte, 1), fd);
-}
-
 }  // namespace
+
+Result<> send_word(const sys::Fd& socket, char word, const sys::Fd* fd) {
+    return sys::send_packet(socket, std::string_view(&word, 1), fd);
+}
 
 Result<> AttachDoor::open(const sys::Fd& state_dir) {
     sys::Fd listener = KNARR_TRY(sys::listen_at(state_dir, kAttachSocket));
@@ -29,11 +29,11 @@ Result<> AttachDoor::open(const sys::Fd& state_dir) {
 
 void AttachDoor::admit(sys::Fd socket, const sys::Fd* terminal) {
     if (attached_.size() >= kMaxAttached) {
-        static_cast<void>(send_byte(socket, kFull));
+        static_cast<void>(send_word(socket, kFull));
         return;
     }
     // One that is gone again is no trouble of the container's.
-    if (sys::set_nonblocking(socket) && send_byte(socket, kGreeting, terminal)) {
+    if (sys::set_nonblocking(socket) && send_word(socket, kGreeting, terminal)) {
         attached_.push_back({.socket = std::move(socket)});
     }
 }

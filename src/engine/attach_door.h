@@ -30,6 +30,8 @@ namespace knarr::engine {
 
 inline constexpr const char* kAttachSocket = "attach";
 inline constexpr char kGreeting = 'g', kFull = 'f', kEnd = 'x', kDone = 'd', kTerminal = 't';
+/// One of these words, with a descriptor where there is one.
+Result<> send_word(const sys::Fd& socket, char word, const sys::Fd* fd = nullptr);
 inline constexpr std::size_t kAttachPacketBytes = 16;
 
 class AttachDoor {

@@ -15,6 +15,7 @@
 #include "engine/image_mounts.h"
 #include "engine/live.h"
 #include "engine/resolve.h"
+#include "engine/tree_copy.h"
 #include "layer/stored.h"
 #include "platform/file.h"
 #include "platform/xattr.h"
@@ -31,7 +32,7 @@ constexpr const char* kOpaque = "trusted.overlay.opaque";
 class Comparison {
 public:
     Comparison(const sys::Fd& lower, std::vector<std::string> mounted_on, std::size_t max_bytes)
-        : lower_(lower), mounted_on_(std::move(mounted_on)), max_bytes_(max_bytes) {}
+        : lower_(lower), mounted_on_(std::move(mounted_on)), changes_(max_bytes) {}
 
     Result<> enter(const sys::Fd& dir, const std::string& path, int depth) {
         if (depth > kMaxDepth) {
@@ -46,13 +47,12 @@ public:
     }
 
     std::vector<Change> take() && {
-        std::ranges::sort(changes_, {}, &Change::path);
-        return std::move(changes_);
+        std::vector<Change> changes = std::move(changes_).take();
+        std::ranges::sort(changes, {}, &Change::path);
+        return changes;
     }
 
 private:
-    static std::size_t bytes_of(const std::string& path) { return sizeof(Change) + path.size(); }
-
     Result<> note(char kind, const std::string& path) {
         if (path.size() > limits::kMaxPathBytes) {
             return fail(Errc::limit_exceeded,
@@ -60,13 +60,7 @@ private:
                         limits::kMaxPathBytes,
                         printable(path.substr(0, 100)));
         }
-        bytes_ += bytes_of(path);
-        if (bytes_ > max_bytes_) {
-            return fail(
-                Errc::limit_exceeded, "what differs takes more than {} bytes to tell", max_bytes_);
-        }
-        changes_.push_back({.kind = kind, .path = path});
-        return {};
+        return changes_.note(kind, path);
     }
 
     Result<> look_at(const sys::Fd& dir,
@@ -75,8 +69,8 @@ private:
                      const struct stat& info,
                      int depth) {
         const std::optional<struct stat> before = below(path);
-        if (S_ISCHR(info.st_mode) && info.st_rdev == 0) {
-            return note('D', path);  // a whiteout
+        if (is_whiteout(info)) {
+            return note('D', path);
         }
         const std::size_t own = changes_.size();
         KNARR_TRY(note(before ? 'C' : 'A', path));
@@ -92,8 +86,7 @@ private:
             return target == path || target.starts_with(path + "/");
         });
         if (is_place && changes_.size() == own + 1) {
-            bytes_ -= bytes_of(path);
-            changes_.pop_back();  // there for a mount alone
+            changes_.drop_last();  // there for a mount alone
         }
         return {};
     }
@@ -130,9 +123,7 @@ private:
 
     const sys::Fd& lower_;
     const std::vector<std::string> mounted_on_;
-    const std::size_t max_bytes_;
-    std::size_t bytes_ = 0;  // of changes_
-    std::vector<Change> changes_;
+    ChangeList changes_;
 };
 
 std::vector<std::string> mount_targets(const std::string& bundle_dir) {
@@ -146,7 +137,26 @@ std::vector<std::string> mount_targets(const std::string& bundle_dir) {
     return targets;
 }
 
+std::size_t bytes_of(const Change& change) {
+    return sizeof(Change) + change.path.size();
+}
+
 }  // namespace
+
+Result<> ChangeList::note(char kind, const std::string& path) {
+    changes_.push_back({.kind = kind, .path = path});
+    bytes_ += bytes_of(changes_.back());
+    if (bytes_ > max_bytes_) {
+        return fail(
+            Errc::limit_exceeded, "what differs takes more than {} bytes to tell", max_bytes_);
+    }
+    return {};
+}
+
+void ChangeList::drop_last() {
+    bytes_ -= bytes_of(changes_.back());
+    changes_.pop_back();
+}
 
 Result<std::vector<Change>> compare_layer(const sys::Fd& lower,
                                           const sys::Fd& upper,

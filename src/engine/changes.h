@@ -18,6 +18,21 @@ struct Change {
 /// All changes together: an image or a program may have millions of files with the longest paths.
 inline constexpr std::size_t kMaxChangesBytes = 256 * size::kMiB;
 
+/// Changes in the order in which they are noted, within a bound.
+class ChangeList {
+public:
+    explicit ChangeList(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+    /// Errors: limit_exceeded.
+    Result<> note(char kind, const std::string& path);
+    std::size_t size() const { return changes_.size(); }
+    void drop_last();
+    std::vector<Change> take() && { return std::move(changes_); }
+
+private:
+    std::size_t max_bytes_, bytes_ = 0;
+    std::vector<Change> changes_;
+};
+
 /// What the upper directory of an overlay changes of what is below it, by path. No link of either
 /// is followed. Errors: limit_exceeded for a path that no program can name, for more than
 /// `max_bytes` together, and for a tree that is too deep.

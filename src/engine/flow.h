@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -28,6 +29,8 @@ public:
 
     /// The source has no more. `last_words` follow what is held, as far as there is room.
     void end(std::string_view last_words = {});
+    /// The same, by the character that ends a terminal's input; nothing: it has none.
+    void end_as_terminal(std::optional<char> eof);
     /// The sink takes no more: what is held is lost.
     void break_off() { broken_ = true; }
     /// The last byte that came in; '\n' before the first one.

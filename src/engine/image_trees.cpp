@@ -23,7 +23,6 @@ namespace knarr::engine {
 
 namespace {
 
-constexpr int kMaxDepth = 400;  // each level holds two descriptors, of 1024 as a rule
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
 Result<bool> same_content(const sys::Fd& before, const sys::Fd& after) {
@@ -97,11 +96,11 @@ Result<std::optional<struct stat>> stat_entry(const sys::Fd& dir, const std::str
 
 class Comparison {
 public:
-    explicit Comparison(std::size_t max_bytes) : max_bytes_(max_bytes) {}
+    explicit Comparison(std::size_t max_bytes) : changes_(max_bytes) {}
 
     Result<> enter(const sys::Fd& before, const sys::Fd& after, const std::string& path) {
-        if (++depth_ > kMaxDepth) {
-            return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxDepth);
+        if (++depth_ > kMaxTreeDepth) {
+            return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxTreeDepth);
         }
         const std::vector<std::string> olds = KNARR_TRY(sys::list_dir(before));
         const std::vector<std::string> news = KNARR_TRY(sys::list_dir(after));
@@ -117,22 +116,9 @@ public:
         return {};
     }
 
-    std::vector<Change> take() && { return std::move(changes_); }
+    std::vector<Change> take() && { return std::move(changes_).take(); }
 
 private:
-    static std::size_t bytes_of(const std::string& path) { return sizeof(Change) + path.size(); }
-
-    /// An image may have millions of files whose paths are as long as paths can be.
-    Result<> note(char kind, const std::string& path) {
-        bytes_ += bytes_of(path);
-        if (bytes_ > max_bytes_) {
-            return fail(
-                Errc::limit_exceeded, "what differs takes more than {} bytes to tell", max_bytes_);
-        }
-        changes_.push_back({.kind = kind, .path = path});
-        return {};
-    }
-
     Result<> look_at(const sys::Fd& before,
                      const sys::Fd& after,
                      const std::string& name,
@@ -143,10 +129,10 @@ private:
             return {};
         }
         if (!new_info) {
-            return note('D', path);  // with all that is in it
+            return changes_.note('D', path);  // with all that is in it
         }
         if (!old_info) {
-            KNARR_TRY(note('A', path));
+            KNARR_TRY(changes_.note('A', path));
             return S_ISDIR(new_info->st_mode) ? add_all(after, name, path) : Result<>{};
         }
         const bool same = KNARR_TRY(is_same({.before = before,
@@ -155,7 +141,7 @@ private:
                                              .old_info = *old_info,
                                              .new_info = *new_info}));
         const std::size_t own = changes_.size();
-        KNARR_TRY(note('C', path));
+        KNARR_TRY(changes_.note('C', path));
         if (S_ISDIR(new_info->st_mode) && S_ISDIR(old_info->st_mode)) {
             const sys::Fd old_dir = KNARR_TRY(sys::open_at(before, name, kDirectory));
             const sys::Fd new_dir = KNARR_TRY(sys::open_at(after, name, kDirectory));
@@ -164,15 +150,14 @@ private:
             KNARR_TRY(add_all(after, name, path));
         }
         if (same && changes_.size() == own + 1) {
-            bytes_ -= bytes_of(path);
-            changes_.pop_back();
+            changes_.drop_last();
         }
         return {};
     }
 
     Result<> add_all(const sys::Fd& parent, const std::string& name, const std::string& path) {
-        if (++depth_ > kMaxDepth) {
-            return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxDepth);
+        if (++depth_ > kMaxTreeDepth) {
+            return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxTreeDepth);
         }
         const sys::Fd dir = KNARR_TRY(sys::open_at(parent, name, kDirectory));
         for (const std::string& inner : KNARR_TRY(sys::list_dir(dir))) {
@@ -181,7 +166,7 @@ private:
                 continue;
             }
             const std::string inner_path = fmt::format("{}/{}", path, inner);
-            KNARR_TRY(note('A', inner_path));
+            KNARR_TRY(changes_.note('A', inner_path));
             if (S_ISDIR(info->st_mode)) {
                 KNARR_TRY(add_all(dir, inner, inner_path));
             }
@@ -190,9 +175,7 @@ private:
         return {};
     }
 
-    const std::size_t max_bytes_;
-    std::size_t bytes_ = 0;  // of changes_
-    std::vector<Change> changes_;
+    ChangeList changes_;
     int depth_ = 0;
 };
 

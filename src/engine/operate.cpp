@@ -172,11 +172,12 @@ Result<> kill_seen(const Seen& seen, int signal) {
 
 namespace {
 
+bool is_probed(const Record& record) {
+    return record.life && record.life->health && record.life->monitored;
+}
+
 /// What its probes say of a container that runs; one that does not has the health of its last run.
 void add_health(ContainerInfo& info, const Record& record, const sys::Fd& dir) {
-    if (!record.life || !record.life->health || !record.life->monitored) {
-        return;
-    }
     HealthState state = load_health(dir, record.pid, record.pid_start_ticks);
     info.health = HealthReport{.check = *record.life->health,
                                .status = state.status,
@@ -194,7 +195,9 @@ ContainerInfo describe_watched(const Context& context, const ContainerId& id, co
     ensure_watched(context, seen.record);
     if (const auto dir = context.root.open_dir(id)) {
         info.trouble = sys::read_file_at(*dir, kTroubleFile, limits::kMaxStateBytes).value_or("");
-        add_health(info, seen.record, *dir);
+        if (is_probed(seen.record)) {
+            add_health(info, seen.record, *dir);
+        }
     }
     return info;
 }
@@ -211,7 +214,10 @@ Result<std::vector<ContainerInfo>> list_containers(const Context& context) {
         if (seen && *seen) {
             ensure_watched(context, (*seen)->record);
             all.push_back(describe((*seen)->record, (*seen)->live));
-            if (const auto dir = context.root.open_dir(id); dir && (*seen)->record.life) {
+            if (!is_probed((*seen)->record)) {
+                continue;
+            }
+            if (const auto dir = context.root.open_dir(id)) {
                 add_health(all.back(), (*seen)->record, *dir);
             }
         } else if (!seen && seen.error().code != Errc::not_found) {

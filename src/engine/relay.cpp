@@ -73,9 +73,7 @@ void Relay::take_input() {
         hang_up();
         return;
     }
-    // Within a line the character only sends what there is; the second one then is the end.
-    const std::optional<char> eof = sys::end_of_input(master_);
-    input_.end(eof ? std::string(input_.last_read() == '\n' ? 1 : 2, *eof) : std::string());
+    input_.end_as_terminal(sys::end_of_input(master_));
 }
 
 void Relay::give_input() {

@@ -21,8 +21,6 @@ namespace knarr::engine {
 
 namespace {
 
-constexpr int kMaxDepth = 400;  // each level holds two descriptors, of 1024 as a rule
-
 constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
 using Inode = std::pair<dev_t, ino_t>;
@@ -149,8 +147,8 @@ private:
                        const sys::Fd& to_dir,
                        const std::string& to_name,
                        int depth) {
-        if (depth > kMaxDepth) {
-            return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxDepth);
+        if (depth > kMaxTreeDepth) {
+            return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxTreeDepth);
         }
         Result<> made = sys::make_dir_at(to_dir, to_name, 0700);
         if (!made && made.error().sys_errno != EEXIST) {
@@ -225,8 +223,8 @@ private:
 };
 
 Result<std::uint64_t> count_bytes(const sys::Fd& dir, std::set<Inode>& seen, int depth) {
-    if (depth > kMaxDepth) {
-        return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxDepth);
+    if (depth > kMaxTreeDepth) {
+        return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxTreeDepth);
     }
     std::uint64_t sum = 0;
     for (const std::string& name : KNARR_TRY(sys::list_dir(dir))) {

@@ -13,6 +13,9 @@
 
 namespace knarr::engine {
 
+/// Of trees that are walked side by side: each level holds two descriptors, of 1024 as a rule.
+inline constexpr int kMaxTreeDepth = 400;
+
 /// Who owns the copies; nothing: who owns the originals.
 struct Owner {
     uid_t uid = 0;

@@ -21,8 +21,7 @@ void TypedInput::was_read(std::size_t count) {
 
 void TypedInput::end(std::optional<char> eof) {
     append(flow_, keys_.rest());
-    // Within a line the character only sends what there is; the second one then is the end.
-    flow_.end(eof ? std::string(flow_.last_read() == '\n' ? 1 : 2, *eof) : std::string());
+    flow_.end_as_terminal(eof);
 }
 
 }  // namespace knarr::engine
