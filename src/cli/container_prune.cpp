@@ -2,7 +2,6 @@
 #include "cli/container_filter.h"
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
-#include "cli/image_verbs.h"
 #include "cli/table.h"
 
 namespace knarr::cli {

@@ -23,11 +23,8 @@ std::string shown(std::string_view output) {
 }
 
 Result<int> run_health(Context& context, const Parsed& args) {
-    if (args.positionals.size() != 1) {
-        return fail(Errc::invalid_argument, "one container ID is wanted");
-    }
+    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     Engine engine = KNARR_TRY(open_engine(context));
-    const std::string_view id = args.positionals.front();
     if (args.flag("run")) {
         const ProbeResult result = KNARR_TRY(engine.probe(id));
         KNARR_TRY(print(shown(result.output)));

@@ -25,7 +25,5 @@ Result<ImageFormat> image_format(const Parsed& args);
 std::pair<std::string, std::string> split_reference(const std::string& reference);
 /// The first twelve digits, or the whole ID; "<damaged>" for an image without one.
 std::string shown_id(const std::string& id, bool whole);
-/// Seconds since 1970.
-std::int64_t now_s();
 
 }  // namespace knarr::cli

@@ -249,12 +249,6 @@ std::string shown_id(const std::string& id, bool whole) {
     return id.substr(colon == std::string::npos ? 0 : colon + 1, 12);
 }
 
-std::int64_t now_s() {
-    return std::chrono::duration_cast<std::chrono::seconds>(
-               system_clock().wall().time_since_epoch())
-        .count();
-}
-
 constexpr Verb kPull{
     .name = "pull",
     .synopsis = "[options] IMAGE",

@@ -1,4 +1,4 @@
-// --mount, docker's long form of --volume and --tmpfs.
+#include "cli/mount_option.h"
 
 #include <map>
 #include <vector>

@@ -1,13 +1,11 @@
 #include "cli/ps_containers.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "cli/container_filter.h"
 #include "cli/containers.h"
 #include "cli/json_template.h"
 #include "cli/table.h"
-#include "core/clock.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
 
@@ -16,12 +14,6 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::size_t kShortId = 12, kShortCommand = 20;
-
-std::int64_t seconds_now() {
-    return std::chrono::floor<std::chrono::seconds>(system_clock().wall())
-        .time_since_epoch()
-        .count();
-}
 
 bool is_running(const ContainerInfo& info) {
     return info.state == ContainerState::running || info.state == ContainerState::paused ||
@@ -37,15 +29,6 @@ std::string command_text(const ContainerInfo& info, bool whole) {
         text = text.substr(0, kShortCommand - 3) + "...";
     }
     return text.empty() ? text : "\"" + text + "\"";
-}
-
-/// "a=1,b=2", as docker has it.
-std::string labels_text(const ContainerInfo& info) {
-    std::string text;
-    for (const auto& [key, value] : info.labels) {
-        text += fmt::format("{}{}={}", text.empty() ? "" : ",", key, value);
-    }
-    return text;
 }
 
 std::string since(const std::string& moment, std::int64_t now) {
@@ -119,7 +102,9 @@ std::string ps_json(const ContainerInfo& info, const std::string& id, std::int64
     spec::JsonWriter json;
     json.begin_object().member("Command", command_text(info, true));
     json.member("CreatedAt", info.created).member("ID", id).member("Image", info.image);
-    json.member("Labels", labels_text(info)).member("LocalVolumes", "0").member("Mounts", "");
+    json.member("Labels", labels_text(info.labels))
+        .member("LocalVolumes", "0")
+        .member("Mounts", "");
     json.member("Names", info.name).member("Networks", "").member("Ports", "");
     json.member("RunningFor", since(info.created, now)).member("Size", "");
     json.member("State", docker_state(info)).member("Status", status_text(info, now)).end_object();
@@ -128,7 +113,7 @@ std::string ps_json(const ContainerInfo& info, const std::string& id, std::int64
 
 Result<int> list_running(Context& context, const Parsed& args) {
     const std::string_view format = args.get("format", "table");
-    const std::int64_t now = seconds_now();
+    const std::int64_t now = now_s();
     const ContainerFilter filter = KNARR_TRY(ContainerFilter::parse(args.all("filter"), now));
     const bool stopped_too = args.flag("all") || filter.asks_for_stopped();
     const Engine engine = KNARR_TRY(open_engine(context));

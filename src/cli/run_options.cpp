@@ -9,6 +9,7 @@
 #include "cli/containers.h"
 #include "cli/duration.h"
 #include "cli/health_options.h"
+#include "cli/mount_option.h"
 #include "cli/setting_options.h"
 #include "cli/volume.h"
 #include "core/limits.h"

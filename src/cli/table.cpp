@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "core/clock.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -42,10 +43,11 @@ std::string ago(std::int64_t when, std::int64_t now) {
         std::int64_t seconds;
         std::string_view name;
     };
-    static constexpr std::array kUnits{Unit{365 * 86400, "year"},
-                                       Unit{30 * 86400, "month"},
-                                       Unit{7 * 86400, "week"},
-                                       Unit{86400, "day"},
+    constexpr std::int64_t kDay = 86400;
+    static constexpr std::array kUnits{Unit{365 * kDay, "year"},
+                                       Unit{30 * kDay, "month"},
+                                       Unit{7 * kDay, "week"},
+                                       Unit{kDay, "day"},
                                        Unit{3600, "hour"},
                                        Unit{60, "minute"},
                                        Unit{1, "second"}};
@@ -58,6 +60,12 @@ std::string ago(std::int64_t when, std::int64_t now) {
         }
     }
     return "just now";
+}
+
+std::int64_t now_s() {
+    return std::chrono::floor<std::chrono::seconds>(system_clock().wall())
+        .time_since_epoch()
+        .count();
 }
 
 std::int64_t parse_time(std::string_view rfc3339) {
@@ -94,6 +102,14 @@ std::int64_t parse_time(std::string_view rfc3339) {
         seconds += (rfc3339[zone] == '+' ? -1 : 1) * (hours * 3600 + minutes * 60);
     }
     return seconds;
+}
+
+std::string labels_text(const std::map<std::string, std::string>& labels) {
+    std::string text;
+    for (const auto& [key, value] : labels) {
+        text += fmt::format("{}{}={}", text.empty() ? "" : ",", key, value);
+    }
+    return text;
 }
 
 std::string decimal_size(std::uint64_t bytes) {

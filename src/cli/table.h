@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -14,8 +16,14 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows, std:
 /// seconds since 1970; a `when` in the future or 0 gives "N/A".
 std::string ago(std::int64_t when, std::int64_t now);
 
+/// Seconds since 1970.
+std::int64_t now_s();
+
 /// Seconds since 1970 of an RFC 3339 text; -1 when it is none.
 std::int64_t parse_time(std::string_view rfc3339);
+
+/// "a=1,b=2", as docker has labels in one text.
+std::string labels_text(const std::map<std::string, std::string>& labels);
 
 /// "45.2MB": decimal units with three digits, as docker's tables have it.
 std::string decimal_size(std::uint64_t bytes);

@@ -11,7 +11,8 @@
 //   table.h      columns
 //   containers.h, image_verbs.h, run_options.h   what several verbs share
 //   progress.h   a pull as a person sees it     stats_json.h   what `events` prints
-//   duration.h, volume.h, volume_filter.h, container_filter.h   values of options
+//   duration.h, volume.h, mount_option.h, volume_filter.h, container_filter.h
+//                values of options
 //   attach_options.h, health_options.h, setting_options.h       groups of options
 //   docker_verbs.h   verbs that docker alone has   confirm.h   its question
 //     places.h, version.h   defaults; this build

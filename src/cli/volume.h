@@ -1,6 +1,5 @@
 #pragma once
 
-#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -22,13 +21,5 @@ Result<ParsedVolume> parse_volume(std::string_view text);
 
 /// "rprivate", "rslave", "rshared", ...
 bool is_propagation(std::string_view text);
-
-/// One --mount, "type=bind,source=/h,target=/c,readonly": a bind, a volume, or a tmpfs.
-struct ParsedMount {
-    std::optional<VolumeRequest> volume;
-    std::optional<TmpfsRequest> tmpfs;
-};
-/// Errors: invalid_argument, unsupported.
-Result<ParsedMount> parse_mount(std::string_view text);
 
 }  // namespace knarr::cli

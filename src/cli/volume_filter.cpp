@@ -5,6 +5,7 @@
 
 #include <fmt/ranges.h>
 
+#include "cli/table.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
 
@@ -139,13 +140,11 @@ std::string volume_json(const VolumeInfo& volume) {
 }
 
 std::string volume_line_json(const VolumeInfo& volume) {
-    std::string labels;
-    for (const auto& [key, value] : shown_labels(volume)) {
-        labels += fmt::format("{}{}={}", labels.empty() ? "" : ",", key, value);
-    }
     spec::JsonWriter json;
     json.begin_object().member("Availability", "N/A").member("Driver", "local");
-    json.member("Group", "N/A").member("Labels", labels).member("Links", "N/A");
+    json.member("Group", "N/A")
+        .member("Labels", labels_text(shown_labels(volume)))
+        .member("Links", "N/A");
     json.member("Mountpoint", volume.mountpoint).member("Name", volume.name);
     json.member("Scope", "local").member("Size", "N/A").member("Status", "N/A").end_object();
     return std::move(json).text();

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/mount_option.h"
+
 namespace knarr::cli {
 namespace {
 
