@@ -75,6 +75,17 @@ def host(knarr_path, scratch):
     host.end()
 
 
+@pytest.fixture(params=["created", "running"])
+def box(request, host, layout, scratch):
+    """The name of a container of the file's `layout`, with SCRATCH/vol at /vol."""
+    (scratch / "vol").mkdir()
+    host.good("create", "-q", "--name", "box", "-v", f"{scratch}/vol:/vol", layout, "sleep", "1000")
+    if request.param == "running":
+        host.good("start", "box")
+    yield "box"
+    host.good("rm", "-f", "box")
+
+
 def put_together(directory):
     """What a container wrote, by stream, from its log files."""
     out = {"stdout": b"", "stderr": b""}

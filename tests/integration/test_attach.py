@@ -10,6 +10,7 @@ import pytest
 
 import background
 import images
+from background import host  # fixture
 from oci import wait_until
 from terminals import Screen, get_size, set_size
 
@@ -27,13 +28,6 @@ def layout(tmp_path_factory):
     layer.symlink("bin/stty", "busybox")
     return images.write_layout(tmp_path_factory.mktemp("image") / "box",
                                [images.base_layer(), layer.bytes()])
-
-
-@pytest.fixture
-def host(knarr_path, scratch):
-    host = background.Host(knarr_path, scratch)
-    yield host
-    host.end()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import tarfile
 
 import pytest
 
-import background
 import images
+from background import box, host  # fixtures
 from oci import wait_until
 
 pytestmark = pytest.mark.usefixtures("needs_root")
@@ -26,23 +26,6 @@ def layout(tmp_path_factory):
     layer.add("srv/sub/c", kind=tarfile.LNKTYPE, link="srv/a")
     return images.write_layout(tmp_path_factory.mktemp("image") / "box",
                                [images.base_layer(), layer.bytes()])
-
-
-@pytest.fixture
-def host(knarr_path, scratch):
-    host = background.Host(knarr_path, scratch)
-    yield host
-    host.end()
-
-
-@pytest.fixture(params=["created", "running"])
-def box(request, host, layout, scratch):
-    (scratch / "vol").mkdir()
-    host.good("create", "-q", "--name", "box", "-v", f"{scratch}/vol:/vol", layout, "sleep", "1000")
-    if request.param == "running":
-        host.good("start", "box")
-    yield "box"
-    host.good("rm", "-f", "box")
 
 
 def test_the_container_does_not_choose_the_name(host, box, scratch):

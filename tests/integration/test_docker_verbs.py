@@ -7,8 +7,8 @@ import tarfile
 
 import pytest
 
-import background
 import images
+from background import box, host  # fixtures
 
 pytestmark = pytest.mark.usefixtures("needs_root")
 
@@ -21,23 +21,6 @@ def layout(tmp_path_factory):
     layer.symlink("srv/out", "/../../../../etc/passwd")
     return images.write_layout(tmp_path_factory.mktemp("image") / "box",
                                [images.base_layer(), layer.bytes()])
-
-
-@pytest.fixture
-def host(knarr_path, scratch):
-    host = background.Host(knarr_path, scratch)
-    yield host
-    host.end()
-
-
-@pytest.fixture(params=["created", "running"])
-def box(request, host, layout, scratch):
-    (scratch / "vol").mkdir()
-    host.good("create", "-q", "--name", "box", "-v", f"{scratch}/vol:/vol", layout, "sleep", "1000")
-    if request.param == "running":
-        host.good("start", "box")
-    yield "box"
-    host.good("rm", "-f", "box")
 
 
 def test_files_go_both_ways(host, box, scratch):
