@@ -63,25 +63,25 @@ class EngineRow:
         write_image(self.work / "layout-engine", [(layer, sha256_of(layer))], "tar")
         return self.work / "layout-engine"
 
-    def words(self, name, *run):
-        """`run` of the image with nothing but loopback, which is knarr's default."""
-        verb, *options = run
-        network = ["--network", "none"] if verb == "run" else []
-        return [*self.tools[name], verb, *network, *options]
+    def run_words(self, name, *options):
+        """`run` with nothing but loopback, which is knarr's default, and limits that any root may set."""
+        limits = ["--ulimit", "nofile=4096:4096", "--ulimit", "nproc=4096:4096"]
+        return [*self.tools[name], "run", "--network", "none", *(limits if name == "podman" else []), *options]
 
     def output(self, name, *words):
         return subprocess.run([*self.tools[name], *words], check=True, capture_output=True, text=True,
                               stdin=subprocess.DEVNULL).stdout
 
     def launch(self, name, *command, options=()):
-        return self.output(name, "run", "--network", "none", "-d", *options, self.image, *command).strip()
+        words = self.run_words(name, "-d", *options, self.image, *command)
+        return subprocess.run(words, check=True, capture_output=True, text=True, stdin=subprocess.DEVNULL).stdout.strip()
 
     def beside_podman(self):
         rounds = max(5, self.options.rounds // 4)
-        rows = (("run --rm IMAGE true", "run --rm to podman", ["run", "--rm", self.image, "/true"]),
-                ("run -d until the prompt", "run -d to podman", ["run", "-d", self.image, "/true"]))
+        rows = (("run --rm IMAGE true", "run --rm to podman", ["--rm", self.image, "/true"]),
+                ("run -d until the prompt", "run -d to podman", ["-d", self.image, "/true"]))
         for title, figure, words in rows:
-            commands = {name: [self.words(name, *words)] for name in self.tools}
+            commands = {name: [self.run_words(name, *words)] for name in self.tools}
             self.figures[figure] = measure.table(title, measure.pairs(commands, rounds))["podman"]
         ids = {name: self.launch(name, "/pause") for name in self.tools}
         commands = {name: [[*tool, "exec", ids[name], "/true"]] for name, tool in self.tools.items()}
