@@ -197,14 +197,31 @@ def test_files_are_copied_in_and_out(podman, running):
     assert "audio" in (podman.directory / "group").read_text()
 
 
-def test_a_signal_to_podman_reaches_the_program(podman):
-    process = podman.start("run", "--rm", "--network=none", "--name=proxied", IMAGE, "sh", "-c",
+def status_after_a_signal(podman, name):
+    """Of podman itself, which was sent SIGTERM while its container ran. None: it did not end."""
+    process = podman.start("run", "--rm", "--network=none", f"--name={name}", IMAGE, "sh", "-c",
                            "trap 'exit 9' TERM; echo ready; while :; do sleep 0.05; done")
     assert process.stdout.readline() == "ready\n"
+    assert podman.ok("inspect", "--format={{.State.Status}}", name) == "running"
     # nsenter waits for its child, which is podman.
     children = f"/proc/{process.pid}/task/{process.pid}/children"
-    os.kill(int(open(children, encoding="ascii").read().split()[0]), signal.SIGTERM)
-    assert process.wait(30) == 9
+    child = int(open(children, encoding="ascii").read().split()[0])
+    os.kill(child, signal.SIGTERM)
+    try:
+        return process.wait(30)
+    except subprocess.TimeoutExpired:
+        os.kill(child, signal.SIGKILL)
+        process.wait()
+        return None
+
+
+def test_a_signal_to_podman_reaches_the_program(podman):
+    # podman 4.3 on a loaded machine is late to pass signals on, and now and then loses the exit status (with runc
+    # as well): one of a few rounds has to work.
+    statuses = []
+    while 9 not in statuses:
+        assert len(statuses) < 4, statuses
+        statuses.append(status_after_a_signal(podman, f"proxied{len(statuses)}"))
 
 
 def test_a_container_with_a_network_of_podmans(podman):

@@ -2,6 +2,7 @@
 
 import base64
 import http.server
+import itertools
 import json
 import ssl
 import threading
@@ -81,6 +82,7 @@ class Registry:
         self.forever, self.lock = set(), threading.Lock()
         self.scopes = []  # that tokens were asked for
         self.uploads = {}  # by ID: what came so far
+        self.upload_number = itertools.count()  # several are under way at once: no ID comes twice
         self.elsewhere = {}  # blobs of other repositories, by repository and digest
         self.may_delete, self.page, self.referrers = True, 1000, {}
         self.basic = self.bearer = None  # (user, password); an anonymous bearer is ("", "")
@@ -188,7 +190,7 @@ class Registry:
                 self.blobs[digest] = taken
                 handler.send(201, Docker_Content_Digest=digest)
                 return
-            key = f"upload{len(self.uploads)}"
+            key = f"upload{next(self.upload_number)}"
             self.uploads[key] = bytearray()
         elif key not in self.uploads:
             handler.send(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
