@@ -8,7 +8,7 @@
 #include "image/import_change.h"
 #include "image/platform.h"
 #include "image/reference.h"
-#include "layer/inflate.h"
+#include "layer/jailed_inflate.h"
 #include "platform/file.h"
 #include "platform/spawn.h"
 #include "spec/json_writer.h"
@@ -43,10 +43,9 @@ private:
 Result<spec::Digest> diff_id_of(const sys::Fd& input, const Limits& limits) {
     const Packing packing = KNARR_TRY(packing_of(input));
     KNARR_TRY(refuse_other_packing(packing, "knarr image import -"));
-    const sys::Fd file = KNARR_TRY(sys::open_path(sys::fd_path(input), O_RDONLY));
-    auto stream =
-        KNARR_TRY(layer::LayerStream::open(file, spec::Compression::none, limits.max_layer_bytes));
-    return stream->finish();
+    layer::WrittenTar tar =
+        KNARR_TRY(layer::inflate_in_jail(input, nullptr, limits.max_layer_bytes));
+    return std::move(tar.diff_id);
 }
 
 void write_keys(spec::JsonWriter& json,

@@ -13,7 +13,7 @@
 #include "image/file_tree.h"
 #include "image/layout_source.h"
 #include "image/pull.h"
-#include "layer/inflate.h"
+#include "layer/jailed_inflate.h"
 #include "platform/file.h"
 
 namespace knarr::image {
@@ -34,17 +34,9 @@ Result<sys::Fd> plain_file(const store::Store& store, sys::Fd input, const Limit
     if (packing != Packing::gzip && packing != Packing::zstd) {
         return file;
     }
-    const sys::Fd packed = KNARR_TRY(sys::open_path(sys::fd_path(file), O_RDONLY));
     sys::Fd plain = KNARR_TRY(unnamed_file(store));
-    auto stream = KNARR_TRY(
-        layer::LayerStream::open(packed, spec::Compression::none, limits.max_rootfs_bytes));
-    while (true) {
-        const std::string_view piece = KNARR_TRY(stream->next());
-        if (piece.empty()) {
-            return plain;
-        }
-        KNARR_TRY(sys::write_all(plain, piece));
-    }
+    KNARR_TRY(layer::inflate_in_jail(file, &plain, limits.max_rootfs_bytes));
+    return plain;
 }
 
 /// One index of the archive for all its images.

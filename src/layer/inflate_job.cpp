@@ -35,8 +35,7 @@ Result<InflateJob> InflateJob::start(const store::Store& store,
     const auto work = [&]() -> Result<std::string> {
         auto stream = KNARR_TRY(LayerStream::open_growing(
             blob, news.read, request.compression, request.limits.max_layer_bytes));
-        const WrittenTar tar = KNARR_TRY(write_tar(*stream, job.data_));
-        return fmt::format("{} {}", tar.bytes, tar.diff_id.text());
+        return encode(KNARR_TRY(write_tar(*stream, job.data_)));
     };
     job.worker_ =
         KNARR_TRY(sys::Worker::start({.root = &root,
@@ -60,15 +59,8 @@ void InflateJob::grew() const {
 Result<Inflated> InflateJob::finish() {
     news_.reset();
     const std::string text = KNARR_TRY(worker_.finish(), "{}", label_);
-    const std::size_t blank = text.find(' ');
-    const auto bytes = parse_number(std::string_view(text).substr(0, blank));
-    if (blank == std::string::npos || !bytes) {
-        return fail(Errc::internal, "{}: the worker sent a malformed result", label_);
-    }
-    auto diff_id = KNARR_TRY(spec::Digest::parse(text.substr(blank + 1)), "{}", label_);
-    return Inflated{.staged = std::move(staged_),
-                    .data = std::move(data_),
-                    .tar = {.bytes = *bytes, .diff_id = std::move(diff_id)}};
+    WrittenTar tar = KNARR_TRY(decode_written_tar(text), "{}", label_);
+    return Inflated{.staged = std::move(staged_), .data = std::move(data_), .tar = std::move(tar)};
 }
 
 }  // namespace knarr::layer

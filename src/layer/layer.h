@@ -12,9 +12,9 @@
 // whole or not at all; then OverlayRoot{lowers, upper, work, merged}.
 //   tar.h reads tar, tar_entry.h writes its entries, inflate.h decompresses, apply.h has the rules,
 //   own_tree.h what they fill: disk_tree.h or erofs_tree.h; unpack.h is the job with its process
-//   and its verification, inflate_job.h its first half, tar_mark.h what a blob was seen to hold;
-//   staged.h a layer before and stored.h after it can be found; driver.h chooses; snapshot.h makes
-//   a container's root.
+//   and its verification, inflate_job.h its first half, jailed_inflate.h the same of no layer;
+//   tar_mark.h what a blob was seen to hold; staged.h a layer before and stored.h after it can be
+//   found; driver.h chooses; snapshot.h makes a container's root.
 
 #include "layer/driver.h"
 #include "layer/inflate_job.h"

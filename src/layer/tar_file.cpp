@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/limits.h"
+#include "core/text.h"
 #include "platform/disk.h"
 
 namespace knarr::layer {
@@ -45,6 +46,20 @@ Result<WrittenTar> write_tar(LayerStream& stream, const sys::Fd& file) {
         }
     }
     return WrittenTar{.bytes = bytes, .diff_id = KNARR_TRY(stream.finish())};
+}
+
+std::string encode(const WrittenTar& tar) {
+    return fmt::format("{} {}", tar.bytes, tar.diff_id.text());
+}
+
+Result<WrittenTar> decode_written_tar(std::string_view text) {
+    const std::size_t blank = text.find(' ');
+    const auto bytes = parse_number(text.substr(0, blank));
+    if (blank == std::string_view::npos || !bytes) {
+        return fail(Errc::internal, "the worker sent a malformed result");
+    }
+    return WrittenTar{.bytes = *bytes,
+                      .diff_id = KNARR_TRY(spec::Digest::parse(text.substr(blank + 1)))};
 }
 
 }  // namespace knarr::layer

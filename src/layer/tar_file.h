@@ -26,4 +26,8 @@ struct WrittenTar {
 /// Writes all of `stream` to `file`, which is empty.
 Result<WrittenTar> write_tar(LayerStream& stream, const sys::Fd& file);
 
+/// As a worker hands it back. Errors: internal, for what is malformed.
+std::string encode(const WrittenTar& tar);
+Result<WrittenTar> decode_written_tar(std::string_view text);
+
 }  // namespace knarr::layer

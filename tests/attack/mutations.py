@@ -7,6 +7,7 @@ changes such a line changes it here too (tests/tools/test_mutations.py says so).
 ROOTFS = "tests/integration/test_attack_rootfs.py::"
 PROGRAM = "tests/integration/test_attack_program.py::"
 IMAGE = "tests/integration/test_hostile_image.py::"
+ARCHIVE = "tests/integration/test_attack_archive.py::"
 
 # name, file, text, text without the defence, test
 MUTATIONS = [
@@ -107,4 +108,13 @@ MUTATIONS = [
      "    env.set(std::string(\"SECRET_OF_THE_HOST=\") + getenv(\"SECRET_OF_THE_HOST\"));\n"
      "    for (const std::string& setting : input.request.env) {",
      PROGRAM + "test_the_hosts_environment_stays_outside"),
+    ("archives are decompressed in a jail", "src/layer/jailed_inflate.cpp",
+     "    return decode_written_tar(KNARR_TRY(worker.finish()));",
+     "    worker.stop();\n"
+     "    return decode_written_tar(KNARR_TRY(inflate(file, output, max_bytes)));",
+     ARCHIVE + "test_an_archive_is_decompressed_by_a_process_that_has_nothing_else"),
+    ("a worker has no capabilities", "src/platform/worker.cpp",
+     "    KNARR_TRY(drop_bounding(jail.capabilities));\n",
+     "",
+     ARCHIVE + "test_an_archive_is_decompressed_by_a_process_that_has_nothing_else"),
 ]
