@@ -21,7 +21,7 @@ struct PullOptions {
     std::string cert_dir = {};     ///< *.crt to trust, *.cert and *.key to show; the usual places
     std::string hosts_dir = {};    ///< of containerd's HOST/hosts.toml; the usual place
     std::uint32_t stall_seconds = 0;    ///< give up after so long without progress; 0: 300 s
-    std::uint32_t timeout_seconds = 0;  ///< for all of it together; 0: as long as there is progress
+    std::uint32_t timeout_seconds = 0;  ///< for all of it together; 0: 24 hours
     std::uint32_t retries = 5;          ///< after broken connections and server errors
     /// In which form layers are kept: "erofs", "dir"; empty: the engine's, else what works best.
     std::string snapshot_driver = {};

@@ -79,7 +79,7 @@ inline constexpr Option kHostsDirOption{.name = "hosts-dir",
 inline constexpr Option kTimeoutOption{.name = "timeout",
                                        .value = "TIME",
                                        .help = "give up after so long, as in 90s or 10m",
-                                       .fallback = "as long as something comes; 300s without"};
+                                       .fallback = "24h; 300s without progress"};
 
 /// How to speak with registries, after the options of a verb's own.
 template <std::size_t N>

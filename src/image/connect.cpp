@@ -1,5 +1,7 @@
 #include "image/connect.h"
 
+#include <algorithm>
+
 #include "core/core.h"
 #include "image/places.h"
 
@@ -21,6 +23,7 @@ public:
     std::string stored_name() const override { return {}; }
     int poll_fd() const override { return process_.poll_fd(); }
     Result<> pump() override { return process_.pump(); }
+    Clock::Steady end() const override { return process_.end(); }
 
 private:
     static Result<std::unique_ptr<ByteStream>> none() {
@@ -46,15 +49,29 @@ std::string scope_of(const std::string& repository,
 /// The login for a place, by the name that it has in the auth files.
 Result<Credentials> login_of(const Reference& reference,
                              const rpc::Session& place,
-                             const std::string& auth_file) {
-    if (place.registry == reference.host()) {
-        return load_credentials(reference, auth_file);
+                             const std::string& auth_file,
+                             const Deadline& deadline) {
+    const auto left =
+        std::chrono::ceil<std::chrono::seconds>(deadline.end - system_clock().steady());
+    const auto patience = std::clamp(left, std::chrono::seconds(1), kHelperPatience);
+    const auto there = place.registry == reference.host()
+                           ? std::optional(reference)
+                           : place_at(place.registry, place.repository);
+    auto found =
+        there ? load_credentials(*there, auth_file, patience) : Result<Credentials>(Credentials{});
+    if (!found && found.error().code == Errc::timed_out && patience == left) {
+        return fail(rpc::operation_over("asking for the login", deadline.given));
     }
-    const auto there = place_at(place.registry, place.repository);
-    return there ? load_credentials(*there, auth_file) : Result<Credentials>(Credentials{});
+    return found;
 }
 
 }  // namespace
+
+Deadline deadline_of(const PullOptions& options, Clock::Steady begin) {
+    const auto given = options.timeout_seconds != 0 ? std::chrono::seconds(options.timeout_seconds)
+                                                    : kOperationTime;
+    return {.given = given, .end = begin + given};
+}
 
 Result<std::unique_ptr<PullProcess>> connect(const Reference& reference,
                                              const PullOptions& options,
@@ -62,11 +79,14 @@ Result<std::unique_ptr<PullProcess>> connect(const Reference& reference,
                                              PullProcess::NoticeFn notice,
                                              const std::vector<std::string>& mount_from,
                                              const Credentials* login) {
+    // From here on, so that what asks for a passphrase counts too.
+    const Deadline deadline = deadline_of(options, system_clock().steady());
     std::vector<Place> places = KNARR_TRY(places_of(reference, options, purpose, notice));
     for (Place& place : places) {
         rpc::Session& session = place.session;
         Credentials own =
-            login != nullptr ? *login : KNARR_TRY(login_of(reference, session, options.auth_file));
+            login != nullptr ? *login
+                             : KNARR_TRY(login_of(reference, session, options.auth_file, deadline));
         session.username = std::move(own.username);
         session.password = std::move(own.password);
         session.identity_token = std::move(own.identity_token);
@@ -75,12 +95,11 @@ Result<std::unique_ptr<PullProcess>> connect(const Reference& reference,
                                     ? options.stall_seconds
                                     : static_cast<std::uint32_t>(limits::kPullTimeoutSeconds);
         session.retries = options.retries;
-        session.deadline_seconds = options.timeout_seconds;
         if (purpose == Purpose::login) {
             session.repository.clear();
         }
     }
-    return PullProcess::start(places, std::move(notice));
+    return PullProcess::start(std::move(places), std::move(notice), deadline);
 }
 
 Result<> wait_for(PullProcess& process, const PullOptions& options) {

@@ -8,8 +8,6 @@
 namespace knarr::image {
 namespace {
 
-/// Some of them ask a person for a passphrase.
-constexpr std::chrono::seconds kTimeout{120};
 constexpr std::size_t kMaxOutputBytes = 256 * size::kKiB;
 /// How all of them say that they know no such server.
 constexpr std::string_view kNotFound = "credentials not found in native keychain";
@@ -25,7 +23,10 @@ struct Answer {
 
 /// `verb` of the protocol with `input`. What it prints is shown only when it failed: else it is a
 /// secret.
-Result<Answer> run_helper(const std::string& name, const std::string& verb, std::string input) {
+Result<Answer> run_helper(const std::string& name,
+                          const std::string& verb,
+                          std::string input,
+                          std::chrono::seconds patience = kHelperPatience) {
     const std::string program = program_name(name);
     const auto path = sys::find_program(program);
     if (!path) {
@@ -38,11 +39,11 @@ Result<Answer> run_helper(const std::string& name, const std::string& verb, std:
                                                          .args = {program, verb},
                                                          .env = sys::whole_environment(),
                                                          .input = std::move(input),
-                                                         .timeout = kTimeout,
+                                                         .timeout = patience,
                                                          .max_output = kMaxOutputBytes}));
     if (ended.timed_out) {
         return fail(
-            Errc::timed_out, "{} {} did not answer for {} s", program, verb, kTimeout.count());
+            Errc::timed_out, "{} {} did not answer for {} s", program, verb, patience.count());
     }
     if (ended.exit_code == 0 && ended.signal == 0) {
         return Answer{.output = ended.output};
@@ -66,8 +67,10 @@ bool has_helper(const std::string& name) {
     return sys::find_program(program_name(name)).has_value();
 }
 
-Result<std::optional<Credentials>> ask_helper(const std::string& name, const std::string& server) {
-    const Answer answer = KNARR_TRY(run_helper(name, "get", server));
+Result<std::optional<Credentials>> ask_helper(const std::string& name,
+                                              const std::string& server,
+                                              std::chrono::seconds patience) {
+    const Answer answer = KNARR_TRY(run_helper(name, "get", server, patience));
     if (!answer.found) {
         return std::optional<Credentials>();
     }

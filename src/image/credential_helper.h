@@ -18,7 +18,9 @@ bool has_helper(const std::string& name);
 
 /// The login that the helper keeps for `server`; nothing when it has none.
 /// Errors: unsupported when there is no such program; timed_out; unauthorized with what it said.
-Result<std::optional<Credentials>> ask_helper(const std::string& name, const std::string& server);
+Result<std::optional<Credentials>> ask_helper(const std::string& name,
+                                              const std::string& server,
+                                              std::chrono::seconds patience = kHelperPatience);
 Result<> store_in_helper(const std::string& name,
                          const std::string& server,
                          const Credentials& login);

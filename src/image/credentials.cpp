@@ -137,7 +137,9 @@ Result<FoundLogin> find_credentials(std::string_view json,
     return found;
 }
 
-Result<Credentials> load_credentials(const Reference& reference, std::string_view auth_file) {
+Result<Credentials> load_credentials(const Reference& reference,
+                                     std::string_view auth_file,
+                                     std::chrono::seconds helper_patience) {
     for (const AuthFile& file : auth_files(auth_file)) {
         auto text = sys::read_file(file.path, kMaxAuthFileBytes);
         if (!text) {
@@ -154,8 +156,8 @@ Result<Credentials> load_credentials(const Reference& reference, std::string_vie
         if (found.helper.empty() || (!found.is_expected && !has_helper(found.helper))) {
             continue;
         }
-        auto asked =
-            KNARR_TRY(ask_helper(found.helper, found.server), "the logins of {}", file.path);
+        auto asked = KNARR_TRY(
+            ask_helper(found.helper, found.server, helper_patience), "the logins of {}", file.path);
         if (asked) {
             return *std::move(asked);
         }

@@ -1,6 +1,7 @@
 #pragma once
 // Logins for registries, where podman, skopeo and docker keep them.
 
+#include <chrono>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -43,9 +44,14 @@ Result<FoundLogin> find_credentials(std::string_view json,
                                     const std::string& path,
                                     const Reference& reference);
 
+/// How long a helper may take: some of them ask a person for a passphrase.
+inline constexpr std::chrono::seconds kHelperPatience{120};
+
 /// Looks through the files and asks helpers. Nothing when there is no login. Errors: also when
 /// `auth_file` or $REGISTRY_AUTH_FILE cannot be read, or a helper fails.
-Result<Credentials> load_credentials(const Reference& reference, std::string_view auth_file);
+Result<Credentials> load_credentials(const Reference& reference,
+                                     std::string_view auth_file,
+                                     std::chrono::seconds helper_patience = kHelperPatience);
 
 /// The names under which a login for a registry, or a repository in it, may be kept, the most
 /// special first.

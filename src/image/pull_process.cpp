@@ -126,9 +126,16 @@ private:
     std::uint64_t read_ = 0;
 };
 
-Result<std::unique_ptr<PullProcess>> PullProcess::start(const std::vector<Place>& places,
-                                                        NoticeFn notice) {
-    for (const Place& place : places) {
+Result<std::unique_ptr<PullProcess>> PullProcess::start(std::vector<Place> places,
+                                                        NoticeFn notice,
+                                                        const Deadline& deadline) {
+    const auto left =
+        std::chrono::ceil<std::chrono::seconds>(deadline.end - system_clock().steady());
+    if (left.count() <= 0) {
+        return fail(rpc::operation_over("asking for the login", deadline.given));
+    }
+    for (Place& place : places) {
+        place.session.deadline_seconds = static_cast<std::uint32_t>(left.count());
         KNARR_TRY(check_lengths(place));
     }
     const sys::Fd program = KNARR_TRY(sys::open_own_program(kProgram));
@@ -140,8 +147,8 @@ Result<std::unique_ptr<PullProcess>> PullProcess::start(const std::vector<Place>
     pair.theirs.reset();
     const std::chrono::seconds silence =
         2 * std::chrono::seconds(places.back().session.stall_seconds) + kSilenceMargin;
-    std::unique_ptr<PullProcess> process(
-        new PullProcess(std::move(helper), std::move(pair.ours), std::move(notice), silence));
+    std::unique_ptr<PullProcess> process(new PullProcess(
+        std::move(helper), std::move(pair.ours), std::move(notice), silence, deadline));
     for (const Place& place : places) {
         KNARR_TRY(process->send_place(place));
     }
@@ -233,7 +240,11 @@ Result<> PullProcess::pump() {
         rpc::Event event = KNARR_TRY(rpc::decode_event(packet->bytes), "hear knarr-pull");
         KNARR_TRY(take(std::move(event)));
     }
-    if (!is_idle() && system_clock().steady() - last_heard_ > silence_) {
+    const Clock::Steady now = system_clock().steady();
+    if (now >= end()) {
+        return fail(rpc::operation_over("knarr", deadline_.given));
+    }
+    if (!is_idle() && now - last_heard_ > silence_) {
         return fail(Errc::timed_out, "knarr-pull has been silent for {} s", silence_.count());
     }
     return {};

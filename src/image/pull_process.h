@@ -23,6 +23,12 @@ struct Place {
     std::string authorities = {}, client_certificate = {}, client_key = {};
 };
 
+/// When all that a knarr-pull is started for, and what knarr makes of it, must be over.
+struct Deadline {
+    std::chrono::seconds given{};
+    Clock::Steady end = Clock::Steady::max();
+};
+
 /// A running knarr-pull, which is taken for hostile: what it says is bounded and checked, what it
 /// sends is believed only by digest. It dies with this value and with our process.
 class PullProcess {
@@ -33,8 +39,9 @@ public:
     /// /usr/libexec/knarr, and opens the session: the last place is the registry itself.
     /// Errors: unsupported when there is no knarr-pull; invalid_argument for texts that are too
     /// long for the wire.
-    static Result<std::unique_ptr<PullProcess>> start(const std::vector<Place>& places,
-                                                      NoticeFn notice);
+    static Result<std::unique_ptr<PullProcess>> start(std::vector<Place> places,
+                                                      NoticeFn notice,
+                                                      const Deadline& deadline);
     PullProcess(const PullProcess&) = delete;
     PullProcess& operator=(const PullProcess&) = delete;
 
@@ -62,11 +69,15 @@ public:
 
     int poll_fd() const { return socket_.get(); }
     /// Takes in all events that wait. Errors: the session failed, or knarr-pull is gone or speaks
-    /// nonsense; timed_out when it has been silent for longer than any of its own waits.
+    /// nonsense; timed_out when it has been silent for longer than any of its own waits, and past
+    /// the deadline, which it keeps too, with what it was about.
     Result<> pump();
+    Clock::Steady end() const { return deadline_.end + kEndMargin; }
 
 private:
     class Stream;
+    /// Its own words for the end of the time come first.
+    static constexpr std::chrono::milliseconds kEndMargin{500};
     /// How far one fetch is, as events say.
     struct Progress {
         std::string media_type = {}, link = {};
@@ -75,11 +86,16 @@ private:
         std::optional<Error> failed = {};
     };
 
-    PullProcess(sys::Helper helper, sys::Fd socket, NoticeFn notice, std::chrono::seconds silence)
+    PullProcess(sys::Helper helper,
+                sys::Fd socket,
+                NoticeFn notice,
+                std::chrono::seconds silence,
+                const Deadline& deadline)
         : helper_(std::move(helper)),
           socket_(std::move(socket)),
           notice_(std::move(notice)),
-          silence_(silence) {}
+          silence_(silence),
+          deadline_(deadline) {}
     Result<> send(const rpc::Request& request, const sys::Fd* pipe = nullptr);
     Result<> send_place(const Place& place);
     Result<> take(rpc::Event event);
@@ -91,6 +107,7 @@ private:
     sys::Fd socket_;
     NoticeFn notice_;
     std::chrono::seconds silence_;
+    Deadline deadline_;
     Clock::Steady last_heard_ = system_clock().steady();
     std::map<std::uint32_t, Progress> fetches_;
     std::map<std::uint32_t, Order> orders_;

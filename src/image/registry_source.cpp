@@ -36,6 +36,7 @@ public:
     std::size_t parallel() const override { return kParallelBlobs; }
     int poll_fd() const override { return process_->poll_fd(); }
     Result<> pump() override { return process_->pump(); }
+    Clock::Steady end() const override { return process_->end(); }
 
 private:
     Reference reference_;

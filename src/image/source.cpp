@@ -1,6 +1,8 @@
 #include "image/source.h"
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <vector>
 
 #include "core/core.h"
@@ -12,7 +14,7 @@ namespace {
 
 /// How soon a caller's `cancelled` is asked again, and how often the source's own clock is looked
 /// at, when nothing moves.
-constexpr int kAskMs = 100, kIdleMs = 5000;
+constexpr std::chrono::milliseconds kAsk{100}, kIdle{5000};
 
 }  // namespace
 
@@ -52,10 +54,14 @@ Result<> wait_for_news(Source& source,
     for (const ByteStream* stream : streams) {
         items.push_back({.fd = stream != nullptr ? stream->poll_fd() : -1});
     }
-    const int timeout_ms = patience == Patience::just_look ? 0
-                           : options.cancelled             ? kAskMs
-                                                           : kIdleMs;
-    KNARR_TRY(sys::wait_ready(items, timeout_ms));
+    std::chrono::milliseconds timeout{0};
+    if (patience == Patience::wait) {
+        const auto left =
+            std::max(source.end() - system_clock().steady(), Clock::Steady::duration());
+        timeout = std::min(options.cancelled ? kAsk : kIdle,
+                           std::chrono::ceil<std::chrono::milliseconds>(left));
+    }
+    KNARR_TRY(sys::wait_ready(items, static_cast<int>(timeout.count())));
     if (items[0].is_ready || (options.cancelled && options.cancelled())) {
         return fail(Errc::interrupted, "stopped on request");
     }

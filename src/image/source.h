@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/clock.h"
 #include "knarr/image.h"
 #include "knarr/result.h"
 #include "spec/image.h"
@@ -63,6 +64,8 @@ public:
     virtual int poll_fd() const { return -1; }
     /// Takes the news in; call when poll_fd() is ready. Errors: what ends the whole source.
     virtual Result<> pump() { return {}; }
+    /// When pump() is to be called at the latest, for it ends then.
+    virtual Clock::Steady end() const { return Clock::Steady::max(); }
 };
 
 /// Whether the source's image may be kept as `name` (empty: by its digest). A name with a digest is

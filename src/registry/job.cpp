@@ -451,12 +451,7 @@ void Job::check_time() {
     }
     const Clock::Steady now = context_.clock->steady();
     if (now >= context_.end) {
-        Error error = refused(
-            Errc::timed_out,
-            fmt::format("the {} s for the whole operation are over", context_.deadline.count()));
-        end_with(
-            std::move(error).advise("what came whole is kept: try again, or give it more by "
-                                    "--timeout TIME"));
+        end_with(rpc::operation_over(subject(), context_.deadline));
         return;
     }
     if (!exchange_ || is_held_up()) {

@@ -325,6 +325,14 @@ Result<Type> open_packet(std::string_view packet) {
 
 }  // namespace
 
+Error operation_over(std::string_view subject, std::chrono::seconds given) {
+    return Error{
+        .code = Errc::timed_out,
+        .message = fmt::format(
+            "{}: the {} s for the whole operation (--timeout) are over", subject, given.count()),
+        .hint = "what came whole is kept: try again, or give it more by --timeout TIME"};
+}
+
 std::string encode(const Request& request) {
     return std::visit([](const auto& message) { return encode_one(message); }, request);
 }

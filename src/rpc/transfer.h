@@ -25,6 +25,7 @@
 // Bytes are only good after done: a pipe also ends when knarr-pull dies. Done says that the body
 // was whole as HTTP sees it; whether it is the right one is for knarr to find out (digest).
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -67,6 +68,9 @@ struct Session {
     std::uint32_t retries = 0;           ///< further tries after broken connections and 5xx
     std::uint32_t deadline_seconds = 0;  ///< for all jobs together; 0: none
 };
+
+/// What both sides say when the time that the whole operation was given is over.
+Error operation_over(std::string_view subject, std::chrono::seconds given);
 
 enum class TrustKind : std::uint8_t { authorities = 0, client_certificate = 1, client_key = 2 };
 

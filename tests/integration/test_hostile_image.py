@@ -62,12 +62,14 @@ def test_a_volume_may_be_named_to_lie_in_dev(host, scratch):
 
 @pytest.mark.parametrize("way, word", [("talk", "does not stop to talk"), ("endless", "longer than"),
                                        ("lie", "says that it sent"), ("nonsense", "unknown type"),
-                                       ("quit", "ended too early")])
+                                       ("quit", "ended too early"),
+                                       ("silent", "the 1 s for the whole operation (--timeout) are over")])
 def test_a_pull_program_that_turned_hostile_ends_in_an_error(host, way, word):
     hostile = pathlib.Path(__file__).resolve().parents[2] / "build/dev/bin/hostile"
     if not (hostile / "knarr-pull").exists():
         pytest.fail(f"{hostile}/knarr-pull is not built: cmake --build --preset dev")
-    result = subprocess.run(host.command("pull", "-q", "127.0.0.1:1/some/image"), timeout=60,
+    result = subprocess.run(host.command("pull", "-q", *(["--timeout", "1s"] if way == "silent" else []),
+                                         "127.0.0.1:1/some/image"), timeout=60,
                             env={**os.environ, "KNARR_LIBEXEC": str(hostile), "SSL_CERT_DIR": way},
                             capture_output=True, text=True, check=False)
     assert result.returncode > 0 and word in result.stderr, result.stderr

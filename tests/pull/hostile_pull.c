@@ -63,6 +63,8 @@ int main(void) {
         (void)send(SOCKET, packet, sizeof packet, MSG_NOSIGNAL);
         close(pipe);
         pause();
+    } else if (strcmp(way, "silent") == 0) {
+        pause();
     } else if (strcmp(way, "nonsense") == 0) {
         (void)send(SOCKET, "\2\377nonsense", 10, MSG_NOSIGNAL);
         pause();
