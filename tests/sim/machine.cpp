@@ -1,0 +1,172 @@
+#include "sim/machine.h"
+
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "bundle/bundle.h"
+#include "core/clock.h"
+#include "engine/background.h"
+#include "engine/new_container.h"
+#include "engine/restart.h"
+#include "engine/state_dir.h"
+#include "platform/file.h"
+#include "sim/programs.h"
+
+namespace knarr::sim {
+
+namespace {
+
+std::string quoted(const std::vector<std::string>& words) {
+    std::string text = "\"/bin/program\"";
+    for (const std::string& word : words) {
+        text += ",\"" + word + "\"";
+    }
+    return text;
+}
+
+Result<> launch_in_background(const std::string& id, const Background& options) {
+    const engine::StateRoot root = KNARR_TRY(engine::StateRoot::open(kStateRoot));
+    const engine::Context context{.root = root, .warn = [](std::string_view) {}};
+    engine::NewContainer wanted = KNARR_TRY(engine::read_request({.id = id, .bundle = "/b/" + id}));
+    engine::Life life;
+    life.monitored = true;
+    life.log.keep = options.keep_log;
+    life.started = format_time(system_clock().wall());
+    wanted.life = std::move(life);
+    wanted.image = "simulated:1";
+    wanted.auto_remove = options.auto_remove;
+    wanted.data_dir = fmt::format("{}/containers/{}", kDataRoot, id);
+    wanted.make_data_dir = [dir = wanted.data_dir]() -> Result<> {
+        KNARR_TRY(sys::make_dirs(dir, 0700));
+        return {};
+    };
+    return engine::run_in_background(context, std::move(wanted));
+}
+
+}  // namespace
+
+void make_bundle(const std::string& name, const std::vector<std::string>& words) {
+    const std::string place = "/b/" + name;
+    make_path(place + "/rootfs/bin/program", Kind::regular, kProgramFile);
+    make_path(place + "/rootfs/dev", Kind::directory, "");
+    make_path(place + "/rootfs/proc", Kind::directory, "");
+    make_path(place + "/config.json",
+              Kind::regular,
+              R"({"ociVersion":"1.0.2","process":{"args":[)" + quoted(words) +
+                  R"(],"cwd":"/","env":["PATH=/bin"],"user":{"uid":0,"gid":0},"capabilities":{}},)"
+                  R"("root":{"path":"rootfs"},"linux":{"namespaces":[{"type":"pid"},)"
+                  R"({"type":"mount"}]}})");
+}
+
+int verb(const std::function<Result<int>(Engine&)>& work) {
+    Result<Engine> engine = Engine::open({.root = kStateRoot, .data_root = kDataRoot, .warn = {}});
+    Result<int> done = engine ? work(*engine) : fail(engine.error());
+    if (!done) {
+        answer(done.error().message);
+        return describe(done.error().code).exit_status;
+    }
+    return *done;
+}
+
+namespace {
+
+int plain(const std::function<Result<>(Engine&)>& work) {
+    return verb([&](Engine& engine) -> Result<int> {
+        KNARR_TRY(work(engine));
+        return 0;
+    });
+}
+
+}  // namespace
+
+int create(const std::string& id) {
+    return plain([&](Engine& engine) { return engine.create({.id = id, .bundle = "/b/" + id}); });
+}
+
+int start(const std::string& id) {
+    return plain([&](Engine& engine) { return engine.start(id, {}); });
+}
+
+int kill(const std::string& id, int signal) {
+    return plain([&](Engine& engine) { return engine.kill(id, signal, KillTarget::init); });
+}
+
+int remove(const std::string& id, RemoveMode mode) {
+    return plain([&](Engine& engine) { return engine.remove(id, mode, AnonymousVolumes::stay); });
+}
+
+int stop(const std::string& id, unsigned seconds) {
+    return plain(
+        [&](Engine& engine) { return engine.stop(id, {.signal = "", .seconds = seconds}); });
+}
+
+int pause(const std::string& id) {
+    return plain([&](Engine& engine) { return engine.pause(id); });
+}
+
+int resume(const std::string& id) {
+    return plain([&](Engine& engine) { return engine.resume(id); });
+}
+
+int state(const std::string& id) {
+    return verb([&](Engine& engine) -> Result<int> {
+        const ContainerInfo info = KNARR_TRY(engine.state(id));
+        answer(name_of(info.state));
+        return 0;
+    });
+}
+
+int wait(const std::string& id) {
+    return verb([&](Engine& engine) -> Result<int> {
+        const auto code = KNARR_TRY(engine.wait(id));
+        answer(code ? fmt::format("{}", *code) : "-");
+        return 0;
+    });
+}
+
+int run_in_background(const std::string& id, const Background& options) {
+    if (Result<> done = launch_in_background(id, options); !done) {
+        answer(done.error().message);
+        return describe(done.error().code).exit_status;
+    }
+    return 0;
+}
+
+std::string state_of(Simulation& sim, const std::string& id) {
+    Process& asked = sim.start("state", [&] { return state(id); });
+    const bool ended = sim.finish({&asked});
+    const std::string said(view(asked.answer));
+    if (!ended) {
+        return "stuck";
+    }
+    return code_of(asked) == 0                                ? said
+           : said.find("does not exist") != std::string::npos ? "gone"
+                                                              : "error: " + said;
+}
+
+std::string leftovers(const Simulation& sim) {
+    std::string text;
+    for (const Process* process : sim.living()) {
+        text += fmt::format("process {} {}; ", process->pid, view(process->name));
+    }
+    for (const std::string& name : sim.list(kStateRoot)) {
+        if (name != ".lock" && name != "names" && name != "events" && !name.starts_with(".")) {
+            text += fmt::format("{}/{}; ", kStateRoot, name);
+        }
+    }
+    for (const std::string& name : sim.list(std::string(kDataRoot) + "/containers")) {
+        text += fmt::format("containers/{}; ", name);
+    }
+    for (const auto& [name, inode] : world->root_cgroup->dir->entries) {
+        if (inode->kind == Kind::directory) {
+            text += fmt::format("cgroup {}; ", view(name));
+        }
+    }
+    if (text.empty() && world->files_open != 0) {
+        text += fmt::format("{} open files; ", world->files_open);
+    }
+    return text;
+}
+
+}  // namespace knarr::sim

@@ -1,0 +1,53 @@
+#pragma once
+// Containers on a simulated machine: what the tests do with knarr there.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "knarr/engine.h"
+#include "sim/simulation.h"
+
+namespace knarr::sim {
+
+inline constexpr const char* kStateRoot = "/run/knarr";
+inline constexpr const char* kDataRoot = "/var/lib/knarr";
+
+/// Puts the bundle /b/NAME on the machine, whose program gets these words (programs.cpp).
+void make_bundle(const std::string& name, const std::vector<std::string>& words);
+
+/// A verb of knarr as the body of a process: 0, or the exit status of the error, which is also the
+/// process's answer.
+int verb(const std::function<Result<int>(Engine&)>& work);
+
+int create(const std::string& id);
+int start(const std::string& id);
+int kill(const std::string& id, int signal);
+int remove(const std::string& id, RemoveMode mode);
+int stop(const std::string& id, unsigned seconds);
+int pause(const std::string& id);
+int resume(const std::string& id);
+int recover();
+/// Answers with the state's name.
+int state(const std::string& id);
+/// Answers with the exit code, "-" where nobody knows it.
+int wait(const std::string& id);
+int exec(const std::string& id, const std::vector<std::string>& words);
+
+struct Background {
+    std::string restart = "no";
+    bool keep_log = true;
+    bool auto_remove = false;
+};
+/// Runs the bundle of that name under a monitor.
+int run_in_background(const std::string& id, const Background& options);
+/// The program's standard output as its log has it.
+std::string logged(Simulation& sim, const std::string& id);
+
+/// What `knarr state` says it is, "gone" where there is none; else what went wrong.
+std::string state_of(Simulation& sim, const std::string& id);
+
+/// What is left on a machine where every container was removed; empty: nothing.
+std::string leftovers(const Simulation& sim);
+
+}  // namespace knarr::sim

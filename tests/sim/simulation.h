@@ -1,0 +1,59 @@
+#pragma once
+// A simulated machine for a test: programs are started on it, time goes on, and what is left is
+// looked at.
+
+#include <cstdint>
+#include <functional>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sim/world.h"
+
+namespace knarr::sim {
+
+/// How one process of the test's making is treated.
+struct Treatment {
+    std::int64_t kill_at = -1;  ///< SIGKILL before its system call of that number
+    bool may_fail = false;      ///< the settings' faults hit it and what it starts
+};
+
+class Simulation {
+public:
+    explicit Simulation(const Settings& settings);
+    ~Simulation();
+    Simulation(const Simulation&) = delete;
+    Simulation& operator=(const Simulation&) = delete;
+
+    /// Starts a program of ours: `body` in a process of its own, whose result is its exit status.
+    Process& start(const std::string& name,
+                   const std::function<int()>& body,
+                   const Treatment& treatment = {});
+    /// Lets the machine run until these have ended. False: they wait for ever.
+    bool finish(std::initializer_list<const Process*> processes);
+    bool finish(const std::vector<Process*>& processes);
+    /// Lets it run for a time of its own clock, or until nobody will ever run again.
+    void run_for(std::int64_t ms);
+    /// start() and finish(); the exit status, 128 + the signal, or -1 for one that is stuck.
+    int run(const std::string& name,
+            const std::function<int()>& body,
+            const Treatment& treatment = {});
+
+    std::optional<std::string> read(std::string_view path) const;
+    std::vector<std::string> list(std::string_view path) const;
+    /// What lives: all but zombies.
+    std::vector<const Process*> living() const;
+    std::string hash() const;
+    /// The end of the trace, for messages.
+    std::string tail(std::size_t lines = 60) const;
+};
+
+/// What a program of ours tells the test; called in it.
+void answer(std::string_view text);
+
+/// The exit status as a shell has it.
+int code_of(const Process& process);
+
+}  // namespace knarr::sim
