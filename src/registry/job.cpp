@@ -179,8 +179,8 @@ Clock::Steady Job::next_tick() const {
     if (step_ == Step::waiting) {
         return std::min(wake_at_, context_.end);
     }
-    return exchange_ && !is_held_up() ? std::min(stall_start_ + context_.stall, context_.end)
-                                      : context_.end;
+    return is_running() && !is_held_up() ? std::min(stall_start_ + context_.stall, context_.end)
+                                         : context_.end;
 }
 
 void Job::start(const HttpRequest& request, Step step) {
@@ -198,8 +198,7 @@ void Job::start(const HttpRequest& request, Step step) {
     exchange_ = *std::move(exchange);
 }
 
-void Job::ask() {
-    HttpRequest next = request();
+HttpRequest Job::addressed(HttpRequest next) {
     next.url = url_;
     // A login is for the registry and for nobody that it points to.
     generation_ = endpoint().login.generation();
@@ -208,7 +207,11 @@ void Job::ask() {
     }
     const bool own_host = url_.scheme == endpoint().url.scheme && url_.host == endpoint().url.host;
     next.tls = own_host ? &endpoint().tls : &endpoint().elsewhere;
-    start(next, Step::asking);
+    return next;
+}
+
+void Job::ask() {
+    start(addressed(request()), Step::asking);
 }
 
 bool Job::on_head(const HttpHead& head) {
@@ -454,7 +457,7 @@ void Job::check_time() {
         end_with(rpc::operation_over(subject(), context_.deadline));
         return;
     }
-    if (!exchange_ || is_held_up()) {
+    if (!is_running() || is_held_up()) {
         return;
     }
     if (stall_bytes_ >= kStallBytes) {

@@ -15,6 +15,7 @@
 #include "core/limits.h"
 #include "registry/auth.h"
 #include "registry/http.h"
+#include "registry/lanes.h"
 #include "registry/retry.h"
 #include "rpc/transfer.h"
 
@@ -50,6 +51,7 @@ struct JobContext {
     std::chrono::seconds deadline{0};  ///< for everything together; 0: none
     Clock::Steady end = Clock::Steady::max();
     unsigned retries = 5;
+    unsigned spare_lanes = lanes::kAllTogether;  ///< see lanes.h
     std::function<void(const rpc::Event&)> report = {};
 };
 
@@ -102,9 +104,13 @@ protected:
     virtual bool suits(const Endpoint& endpoint) const = 0;
     /// Whether bytes are waited for that another has to take first.
     virtual bool is_held_up() const { return false; }
+    /// Whether something is expected of the network.
+    virtual bool is_running() const { return exchange_ != nullptr; }
 
     // --- what a derived class can do ---
     void ask();
+    /// With the address, login and trust of now.
+    HttpRequest addressed(HttpRequest request);
     void go_home();
     void end_with(Error error, int status = 0);
     /// Ends this endpoint's part: the next one is asked, if there is one.
@@ -118,7 +124,7 @@ protected:
     Error refused(Errc code, std::string_view what) const;
     std::string subject() const;
     Endpoint& endpoint() const { return *context_.endpoints[at_]; }
-    void on_sent(std::uint64_t bytes) override { stall_bytes_ += bytes; }
+    void on_sent(std::uint64_t bytes) override { stall_bytes_ += bytes; }  // or came
     /// The next object is looked for where this one was, unless a place before was not asked.
     void remember_place();
     /// Something was achieved: the counts of tries start again.

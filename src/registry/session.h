@@ -8,6 +8,7 @@
 //   retry.h      backoff, Retry-After
 //   job.h        one thing to do: logins, redirects, retries, mirrors
 //   fetch.h      a manifest or a blob, resumed, into a pipe
+//   lanes.h      a large blob over several connections
 //   upload.h     a blob or a manifest, out of a file
 //   query.h      logins tried, tags, referrers, deleting
 //   session.h    serves one knarr: requests in, events out

@@ -6,6 +6,7 @@ import itertools
 import json
 import ssl
 import threading
+import time
 import urllib.parse
 
 import small_images as images
@@ -252,9 +253,14 @@ class Registry:
         if not wanted:
             handler.send(200, data)
             return
-        first = int(wanted.removeprefix("bytes=").rstrip("-"))
-        handler.send(206, data[first:],
-                     Content_Range=f"bytes {first}-{len(data) - 1}/{len(data)}")
+        first, last = range_of(handler, len(data))
+        handler.send(206, data[first:last + 1], Content_Range=f"bytes {first}-{last}/{len(data)}")
+
+
+def range_of(handler, size):
+    """First and last byte that a request wants."""
+    first, _, last = handler.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")
+    return int(first), min(int(last or size - 1), size - 1)
 
 
 # --- steps ---
@@ -331,3 +337,41 @@ def stall(event, first=b""):
         event.wait(60)
         handler.close_connection = True
     return step
+
+
+class Throttle:
+    """Gives a blob, or the range of it that is asked for, at so many bytes a second for each request;
+    counts how many were on their way at once, also together with those `beside`, and what went out."""
+
+    def __init__(self, data, rate, ranges=True, beside=None):
+        self.data, self.rate, self.ranges = data, rate, ranges
+        self.counted = beside or self
+        self.lock, self.now, self.most, self.sent = threading.Lock(), 0, 0, 0
+
+    def __call__(self, handler):
+        counted = self.counted
+        with counted.lock:
+            counted.now += 1
+            counted.most = max(counted.most, counted.now)
+        try:
+            self.serve(handler)
+        finally:
+            with counted.lock:
+                counted.now -= 1
+
+    def serve(self, handler):
+        first, last = range_of(handler, len(self.data)) if self.ranges else (0, len(self.data) - 1)
+        asked = self.ranges and "Range" in handler.headers
+        handler.send_response(206 if asked else 200)
+        if asked:
+            handler.send_header("Content-Range", f"bytes {first}-{last}/{len(self.data)}")
+        handler.send_header("Content-Length", str(last + 1 - first))
+        handler.end_headers()
+        begin, at, step = time.monotonic(), first, 128 * 1024
+        while at <= last:
+            piece = self.data[at:min(at + step, last + 1)]
+            handler.wfile.write(piece)
+            at += len(piece)
+            with self.lock:
+                self.sent += len(piece)
+            time.sleep(max(0, begin + (at - first) / self.rate - time.monotonic()))
