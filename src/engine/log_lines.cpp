@@ -1,8 +1,20 @@
 #include "engine/log_lines.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 
 namespace knarr::engine {
+
+namespace {
+
+/// Puts the text there and returns where it ends.
+char* put(char* at, std::string_view text) {
+    std::memcpy(at, text.data(), text.size());
+    return at + text.size();
+}
+
+}  // namespace
 
 std::string_view name_of(LogStream stream) {
     return stream == LogStream::out ? "stdout" : "stderr";
@@ -11,29 +23,32 @@ std::string_view name_of(LogStream stream) {
 LogBatch make_entries(std::string_view bytes,
                       LogStream stream,
                       std::string_view time,
-                      std::size_t room,
-                      bool must_take_one) {
+                      const LogRoom& room) {
+    // " F " and the line break come to 4 bytes.
+    const std::size_t tag = time.size() + 1 + name_of(stream).size();
+    const std::size_t head_size = tag + 3;
+    std::array<char, kMaxLogHead> head{};
+    if (head_size + 1 > head.size()) {
+        return {};  // no time is so long
+    }
+    put(put(put(put(head.data(), time), " "), name_of(stream)), " F ");
+    const std::size_t limit = std::min(room.bytes, room.memory.size());
     LogBatch batch;
-    std::string head(time);
-    head += ' ';
-    head += name_of(stream);
     while (batch.consumed < bytes.size()) {
         const std::string_view rest = bytes.substr(batch.consumed);
         const std::string_view window = rest.substr(0, kMaxLogPart + 1);
         const std::size_t end = window.find('\n');
         const bool whole = end != std::string_view::npos;
-        const std::string_view part =
-            whole ? window.substr(0, end) : window.substr(0, std::min(rest.size(), kMaxLogPart));
-        constexpr std::size_t kTagAndBreak = 4;
-        const std::size_t size = head.size() + part.size() + kTagAndBreak;
-        const bool first = batch.consumed == 0 && must_take_one;
-        if (batch.text.size() + size > room && !first) {
+        const std::string_view part = window.substr(0, whole ? end : kMaxLogPart);
+        const std::size_t size = head_size + part.size() + 1;
+        const bool is_taken = room.takes_one && batch.consumed == 0;
+        if (batch.filled + size > (is_taken ? room.memory.size() : limit)) {
             break;
         }
-        batch.text += head;
-        batch.text += whole ? " F " : " P ";
-        batch.text += part;
-        batch.text += '\n';
+        head[tag + 1] = whole ? 'F' : 'P';
+        char* at = put(room.memory.data() + batch.filled, {head.data(), head_size});
+        *put(at, part) = '\n';
+        batch.filled += size;
         batch.consumed += part.size() + (whole ? 1 : 0);
     }
     return batch;

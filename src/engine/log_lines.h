@@ -12,7 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <string>
+#include <span>
 #include <string_view>
 
 namespace knarr::engine {
@@ -23,17 +23,24 @@ std::string_view name_of(LogStream stream);
 /// The longest part of a line that is one entry, as containerd has it.
 inline constexpr std::size_t kMaxLogPart = std::size_t{16} * 1024;
 
+/// The most that an entry has besides its part: time, stream, tag, blanks and line break.
+inline constexpr std::size_t kMaxLogHead = 64;
+
+/// Where entries are put.
+struct LogRoom {
+    std::span<char> memory;  // kMaxLogPart + kMaxLogHead bytes or more
+    std::size_t bytes = 0;   // how many of them may be filled
+    bool takes_one = false;  // the first entry, however long: `bytes` is not what a file may have
+};
 struct LogBatch {
-    std::string text;          // entries, each with its line break
+    std::size_t filled = 0;    // bytes of entries, each with its line break
     std::size_t consumed = 0;  // bytes of the input that they hold
 };
-/// Entries for the beginning of `bytes`, as many as fit into `room` bytes; at least one where
-/// `must_take_one`.
+/// Entries for the beginning of `bytes`, as many as there is room for.
 LogBatch make_entries(std::string_view bytes,
                       LogStream stream,
                       std::string_view time,
-                      std::size_t room,
-                      bool must_take_one);
+                      const LogRoom& room);
 
 struct LogEntry {
     std::string_view time;

@@ -13,10 +13,22 @@ namespace {
 constexpr std::string_view kTime = "2026-11-23T00:53:50.123456789Z";
 constexpr std::size_t kPlenty = 1 << 20;
 
+/// Entries in memory of its own, and how much of the input they hold.
+std::pair<std::string, std::size_t> made(std::string_view bytes,
+                                         LogStream stream,
+                                         std::size_t room,
+                                         bool takes_one) {
+    std::string text(kPlenty, '\0');
+    const LogBatch batch =
+        make_entries(bytes, stream, kTime, {.memory = text, .bytes = room, .takes_one = takes_one});
+    text.resize(batch.filled);
+    return {text, batch.consumed};
+}
+
 std::string entries(std::string_view bytes, LogStream stream = LogStream::out) {
-    const LogBatch batch = make_entries(bytes, stream, kTime, kPlenty, true);
-    EXPECT_EQ(batch.consumed, bytes.size());
-    return batch.text;
+    const auto [text, consumed] = made(bytes, stream, kPlenty, false);
+    EXPECT_EQ(consumed, bytes.size());
+    return text;
 }
 
 /// What the program wrote, put together again.
@@ -62,11 +74,20 @@ TEST(LogLines, LongLinesComeInParts) {
 
 TEST(LogLines, StopWhereTheFileIsFull) {
     const std::string one = entries("hello\n");
-    const LogBatch batch = make_entries("hello\nworld\n", LogStream::out, kTime, one.size(), false);
-    EXPECT_EQ(batch.text, one);
-    EXPECT_EQ(batch.consumed, 6U);
-    EXPECT_EQ(make_entries("hello\n", LogStream::out, kTime, one.size() - 1, false).consumed, 0U);
-    EXPECT_EQ(make_entries("hello\n", LogStream::out, kTime, 1, true).consumed, 6U);
+    EXPECT_EQ(made("hello\nworld\n", LogStream::out, one.size(), false), std::pair(one, 6UL));
+    EXPECT_EQ(made("hello\n", LogStream::out, one.size() - 1, false).second, 0U);
+    EXPECT_EQ(made("hello\nworld\n", LogStream::out, 1, true), std::pair(one, 6UL));
+}
+
+TEST(LogLines, StopWhereTheirMemoryEnds) {
+    const std::string line = std::string(kMaxLogPart, 'x') + "\n";
+    std::string memory(kMaxLogPart + kMaxLogHead, '\0');
+    const LogBatch batch = make_entries(line + line,
+                                        LogStream::out,
+                                        kTime,
+                                        {.memory = memory, .bytes = kPlenty, .takes_one = true});
+    EXPECT_EQ(batch.consumed, line.size()) << "one fits always, and not two";
+    EXPECT_EQ(memory.substr(0, batch.filled), entries(line));
 }
 
 TEST(LogLines, WhatIsNoEntryIsNone) {

@@ -21,8 +21,8 @@ constexpr const char* kPlaceFile = "log.at";
 constexpr std::size_t kPlaceBytes = 84;  // four numbers of twenty digits: one line, one write
 constexpr std::string_view kSuffix = ".log";
 constexpr std::size_t kMovedAtOnce = 256 * size::kKiB;
-constexpr std::size_t kReadAtOnce = 32 * size::kKiB;
-constexpr std::size_t kWrittenAtOnce = 96 * size::kKiB;
+constexpr std::size_t kReadAtOnce = 64 * size::kKiB;
+constexpr std::size_t kWrittenAtOnce = 128 * size::kKiB;
 constexpr std::uint64_t kScreenBytes = 256 * size::kKiB;
 constexpr std::uint64_t kFreedAtOnce = 512 * size::kKiB;
 
@@ -78,6 +78,8 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
                                   const LogPolicy& policy) {
     LogWriter writer;
     writer.policy_ = policy;
+    writer.memory_ = KNARR_TRY(sys::Pages::map(kReadAtOnce + kWrittenAtOnce), "log");
+    static_assert(kWrittenAtOnce >= kMaxLogPart + kMaxLogHead);
     writer.log_dir_ = KNARR_TRY(sys::make_dirs(log_dir, 0700), "log");
     writer.place_file_ =
         KNARR_TRY(sys::open_at(state_dir, kPlaceFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
@@ -153,22 +155,28 @@ Result<> LogWriter::flush(LogStream stream) {
     Spool& spool = spools_[index_of(stream)];
     while (place_.taken[index_of(stream)] < spool.end) {
         const std::uint64_t from = place_.taken[index_of(stream)];
-        const std::string bytes = KNARR_TRY(sys::read_part(
-            spool.file, from, std::min<std::uint64_t>(kReadAtOnce, spool.end - from)));
-        std::uint64_t room = kWrittenAtOnce;
+        const std::span<char> input = memory_.memory().first(kReadAtOnce);
+        const std::span<char> output = memory_.memory().subspan(kReadAtOnce);
+        const std::size_t size = KNARR_TRY(sys::read_part_into(
+            input.first(std::min<std::uint64_t>(kReadAtOnce, spool.end - from)), spool.file, from));
+        std::uint64_t room = output.size();
         if (policy_.max_bytes > 0) {
             room = std::min(room, policy_.max_bytes - std::min(policy_.max_bytes, place_.end));
         }
         const std::string time = format_time(system_clock().wall());
-        const LogBatch batch = make_entries(bytes, stream, time, room, place_.end == 0);
+        const LogBatch batch =
+            make_entries({input.data(), size},
+                         stream,
+                         time,
+                         {.memory = output, .bytes = room, .takes_one = place_.end == 0});
         if (batch.consumed == 0) {
             KNARR_TRY(rotate());
             continue;
         }
-        KNARR_TRY(sys::write_all_at(log_, batch.text, place_.end));
+        KNARR_TRY(sys::write_all_at(log_, {output.data(), batch.filled}, place_.end));
         KNARR_TRY(fault_point("log.written"));
         Place next = place_;
-        next.end += batch.text.size();
+        next.end += batch.filled;
         next.taken[index_of(stream)] += batch.consumed;
         KNARR_TRY(write_place(next));
         KNARR_TRY(fault_point("log.placed"));

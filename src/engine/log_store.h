@@ -21,6 +21,7 @@
 #include "engine/log_lines.h"
 #include "knarr/run.h"
 #include "platform/fd.h"
+#include "platform/pages.h"
 
 namespace knarr::engine {
 
@@ -55,6 +56,8 @@ public:
     /// Takes all that the FIFO holds at the call. What is written meanwhile may stay: who writes
     /// need never stop.
     Result<More> take_held(LogStream stream, const sys::Fd& fifo);
+    /// What was used to move bytes goes back to the kernel: for when nothing comes.
+    void release_memory() const { memory_.clear(); }
 
 private:
     /// What log.at says.
@@ -74,6 +77,7 @@ private:
     Result<> flush(LogStream stream);
 
     LogPolicy policy_;
+    sys::Pages memory_;  // for what is read from a spool, and for its entries
     sys::Fd log_dir_, log_, place_file_;
     Place place_;
     std::array<Spool, 2> spools_;

@@ -24,6 +24,7 @@
 #include "platform/patience.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
+#include "platform/rest.h"
 #include "platform/signal.h"
 #include "platform/socket.h"
 #include "platform/stream.h"
@@ -629,7 +630,7 @@ Result<> Monitor::stand_by(sys::SignalFd& signals) {
         items[0] = {.fd = signals.fd().get()};
         items[1] = {.fd = streams_.get()};
         items[2] = {.fd = watching->get()};
-        KNARR_TRY(sys::wait_ready(items, -1));
+        KNARR_TRY(sys::wait_at_rest(items, -1, [] {}));
         while (KNARR_TRY(signals.next())) {
             // Whatever it says: this one ends with the other.
         }
@@ -659,7 +660,11 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
         items[5] = {.fd = watch_.phase() == WatchPhase::running ? process_.get() : -1};
         items[6] = {.fd = changes_ ? changes_->fd().get() : -1};
         items[7] = {.fd = logs && terminal_.is_open() ? terminal_.master().get() : -1};
-        KNARR_TRY(sys::wait_ready(items, patience_ms()));
+        KNARR_TRY(sys::wait_at_rest(items, patience_ms(), [this] {
+            if (log_) {
+                log_->release_memory();
+            }
+        }));
         const bool again = std::exchange(retry_, false);
         while (KNARR_TRY(signals.next())) {
             // A monitor ends with its container, and not because somebody asks it to.

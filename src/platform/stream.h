@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "platform/fd.h"
@@ -40,7 +41,8 @@ Result<std::uint64_t> bytes_held(const Fd& pipe);
 /// Source: fallocate(2), FALLOC_FL_PUNCH_HOLE.
 Result<> free_beginning(const Fd& file, std::uint64_t bytes);
 
-/// pread(2); fewer than asked for at the end of the file.
+/// pread(2); fewer than there is room for, or asked for, at the end of the file.
+Result<std::size_t> read_part_into(std::span<char> memory, const Fd& file, std::uint64_t offset);
 Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t bytes);
 
 /// inotify(7) on directories: readable when an entry of one was made, written to, renamed or
