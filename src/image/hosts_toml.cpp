@@ -1,8 +1,10 @@
 #include "image/hosts_toml.h"
 
 #include <algorithm>
+#include <array>
 
 #include "core/core.h"
+#include "rpc/transfer.h"
 #include "spec/toml.h"
 
 namespace knarr::image {
@@ -10,6 +12,36 @@ namespace {
 
 using spec::TomlKind;
 using spec::TomlValue;
+
+/// What frames a request, and what it asks for.
+constexpr std::array<std::string_view, 12> kOwnHeaders{"host",
+                                                       "content-length",
+                                                       "content-range",
+                                                       "content-type",
+                                                       "transfer-encoding",
+                                                       "connection",
+                                                       "te",
+                                                       "trailer",
+                                                       "upgrade",
+                                                       "expect",
+                                                       "range",
+                                                       "accept"};
+
+std::string to_lower(std::string text) {
+    std::ranges::transform(text, text.begin(), [](char c) {
+        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    });
+    return text;
+}
+
+/// Source: RFC 9110 section 5.6.2 "Tokens".
+bool is_header_name(std::string_view name) {
+    constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+    return !name.empty() && std::ranges::all_of(name, [&](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               kMarks.find(c) != std::string_view::npos;
+    });
+}
 
 class HostReader {
 public:
@@ -36,8 +68,7 @@ public:
             KNARR_TRY(read_clients(*client, host));
         }
         if (const TomlValue* header = table.find("header")) {
-            return fail(
-                Errc::unsupported, "{}: line {}: headers are not sent", path_, header->line);
+            KNARR_TRY(read_headers(*header, host));
         }
         return host;
     }
@@ -84,6 +115,47 @@ private:
                 return bad(element, "a client is a certificate and a key");
             }
             host.clients.emplace_back(pair[0], pair.size() == 2 ? pair[1] : std::string());
+        }
+        return {};
+    }
+    /// NAME = "value" or ["value", ...].
+    Result<> read_headers(const TomlValue& value, HostEntry& host) const {
+        if (value.kind != TomlKind::table) {
+            return bad(value, "header is to be written as [host.\"https://...\".header]");
+        }
+        std::size_t bytes = 0;
+        for (const spec::TomlMember& member : value.members) {
+            if (!is_header_name(member.name)) {
+                return bad(member.value,
+                           fmt::format("\"{}\" is no name of a header", printable(member.name)));
+            }
+            if (std::ranges::find(kOwnHeaders, to_lower(member.name)) != kOwnHeaders.end()) {
+                return fail(Error{
+                    .code = Errc::unsupported,
+                    .message = fmt::format("{}: line {}: the header {} is set by knarr itself",
+                                           path_,
+                                           member.value.line,
+                                           member.name),
+                    .hint = "take it out"});
+            }
+            for (const std::string& text : KNARR_TRY(texts(member.value))) {
+                // It may be a secret: it is not shown.
+                if (text.empty() || printable(text, text.size()) != text) {
+                    return bad(member.value,
+                               fmt::format("the value of {} is empty or has control characters",
+                                           member.name));
+                }
+                host.headers.push_back(fmt::format("{}: {}", member.name, text));
+                bytes += host.headers.back().size() + 1;
+            }
+        }
+        if (bytes > rpc::kMaxNameBytes) {
+            return fail(Errc::limit_exceeded,
+                        "{}: line {}: headers of {} bytes; at most {} are sent",
+                        path_,
+                        value.line,
+                        bytes,
+                        rpc::kMaxNameBytes);
         }
         return {};
     }

@@ -19,10 +19,13 @@ struct HostEntry {
     std::vector<std::string> authorities;  ///< files; relative ones to hosts.toml
     std::vector<std::pair<std::string, std::string>>
         clients;  ///< certificate and key, or both in one
+    /// "Name: value", to be sent to this host and to nobody else; they may be secret.
+    std::vector<std::string> headers;
 };
 
 /// The hosts in their order, the server last: the one of the file, else `default_host`.
-/// Errors: invalid_argument with the file and the line; unsupported for headers.
+/// Errors: invalid_argument with the file and the line; unsupported for headers that are knarr's
+/// own business; limit_exceeded for more of them than go to knarr-pull.
 Result<std::vector<HostEntry>> parse_hosts(std::string_view text,
                                            const std::string& path,
                                            const std::string& default_host);

@@ -38,9 +38,28 @@ TEST(HostsToml, WithoutAServerItIsTheRegistryItself) {
     EXPECT_TRUE(hosts[0].skip_verify);
 }
 
+TEST(HostsToml, HeadersAreOfTheirHost) {
+    const auto hosts = parse_hosts(R"(server = "https://r.io"
+[header]
+  X-Key = "secret"
+[host."https://a.io"]
+[host."https://a.io".header]
+  x-one = "1"
+  x-two = ["2", "3"]
+)",
+                                   "hosts.toml",
+                                   "r.io")
+                           .value();
+    EXPECT_EQ(hosts[0].headers, (std::vector<std::string>{"x-one: 1", "x-two: 2", "x-two: 3"}));
+    EXPECT_EQ(hosts[1].headers, (std::vector<std::string>{"X-Key: secret"}));
+}
+
 TEST(HostsToml, WhatCannotBeDoneIsRefused) {
-    EXPECT_EQ(parse_hosts("[host.\"https://a\".header]\nx = \"y\"\n", "h", "r").error().code,
-              Errc::unsupported);
+    EXPECT_EQ(
+        parse_hosts("[host.\"https://a\".header]\nContent-Length = \"7\"\n", "h", "r").error().code,
+        Errc::unsupported);
+    const std::string large = "[header]\nx = \"" + std::string(5000, 'y') + "\"\n";
+    EXPECT_EQ(parse_hosts(large, "h", "r").error().code, Errc::limit_exceeded);
     for (const char* text : {"server = 7\n",
                              "[host.\"ftp://a\"]\n",
                              "[host.\"https://\"]\n",
@@ -48,6 +67,11 @@ TEST(HostsToml, WhatCannotBeDoneIsRefused) {
                              "[host.\"https://a/?x\"]\n",
                              "[host.\"https://a\"]\ncapabilities = 7\n",
                              "[host.\"https://a\"]\nclient = [[\"a\", \"b\", \"c\"]]\n",
+                             "header = 7\n",
+                             "[header]\nx = 7\n",
+                             "[header]\nx = \"\"\n",
+                             "[header]\nx = \"a\\r\\nb: c\"\n",
+                             "[header]\n\"x: y\" = \"a\"\n",
                              "host = 1\n[host.x]\n",
                              "[host]\nx = 1\n"}) {
         EXPECT_FALSE(parse_hosts(text, "h", "r")) << text;

@@ -267,6 +267,9 @@ private:
                                     .plain_http = host.plain_http,
                                     .digests_only = !host.can_resolve && !is_last,
                                     .is_mirror = !is_last}};
+            for (const std::string& header : host.headers) {
+                place.session.headers += header + "\n";
+            }
             KNARR_TRY(add_host_files(place, host, dir));
             if (host.plain_http) {
                 warn(fmt::format("{} in {} is without TLS: nothing is encrypted",

@@ -54,8 +54,12 @@ Result<> check_lengths(const Place& place) {
                         rpc::kMaxTextBytes);
         }
     }
-    for (const std::string* text :
-         {&session.registry, &session.repository, &session.api, &session.ns, &session.scope}) {
+    for (const std::string* text : {&session.registry,
+                                    &session.repository,
+                                    &session.api,
+                                    &session.ns,
+                                    &session.scope,
+                                    &session.headers}) {
         if (text->size() > rpc::kMaxNameBytes) {
             return fail(Errc::limit_exceeded,
                         "a name at {} has {} bytes; at most {} are allowed",

@@ -41,6 +41,15 @@ bool may_be_elsewhere(Errc code) {
     return std::ranges::find(kCodes, code) != kCodes.end();
 }
 
+/// A header of the operator's that the login replaces.
+bool is_authorization(std::string_view line) {
+    constexpr std::string_view kName = "authorization:";
+    return line.size() >= kName.size() &&
+           std::ranges::equal(line.substr(0, kName.size()), kName, [](char one, char other) {
+               return (one >= 'A' && one <= 'Z' ? one - 'A' + 'a' : one) == other;
+           });
+}
+
 std::string for_people(std::chrono::seconds time) {
     if (time >= std::chrono::hours(2)) {
         return fmt::format("{} hours", time.count() / 3600);
@@ -200,10 +209,18 @@ void Job::start(const HttpRequest& request, Step step) {
 
 HttpRequest Job::addressed(HttpRequest next) {
     next.url = url_;
-    // A login is for the registry and for nobody that it points to.
+    // A login is for the registry and for nobody that it points to; so are a host's own headers.
     generation_ = endpoint().login.generation();
-    if (is_home() && !endpoint().login.header().empty()) {
-        next.headers.push_back("Authorization: " + endpoint().login.header());
+    if (is_home()) {
+        const std::string& login = endpoint().login.header();
+        for (const std::string_view line : split(endpoint().place.headers, '\n')) {
+            if (!line.empty() && (login.empty() || !is_authorization(line))) {
+                next.headers.emplace_back(line);
+            }
+        }
+        if (!login.empty()) {
+            next.headers.push_back("Authorization: " + login);
+        }
     }
     const bool own_host = url_.scheme == endpoint().url.scheme && url_.host == endpoint().url.host;
     next.tls = own_host ? &endpoint().tls : &endpoint().elsewhere;

@@ -139,6 +139,7 @@ std::string encode_one(const Session& m) {
         .text(m.api, kMaxNameBytes)
         .text(m.ns, kMaxNameBytes)
         .text(m.scope, kMaxNameBytes)
+        .text(m.headers, kMaxNameBytes)
         .text(m.username, kMaxTextBytes)
         .text(m.password, kMaxTextBytes)
         .text(m.identity_token, kMaxTextBytes)
@@ -231,6 +232,7 @@ Result<Request> decode_session(Reader reader) {
     m.api = reader.text("api", kMaxNameBytes);
     m.ns = reader.text("ns", kMaxNameBytes);
     m.scope = reader.text("scope", kMaxNameBytes);
+    m.headers = reader.text("headers", kMaxNameBytes);
     m.username = reader.text("username", kMaxTextBytes);
     m.password = reader.text("password", kMaxTextBytes);
     m.identity_token = reader.text("identity token", kMaxTextBytes);

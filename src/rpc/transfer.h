@@ -36,7 +36,7 @@
 
 namespace knarr::rpc {
 
-inline constexpr std::uint8_t kTransferVersion = 2;
+inline constexpr std::uint8_t kTransferVersion = 3;
 inline constexpr std::size_t kMaxPacketBytes = std::size_t{64} * 1024;
 inline constexpr std::size_t kMaxTextBytes =
     std::size_t{12} * 1024;  // a secret, or what is asked for
@@ -57,6 +57,7 @@ struct Session {
     std::string ns = {};          ///< for mirrors that want to know whose images are meant
     /// Of the token, words as "repository:a/b:pull,push"; empty: what the registry asks for.
     std::string scope = {};
+    std::string headers = {};  ///< lines "Name: value", for this host alone; may be secret
     std::string username = {}, password = {};
     std::string identity_token = {};     ///< OAuth2 refresh token; wins over the password
     bool plain_http = false;             ///< refused for hosts that are not loopback, unless

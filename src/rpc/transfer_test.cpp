@@ -7,6 +7,7 @@ namespace {
 
 const Session kSession{.registry = "registry-1.docker.io",
                        .repository = "library/busybox",
+                       .headers = "X-Key: one\nX-Key: two\n",
                        .username = "me",
                        .password = std::string("p\0w", 3),
                        .identity_token = "",
@@ -17,6 +18,7 @@ const Session kSession{.registry = "registry-1.docker.io",
 TEST(Transfer, EveryRequestSurvivesTheWire) {
     const auto session = std::get<Session>(decode_request(encode(Request(kSession))).value());
     EXPECT_EQ(session.repository, "library/busybox");
+    EXPECT_EQ(session.headers, kSession.headers);
     EXPECT_EQ(session.password.size(), 3U);
     EXPECT_TRUE(session.plain_http);
     EXPECT_EQ(session.stall_seconds, 300U);

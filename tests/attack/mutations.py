@@ -7,6 +7,7 @@ changes such a line changes it here too (tests/tools/test_mutations.py says so).
 ROOTFS = "tests/integration/test_attack_rootfs.py::"
 PROGRAM = "tests/integration/test_attack_program.py::"
 IMAGE = "tests/integration/test_hostile_image.py::"
+MIRRORS = "tests/integration/registry/test_mirrors.py::"
 ARCHIVE = "tests/integration/test_attack_archive.py::"
 
 # name, file, text, text without the defence, test
@@ -108,6 +109,10 @@ MUTATIONS = [
      "    env.set(std::string(\"SECRET_OF_THE_HOST=\") + getenv(\"SECRET_OF_THE_HOST\"));\n"
      "    for (const std::string& setting : input.request.env) {",
      PROGRAM + "test_the_hosts_environment_stays_outside"),
+    ("a host's headers stay at that host", "src/registry/job.cpp",
+     "    if (is_home()) {\n        const std::string& login",
+     "    {\n        const std::string& login",
+     MIRRORS + "test_headers_go_to_their_host_and_to_nobody_that_it_points_to"),
     ("archives are decompressed in a jail", "src/layer/jailed_inflate.cpp",
      "    return decode_written_tar(KNARR_TRY(worker.finish()));",
      "    worker.stop();\n"

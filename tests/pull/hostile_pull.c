@@ -15,7 +15,7 @@ static void put(unsigned char* at, unsigned long long value, int bytes) {
 }
 
 static int notice(void) {
-    unsigned char packet[] = {2, NOTICE, 1, 0, 0, 0, 2, 0, 0, 0, 'h', 'i'};
+    unsigned char packet[] = {3, NOTICE, 1, 0, 0, 0, 2, 0, 0, 0, 'h', 'i'};
     return send(SOCKET, packet, sizeof packet, MSG_NOSIGNAL) > 0;
 }
 
@@ -57,7 +57,7 @@ int main(void) {
         while (write(pipe, bytes, sizeof bytes) > 0) {
         }
     } else if (strcmp(way, "lie") == 0) {
-        unsigned char packet[15] = {2, DONE, 1};
+        unsigned char packet[15] = {3, DONE, 1};
         put(packet + 6, 1ULL << 40, 8);
         (void)!write(pipe, "{}", 2);
         (void)send(SOCKET, packet, sizeof packet, MSG_NOSIGNAL);
@@ -66,7 +66,7 @@ int main(void) {
     } else if (strcmp(way, "silent") == 0) {
         pause();
     } else if (strcmp(way, "nonsense") == 0) {
-        (void)send(SOCKET, "\2\377nonsense", 10, MSG_NOSIGNAL);
+        (void)send(SOCKET, "\3\377nonsense", 10, MSG_NOSIGNAL);
         pause();
     }
     return 0;

@@ -252,11 +252,54 @@ def test_skip_verify_is_warned_of(knarr, hosts, certificate):
 
 @pytest.mark.parametrize("text, said", [
     ("server = 7\n", "server"), ('[host."ftp://x"]\n', "neither http nor https"),
-    ('[host."https://x".header]\na = "b"\n', "headers"), ("host = 1\n[x", "line"),
+    ('[host."https://x".header]\nHost = "b"\n', "set by knarr itself"), ("host = 1\n[x", "line"),
     ('[host."https://x"]\nca = 7\n', "neither a text nor an array"),
 ])
 def test_a_hosts_file_that_cannot_be_understood_is_an_error(knarr, hosts, text, said):
     assert said in knarr.bad("pull", *hosts(text), NAME)
+
+
+def test_headers_go_to_their_host_and_to_nobody_that_it_points_to(knarr, registry, mirror, hosts):
+    """Not to where a blob is redirected to, not to the token server, not to the next host."""
+    elsewhere = hostile.Registry("127.0.0.4")
+    try:
+        for one in (registry, mirror, elsewhere):
+            one.add(SMALL)
+        mirror.bearer = ("", "")
+        token = hostile.Registry("127.0.0.5")
+        token.url, token.bearer = mirror.url, ("", "")
+        mirror.on("/manifests/", hostile.status(
+            401, WWW_Authenticate=f'Bearer realm="http://{token.host}/token",service="a, b",scope="repository:a/b:pull"'))
+        first, second = (layer["digest"] for layer in SMALL.layers[:2])
+        authorized = dict(Authorization="Bearer token-for-you")
+
+        def to_elsewhere(handler):
+            handler.send(307, Location=f"{elsewhere.url}/v2/a/b/blobs/{first}")
+        mirror.on(f"/blobs/{first}", to_elsewhere)
+        mirror.on(f"/blobs/{second}", hostile.status(404))
+        words = hosts(f"""server = "{registry.url}"
+[host."{mirror.url}"]
+  skip_verify = true
+[host."{mirror.url}".header]
+  X-Key = "s3cret"
+  X-Two = ["a", "b"]
+  Authorization = "Basic none"
+""")
+        done = knarr.run("pull", *words, NAME)
+        assert done.returncode == 0 and "s3cret" not in done.stdout + done.stderr, done.stderr
+        assert len(mirror.requests) >= 4
+        assert all(request[2]["X-Key"] == "s3cret" for request in mirror.requests)
+        # The operator's word for a login gives way to the login that the registry gave.
+        assert [request[2]["Authorization"] for request in mirror.requests[:2]] == [
+            "Basic none", authorized["Authorization"]]
+        for other in (elsewhere, token, registry):
+            assert other.requests
+            for _, path, headers, form in other.requests:
+                assert "X-Key" not in headers and "X-Two" not in headers, (other.host, path)
+                assert "Basic none" not in headers.values() and "s3cret" not in path + form
+    finally:
+        elsewhere.close()
+        token.close()
 
 
 # --- certificates, docker's way ---
