@@ -29,17 +29,22 @@ std::string path_of(const Context& context, const std::string& id) {
 
 Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) {
     const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
-    auto record = KNARR_TRY(load_record(dir, path_of(context, id.text())));
-    if (!record) {
-        if (KNARR_TRY(context.root.is_locked(dir))) {
-            return std::nullopt;
+    const std::string path = path_of(context, id.text());
+    auto record = KNARR_TRY(load_record(dir, path));
+    Worker worker = Worker::none;
+    if (!record || record->status == ContainerState::creating) {
+        worker = KNARR_TRY(context.root.is_locked(dir)) ? Worker::other : Worker::none;
+        if (worker == Worker::none) {
+            // Whoever worked on it may have come to the end between our two looks.
+            record = KNARR_TRY(load_record(dir, path));
         }
+    }
+    if (!record && worker == Worker::other) {
+        return std::nullopt;
+    }
+    if (!record) {
         record = Record{};  // killed before its record was written: all that is left is the ID
         record->id = id.text();
-    }
-    Worker worker = Worker::none;
-    if (record->status == ContainerState::creating && KNARR_TRY(context.root.is_locked(dir))) {
-        worker = Worker::other;
     }
     Live live = KNARR_TRY(live_state(*record, worker));
     return Seen{.record = std::move(*record), .live = std::move(live)};

@@ -57,7 +57,9 @@ private:
     void carry_out(const WatchEffect& effect);
     void trouble(const Error& error);
 
+    bool keeps(pid_t child) const;
     void reap();
+    void child_ended(const sys::Reaped& child);
     void launcher_ended(const sys::ExitStatus& status);
     std::optional<sys::Fd> hand_terminal_on();
     void stand_beside();
@@ -173,32 +175,68 @@ bool Monitor::is_removed() const {
     return !dir && dir.error().code == Errc::not_found;
 }
 
+/// What is not reaped yet. The container's first process, which any child may be until its launcher
+/// has ended: whoever gets our children when we are killed learns the exit code from it, so it
+/// stays until that is recorded.
+bool Monitor::keeps(pid_t child) const {
+    switch (watch_.phase()) {
+        case WatchPhase::launching:
+            return launcher_ > 0 && child != launcher_;
+        case WatchPhase::running:
+        case WatchPhase::draining:
+        case WatchPhase::concluding:
+            return child == watch_.pid();
+        default:
+            return false;
+    }
+}
+
 void Monitor::reap() {
-    while (const auto child = sys::reap_any()) {
-        if (prober_.took(context_, child->pid)) {
-            continue;
-        }
-        if (child->pid == launcher_) {
-            launcher_ended(child->status);
-        } else if (child->pid == relauncher_) {
-            relauncher_ = 0;
-            handle({.kind = Event::attempted});
+    while (const auto child = sys::ended_child()) {
+        if (!keeps(child->pid)) {
+            sys::reap_child(child->pid);
+            child_ended(*child);
+        } else if (watch_.phase() == WatchPhase::launching) {
+            const auto launcher = sys::reap_child(launcher_);
+            if (!launcher) {
+                return;
+            }
+            child_ended(*launcher);
+        } else if (watch_.phase() == WatchPhase::running) {
+            child_ended(*child);
         } else {
-            handle({.kind = Event::ended, .pid = child->pid, .code = child->status.code()});
+            return;
         }
     }
 }
 
+void Monitor::child_ended(const sys::Reaped& child) {
+    if (prober_.took(context_, child.pid)) {
+        return;
+    }
+    if (child.pid == launcher_) {
+        launcher_ = 0;
+        launcher_ended(child.status);
+    } else if (child.pid == relauncher_) {
+        relauncher_ = 0;
+        handle({.kind = Event::attempted});
+    } else {
+        handle({.kind = Event::ended, .pid = child.pid, .code = child.status.code()});
+    }
+}
+
 void Monitor::launcher_ended(const sys::ExitStatus& status) {
-    if (status.signaled || status.value > 1) {
+    const auto seen = look(context_, id_);
+    // One that was killed when all was done may have said so already.
+    const bool runs = seen && *seen && (*seen)->record.status == ContainerState::running;
+    if ((status.signaled || status.value > 1) && !runs) {
         handle({.kind = Event::launch_killed});
         return;
     }
-    if (status.value == 1) {
+    if (status.value == 1 && !status.signaled) {
         handle({.kind = Event::launch_failed});
         return;
     }
-    const auto seen = look(context_, id_);
     if (!seen || !*seen || (*seen)->record.pid == 0) {
         handle({.kind = Event::removed});  // whatever it was, it is not there any more
         return;

@@ -137,8 +137,12 @@ std::optional<ExitStatus> exit_of_stranger(const Fd& pidfd) {
 }
 
 std::optional<Reaped> reap_any() {
+    return reap_child(-1);
+}
+
+std::optional<Reaped> reap_child(pid_t child) {
     int status = 0;
-    const pid_t pid = waitpid(-1, &status, WNOHANG);
+    const pid_t pid = waitpid(child, &status, WNOHANG);
     if (pid <= 0) {
         return std::nullopt;
     }
@@ -146,6 +150,15 @@ std::optional<Reaped> reap_any() {
     return Reaped{.pid = pid,
                   .status = {.value = signaled ? WTERMSIG(status) : WEXITSTATUS(status),
                              .signaled = signaled}};
+}
+
+std::optional<Reaped> ended_child() {
+    siginfo_t info{};
+    if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid == 0) {
+        return std::nullopt;
+    }
+    return Reaped{.pid = info.si_pid,
+                  .status = {.value = info.si_status, .signaled = info.si_code != CLD_EXITED}};
 }
 
 bool has_children() {

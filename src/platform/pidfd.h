@@ -53,6 +53,10 @@ struct Reaped {
     ExitStatus status;
 };
 std::optional<Reaped> reap_any();
+/// The same without reaping: it stays for whoever gets our children when we end.
+std::optional<Reaped> ended_child();
+/// Reaps that child of ours; nothing while it runs.
+std::optional<Reaped> reap_child(pid_t pid);
 /// Whether this process has children, ended or not.
 bool has_children();
 /// Waits until the process has ended, at most `timeout`; whether it has. Reaps nothing.

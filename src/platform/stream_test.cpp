@@ -89,7 +89,11 @@ TEST(Strangers, ReapAnyTellsWhichChildEndedHow) {
     EXPECT_TRUE(has_children());
     ASSERT_TRUE(*wait_ended(child.pidfd, std::nullopt));
     EXPECT_FALSE(exit_of_stranger(child.pidfd)) << "nobody has reaped it";
+    const auto seen = ended_child();
     const auto reaped = reap_any();
+    ASSERT_TRUE(seen && reaped);  // to be seen does not reap it
+    EXPECT_EQ(seen->pid, reaped->pid);
+    EXPECT_EQ(seen->status.code(), reaped->status.code());
     ASSERT_TRUE(reaped.has_value());
     EXPECT_EQ(reaped->pid, child.pid);
     EXPECT_EQ(reaped->status.code(), 7);
