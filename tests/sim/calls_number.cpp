@@ -45,6 +45,33 @@ long new_mount(const char* name, Inode* root) {
     return end_call(install(file, true));
 }
 
+Inode* copy_of(const Inode& original) {
+    Inode* copy = new_inode(original.kind, original.mode);
+    copy->data = original.data;
+    copy->device = original.device;
+    for (const auto& [name, inode] : original.entries) {
+        add_entry(copy, std::string(view(name)), copy_of(*inode));
+    }
+    return copy;
+}
+
+/// Options of a file system. An overlay is a copy of its highest layer.
+long configure(const long* arguments) {
+    constexpr long kSetString = 1;
+    const char* key = arguments[1] == kSetString ? reinterpret_cast<const char*>(arguments[2]) : "";
+    SIM_ENTER("fsconfig", none, "{} {} {}", arguments[0], arguments[1], key);
+    File* file = file_of(static_cast<int>(arguments[0]));
+    if (std::string_view(key) == "lowerdir+" && file->inode->entries.empty()) {
+        Found found;
+        const int failed = walk(AT_FDCWD, reinterpret_cast<const char*>(arguments[3]), 0, found);
+        if (failed != 0 || found.inode == nullptr) {
+            return end_call(failed != 0 ? failed : -ENOENT);
+        }
+        file->inode = copy_of(*found.inode);
+    }
+    return end_call(0);
+}
+
 long open_tree(int dir, const char* path, unsigned flags) {
     SIM_ENTER("open_tree", descriptors, "{} {} {:x}", dir, path, flags);
     Found found;
@@ -120,6 +147,8 @@ long call_by_number(long number, const long* a) {
                                   static_cast<unsigned>(a[2]));
         case SYS_fsopen:
             return new_mount(text(0), new_inode(Kind::directory, S_IFDIR | 0755));
+        case SYS_fsconfig:
+            return configure(a);
         case SYS_fsmount:
             return new_mount("mount", file_of(static_cast<int>(a[0]))->inode);
         case SYS_open_tree:
@@ -133,7 +162,6 @@ long call_by_number(long number, const long* a) {
         case SYS_bpf:
             return bpf(a[0]);
         // Rights, limits and attributes of mounts are not simulated.
-        case SYS_fsconfig:
         case SYS_mount_setattr:
         case SYS_keyctl:
         case SYS_capset:

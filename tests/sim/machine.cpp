@@ -2,14 +2,20 @@
 
 #include <csignal>
 
+#include <sys/stat.h>
+
 #include <fmt/format.h>
 
 #include "bundle/bundle.h"
 #include "core/clock.h"
+#include "core/text.h"
 #include "engine/background.h"
+#include "engine/container_data.h"
+#include "engine/log_store.h"
 #include "engine/new_container.h"
 #include "engine/restart.h"
 #include "engine/state_dir.h"
+#include "layer/info.h"
 #include "platform/file.h"
 #include "sim/programs.h"
 
@@ -25,6 +31,26 @@ std::string quoted(const std::vector<std::string>& words) {
     return text;
 }
 
+/// The one layer of every image here; its files are those of the bundle that was made first.
+spec::Digest layer_id() {
+    return *spec::Digest::parse("sha256:" + std::string(64, 'a'));
+}
+
+std::string layer_place() {
+    return fmt::format("{}/layers/{}", kDataRoot, layer_id().hex());
+}
+
+void make_layer() {
+    make_path(kDataRoot, Kind::directory, "")->mode = S_IFDIR | 0700;
+    make_path(layer_place() + "/meta",
+              Kind::regular,
+              layer::encode_info({.driver = layer::Driver::dir}, layer_id().text()));
+    make_path(layer_place() + "/fs/bin/program", Kind::regular, kProgramFile);
+    make_path(layer_place() + "/fs/dev", Kind::directory, "");
+    make_path(layer_place() + "/fs/proc", Kind::directory, "");
+}
+
+/// As run_image.h does it, but for the image, which nobody pulled.
 Result<> launch_in_background(const std::string& id, const Background& options) {
     const engine::StateRoot root = KNARR_TRY(engine::StateRoot::open(kStateRoot));
     const engine::Context context{.root = root, .warn = [](std::string_view) {}};
@@ -32,14 +58,27 @@ Result<> launch_in_background(const std::string& id, const Background& options) 
     engine::Life life;
     life.monitored = true;
     life.log.keep = options.keep_log;
+    life.restart.policy = options.restart;
     life.started = format_time(system_clock().wall());
     wanted.life = std::move(life);
     wanted.image = "simulated:1";
     wanted.auto_remove = options.auto_remove;
-    wanted.data_dir = fmt::format("{}/containers/{}", kDataRoot, id);
-    wanted.make_data_dir = [dir = wanted.data_dir]() -> Result<> {
-        KNARR_TRY(sys::make_dirs(dir, 0700));
-        return {};
+    wanted.data_dir = engine::container_dir(kDataRoot, id);
+    wanted.bundle.directory = wanted.data_dir;
+    wanted.bundle.rootfs = engine::planned_root({layer_place() + "/fs"}, wanted.data_dir);
+    const engine::ContainerUse use{.container = id,
+                                   .state_root = kStateRoot,
+                                   .state_root_device = {},
+                                   .state_root_inode = {},
+                                   .boot = engine::boot_id(),
+                                   .reference = "simulated:1",
+                                   .image_id = layer_id().text(),
+                                   .chain = {layer_id()},
+                                   .volumes = {}};
+    wanted.make_data_dir = [use, bundle = wanted.bundle]() -> Result<> {
+        const sys::FileLock lock =
+            KNARR_TRY(engine::lock_containers(kDataRoot, sys::FileLock::Kind::shared));
+        return engine::make_container_data(use, bundle, {});
     };
     return engine::run_in_background(context, std::move(wanted));
 }
@@ -47,6 +86,7 @@ Result<> launch_in_background(const std::string& id, const Background& options) 
 }  // namespace
 
 void make_bundle(const std::string& name, const std::vector<std::string>& words) {
+    make_layer();
     const std::string place = "/b/" + name;
     make_path(place + "/rootfs/bin/program", Kind::regular, kProgramFile);
     make_path(place + "/rootfs/dev", Kind::directory, "");
@@ -145,18 +185,35 @@ std::string state_of(Simulation& sim, const std::string& id) {
                                                               : "error: " + said;
 }
 
+std::string logged(Simulation& sim, const std::string& id, engine::LogStream stream) {
+    const std::string dir = engine::log_dir_of(fmt::format("{}/containers/{}", kDataRoot, id));
+    std::string text;
+    for (const std::string& name : sim.list(dir)) {
+        const std::string file = sim.read(dir + "/" + name).value_or("");
+        for (const std::string_view line : split(std::string_view(file), '\n')) {
+            const auto entry = engine::parse_entry(line);
+            if (entry && entry->stream == stream) {
+                text += std::string(entry->text) + (entry->ends_line ? "\n" : "");
+            }
+        }
+    }
+    return text;
+}
+
 std::string leftovers(const Simulation& sim) {
     std::string text;
     for (const Process* process : sim.living()) {
         text += fmt::format("process {} {}; ", process->pid, view(process->name));
     }
     for (const std::string& name : sim.list(kStateRoot)) {
-        if (name != ".lock" && name != "names" && name != "events" && !name.starts_with(".")) {
+        if (!name.starts_with(".") && name != "names" && name != "events") {
             text += fmt::format("{}/{}; ", kStateRoot, name);
         }
     }
     for (const std::string& name : sim.list(std::string(kDataRoot) + "/containers")) {
-        text += fmt::format("containers/{}; ", name);
+        if (!name.starts_with(".")) {
+            text += fmt::format("containers/{}; ", name);
+        }
     }
     for (const auto& [name, inode] : world->root_cgroup->dir->entries) {
         if (inode->kind == Kind::directory) {

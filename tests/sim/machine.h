@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/log_lines.h"
 #include "knarr/engine.h"
 #include "sim/simulation.h"
 
@@ -35,14 +36,16 @@ int wait(const std::string& id);
 int exec(const std::string& id, const std::vector<std::string>& words);
 
 struct Background {
-    std::string restart = "no";
+    RestartPolicy restart = {};
     bool keep_log = true;
     bool auto_remove = false;
 };
 /// Runs the bundle of that name under a monitor.
 int run_in_background(const std::string& id, const Background& options);
-/// The program's standard output as its log has it.
-std::string logged(Simulation& sim, const std::string& id);
+/// What the program wrote, as its log has it.
+std::string logged(Simulation& sim,
+                   const std::string& id,
+                   engine::LogStream stream = engine::LogStream::out);
 
 /// What `knarr state` says it is, "gone" where there is none; else what went wrong.
 std::string state_of(Simulation& sim, const std::string& id);

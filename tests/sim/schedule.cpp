@@ -146,7 +146,8 @@ std::int64_t wall_time() {
     return kBootWall + world->now;
 }
 
-void note(std::string_view line) {
+void note(std::string_view event) {
+    const std::string line = fmt::format("{} {}", world->now, event);
     for (const char c : line) {
         world->hash = (world->hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
     }

@@ -101,7 +101,9 @@ Process& Simulation::start(const std::string& name,
     process->root = process->cwd = world->root;
     process->exe = find("/usr/bin/knarr");
     process->cgroup = world->root_cgroup;
-    process->kill_at = treatment.kill_at;
+    process->kill_at = treatment.victim_below == 0 ? treatment.kill_at : -1;
+    process->victim_below = treatment.victim_below;
+    process->victim_kill_at = treatment.kill_at;
     process->may_fail = treatment.may_fail;
     process->tells_nobody = true;
     give_null(*process);
@@ -189,6 +191,10 @@ std::string Simulation::tail(std::size_t lines) const {
         text += std::string(view(world->lines[i])) + "\n";
     }
     for (const Process* process : world->processes) {
+        if (!process->answer.empty()) {
+            text += fmt::format(
+                "{} {}: {}\n", process->pid, view(process->name), view(process->answer));
+        }
         if (is_alive(*process)) {
             text += fmt::format("{} {} waits\n", process->pid, view(process->name));
         }

@@ -16,8 +16,9 @@ namespace knarr::sim {
 
 /// How one process of the test's making is treated.
 struct Treatment {
-    std::int64_t kill_at = -1;  ///< SIGKILL before its system call of that number
-    bool may_fail = false;      ///< the settings' faults hit it and what it starts
+    std::int64_t kill_at = -1;  ///< SIGKILL before its system call of that number,
+    int victim_below = 0;   ///< and not of it, but of its first child (1), of that one's (2) ...
+    bool may_fail = false;  ///< the settings' faults hit it and what it starts
 };
 
 class Simulation {

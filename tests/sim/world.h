@@ -165,10 +165,12 @@ struct Process {
     int death_signal = 0;
     std::uint64_t pending = 0, blocked = 0, ignored = 0, handled = 0;
     std::uint64_t calls = 0;
-    std::int64_t kill_at = -1;  // before the call of that number
-    bool may_fail = false;      // faults hit it
-    bool tells_nobody = false;  // made by the test: its end counts as reaped
-    Text answer;                // of a client, for the test
+    std::int64_t kill_at = -1;         // before the call of that number
+    int victim_below = 0;              // the first child of the first child ... so far below
+    std::int64_t victim_kill_at = -1;  // is killed before its call of that number
+    bool may_fail = false;             // faults hit it
+    bool tells_nobody = false;         // made by the test: its end counts as reaped
+    Text answer;                       // of a client, for the test
 };
 
 struct Settings {
@@ -214,7 +216,7 @@ extern Process* self;  // this process; null in the test itself
 std::uint64_t draw();
 bool chance(std::uint64_t ppm);
 /// One line of the trace.
-void note(std::string_view line);
+void note(std::string_view event);
 /// Before each system call: time goes on, others may run, the process may be killed. Whether the
 /// call is to fail.
 enum class Fault : std::uint8_t { none, disk, descriptors, processes };
