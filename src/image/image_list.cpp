@@ -8,6 +8,7 @@
 #include "core/core.h"
 #include "image/platform.h"
 #include "image/reference.h"
+#include "image/short_names.h"
 #include "platform/spawn.h"
 #include "spec/wasm.h"
 
@@ -121,20 +122,16 @@ Result<std::vector<Image>> find_by_id(const store::Store& store,
     return found;
 }
 
-/// By name, also "NAME@DIGEST" of an image that was pulled by tag. What has no such digest is not
-/// found.
-Result<std::optional<store::Ref>> find_ref(const store::Store& store, std::string_view text) {
-    const auto reference = Reference::parse(text);
-    if (!reference) {
-        return std::optional<store::Ref>();
-    }
-    auto named = KNARR_TRY(store.get_ref(reference->text()));
-    if (!reference->digest() || (named && named->digest == *reference->digest())) {
+/// "NAME@DIGEST" too, of an image that was pulled by tag.
+Result<std::optional<store::Ref>> find_exactly(const store::Store& store,
+                                               const Reference& reference) {
+    auto named = KNARR_TRY(store.get_ref(reference.text()));
+    if (!reference.digest() || (named && named->digest == *reference.digest())) {
         return named;  // a stored name is not believed to have its digest
     }
     for (store::Ref& ref : KNARR_TRY(store.list_refs())) {
         const auto other = Reference::parse(ref.reference);
-        if (other && other->name() == reference->name() && ref.digest == *reference->digest()) {
+        if (other && other->name() == reference.name() && ref.digest == *reference.digest()) {
             return std::optional(std::move(ref));
         }
     }
@@ -222,6 +219,18 @@ Result<> check_files(const Image& image) {
         return fail(Errc::invalid_image, "image {} has no layers", printable(image.reference));
     }
     return {};
+}
+
+Result<std::optional<store::Ref>> find_ref(const store::Store& store, std::string_view text) {
+    if (!Reference::parse(text)) {
+        return std::optional<store::Ref>();
+    }
+    for (const Reference& meant : KNARR_TRY(meanings(text, Wanted::stored))) {
+        if (auto found = KNARR_TRY(find_exactly(store, meant))) {
+            return found;
+        }
+    }
+    return std::optional<store::Ref>();
 }
 
 Result<Image> find_image(const store::Store& store,

@@ -2,6 +2,7 @@
 // Stored images: found, listed, described, removed.
 
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -24,6 +25,10 @@ Result<> check_files(const Image& image);
 Result<Image> find_image(const store::Store& store,
                          std::string_view text,
                          std::string_view platform = {});
+
+/// By name alone. A short one has several meanings (short_names.h): the first that is stored. What
+/// does not have the digest that the name says is not found.
+Result<std::optional<store::Ref>> find_ref(const store::Store& store, std::string_view text);
 
 /// The reference that find_image would take, also that of an image that cannot be decoded.
 Result<store::Ref> find_reference(const store::Store& store, std::string_view text);

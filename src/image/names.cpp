@@ -4,6 +4,7 @@
 
 #include "core/core.h"
 #include "image/reference.h"
+#include "image/short_names.h"
 #include "layer/layer.h"
 
 namespace knarr::image {
@@ -57,8 +58,14 @@ Result<std::vector<std::string>> untag_image(const store::Store& store,
         }
     }
     for (const std::string& name : names) {
-        const std::string canonical = KNARR_TRY(Reference::parse(name)).text();
-        if (std::ranges::find(left, canonical, &store::Ref::reference) == left.end()) {
+        std::string canonical;
+        for (const Reference& meant : KNARR_TRY(meanings(name, Wanted::stored))) {
+            if (canonical.empty() &&
+                std::ranges::find(left, meant.text(), &store::Ref::reference) != left.end()) {
+                canonical = meant.text();
+            }
+        }
+        if (canonical.empty()) {
             return fail(Errc::invalid_argument,
                         "{} is not a name of image {}",
                         printable(name),

@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <functional>
 
 #include "core/core.h"
+#include "image/config_files.h"
 #include "image/hosts_toml.h"
 #include "image/registries_conf.h"
 #include "platform/disk.h"
@@ -15,76 +15,12 @@
 namespace knarr::image {
 namespace {
 
-constexpr std::size_t kMaxConfigBytes = size::kMiB;
-constexpr std::string_view kContainers = "/etc/containers";
 constexpr std::string_view kContainerdHosts = "/etc/containerd/certs.d";
-
-bool is_absent(const Error& error) {
-    return error.sys_errno == ENOENT || error.sys_errno == ENOTDIR;
-}
-
-/// Nothing when the file is not there.
-Result<std::optional<std::string>> read_if_there(const std::string& path) {
-    auto text = sys::read_file(path, kMaxConfigBytes);
-    if (!text && is_absent(text.error())) {
-        return std::optional<std::string>();
-    }
-    return std::optional(KNARR_TRY(std::move(text), "{}", path));
-}
-
-/// Names in a directory that end so, sorted; none when it is not there.
-Result<std::vector<std::string>> files_in(const std::string& dir, std::string_view ending) {
-    const auto opened = sys::open_path(dir, O_RDONLY | O_DIRECTORY);
-    if (!opened && is_absent(opened.error())) {
-        return std::vector<std::string>();
-    }
-    if (!opened) {
-        return fail(Error(opened.error()));
-    }
-    std::vector<std::string> names = KNARR_TRY(sys::list_dir(*opened), "{}", dir);
-    std::erase_if(names, [&](const std::string& name) { return !name.ends_with(ending); });
-    return names;
-}
-
-/// ~/.config/containers of whoever is not root; empty for root, as podman has it.
-std::string own_config() {
-    const std::string config = sys::environment("XDG_CONFIG_HOME"), home = sys::environment("HOME");
-    if (sys::effective_uid() == 0 || (config.empty() && home.empty())) {
-        return {};
-    }
-    return (config.empty() ? home + "/.config" : config) + "/containers";
-}
 
 Result<std::vector<RegistryEntry>> load_registries() {
     std::vector<RegistryEntry> all;
-    const auto add = [&](const std::string& path, bool must_exist) -> Result<bool> {
-        const auto text = KNARR_TRY(read_if_there(path));
-        if (!text && must_exist) {
-            return fail(Errc::invalid_argument,
-                        "CONTAINERS_REGISTRIES_CONF: there is no {}",
-                        printable(path));
-        }
-        if (text) {
-            merge_registries(all, KNARR_TRY(parse_registries(*text, path)));
-        }
-        return text.has_value();
-    };
-    if (const std::string chosen = sys::environment("CONTAINERS_REGISTRIES_CONF");
-        !chosen.empty()) {
-        KNARR_TRY(add(chosen, true));
-        return all;
-    }
-    const std::string own = own_config(), shared(kContainers);
-    if (own.empty() || !KNARR_TRY(add(own + "/registries.conf", false))) {
-        KNARR_TRY(add(shared + "/registries.conf", false));
-    }
-    for (const std::string& place : {shared, own}) {
-        const std::string dir = place + "/registries.conf.d";
-        const auto names =
-            place.empty() ? std::vector<std::string>() : KNARR_TRY(files_in(dir, ".conf"));
-        for (const std::string& name : names) {
-            KNARR_TRY(add(dir + "/" + name, false));
-        }
+    for (const ConfigFile& file : KNARR_TRY(registries_files())) {
+        merge_registries(all, KNARR_TRY(parse_registries(file.text, file.path)));
     }
     return all;
 }

@@ -7,6 +7,7 @@
 #include "image/layout_source.h"
 #include "image/platform.h"
 #include "image/registry_source.h"
+#include "image/short_names.h"
 #include "platform/spawn.h"
 #include "spec/wasm.h"
 
@@ -214,6 +215,21 @@ private:
     const PullProgressFn& progress_;
 };
 
+Result<std::unique_ptr<Source>> open_reference(const Reference& reference,
+                                               const PullOptions& options,
+                                               const PullProgressFn& progress) {
+    return open_registry(reference, options, [progress](const std::string& notice) {
+        if (progress) {
+            progress({.phase = PullPhase::waiting, .text = notice});
+        }
+    });
+}
+
+bool is_of_a_registry(std::string_view name) {
+    return !name.starts_with(kLayoutPrefix) && !name.starts_with(kOciArchivePrefix) &&
+           !name.starts_with(kDockerArchivePrefix);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Source>> open_source(const std::string& name,
@@ -229,12 +245,7 @@ Result<std::unique_ptr<Source>> open_source(const std::string& name,
     if (text.starts_with(kDockerArchivePrefix)) {
         return open_docker_archive(text.substr(kDockerArchivePrefix.size()));
     }
-    const Reference reference = KNARR_TRY(Reference::parse(name));
-    return open_registry(reference, options, [progress](const std::string& notice) {
-        if (progress) {
-            progress({.phase = PullPhase::waiting, .text = notice});
-        }
-    });
+    return open_reference(KNARR_TRY(meanings(name, Wanted::fetched)).front(), options, progress);
 }
 
 Result<Image> pull_from(Source& source,
@@ -252,7 +263,30 @@ Result<Image> pull_image(const store::Store& store,
                          const PullOptions& options,
                          const Limits& limits,
                          const PullProgressFn& progress) {
-    auto source = KNARR_TRY(open_source(name, options, progress), "pull {}", printable(name));
+    std::vector<Reference> meant;
+    if (is_of_a_registry(name)) {
+        meant = KNARR_TRY(meanings(name, Wanted::fetched), "pull {}", printable(name));
+    }
+    // A registry to search that is down is an error: what it has may be another image than the
+    // next one's.
+    for (std::size_t at = 0; at + 1 < meant.size(); ++at) {
+        const auto source =
+            KNARR_TRY(open_reference(meant[at], options, progress), "pull {}", printable(name));
+        auto image = pull_from(*source, store, lease, options, limits, progress);
+        if (image || (image.error().code != Errc::image_not_found &&
+                      image.error().code != Errc::unauthorized)) {
+            return KNARR_TRY(std::move(image), "pull {}", printable(name));
+        }
+        if (progress) {
+            progress({.phase = PullPhase::waiting,
+                      .text = fmt::format(
+                          "{}; asking for {}", image.error().message, meant[at + 1].text())});
+        }
+    }
+    const auto source = KNARR_TRY(meant.empty() ? open_source(name, options, progress)
+                                                : open_reference(meant.back(), options, progress),
+                                  "pull {}",
+                                  printable(name));
     return KNARR_TRY(
         pull_from(*source, store, lease, options, limits, progress), "pull {}", printable(name));
 }

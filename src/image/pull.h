@@ -4,6 +4,7 @@
 //   reference.h    names by Docker's rules           platform.h   variants
 //   credentials.h  logins of podman and docker       source.h     where bytes come from
 //   pull_process.h, connect.h, registry_source.h     knarr-pull, the registry
+//   short_names.h  names without a registry   config_files.h  where podman has its files
 //   places.h       mirrors and certificates: registries_conf.h, hosts_toml.h
 //   remote.h       tags, referrers, deleting in a registry
 //   login.h, credential_helper.h                     login, logout      push.h   store -> registry

@@ -9,6 +9,7 @@
 #include "image/image_list.h"
 #include "image/platform.h"
 #include "image/reference.h"
+#include "image/short_names.h"
 
 namespace knarr::image {
 namespace {
@@ -313,9 +314,17 @@ private:
     std::size_t blobs_done_ = 0, documents_done_ = 0;
 };
 
-Result<Reference> destination_of(const PushRequest& request, const Shipment& shipment) {
+Result<Reference> destination_of(const store::Store& store,
+                                 const PushRequest& request,
+                                 const Shipment& shipment) {
     const bool own_name = request.destination.empty();
-    auto to = Reference::parse(own_name ? request.name : request.destination);
+    const auto found =
+        own_name ? KNARR_TRY(find_ref(store, request.name)) : std::optional<store::Ref>();
+    auto to =
+        Reference::parse(!own_name ? request.destination
+                         : found && is_short_name(request.name) && !is_nameless(found->reference)
+                             ? found->reference  // what a short name means here
+                             : request.name);
     if (!to && own_name) {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = "it is named by its ID, which says nothing of a registry",
@@ -345,7 +354,7 @@ Result<PushedImage> push_image(const store::Store& store,
     const std::string what = printable(request.name);
     const Shipment shipment =
         KNARR_TRY(Packer(store, lease, request).pack(progress), "push {}", what);
-    const Reference to = KNARR_TRY(destination_of(request, shipment), "push {}", what);
+    const Reference to = KNARR_TRY(destination_of(store, request, shipment), "push {}", what);
     auto sources = KNARR_TRY(mount_sources(store, to, shipment), "push {}", what);
     std::set<std::string> repositories;
     for (const auto& [digest, repository] : sources) {

@@ -99,13 +99,6 @@ bool is_hex64(std::string_view text) {
            std::ranges::all_of(text, [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f'); });
 }
 
-/// A first component is a registry when it looks like a host: a dot, a port, "localhost", or an
-/// upper-case letter, which no repository may have.
-bool names_a_registry(std::string_view first) {
-    return first == "localhost" || first.find_first_of(".:") != std::string_view::npos ||
-           std::ranges::any_of(first, [](char c) { return c >= 'A' && c <= 'Z'; });
-}
-
 Error bad(std::string_view text, std::string_view why) {
     return Error{.code = Errc::invalid_argument,
                  .message = fmt::format("image reference \"{}\": {}", printable(text), why),
@@ -113,6 +106,11 @@ Error bad(std::string_view text, std::string_view why) {
 }
 
 }  // namespace
+
+bool names_a_registry(std::string_view first) {
+    return first == "localhost" || first.find_first_of(".:") != std::string_view::npos ||
+           std::ranges::any_of(first, [](char c) { return c >= 'A' && c <= 'Z'; });
+}
 
 Result<Reference> Reference::parse(std::string_view text) {
     if (text.size() > limits::kMaxReferenceBytes) {

@@ -46,4 +46,8 @@ private:
     std::optional<spec::Digest> digest_;
 };
 
+/// The first of several components is a registry when it looks like a host: a dot, a port,
+/// "localhost", or an upper-case letter, which no repository may have.
+bool names_a_registry(std::string_view first);
+
 }  // namespace knarr::image

@@ -28,8 +28,8 @@ struct RegistryEntry {
     std::vector<MirrorEntry> mirrors;
 };
 
-/// The registries of one file. Settings about short names are left alone: names without a registry
-/// are Docker Hub's here. Errors: invalid_argument with the file and the line.
+/// The registries of one file. Settings about short names are those of short_names.h. Errors:
+/// invalid_argument with the file and the line.
 Result<std::vector<RegistryEntry>> parse_registries(std::string_view text, const std::string& path);
 
 /// Adds the entries of a later file: one with the same prefix stands in for the earlier.

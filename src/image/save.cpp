@@ -49,7 +49,8 @@ Result<std::vector<Saved>> choose(const store::Store& store,
                           .hint = "pull the image again"});
             }
         }
-        const auto reference = Reference::parse(name);
+        const auto named = KNARR_TRY(find_ref(store, name));
+        const auto reference = Reference::parse(named ? named->reference : name);
         const spec::Digest digest = image.digest;
         const bool by_name = reference && reference->text() == image.reference &&
                              !reference->tag().empty() && !reference->digest();

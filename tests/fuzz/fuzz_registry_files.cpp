@@ -8,6 +8,7 @@
 #include "image/credentials.h"
 #include "image/hosts_toml.h"
 #include "image/registries_conf.h"
+#include "image/short_names.h"
 #include "registry/upload.h"
 #include "registry/url.h"
 #include "spec/registry.h"
@@ -25,6 +26,10 @@ void settings(std::string_view text) {
     namespace image = knarr::image;
     static_cast<void>(knarr::spec::parse_toml(text, "f"));
     static_cast<void>(image::parse_hosts(text, "f", "r.io"));
+    image::ShortNames names;
+    if (image::add_short_names(names, text, "f")) {
+        static_cast<void>(image::meanings("busybox:1", names, image::Wanted::fetched));
+    }
     const auto entries = image::parse_registries(text, "f");
     if (!entries) {
         return;
