@@ -242,7 +242,7 @@ Result<bool> is_recorded(const ContainerUse& use) {
             return KNARR_TRY(sys::stat_at(*states, use.container)).has_value();
         }
     }
-    return use.boot == boot_id();
+    return boot_id().empty() || use.boot == boot_id();
 }
 
 /// Which directories belong to containers, and which to nobody.

@@ -80,7 +80,8 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
     writer.policy_ = policy;
     writer.memory_ = KNARR_TRY(sys::Pages::map(kReadAtOnce + kWrittenAtOnce), "log");
     static_assert(kWrittenAtOnce >= kMaxLogPart + kMaxLogHead);
-    writer.log_dir_ = KNARR_TRY(sys::make_dirs(log_dir, 0700), "log");
+    // Not made here: somebody may be removing the container.
+    writer.log_dir_ = KNARR_TRY(sys::open_path(log_dir, O_RDONLY | O_DIRECTORY), "log");
     writer.place_file_ =
         KNARR_TRY(sys::open_at(state_dir, kPlaceFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
     KNARR_TRY(writer.read_place(), "log");

@@ -44,7 +44,8 @@ std::string log_name(std::uint64_t number);
 
 class LogWriter {
 public:
-    /// Goes on where the last writer of these directories was.
+    /// Goes on where the last writer of these directories was. Errors: sys_errno ENOENT when
+    /// `log_dir` is not there.
     static Result<LogWriter> open(const sys::Fd& state_dir,
                                   const std::string& log_dir,
                                   const LogPolicy& policy);

@@ -26,6 +26,7 @@ protected:
         EXPECT_TRUE(sys::remove_tree_at(tmp, base_.substr(5)).has_value());
     }
     LogWriter writer(LogPolicy policy = {}) {
+        EXPECT_TRUE(sys::make_dirs(base_ + "/logs", 0700).has_value());
         Result<LogWriter> opened = LogWriter::open(state_, base_ + "/logs", policy);
         EXPECT_TRUE(opened.has_value());
         return std::move(*opened);
@@ -157,6 +158,12 @@ TEST_F(LogStore, AfterAStateThatIsLostNoNumberIsUsedAgain) {
     take_all(next);
     EXPECT_EQ(numbers().back(), before + 1);
     EXPECT_EQ(all(), "before\nafter\n");
+}
+
+TEST_F(LogStore, ADirectoryThatIsBeingRemovedIsNotMadeAgain) {
+    const auto opened = LogWriter::open(state_, base_ + "/logs", {});
+    ASSERT_FALSE(opened.has_value());
+    EXPECT_EQ(opened.error().sys_errno, ENOENT);
 }
 
 TEST_F(LogStore, APlaceThatCannotBeReadIsAnError) {

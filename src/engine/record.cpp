@@ -309,8 +309,8 @@ namespace {
 
 /// A record that speaks of the machine before it was started anew: of it, only files are left.
 void leave_boot_behind(Record& record) {
-    if (record.boot.empty() || record.boot == boot_id()) {
-        return;
+    if (record.boot.empty() || boot_id().empty() || record.boot == boot_id()) {
+        return;  // of this one, or nobody knows
     }
     record.before_boot = true;
     record.pid = 0;

@@ -1,0 +1,176 @@
+// Whatever happens by chance: verbs of several clients at once, kills and faults anywhere. However
+// it goes, nobody waits for ever, what is removed leaves nothing, and what was promised holds.
+
+#include <csignal>
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include "sim/machine.h"
+#include "sim/programs.h"
+#include "sim/seeds.h"
+
+namespace knarr::sim {
+namespace {
+
+constexpr std::size_t kOutput = 6000;
+constexpr int kExitCode = 7;
+
+struct Chances {
+    unsigned kill_ppm = 0, fault_ppm = 0;
+    unsigned clients = 3;
+    bool torn_rename = false, lost_locks = false, lossy_splice = false;
+};
+
+int any_verb(std::uint64_t which) {
+    switch (which % 10) {
+        case 0:
+            return kill("web", SIGTERM);
+        case 1:
+            return kill("web", SIGKILL);
+        case 2:
+            return stop("web", 1);
+        case 3:
+            return pause("web");
+        case 4:
+            return resume("web");
+        case 5:
+            return remove("web", RemoveMode::when_stopped);
+        case 6:
+            return remove("web", RemoveMode::force);
+        case 7:
+            return wait("web");
+        case 8:
+            return start("web");
+        default:
+            return state("web");
+    }
+}
+
+/// Chance ends here: what is left must be told and removed without it.
+void calm(bool faults_only) {
+    world->settings.fault_ppm = 0;
+    world->settings.kill_ppm = faults_only ? world->settings.kill_ppm : 0;
+}
+
+std::string clean_up(Simulation& sim) {
+    calm(false);
+    sim.run_for(3000);
+    Process& gone = sim.start("rm", [] { return remove("web", RemoveMode::force); });
+    if (!sim.finish({&gone})) {
+        return "rm is stuck";
+    }
+    if (code_of(gone) != 0) {
+        return fmt::format("rm failed: {}", view(gone.answer));
+    }
+    sim.run_for(5000);
+    const std::string left = leftovers(sim);
+    return left.empty() ? "" : "left: " + left;
+}
+
+/// Contrary verbs at once on one container. What went wrong; empty: nothing.
+std::string contrary(Simulation& sim, unsigned clients) {
+    make_bundle("web", {"ends:7", "write:100", "sleep:3000", "exit:7"});
+    sim.run("run", [] { return run_in_background("web", {}); }, {.may_fail = true});
+    std::vector<Process*> all;
+    for (unsigned i = 0; i < clients; ++i) {
+        const std::uint64_t which = draw();
+        all.push_back(&sim.start(
+            fmt::format("verb {}", which % 10), [which] { return any_verb(which); },
+            {.may_fail = true}));
+    }
+    sim.run_for(20'000);
+    for (const Process* one : all) {
+        // Of a paused container the end may be waited for as long as it stays so.
+        if (is_alive(*one) && view(one->name) != "verb 7") {
+            return fmt::format("{} is stuck", view(one->name));
+        }
+    }
+    std::string wrong = clean_up(sim);
+    for (const Process* one : all) {
+        if (wrong.empty() && is_alive(*one)) {
+            wrong = fmt::format("{} is stuck after all was removed", view(one->name));
+        }
+    }
+    return wrong;
+}
+
+/// A container runs to its end while its monitors are killed by chance, never two at once: code
+/// and log are there.
+std::string outlives(Simulation& sim) {
+    make_bundle("web", {"write:2000", "sleep:500", "write:2000", "sleep:500", "write:2000", "exit:7"});
+    const unsigned ppm = std::exchange(world->settings.kill_ppm, 0);
+    if (sim.run("run", [] { return run_in_background("web", {}); }) != 0) {
+        return "run failed";
+    }
+    for (int round = 0; round < 3; ++round) {
+        sim.run_for(static_cast<std::int64_t>(draw() % 400));
+        std::vector<Process*> monitors;
+        for (Process* process : world->processes) {
+            if (is_alive(*process) && view(process->name) == "knarr-monitor") {
+                monitors.push_back(process);
+            }
+        }
+        if (!monitors.empty() && chance(ppm)) {
+            kill_process(*monitors[draw() % monitors.size()], SIGKILL);
+        }
+        sim.run_for(2000);
+    }
+    Process& waiting = sim.start("wait", [] { return wait("web"); });
+    if (!sim.finish({&waiting})) {
+        return "wait is stuck";
+    }
+    if (view(waiting.answer) != fmt::format("{}", kExitCode)) {
+        return fmt::format("the exit code is {}", view(waiting.answer));
+    }
+    const std::string kept = logged(sim, "web");
+    if (kept != program_output(2000) + program_output(2000) + program_output(2000)) {
+        return fmt::format("the log has {} bytes of {}", kept.size(), kOutput);
+    }
+    return clean_up(sim);
+}
+
+Settings with(std::uint64_t seed, const Chances& chances) {
+    Settings settings = settings_of(seed);
+    settings.kill_ppm = chances.kill_ppm;
+    settings.fault_ppm = chances.fault_ppm;
+    settings.torn_rename = chances.torn_rename;
+    settings.lost_locks = chances.lost_locks;
+    settings.lossy_splice = chances.lossy_splice;
+    return settings;
+}
+
+std::string run_contrary(std::uint64_t seed, const Chances& chances) {
+    Simulation sim(with(seed, chances));
+    const std::string wrong = contrary(sim, chances.clients);
+    return wrong.empty() ? "" : wrong + "\n" + sim.tail(250);
+}
+
+TEST(Chance, ContraryVerbsAtOnce) {
+    with_seeds(300, [](std::uint64_t seed) {
+        EXPECT_EQ(run_contrary(seed, {}), "");
+    });
+}
+
+TEST(Chance, ContraryVerbsWhileEverybodyIsKilled) {
+    with_seeds(300, [](std::uint64_t seed) {
+        EXPECT_EQ(run_contrary(seed, {.kill_ppm = 1000}), "");
+    });
+}
+
+TEST(Chance, ContraryVerbsWithFaults) {
+    with_seeds(200, [](std::uint64_t seed) {
+        EXPECT_EQ(run_contrary(seed, {.fault_ppm = 2000}), "");
+    });
+}
+
+TEST(Chance, MonitorsAreKilledWhileItRuns) {
+    with_seeds(200, [](std::uint64_t seed) {
+        Simulation sim(with(seed, {.kill_ppm = 700'000}));
+        const std::string wrong = outlives(sim);
+        EXPECT_EQ(wrong.empty() ? "" : wrong + "\n" + sim.tail(250), "");
+    });
+}
+
+}  // namespace
+}  // namespace knarr::sim
