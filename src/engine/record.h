@@ -79,7 +79,8 @@ struct Record {
     bool before_boot = false;  // as read: that is over, and with it its processes and its cgroup
 };
 
-/// Which run of the machine this is; empty: nobody knows. Source: random(4), /proc/sys/kernel/random/boot_id.
+/// Which run of the machine this is; empty: nobody knows. Source: random(4),
+/// /proc/sys/kernel/random/boot_id.
 const std::string& boot_id();
 
 std::string encode_record(const Record& record);

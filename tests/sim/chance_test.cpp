@@ -75,9 +75,9 @@ std::string contrary(Simulation& sim, unsigned clients) {
     std::vector<Process*> all;
     for (unsigned i = 0; i < clients; ++i) {
         const std::uint64_t which = draw();
-        all.push_back(&sim.start(
-            fmt::format("verb {}", which % 10), [which] { return any_verb(which); },
-            {.may_fail = true}));
+        all.push_back(&sim.start(fmt::format("verb {}", which % 10),
+                                 [which] { return any_verb(which); },
+                                 {.may_fail = true}));
     }
     sim.run_for(20'000);
     for (const Process* one : all) {
@@ -98,7 +98,8 @@ std::string contrary(Simulation& sim, unsigned clients) {
 /// A container runs to its end while its monitors are killed by chance, never two at once: code
 /// and log are there.
 std::string outlives(Simulation& sim) {
-    make_bundle("web", {"write:2000", "sleep:500", "write:2000", "sleep:500", "write:2000", "exit:7"});
+    make_bundle("web",
+                {"write:2000", "sleep:500", "write:2000", "sleep:500", "write:2000", "exit:7"});
     const unsigned ppm = std::exchange(world->settings.kill_ppm, 0);
     if (sim.run("run", [] { return run_in_background("web", {}); }) != 0) {
         return "run failed";
@@ -147,21 +148,17 @@ std::string run_contrary(std::uint64_t seed, const Chances& chances) {
 }
 
 TEST(Chance, ContraryVerbsAtOnce) {
-    with_seeds(300, [](std::uint64_t seed) {
-        EXPECT_EQ(run_contrary(seed, {}), "");
-    });
+    with_seeds(300, [](std::uint64_t seed) { EXPECT_EQ(run_contrary(seed, {}), ""); });
 }
 
 TEST(Chance, ContraryVerbsWhileEverybodyIsKilled) {
-    with_seeds(300, [](std::uint64_t seed) {
-        EXPECT_EQ(run_contrary(seed, {.kill_ppm = 1000}), "");
-    });
+    with_seeds(300,
+               [](std::uint64_t seed) { EXPECT_EQ(run_contrary(seed, {.kill_ppm = 1000}), ""); });
 }
 
 TEST(Chance, ContraryVerbsWithFaults) {
-    with_seeds(200, [](std::uint64_t seed) {
-        EXPECT_EQ(run_contrary(seed, {.fault_ppm = 2000}), "");
-    });
+    with_seeds(200,
+               [](std::uint64_t seed) { EXPECT_EQ(run_contrary(seed, {.fault_ppm = 2000}), ""); });
 }
 
 TEST(Chance, MonitorsAreKilledWhileItRuns) {
@@ -170,6 +167,33 @@ TEST(Chance, MonitorsAreKilledWhileItRuns) {
         const std::string wrong = outlives(sim);
         EXPECT_EQ(wrong.empty() ? "" : wrong + "\n" + sim.tail(250), "");
     });
+}
+
+/// Whether one of some seeds tells that the machine is broken.
+bool is_told(const Chances& chances, std::string (*one)(std::uint64_t, const Chances&)) {
+    constexpr std::uint64_t kSeeds = 200;
+    for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
+        if (!one(seed, chances).empty()) {
+            return true;
+        }
+    }
+    return false;
+}
+
+std::string run_outlives(std::uint64_t seed, const Chances& chances) {
+    Simulation sim(with(seed, chances));
+    return outlives(sim);
+}
+
+// The simulation can fail: a machine with a planted bug does not go unnoticed.
+TEST(Planted, ARenameThatIsNotAtomicIsTold) {
+    EXPECT_TRUE(is_told({.kill_ppm = 2000, .clients = 5, .torn_rename = true}, run_contrary));
+}
+TEST(Planted, ALockThatEverybodyGetsIsTold) {
+    EXPECT_TRUE(is_told({.clients = 5, .lost_locks = true}, run_contrary));
+}
+TEST(Planted, AByteThatIsLostOnTheWayToTheLogIsTold) {
+    EXPECT_TRUE(is_told({.lossy_splice = true}, run_outlives));
 }
 
 }  // namespace

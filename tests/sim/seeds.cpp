@@ -39,6 +39,11 @@ Settings settings_of(std::uint64_t seed) {
     return {.seed = seed, .trace = std::getenv("KNARR_SIM_TRACE") != nullptr};
 }
 
+std::int64_t stride_of(std::uint64_t seed) {
+    constexpr std::int64_t kSome = 9;
+    return seed == 42 || number_in("KNARR_SIM_SEED") ? 1 : kSome;
+}
+
 void with_seeds(std::size_t fresh, const std::function<void(std::uint64_t)>& body) {
     for (const std::uint64_t seed : seeds(fresh)) {
         body(seed);

@@ -18,6 +18,10 @@ std::size_t scaled(std::size_t fresh);
 /// The settings of a seed, with the trace to stderr where $KNARR_SIM_TRACE is set.
 Settings settings_of(std::uint64_t seed);
 
+/// How many calls on the next one is at which a process is killed: all of them with the seed 42 or
+/// the one that is asked for, some with the others.
+std::int64_t stride_of(std::uint64_t seed);
+
 /// Runs the body with each seed until one fails, and says then how to replay that.
 void with_seeds(std::size_t fresh, const std::function<void(std::uint64_t seed)>& body);
 
