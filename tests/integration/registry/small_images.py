@@ -81,3 +81,17 @@ def write_layout(directory, image, name=None):
     (directory / "index.json").write_text(json.dumps(
         {"schemaVersion": 2, "manifests": [image.descriptor(**notes)]}))
     (directory / "oci-layout").write_text('{"imageLayoutVersion":"1.0.0"}')
+
+
+def wasm_image(config=None):
+    """A module as the CNCF's layout has it, or with a container's config."""
+    module = b"\0asm\1\0\0\0" + b"m" * 2000
+    image = Image({"a": b"1"})
+    image.blobs.clear()
+    image.layers = [image.add(module, "application/wasm")]
+    value = config or {"architecture": "wasm", "os": "wasip1", "created": "2026-01-02T03:04:05Z",
+                       "layerDigests": [digest_of(module)]}
+    image.config = image.add(json.dumps(value).encode(), "application/vnd.oci.image.config.v1+json"
+                             if config else "application/vnd.wasm.config.v0+json")
+    image.seal()
+    return image, digest_of(module)

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import hostile
-from small_images import INDEX, Image, digest_of, index_of, write_layout
+from small_images import INDEX, Image, digest_of, index_of, wasm_image, write_layout
 
 SMALL = Image({"bin/true": b"#!"}, {"etc/x": b"1" * 5000})
 BIG = Image({"data": os.urandom(12_000_000)})
@@ -259,6 +259,43 @@ def test_a_destination_with_another_digest_is_refused(knarr, registry, stored):
     name = stored(SMALL)
     said = knarr.bad("push", "--plain-http", name, f"{registry.host}/x@sha256:{'0' * 64}")
     assert SMALL.digest in said and not registry.requests
+
+
+# --- WebAssembly ---
+
+WASM_CONFIG = {"architecture": "wasm", "os": "wasip1", "created": "2026-01-02T03:04:05Z", "config": {},
+               "rootfs": {"type": "layers", "diff_ids": ["not looked at"]}}
+
+
+def stored_bytes(knarr):
+    return {"sha256:" + path.name: path.read_bytes() for path in (knarr.home / "store/blobs/sha256").glob("*/*")}
+
+
+@pytest.mark.parametrize("config", [None, WASM_CONFIG], ids=["artifact", "container's config"])
+@pytest.mark.parametrize("where", ["own", "docker-registry"])
+def test_a_module_is_pushed_and_comes_back_byte_for_byte(knarr, registry, start_docker_registry, config, where):
+    """As the CNCF's artifact, whose config is no image's, and as an image."""
+    host = registry.host if where == "own" else start_docker_registry().host
+    source = hostile.Registry()
+    try:
+        image, module = wasm_image(config)
+        name = source.add(image)
+        knarr.good("pull", "-q", "--plain-http", name)
+        before = stored_bytes(knarr)
+        assert before == {**image.blobs, image.digest: image.manifest}
+        pushed = knarr.good("push", "--plain-http", name, f"{host}/modules/m:2")
+        assert pushed == f"2: digest: {image.digest} size: {len(image.manifest)}\n"
+    finally:
+        source.close()
+    if where == "own":
+        assert registry.blobs == image.blobs and registry.tags["2"][0] == image.manifest
+    knarr.good("rmi", name)
+    assert stored_bytes(knarr) == {}
+    identifier = knarr.good("pull", "-q", "--plain-http", f"{host}/modules/m:2").strip()
+    assert identifier == image.config["digest"] and stored_bytes(knarr) == before
+    (shown,) = json.loads(knarr.good("image", "inspect", f"{host}/modules/m:2"))
+    assert shown["Wasm"]["Modules"] == [{"MediaType": "application/wasm", "Digest": module, "Size": 2008}]
+    assert "Layer already exists" in knarr.run("push", "--plain-http", f"{host}/modules/m:2").stderr
 
 
 # --- the real thing ---

@@ -12,7 +12,7 @@ import time
 import pytest
 
 import hostile
-from small_images import INDEX, Image, digest_of, index_of
+from small_images import INDEX, Image, digest_of, index_of, wasm_image
 
 SMALL = Image({"bin/true": b"#!"}, {"etc/x": b"1" * 5000})
 BIG = Image({"data": os.urandom(3_000_000)})
@@ -376,20 +376,6 @@ def test_artifact_is_no_image(puller, registry):
     image.seal()
     error = puller.refused("invalid_image", "pull", registry.add(image), "--plain-http")
     assert "helm" in error["message"]
-
-
-def wasm_image(config=None):
-    """A module as the CNCF's layout has it, or with a container's config."""
-    module = b"\0asm\1\0\0\0" + b"m" * 2000
-    image = Image({"a": b"1"})
-    image.blobs.clear()
-    image.layers = [image.add(module, "application/wasm")]
-    value = config or {"architecture": "wasm", "os": "wasip1", "created": "2026-01-02T03:04:05Z",
-                       "layerDigests": [digest_of(module)]}
-    image.config = image.add(json.dumps(value).encode(), "application/vnd.oci.image.config.v1+json"
-                             if config else "application/vnd.wasm.config.v0+json")
-    image.seal()
-    return image, digest_of(module)
 
 
 CONTAINERS_CONFIG = {"architecture": "wasm", "os": "wasip1", "created": "2026-01-02T03:04:05Z", "config": {},
