@@ -104,8 +104,13 @@ Result<std::optional<LockedDir>> StateRoot::make_fresh(const ContainerId& id) co
     }
     KNARR_TRY(sys::make_dir_at(dir_, id.text(), 0700), "container {}", id.text());
     sys::Fd dir = KNARR_TRY(sys::open_at(dir_, id.text(), kDirFlags), "container {}", id.text());
-    auto lock = KNARR_TRY(sys::FileLock::acquire(dir, kLockFile, sys::FileLock::Kind::exclusive));
-    return LockedDir(id.text(), std::move(dir), std::move(lock));
+    // Whoever has it takes what we just made for a killed create's, and waits for our other lock.
+    auto lock =
+        KNARR_TRY(sys::FileLock::try_acquire(dir, kLockFile, sys::FileLock::Kind::exclusive));
+    if (!lock) {
+        return std::nullopt;
+    }
+    return LockedDir(id.text(), std::move(dir), std::move(*lock));
 }
 
 Result<LockedDir> StateRoot::make(const ContainerId& id,

@@ -69,7 +69,7 @@ public:
 
 private:
     StateRoot(std::string path, sys::Fd dir) : path_(std::move(path)), dir_(std::move(dir)) {}
-    /// Nothing when the directory is there already.
+    /// Nothing when the directory is there already, or somebody takes ours for a leftover.
     Result<std::optional<LockedDir>> make_fresh(const ContainerId& id) const;
     Result<LockedDir> lock_for(const ContainerId& id, std::chrono::seconds wait) const;
 

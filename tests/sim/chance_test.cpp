@@ -185,6 +185,25 @@ std::string run_outlives(std::uint64_t seed, const Chances& chances) {
     return outlives(sim);
 }
 
+// One that is just being made looks for a moment like what a killed create left.
+TEST(Chance, CreateAndDeleteAtOnce) {
+    with_seeds(100, [](std::uint64_t seed) {
+        Settings settings = settings_of(seed);
+        settings.switch_percent = 50;
+        Simulation sim(settings);
+        make_bundle("web", {"sleep:1000"});
+        std::vector<Process*> all;
+        for (int i = 0; i < 3; ++i) {
+            all.push_back(&sim.start("create", [] { return create("web"); }));
+            all.push_back(&sim.start("delete", [] { return remove("web", RemoveMode::force); }));
+        }
+        sim.run_for(20'000);
+        EXPECT_TRUE(sim.finish(all)) << sim.tail(100);
+        const std::string wrong = clean_up(sim);
+        EXPECT_EQ(wrong.empty() ? "" : wrong + "\n" + sim.tail(250), "");
+    });
+}
+
 // The simulation can fail: a machine with a planted bug does not go unnoticed.
 TEST(Planted, ARenameThatIsNotAtomicIsTold) {
     EXPECT_TRUE(is_told({.kill_ppm = 2000, .clients = 5, .torn_rename = true}, run_contrary));
