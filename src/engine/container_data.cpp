@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "engine/record.h"
+#include "layer/base.h"
 #include "layer/snapshot.h"
 #include "layer/stored.h"
 #include "platform/file.h"
@@ -91,6 +92,7 @@ bundle::OverlayRoot planned_root(const std::vector<std::string>& lowers,
                                  const std::string& directory) {
     bundle::OverlayRoot root;
     root.lowers = lowers;
+    root.lowers.push_back(layer::base_path(data_root_of(directory)));
     root.upper = directory + "/upper";
     root.work = directory + "/work";
     root.merged = directory + "/merged";
@@ -163,6 +165,7 @@ Result<> make_container_data(const ContainerUse& use,
                              const bundle::Bundle& bundle,
                              const NameTexts& texts) {
     const std::string& path = bundle.directory;
+    KNARR_TRY(layer::make_base(data_root_of(path)));
     const sys::Fd dir = KNARR_TRY(sys::make_dirs(path, 0700), "container directory");
     KNARR_TRY(write_new(dir, kUseFile, encode_use(use)), "{}", path);
     const auto& planned = std::get<bundle::OverlayRoot>(bundle.rootfs);

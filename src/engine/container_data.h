@@ -35,7 +35,8 @@ Result<sys::FileLock> lock_containers(const std::string& data_root, sys::FileLoc
 
 std::string container_dir(const std::string& data_root, const std::string& id);
 
-/// The overlay that layer::make_root will make of these in `directory`, before anything is made.
+/// The overlay that layer::make_root will make in `directory` of these, the layers of an image, and
+/// what is below them (layer/base.h), before anything is made.
 bundle::OverlayRoot planned_root(const std::vector<std::string>& lowers,
                                  const std::string& directory);
 

@@ -24,6 +24,7 @@
 #include "engine/names.h"
 #include "engine/new_container.h"
 #include "image/image_list.h"
+#include "layer/base.h"
 #include "layer/stored.h"
 #include "platform/disk.h"
 #include "platform/file.h"
@@ -179,7 +180,7 @@ Result<Prepared> prepare(const store::Store& store,
     auto layers = KNARR_TRY(layer::MountedLayers::mount(store, image.chain));
     bundle::OverlayRoot root = planned_root(layers.lowers(), directory);
     root.discard = wish.remove;
-    auto user = KNARR_TRY(find_user(root.lowers, wish, image.config));
+    auto user = KNARR_TRY(find_user(layers.lowers(), wish, image.config));
     auto volumes = KNARR_TRY(plan_volumes(data_root, wish, image.config.config));
     std::string hostname = wish.hostname;
     if (hostname.empty()) {
@@ -424,6 +425,7 @@ Result<> run_again(const Context& context,
     const ContainerUse use = KNARR_TRY(read_use(data_root, record.id));
     bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(record.data_dir));
     const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, use.chain));
+    KNARR_TRY(layer::make_base(data_root));
     bundle::OverlayRoot root = planned_root(layers.lowers(), record.data_dir);
     root.discard = record.auto_remove;
     bundle.rootfs = std::move(root);

@@ -61,6 +61,15 @@ def test_the_monitors_are_small_and_at_rest_smaller(host, layout):
     host.good("stop", "-t", "0", container)
 
 
+def test_what_is_only_mounted_over_is_not_in_the_containers_layer(host, layout):
+    container = host.launch(layout, "sh", "-c", "echo x > /own; exit 0")
+    host.good("wait", container)
+    upper = host.data / "containers" / container / "upper"
+    assert sorted(path.name for path in upper.iterdir()) == ["own"]
+    assert host.good("start", container) and host.good("wait", container) == "0\n"
+    assert sorted(path.name for path in upper.iterdir()) == ["own"]
+
+
 @pytest.mark.parametrize("code", [0, 3, 255])
 def test_the_exit_code_and_times_are_kept(host, layout, code):
     container = host.launch(layout, "sh", "-c", f"exit {code}")
