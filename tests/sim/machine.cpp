@@ -165,6 +165,17 @@ int wait(const std::string& id) {
     });
 }
 
+int exec(const std::string& id, const std::vector<std::string>& words, int timeout_ms) {
+    return verb([&](Engine& engine) -> Result<int> {
+        ExecRequest request;
+        request.args = {"/bin/program"};
+        request.args.insert(request.args.end(), words.begin(), words.end());
+        request.timeout =
+            timeout_ms > 0 ? std::optional(std::chrono::milliseconds(timeout_ms)) : std::nullopt;
+        return engine.exec(id, request);
+    });
+}
+
 int run_in_background(const std::string& id, const Background& options) {
     if (Result<> done = launch_in_background(id, options); !done) {
         answer(done.error().message);

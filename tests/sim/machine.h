@@ -28,12 +28,12 @@ int remove(const std::string& id, RemoveMode mode);
 int stop(const std::string& id, unsigned seconds);
 int pause(const std::string& id);
 int resume(const std::string& id);
-int recover();
 /// Answers with the state's name.
 int state(const std::string& id);
 /// Answers with the exit code, "-" where nobody knows it.
 int wait(const std::string& id);
-int exec(const std::string& id, const std::vector<std::string>& words);
+/// Runs a program with these words in it; at most so long, 0: for ever.
+int exec(const std::string& id, const std::vector<std::string>& words, int timeout_ms);
 
 struct Background {
     RestartPolicy restart = {};

@@ -91,10 +91,11 @@ int next_slot() {
 
 void give_turn(int slot) {
     world->turn[static_cast<std::size_t>(slot)].store(1);
+    // All: one of the simulation before may wait at the same place, killed but not gone yet.
     real_syscall(SYS_futex,
                  reinterpret_cast<long>(&world->turn[static_cast<std::size_t>(slot)]),
                  FUTEX_WAKE,
-                 1);
+                 INT_MAX);
 }
 
 /// SIGKILL and its like at a moment between two calls.
