@@ -54,10 +54,11 @@ Result<std::vector<ConfigFile>> registries_files() {
     std::vector<ConfigFile> all;
     const auto add = [&](const std::string& path) -> Result<bool> {
         auto text = KNARR_TRY(read_if_there(path));
-        if (text) {
+        const bool is_there = text.has_value();
+        if (is_there) {
             all.push_back({.path = path, .text = *std::move(text)});
         }
-        return text.has_value();
+        return is_there;
     };
     if (const std::string only = sys::environment(kOnlyFile); !only.empty()) {
         if (!KNARR_TRY(add(only))) {
@@ -74,7 +75,7 @@ Result<std::vector<ConfigFile>> registries_files() {
         const auto names =
             place.empty() ? std::vector<std::string>() : KNARR_TRY(files_in(dir, ".conf"));
         for (const std::string& name : names) {
-            KNARR_TRY(add(dir + "/" + name));
+            KNARR_TRY(add(fmt::format("{}/{}", dir, name)));
         }
     }
     return all;

@@ -156,6 +156,7 @@ Result<std::vector<Reference>> meanings(std::string_view text,
         }
     }
     std::vector<Reference> found;
+    found.reserve(all.size() + 1);
     for (const std::string& one : all) {
         found.push_back(KNARR_TRY(Reference::parse(one)));
     }
