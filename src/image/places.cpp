@@ -46,7 +46,7 @@ Result<> add_certificates(Place& place, const PullOptions& options) {
     for (const std::string& dir : dirs) {
         const auto names = KNARR_TRY(files_in(dir, ""));
         for (const std::string& name : names) {
-            const std::string path = dir + "/" + name;
+            const std::string path = fmt::format("{}/{}", dir, name);
             if (name.ends_with(".crt")) {
                 place.authorities +=
                     KNARR_TRY(sys::read_file(path, rpc::kMaxTrustBytes), "{}", path) + "\n";

@@ -16,6 +16,7 @@ std::vector<std::string> texts(std::string_view name,
                                Wanted wanted = Wanted::fetched) {
     std::vector<std::string> all;
     const std::vector<Reference> meant = meanings(name, names, wanted).value();
+    all.reserve(meant.size());
     for (const Reference& one : meant) {
         all.push_back(one.text());
     }

@@ -21,8 +21,8 @@ int release_pages(dl_phdr_info* object, std::size_t /*size*/, void* /*data*/) {
             const std::size_t begin = object->dlpi_addr + part.p_vaddr;
             const std::size_t in_page = begin % page;
             // NOLINTNEXTLINE(performance-no-int-to-ptr): an ELF header has addresses as numbers
-            madvise(
-                reinterpret_cast<void*>(begin - in_page), part.p_memsz + in_page, MADV_DONTNEED);
+            auto* const first = reinterpret_cast<void*>(begin - in_page);
+            madvise(first, part.p_memsz + in_page, MADV_DONTNEED);
         }
     }
     return 0;

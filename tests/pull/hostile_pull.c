@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SOCKET = 3, FETCH = 3, NOTICE = 17, DONE = 18 };
+enum { socket_fd = 3, fetch_type = 3, notice_type = 17, done_type = 18 };
 
 static void put(unsigned char* at, unsigned long long value, int bytes) {
     for (int i = 0; i < bytes; ++i) {
@@ -15,8 +15,8 @@ static void put(unsigned char* at, unsigned long long value, int bytes) {
 }
 
 static int notice(void) {
-    unsigned char packet[] = {3, NOTICE, 1, 0, 0, 0, 2, 0, 0, 0, 'h', 'i'};
-    return send(SOCKET, packet, sizeof packet, MSG_NOSIGNAL) > 0;
+    unsigned char packet[] = {3, notice_type, 1, 0, 0, 0, 2, 0, 0, 0, 'h', 'i'};
+    return send(socket_fd, packet, sizeof packet, MSG_NOSIGNAL) > 0;
 }
 
 /// Waits for the first fetch; its pipe, or -1.
@@ -30,11 +30,11 @@ static int fetch(void) {
         message.msg_iovlen = 1;
         message.msg_control = control;
         message.msg_controllen = sizeof control;
-        if (recvmsg(SOCKET, &message, 0) <= 0) {
+        if (recvmsg(socket_fd, &message, 0) <= 0) {
             return -1;
         }
         const struct cmsghdr* header = CMSG_FIRSTHDR(&message);
-        if (bytes[1] == FETCH && header != NULL) {
+        if (bytes[1] == fetch_type && header != NULL) {
             int pipe = -1;
             memcpy(&pipe, CMSG_DATA(header), sizeof pipe);
             return pipe;
@@ -57,16 +57,16 @@ int main(void) {
         while (write(pipe, bytes, sizeof bytes) > 0) {
         }
     } else if (strcmp(way, "lie") == 0) {
-        unsigned char packet[15] = {3, DONE, 1};
+        unsigned char packet[15] = {3, done_type, 1};
         put(packet + 6, 1ULL << 40, 8);
         (void)!write(pipe, "{}", 2);
-        (void)send(SOCKET, packet, sizeof packet, MSG_NOSIGNAL);
+        (void)send(socket_fd, packet, sizeof packet, MSG_NOSIGNAL);
         close(pipe);
         pause();
     } else if (strcmp(way, "silent") == 0) {
         pause();
     } else if (strcmp(way, "nonsense") == 0) {
-        (void)send(SOCKET, "\3\377nonsense", 10, MSG_NOSIGNAL);
+        (void)send(socket_fd, "\3\377nonsense", 10, MSG_NOSIGNAL);
         pause();
     }
     return 0;

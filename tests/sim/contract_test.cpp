@@ -181,6 +181,7 @@ TEST(Contract, Exec) {
         begin(sim);
         EXPECT_EQ(sim.run("exec", [] { return exec("c1", {"exit:3"}, 0); }), 3) << sim.tail();
         std::vector<Process*> many;
+        many.reserve(5);
         for (int i = 0; i < 5; ++i) {
             many.push_back(&sim.start(
                 "exec", [i] { return exec("c1", {"sleep:5", fmt::format("exit:{}", i)}, 0); }));
