@@ -1,5 +1,7 @@
 #include "engine/live.h"
 
+#include <cerrno>
+
 #include "engine/log_store.h"
 #include "platform/cgroup_freeze.h"
 #include "platform/pidfd.h"
@@ -33,7 +35,14 @@ Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) 
     auto record = KNARR_TRY(load_record(dir, path));
     Worker worker = Worker::none;
     if (!record || record->status == ContainerState::creating) {
-        worker = KNARR_TRY(context.root.is_locked(dir)) ? Worker::other : Worker::none;
+        const Result<bool> locked = context.root.is_locked(dir);
+        if (!locked && locked.error().sys_errno == ENOENT) {
+            return look(context, id);  // removed while we looked, and perhaps made anew
+        }
+        if (!locked) {
+            return fail(locked.error());
+        }
+        worker = *locked ? Worker::other : Worker::none;
         if (worker == Worker::none) {
             // Whoever worked on it may have come to the end between our two looks.
             record = KNARR_TRY(load_record(dir, path));

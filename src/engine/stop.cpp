@@ -35,6 +35,9 @@ struct End {
 
 Result<End> look_for_end(const Context& context, const RunOf& run, const sys::Fd& process) {
     const auto seen = look(context, run.id);
+    // Its parent reaps it last of all, and the kernel tells only then.
+    const Result<> there = sys::pidfd_send_signal(process, 0);
+    const bool is_reaped = !there && there.error().sys_errno != EPERM;
     const auto stranger = sys::exit_of_stranger(process);
     const std::optional<int> code =
         stranger ? std::optional(stranger->code()) : std::optional<int>();
@@ -42,9 +45,9 @@ Result<End> look_for_end(const Context& context, const RunOf& run, const sys::Fd
         return fail(seen.error());
     }
     if (!seen || !*seen || (*seen)->record.pid != run.pid) {
-        const bool there = seen && *seen;
-        return End{.settled = true,
-                   .code = there && (*seen)->record.exit_code ? (*seen)->record.exit_code : code};
+        const std::optional<int> recorded =
+            seen && *seen ? (*seen)->record.exit_code : std::optional<int>();
+        return End{.settled = recorded || code || is_reaped, .code = recorded ? recorded : code};
     }
     if ((*seen)->record.status == ContainerState::stopped) {
         return End{.settled = true, .code = (*seen)->record.exit_code};

@@ -188,9 +188,17 @@ def test_rm_of_a_running_one_and_of_many(host, layout):
     wait_until(lambda: not host.monitors(), "monitors are left")
 
 
+def waits_for_a_process(pid):
+    """Sleeps, and holds a pidfd."""
+    proc = pathlib.Path("/proc", str(pid))
+    sleeps = (proc / "stat").read_text().rpartition(")")[2].split()[0] == "S"
+    return sleeps and any("Pid:" in (proc / "fdinfo" / fd).read_text() for fd in os.listdir(proc / "fdinfo"))
+
+
 def test_with_rm_it_goes_with_its_end(host, layout):
     container = host.launch(layout, "sleep", "1000", options=["--rm"])
     waiter = subprocess.Popen(host.command("wait", container), stdout=subprocess.PIPE, text=True)
+    wait_until(lambda: waits_for_a_process(waiter.pid), "it does not wait")
     host.good("stop", "-t", "0", container)
     code, _ = waiter.communicate(timeout=60)
     assert (waiter.returncode, code) == (0, "137\n")
