@@ -87,6 +87,14 @@ def registry():
     value.close()
 
 
+@pytest.fixture
+def other():
+    """One more, at another address."""
+    value = hostile.Registry("127.0.0.2")
+    yield value
+    value.close()
+
+
 class DockerRegistry:
     """Debian's docker-registry on a free port of loopback, with settings of its own."""
 

@@ -10,7 +10,6 @@ import subprocess
 
 import pytest
 
-import hostile
 from small_images import Image
 
 SMALL = Image({"bin/true": b"#!"})
@@ -90,20 +89,16 @@ def test_the_environment_names_the_file(knarr, registry, scratch):
     assert logged_in(scratch / "mine.json") == {}
 
 
-def test_logout_forgets_one_or_all(knarr, registry):
-    other = hostile.Registry("127.0.0.2")
-    try:
-        for host in (registry.host, other.host):
-            assert login(knarr, host).returncode == 0
-        assert registry.host in knarr.good("logout", registry.host)
-        assert list(logged_in(knarr.auth_file)) == [other.host]
-        said = knarr.bad("logout", registry.host)
-        assert "no login" in said
-        assert other.host in knarr.good("logout", "--all")
-        assert logged_in(knarr.auth_file) == {}
-        assert "not logged in" in knarr.bad("login", "--get-login", other.host)
-    finally:
-        other.close()
+def test_logout_forgets_one_or_all(knarr, registry, other):
+    for host in (registry.host, other.host):
+        assert login(knarr, host).returncode == 0
+    assert registry.host in knarr.good("logout", registry.host)
+    assert list(logged_in(knarr.auth_file)) == [other.host]
+    said = knarr.bad("logout", registry.host)
+    assert "no login" in said
+    assert other.host in knarr.good("logout", "--all")
+    assert logged_in(knarr.auth_file) == {}
+    assert "not logged in" in knarr.bad("login", "--get-login", other.host)
 
 
 def test_logout_names_a_login_that_docker_made(knarr, scratch):

@@ -210,35 +210,27 @@ def index_image(knarr, registry):
     return f"{registry.host}/a/b:m", text
 
 
-def test_an_index_goes_whole_when_all_its_variants_are_stored(knarr, registry):
+def test_an_index_goes_whole_when_all_its_variants_are_stored(knarr, registry, other):
     name, text = index_image(knarr, registry)
-    other = hostile.Registry("127.0.0.2")
-    try:
-        for platform in ("linux/amd64", "linux/arm64"):
-            knarr.good("pull", "--plain-http", "--quiet", "--platform", platform, name)
-        out = knarr.good("push", "--plain-http", name, f"{other.host}/x/y:3")
-        assert out == f"3: digest: {digest_of(text)} size: {len(text)}\n"
-        assert other.tags["3"][0] == text
-        assert other.blobs == {**SMALL.blobs, **ARM.blobs}
-        for image in (SMALL, ARM):
-            assert other.tags[image.digest][0] == image.manifest
-    finally:
-        other.close()
+    for platform in ("linux/amd64", "linux/arm64"):
+        knarr.good("pull", "--plain-http", "--quiet", "--platform", platform, name)
+    out = knarr.good("push", "--plain-http", name, f"{other.host}/x/y:3")
+    assert out == f"3: digest: {digest_of(text)} size: {len(text)}\n"
+    assert other.tags["3"][0] == text
+    assert other.blobs == {**SMALL.blobs, **ARM.blobs}
+    for image in (SMALL, ARM):
+        assert other.tags[image.digest][0] == image.manifest
 
 
-def test_a_part_of_an_index_goes_as_that_part_and_says_so(knarr, registry):
+def test_a_part_of_an_index_goes_as_that_part_and_says_so(knarr, registry, other):
     name, _ = index_image(knarr, registry)
-    other = hostile.Registry("127.0.0.2")
-    try:
-        knarr.good("pull", "--plain-http", "--quiet", "--platform", "linux/arm64", name)
-        assert "arm" not in other.tags
-        to = f"{other.host}/x/y:3"
-        assert "not all of the index" in knarr.bad("push", "--plain-http", "--all-platforms", name, to)
-        done = knarr.run("push", "--plain-http", name, to)
-        assert done.returncode == 0 and "only linux/arm64 is stored" in done.stderr, done.stderr
-        assert other.tags["3"][0] == ARM.manifest
-    finally:
-        other.close()
+    knarr.good("pull", "--plain-http", "--quiet", "--platform", "linux/arm64", name)
+    assert "arm" not in other.tags
+    to = f"{other.host}/x/y:3"
+    assert "not all of the index" in knarr.bad("push", "--plain-http", "--all-platforms", name, to)
+    done = knarr.run("push", "--plain-http", name, to)
+    assert done.returncode == 0 and "only linux/arm64 is stored" in done.stderr, done.stderr
+    assert other.tags["3"][0] == ARM.manifest
 
 
 @pytest.mark.parametrize("words, said", [

@@ -164,19 +164,15 @@ def test_token_server_in_an_unsafe_place_gets_nothing(puller, registry, realm):
 
 # --- redirects ---
 
-def test_redirect_to_another_host_does_not_get_the_login(puller, registry):
-    other = hostile.Registry("127.0.0.2")
-    try:
-        registry.basic = ("me", "pw")
-        other.blobs.update(SMALL.blobs)
-        digest = layer_of(SMALL)
-        registry.on(digest, hostile.redirect(f"{other.url}/v2/x/blobs/{digest}"))
-        puller.ok("pull", registry.add(SMALL), "--plain-http", "--authfile",
-                  write_login(puller, registry, "me", "pw"))
-        assert len(other.requests) == 1
-        assert not any(name.lower() == "authorization" for name in other.requests[0][2])
-    finally:
-        other.close()
+def test_redirect_to_another_host_does_not_get_the_login(puller, registry, other):
+    registry.basic = ("me", "pw")
+    other.blobs.update(SMALL.blobs)
+    digest = layer_of(SMALL)
+    registry.on(digest, hostile.redirect(f"{other.url}/v2/x/blobs/{digest}"))
+    puller.ok("pull", registry.add(SMALL), "--plain-http", "--authfile",
+              write_login(puller, registry, "me", "pw"))
+    assert len(other.requests) == 1
+    assert not any(name.lower() == "authorization" for name in other.requests[0][2])
 
 
 @pytest.mark.parametrize("to", ["file:///etc/passwd", "http://192.0.2.1/x", "gopher://127.0.0.1/",

@@ -11,13 +11,6 @@ OTHER = images.Image({"who": b"other"})
 
 
 @pytest.fixture
-def second():
-    value = hostile.Registry("127.0.0.2")
-    yield value
-    value.close()
-
-
-@pytest.fixture
 def conf(knarr, scratch):
     def write(*registries, search=(), text=""):
         path = scratch / "registries.conf"
@@ -58,32 +51,32 @@ def test_a_single_registry_to_search_stands_for_the_missing_one(knarr, registry,
     assert len(registry.requests) == before
 
 
-def test_several_are_not_guessed_among(knarr, registry, second, conf):
-    second.add(ONE)
-    conf(registry, second, search=[registry.host, second.host])
+def test_several_are_not_guessed_among(knarr, registry, other, conf):
+    other.add(ONE)
+    conf(registry, other, search=[registry.host, other.host])
     said = knarr.bad("pull", "a/b:1")
-    assert registry.host in said and second.host in said and "short-name-mode" in said
-    assert registry.requests == second.requests == [] and names(knarr) == []
+    assert registry.host in said and other.host in said and "short-name-mode" in said
+    assert registry.requests == other.requests == [] and names(knarr) == []
 
 
 @pytest.mark.parametrize("mode", ["permissive", "disabled"])
-def test_they_are_asked_in_their_order_where_the_file_says_so(knarr, registry, second, conf, mode):
-    second.add(ONE)
-    conf(registry, second, search=[registry.host, second.host], text=f'short-name-mode = "{mode}"')
+def test_they_are_asked_in_their_order_where_the_file_says_so(knarr, registry, other, conf, mode):
+    other.add(ONE)
+    conf(registry, other, search=[registry.host, other.host], text=f'short-name-mode = "{mode}"')
     done = knarr.run("pull", "a/b:1")
-    assert done.returncode == 0 and f"asking for {second.host}/a/b:1" in done.stderr, done.stderr
-    assert names(knarr) == [f"{second.host}/a/b:1"]
+    assert done.returncode == 0 and f"asking for {other.host}/a/b:1" in done.stderr, done.stderr
+    assert names(knarr) == [f"{other.host}/a/b:1"]
     registry.add(OTHER)
     knarr.good("pull", "-q", "a/b:1")
-    assert names(knarr) == sorted([f"{registry.host}/a/b:1", f"{second.host}/a/b:1"])
+    assert names(knarr) == sorted([f"{registry.host}/a/b:1", f"{other.host}/a/b:1"])
 
 
-def test_one_that_is_in_trouble_is_an_error_and_no_reason_to_take_anothers(knarr, registry, second, conf):
-    second.add(OTHER)
+def test_one_that_is_in_trouble_is_an_error_and_no_reason_to_take_anothers(knarr, registry, other, conf):
+    other.add(OTHER)
     registry.on("/manifests/", hostile.status(500), forever=True)
-    conf(registry, second, search=[registry.host, second.host], text='short-name-mode = "permissive"')
+    conf(registry, other, search=[registry.host, other.host], text='short-name-mode = "permissive"')
     assert "500" in knarr.bad("pull", "--timeout", "2s", "a/b:1")
-    assert second.requests == [] and names(knarr) == []
+    assert other.requests == [] and names(knarr) == []
 
 
 def test_a_name_that_was_given_here_is_found_whatever_is_searched(knarr, registry, conf):
