@@ -225,28 +225,21 @@ Result<std::unique_ptr<Source>> open_reference(const Reference& reference,
     });
 }
 
-bool is_of_a_registry(std::string_view name) {
-    return !name.starts_with(kLayoutPrefix) && !name.starts_with(kOciArchivePrefix) &&
-           !name.starts_with(kDockerArchivePrefix);
+/// What the name means without a registry; nothing: it is of one.
+Result<std::unique_ptr<Source>> open_local(std::string_view name) {
+    if (name.starts_with(kLayoutPrefix)) {
+        return open_layout_dir(name.substr(kLayoutPrefix.size()));
+    }
+    if (name.starts_with(kOciArchivePrefix)) {
+        return open_oci_archive(name.substr(kOciArchivePrefix.size()));
+    }
+    if (name.starts_with(kDockerArchivePrefix)) {
+        return open_docker_archive(name.substr(kDockerArchivePrefix.size()));
+    }
+    return nullptr;
 }
 
 }  // namespace
-
-Result<std::unique_ptr<Source>> open_source(const std::string& name,
-                                            const PullOptions& options,
-                                            const PullProgressFn& progress) {
-    const std::string_view text = name;
-    if (text.starts_with(kLayoutPrefix)) {
-        return open_layout_dir(text.substr(kLayoutPrefix.size()));
-    }
-    if (text.starts_with(kOciArchivePrefix)) {
-        return open_oci_archive(text.substr(kOciArchivePrefix.size()));
-    }
-    if (text.starts_with(kDockerArchivePrefix)) {
-        return open_docker_archive(text.substr(kDockerArchivePrefix.size()));
-    }
-    return open_reference(KNARR_TRY(meanings(name, Wanted::fetched)).front(), options, progress);
-}
 
 Result<Image> pull_from(Source& source,
                         const store::Store& store,
@@ -263,10 +256,12 @@ Result<Image> pull_image(const store::Store& store,
                          const PullOptions& options,
                          const Limits& limits,
                          const PullProgressFn& progress) {
-    std::vector<Reference> meant;
-    if (is_of_a_registry(name)) {
-        meant = KNARR_TRY(meanings(name, Wanted::fetched), "pull {}", printable(name));
+    if (const auto local = KNARR_TRY(open_local(name), "pull {}", printable(name))) {
+        return KNARR_TRY(
+            pull_from(*local, store, lease, options, limits, progress), "pull {}", printable(name));
     }
+    const std::vector<Reference> meant =
+        KNARR_TRY(meanings(name, Wanted::fetched), "pull {}", printable(name));
     // A registry to search that is down is an error: what it has may be another image than the
     // next one's.
     for (std::size_t at = 0; at + 1 < meant.size(); ++at) {
@@ -283,10 +278,8 @@ Result<Image> pull_image(const store::Store& store,
                           "{}; asking for {}", image.error().message, meant[at + 1].text())});
         }
     }
-    const auto source = KNARR_TRY(meant.empty() ? open_source(name, options, progress)
-                                                : open_reference(meant.back(), options, progress),
-                                  "pull {}",
-                                  printable(name));
+    const auto source =
+        KNARR_TRY(open_reference(meant.back(), options, progress), "pull {}", printable(name));
     return KNARR_TRY(
         pull_from(*source, store, lease, options, limits, progress), "pull {}", printable(name));
 }

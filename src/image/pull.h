@@ -64,9 +64,4 @@ Result<Image> pull_from(Source& source,
                         const Limits& limits,
                         const PullProgressFn& progress);
 
-/// Opens the source that `name` means. Errors: invalid_argument; io.
-Result<std::unique_ptr<Source>> open_source(const std::string& name,
-                                            const PullOptions& options,
-                                            const PullProgressFn& progress);
-
 }  // namespace knarr::image
