@@ -5,6 +5,7 @@
 
 #include <zstd.h>
 
+#include "layer/crc32.h"
 #include "layer/deflate.h"
 
 namespace knarr::layer {
@@ -81,12 +82,11 @@ private:
     bool first_done_ = false;
 };
 
-/// Source: RFC 1952. The CRC of a member is not looked at: whoever decompresses a layer compares
-/// the SHA-256 of all that came out, which says more.
+/// Source: RFC 1952.
 class GzipSource : public ByteSource {
 public:
-    explicit GzipSource(std::unique_ptr<ByteSource> inner)
-        : inner_(std::move(inner)), deflate_(*inner_) {}
+    GzipSource(std::unique_ptr<ByteSource> inner, Proof proof)
+        : inner_(std::move(inner)), deflate_(*inner_), proof_(proof) {}
 
     Result<std::string_view> next() override {
         while (!ended_) {
@@ -97,9 +97,15 @@ public:
             const std::string_view piece = KNARR_TRY(deflate_.next());
             if (!piece.empty()) {
                 bytes_ += static_cast<std::uint32_t>(piece.size());
+                if (proof_ == Proof::checksum) {
+                    crc_.update(piece);
+                }
                 return piece;
             }
-            KNARR_TRY(number(4));  // the CRC
+            const std::uint32_t crc = KNARR_TRY(number(4));
+            if (proof_ == Proof::checksum && crc != crc_.value()) {
+                return fail(Errc::invalid_image, "the gzip data is damaged (incorrect checksum)");
+            }
             if (KNARR_TRY(number(4)) != bytes_) {
                 return fail(Errc::invalid_image, "the gzip data is damaged (incorrect length)");
             }
@@ -160,6 +166,7 @@ private:
         }
         deflate_.begin();
         bytes_ = 0;
+        crc_ = {};
         ++members_;
         between_members_ = false;
         return true;
@@ -168,6 +175,8 @@ private:
     static constexpr unsigned kHeaderCrc = 2, kExtra = 4, kName = 8, kComment = 16;
     std::unique_ptr<ByteSource> inner_;
     DeflateReader deflate_;
+    Proof proof_;
+    Crc32 crc_;                // of the member
     std::uint32_t bytes_ = 0;  // of the member, as far as 32 bits go
     std::uint64_t members_ = 0;
     bool between_members_ = true, ended_ = false;
@@ -244,20 +253,22 @@ bool is_zstd(std::string_view head) {
 
 Result<std::unique_ptr<LayerStream>> LayerStream::open(const sys::Fd& blob,
                                                        spec::Compression stated,
-                                                       std::uint64_t max_bytes) {
-    return open_source(std::make_unique<FileSource>(blob), stated, max_bytes);
+                                                       std::uint64_t max_bytes,
+                                                       Proof proof) {
+    return open_source(std::make_unique<FileSource>(blob), stated, max_bytes, proof);
 }
 
 Result<std::unique_ptr<LayerStream>> LayerStream::open_growing(const sys::Fd& blob,
                                                                const sys::Fd& news,
                                                                spec::Compression stated,
                                                                std::uint64_t max_bytes) {
-    return open_source(std::make_unique<GrowingFile>(blob, news), stated, max_bytes);
+    return open_source(std::make_unique<GrowingFile>(blob, news), stated, max_bytes, Proof::digest);
 }
 
 Result<std::unique_ptr<LayerStream>> LayerStream::open_source(std::unique_ptr<ByteSource> file,
                                                               spec::Compression stated,
-                                                              std::uint64_t max_bytes) {
+                                                              std::uint64_t max_bytes,
+                                                              Proof proof) {
     std::string first(KNARR_TRY(file->next()));
     const bool gzip = is_gzip(first);
     const bool zstd = is_zstd(first);
@@ -269,7 +280,7 @@ Result<std::unique_ptr<LayerStream>> LayerStream::open_source(std::unique_ptr<By
     std::unique_ptr<ByteSource> source =
         std::make_unique<Rewound>(std::move(first), std::move(file));
     if (gzip) {
-        source = std::make_unique<GzipSource>(std::move(source));
+        source = std::make_unique<GzipSource>(std::move(source), proof);
     } else if (zstd) {
         source = std::make_unique<ZstdSource>(std::move(source));
     }

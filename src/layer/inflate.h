@@ -26,6 +26,11 @@ public:
     virtual Result<std::uint64_t> skip(std::uint64_t /*bytes*/) { return 0; }
 };
 
+/// What tells that the bytes which come out are those that went in: a digest, which whoever asks
+/// compares, or nothing but gzip's own checksum, which costs a tenth of the time. zstd checks its
+/// own wherever there is one.
+enum class Proof : std::uint8_t { digest, checksum };
+
 /// The tar inside a blob. Which compression it has is told by its first bytes, as Docker does: a
 /// manifest may say gzip of a zstd layer. gzip with several members, zstd with
 /// several frames (window at most 128 MiB), or plain.
@@ -35,7 +40,8 @@ public:
     /// Errors: invalid_image when `stated` is a compression and the bytes have none.
     static Result<std::unique_ptr<LayerStream>> open(const sys::Fd& blob,
                                                      spec::Compression stated,
-                                                     std::uint64_t max_bytes);
+                                                     std::uint64_t max_bytes,
+                                                     Proof proof = Proof::digest);
 
     /// The same of a blob that is still written: what has come is read, and when that is all, a
     /// byte from `news` says that there is more, its end that the blob is whole.
@@ -52,7 +58,8 @@ public:
 private:
     static Result<std::unique_ptr<LayerStream>> open_source(std::unique_ptr<ByteSource> file,
                                                             spec::Compression stated,
-                                                            std::uint64_t max_bytes);
+                                                            std::uint64_t max_bytes,
+                                                            Proof proof);
     LayerStream(std::unique_ptr<ByteSource> inner, std::uint64_t max_bytes)
         : inner_(std::move(inner)), max_bytes_(max_bytes) {}
     std::unique_ptr<ByteSource> inner_;

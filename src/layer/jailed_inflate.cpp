@@ -17,7 +17,8 @@ constexpr std::uint64_t kWorkerMemory = 256 * size::kMiB;  // zstd's window
 
 /// What the worker does.
 Result<std::string> inflate(const sys::Fd& input, const sys::Fd* output, std::uint64_t max_bytes) {
-    auto stream = KNARR_TRY(LayerStream::open(input, spec::Compression::none, max_bytes));
+    auto stream =
+        KNARR_TRY(LayerStream::open(input, spec::Compression::none, max_bytes, Proof::checksum));
     if (output != nullptr) {
         return encode(KNARR_TRY(write_tar(*stream, *output)));
     }

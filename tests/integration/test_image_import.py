@@ -97,6 +97,18 @@ def test_bad_input_is_refused_and_nothing_is_stored(host, rootfs, scratch, words
     assert not host.data.exists() or stored(host) == []
 
 
+@pytest.mark.parametrize("verb", ["import", "load"])
+@pytest.mark.parametrize("at, said", [(-8, "incorrect checksum"), (-4, "incorrect length")])
+def test_what_gzip_says_of_itself_is_compared_where_no_digest_is(host, rootfs, scratch, verb, at, said):
+    data = bytearray(gzip.compress(rootfs.read_bytes(), 1))
+    data[at] ^= 1
+    (scratch / "damaged.tar.gz").write_bytes(data)
+    words = ["-i"] if verb == "load" else []
+    result = host.run(verb, "-q", *words, "damaged.tar.gz", cwd=scratch)
+    assert result.returncode == 3 and said in result.stderr and "damaged.tar.gz" in result.stderr, result.stderr
+    assert stored(host) == []
+
+
 def test_a_hostile_tar_is_refused_as_a_layer_is(host, scratch):
     (scratch / "evil.tar").write_bytes(images.Layer().symlink("out", "/etc").add("out/evil", b"x").bytes())
     result = host.run("import", "-q", "evil.tar", cwd=scratch)
