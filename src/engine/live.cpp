@@ -25,6 +25,11 @@ Result<Live> live_state(const Record& record, Worker worker) {
     return Live{.state = frozen ? paused : record.status, .process = std::move(*process)};
 }
 
+bool is_removed(const Context& context, const ContainerId& id) {
+    const auto dir = context.root.open_dir(id);
+    return !dir && dir.error().code == Errc::not_found;
+}
+
 std::string path_of(const Context& context, const std::string& id) {
     return context.root.path() + "/" + id;
 }

@@ -39,6 +39,9 @@ struct Held {
 /// Errors: as StateRoot::lock; not_found.
 Result<Held> hold(const Context& context, const ContainerId& id);
 
+/// Whether its state directory is gone.
+bool is_removed(const Context& context, const ContainerId& id);
+
 /// Where the container's directory is, for messages.
 std::string path_of(const Context& context, const std::string& id);
 

@@ -1,0 +1,259 @@
+#include "engine/held_streams.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "engine/live.h"
+#include "engine/monitor.h"
+#include "engine/record.h"
+#include "platform/disk.h"
+#include "platform/file.h"
+#include "platform/process.h"
+#include "platform/socket.h"
+#include "platform/stream.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// More than a terminal holds, by the 4 KiB that it gives at once: past it others are writing.
+constexpr int kDrainRounds = 256;
+
+/// The first error of two things that are done both.
+Result<> both(Result<> first, Result<> second) {
+    return first ? std::move(second) : std::move(first);
+}
+
+}  // namespace
+
+/// The number of the standard input stays taken: a file that is opened later and handed to a
+/// program would be in the way there.
+Result<> HeldStreams::take_standard_input() {
+    sys::Fd given(STDIN_FILENO);
+    launcher_ = KNARR_TRY(sys::duplicate(given));
+    static_cast<void>(given.release());
+    KNARR_TRY(sys::set_nonblocking(launcher_));
+    return sys::replace_fd(KNARR_TRY(sys::open_path("/dev/null", O_RDWR)), STDIN_FILENO);
+}
+
+void HeldStreams::hold() {
+    while (launcher_.valid()) {
+        auto packet = sys::receive_packet(launcher_, 16);
+        if (packet && !*packet) {
+            return;
+        }
+        if (!packet || (*packet)->closed) {
+            launcher_.reset();
+            return;
+        }
+        const std::string& name = (*packet)->bytes;
+        if (name == kTerminalEnd) {
+            terminal_.hold(std::move((*packet)->fd));
+            continue;
+        }
+        if (name == kTerminalLock) {
+            terminal_.hold_lock(std::move((*packet)->fd));
+            continue;
+        }
+        sys::Fd& place = name == kMonitorLock              ? lock_
+                         : name == kAttachedEnd            ? attached_
+                         : name == name_of(LogStream::out) ? fifos_[0]
+                                                           : fifos_[1];
+        place = std::move((*packet)->fd);
+    }
+}
+
+Result<> HeldStreams::receive() {
+    hold();
+    Result<> begun;
+    if (!log_ && lock_.valid() && fifos_[0].valid() && fifos_[1].valid()) {
+        begun = begin_log();
+    }
+    begun = both(std::move(begun), begin_attach());
+    if (attached_.valid()) {
+        door_.admit(std::move(attached_), terminal());
+    }
+    return begun;
+}
+
+Result<> HeldStreams::open_fifos(const sys::Fd& dir) {
+    Result<> done;
+    for (const LogStream stream : {LogStream::out, LogStream::err}) {
+        sys::Fd& fifo = fifos_[static_cast<std::size_t>(stream)];
+        if (!fifo.valid()) {
+            auto opened = sys::open_fifo_at(dir, fifo_name(stream));
+            fifo = opened ? std::move(*opened) : sys::Fd();
+            done = both(std::move(done), opened ? Result<>{} : fail(std::move(opened).error()));
+        }
+    }
+    return done;
+}
+
+Result<bool> HeldStreams::take_lock() {
+    if (lock_.valid()) {
+        return true;
+    }
+    const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id_));
+    sys::Fd lock = KNARR_TRY(open_lock(dir, kMonitorLock));
+    if (!KNARR_TRY(sys::try_lock(lock))) {
+        return false;
+    }
+    lock_ = std::move(lock);
+    return true;
+}
+
+Result<> HeldStreams::begin_log() {
+    const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id_));
+    const auto record = KNARR_TRY(load_record(dir, path_of(context_, id_.text())));
+    if (!record || !record->life) {
+        return fail(Errc::not_found, "container {} has no record", id_.text());
+    }
+    const Life& life = *record->life;
+    const auto place =
+        log_place(life.log, life.terminal, record->data_dir, path_of(context_, id_.text()));
+    if (place) {
+        log_.emplace(KNARR_TRY(LogWriter::open(dir, place->dir, place->policy)));
+    }
+    return {};
+}
+
+/// Opens what those attached need, once the container is ours.
+Result<> HeldStreams::begin_attach() {
+    if (!lock_.valid() || (door_.is_open() && !(terminal_.is_held() && !terminal_.is_open()))) {
+        return {};
+    }
+    const auto dir = context_.root.open_dir(id_);
+    Result<> begun = dir ? Result<>{} : fail(dir.error());
+    if (begun && terminal_.is_held() && !terminal_.is_open()) {
+        begun = terminal_.open(*dir);
+    }
+    if (begun && !door_.is_open()) {
+        begun = door_.open(*dir);
+    }
+    return begun || is_removed(context_, id_) ? Result<>{} : std::move(begun);
+}
+
+std::array<sys::Ready, HeldStreams::kItems> HeldStreams::wants(bool reads) const {
+    std::array<sys::Ready, kItems> items;
+    const bool logs = log_.has_value() && reads;
+    items[0] = {.fd = launcher_.get()};
+    items[1] = {.fd = logs ? fifos_[0].get() : -1};
+    items[2] = {.fd = logs ? fifos_[1].get() : -1};
+    items[3] = {.fd = logs && terminal_.is_open() ? terminal_.master().get() : -1};
+    std::ranges::copy(door_.wants(), items.begin() + 4);
+    return items;
+}
+
+Result<> HeldStreams::serve(const std::array<sys::Ready, kItems>& ready) {
+    Result<> received = receive();
+    std::array<sys::Ready, AttachDoor::kItems> attached;
+    std::copy(ready.begin() + 4, ready.end(), attached.begin());
+    door_.serve(attached, terminal());
+    return both(std::move(received),
+                take_ready(ready[3].is_ready, {ready[1].is_ready, ready[2].is_ready}));
+}
+
+void HeldStreams::release_memory() const {
+    if (log_) {
+        log_->release_memory();
+    }
+}
+
+Result<HeldStreams::Back> HeldStreams::take_terminal_back() {
+    if (!door_.given_back().valid()) {
+        return Back::nothing;
+    }
+    if (!lost_terminal_ || terminal_.is_held()) {
+        door_.forget_given_back();  // another one was faster
+        return Back::nothing;
+    }
+    const auto dir = context_.root.open_dir(id_);
+    auto taken = dir ? terminal_.take_back(*dir, door_.given_back()) : fail(dir.error());
+    if (taken && !*taken) {
+        return Back::later;
+    }
+    door_.forget_given_back();
+    KNARR_TRY(std::move(taken));
+    lost_terminal_ = false;
+    return Back::held;
+}
+
+Result<std::optional<sys::Fd>> HeldStreams::hand_terminal_on() const {
+    if (!terminal_.is_held()) {
+        return std::nullopt;
+    }
+    sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::never_blocks));
+    KNARR_TRY(sys::send_packet(pair.ours, kTerminalLock, &terminal_.lock()));
+    KNARR_TRY(sys::send_packet(pair.ours, kTerminalEnd, &terminal_.master()));
+    return std::move(pair.theirs);
+}
+
+/// What the program wrote to its terminal goes into the log.
+Result<> HeldStreams::drain_terminal() {
+    for (int round = 0; round < kDrainRounds && KNARR_TRY(terminal_.pump()); ++round) {
+        KNARR_TRY(take(LogStream::out, Amount::all_held));
+    }
+    return {};
+}
+
+/// Takes some of what is in a stream, or all that is in it now.
+Result<> HeldStreams::take(LogStream stream, Amount amount) {
+    sys::Fd& fifo = fifos_[static_cast<std::size_t>(stream)];
+    if (!fifo.valid() || !log_) {
+        return {};
+    }
+    const auto more = KNARR_TRY(amount == Amount::some ? log_->take(stream, fifo)
+                                                       : log_->take_held(stream, fifo));
+    if (more == LogWriter::More::ended) {
+        fifo.reset();
+    }
+    return {};
+}
+
+/// Takes some of what is ready.
+Result<> HeldStreams::take_ready(bool terminal, std::array<bool, 2> streams) {
+    Result<> done;
+    if (terminal) {
+        Result<bool> moved = terminal_.pump();
+        streams[0] = streams[0] || (moved && *moved);
+        done = moved ? Result<>{} : fail(std::move(moved).error());
+    }
+    for (const LogStream stream : {LogStream::out, LogStream::err}) {
+        if (streams[static_cast<std::size_t>(stream)]) {
+            done = both(std::move(done), take(stream, Amount::some));
+        }
+    }
+    return done;
+}
+
+Result<bool> HeldStreams::drain() {
+    Result<> taken = receive();
+    if (!log_ && fifos_[0].valid() && !is_removed(context_, id_)) {
+        KNARR_TRY(std::move(taken));
+        return false;  // what is in the streams waits until there is a log
+    }
+    taken = drain_terminal();
+    for (const LogStream stream : {LogStream::out, LogStream::err}) {
+        taken = taken ? take(stream, Amount::all_held) : std::move(taken);
+    }
+    if (!taken && !is_removed(context_, id_)) {
+        return fail(std::move(taken).error());
+    }
+    return true;
+}
+
+void HeldStreams::close() {
+    door_.close();
+    terminal_.close();
+}
+
+void HeldStreams::let_go() {
+    close();
+    log_.reset();
+    fifos_ = {};
+}
+
+}  // namespace knarr::engine
