@@ -77,6 +77,8 @@ Result<Arguments> parse(int argc, char** argv) {
             result.options.stall_seconds = number;
         } else if (word == "--retries") {
             result.options.retries = number;
+        } else if (word == "--driver") {
+            result.options.snapshot_driver = value;
         } else if (word == "--used-by") {
             result.used_by = value;
         } else {
