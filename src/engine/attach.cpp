@@ -289,16 +289,9 @@ Result<std::optional<int>> Visit::finish() {
 
 /// The code of one that has ended, from whoever knows it.
 Result<std::optional<int>> Visit::code() {
-    const auto ended = await_end(context_, subject_.id);
-    if (ended && *ended) {
-        return *ended;
-    }
-    const auto status = process_.valid() ? sys::exit_of_stranger(process_) : std::nullopt;
-    if (status) {
-        return status->code();
-    }
-    if (!ended && ended.error().code != Errc::not_found) {
-        return fail(ended.error());
+    const auto ended = await_end(context_, subject_.id, process_.valid() ? &process_ : nullptr);
+    if (ended ? ended->has_value() : ended.error().code != Errc::not_found) {
+        return ended;
     }
     return fail(Errc::not_found, "it has ended, and nobody saw with which exit code");
 }

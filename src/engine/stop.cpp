@@ -55,6 +55,18 @@ Result<End> look_for_end(const Context& context, const RunOf& run, const sys::Fd
     return End{.code = code};
 }
 
+/// Waits until all that is to be learned of a run is, whose process has ended, or for as long as
+/// those may take who record it.
+Result<End> look_until_settled(const Context& context, const RunOf& run, const sys::Fd& process) {
+    sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
+    End end;
+    do {
+        const End now = KNARR_TRY(look_for_end(context, run, process));
+        end = {.settled = now.settled, .code = end.code ? end.code : now.code};
+    } while (!end.settled && patience.rest());
+    return end;
+}
+
 /// Nobody records the end of a bundle's container but we; its parent has the code, and the kernel.
 Result<std::optional<int>> await_bundle(const Context& context,
                                         const ContainerId& id,
@@ -81,8 +93,19 @@ Result<> unless_ended(Result<> done) {
 
 }  // namespace
 
-Result<std::optional<int>> await_end(const Context& context, const ContainerId& id) {
-    const Seen seen = KNARR_TRY(look_at(context, id));
+Result<std::optional<int>> await_end(const Context& context,
+                                     const ContainerId& id,
+                                     const sys::Fd* known) {
+    const auto told = known != nullptr ? sys::exit_of_stranger(*known) : std::nullopt;
+    if (told) {
+        return told->code();
+    }
+    auto looked = look_at(context, id);
+    if (!looked && looked.error().code == Errc::not_found && known != nullptr) {
+        KNARR_TRY(sys::wait_ended(*known, std::nullopt), "container {}", id.text());
+        return KNARR_TRY(look_until_settled(context, {.id = id, .pid = -1}, *known)).code;
+    }
+    const Seen seen = KNARR_TRY(std::move(looked));
     ensure_watched(context, seen.record);
     if (seen.record.pid == 0 || seen.record.status == ContainerState::stopped) {
         const bool never_ran = seen.record.life && seen.record.life->started.empty();
@@ -102,14 +125,11 @@ Result<std::optional<int>> await_end(const Context& context, const ContainerId& 
         code = reaped && *reaped ? std::optional((*reaped)->code()) : std::nullopt;
     }
     const std::string finished = format_time(system_clock().wall());
-    sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
-    do {
-        const End end = KNARR_TRY(look_for_end(context, run, process ? *process : none));
-        code = code ? code : end.code;
-        if (end.settled) {
-            return code;
-        }
-    } while (patience.rest());
+    const End end = KNARR_TRY(look_until_settled(context, run, process ? *process : none));
+    code = code ? code : end.code;
+    if (end.settled) {
+        return code;
+    }
     // Nobody lives who would record it.
     KNARR_TRY(conclude_run(context, run, code, finished), "container {}", id.text());
     return code;

@@ -32,7 +32,10 @@ Result<> restart_container(const Context& context,
                            const StopRequest& request);
 
 /// Waits until the container has ended and its record says so, or it is removed; its exit code,
-/// nothing where nobody knows it. Errors: not_found.
-Result<std::optional<int>> await_end(const Context& context, const ContainerId& id);
+/// nothing where nobody knows it. With `process`, of its first process, that run's; it may be
+/// removed then already. Errors: not_found.
+Result<std::optional<int>> await_end(const Context& context,
+                                     const ContainerId& id,
+                                     const sys::Fd* process = nullptr);
 
 }  // namespace knarr::engine

@@ -59,6 +59,11 @@ class Host(images.Host):
         assert self.traces() == []
 
 
+def knows_exit_codes_of_strangers():
+    """Whether the kernel tells the exit code to those who hold a pidfd."""
+    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2]) >= (6, 15)
+
+
 # Fixtures, for the files that import them.
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Terminals of containers in the background: run -it, run -d -t, attach, detach keys, start -a."""
 
+import ctypes
 import errno
 import os
 import signal
@@ -10,7 +11,7 @@ import pytest
 
 import background
 import images
-from background import host  # fixture
+from background import host, knows_exit_codes_of_strangers  # fixture and more
 from oci import wait_until
 from terminals import Screen, get_size, set_size
 
@@ -329,6 +330,39 @@ def test_who_comes_after_the_removal_learns_the_exit_code(breakable_knarr, scrat
         for screen in screens:
             screen.close()
         host.end()
+
+
+def test_an_end_that_is_reaped_late_is_waited_for_by_who_is_attached(host, layout):
+    """Both monitors are killed, the new ones have removed the container, and its parent is slow to reap it."""
+    if not knows_exit_codes_of_strangers():
+        pytest.skip("this kernel keeps no exit codes for those who hold a pidfd (Linux 6.15)")
+    set_subreaper(True)
+    try:
+        container = host.launch(layout, "sh", "-c", "echo up; while [ ! -e /end ]; do sleep 0.05; done; exit 9",
+                                options=["--rm"])
+        pid = host.state(container)["Pid"]
+        attached = subprocess.Popen(host.command("attach", container), stdout=subprocess.DEVNULL,
+                                    stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: children(attached.pid), "it does not attach")
+        attached.send_signal(signal.SIGSTOP)
+        killed = kill_both(host)
+        host.good("exec", container, "touch", "/end")
+        wait_until(lambda: host.containers() == [] and not set(host.monitors()) - set(killed), "it is not removed", 60)
+        attached.send_signal(signal.SIGCONT)
+        wait_until(lambda: attached.poll() is not None or not children(attached.pid), "it reads the log for ever", 60)
+        assert attached.poll() is None, attached.stderr.read()
+        os.waitpid(pid, 0)
+        assert attached.wait(60) == 9, attached.stderr.read()
+    finally:
+        set_subreaper(False)
+        for child in children(os.getpid()):
+            if open(f"/proc/{child}/comm", encoding="ascii").read() == "knarr-monitor\n":
+                os.waitpid(int(child), 0)
+
+
+def set_subreaper(on):
+    """Whether this process gets the children of those that die below it, as the first process does."""
+    assert ctypes.CDLL(None, use_errno=True).prctl(36, int(on), 0, 0, 0) == 0
 
 
 def state_of(pid):

@@ -9,7 +9,7 @@ import pytest
 
 import background
 import images
-from background import host, layout  # fixtures
+from background import host, knows_exit_codes_of_strangers, layout  # fixtures and more
 from oci import alive, wait_until
 
 pytestmark = pytest.mark.usefixtures("needs_root")
@@ -54,10 +54,6 @@ def check_ended(host, container, code):
     total = int((host.data / "containers" / container / "upper" / "total").read_text())
     assert host.good("logs", container) == "".join(f"{i}\n" for i in range(total))
     assert host.state(container)["ExitCode"] == code
-
-
-def knows_exit_codes_of_strangers():
-    return tuple(int(part) for part in os.uname().release.split("-")[0].split(".")[:2]) >= (6, 15)
 
 
 @pytest.mark.parametrize("which", ["first", "second", "each in turn"])
