@@ -14,6 +14,14 @@
 
 namespace knarr {
 
+/// A launch that came to nothing.
+struct LaunchFailure {
+    std::string id, name, image;  ///< of the container; name is empty where it has none
+    std::string time;             ///< RFC 3339, UTC
+    std::string error;            ///< the step, what was wrong, outermost first
+    std::string hint;             ///< how to mend it; may be empty
+};
+
 /// What one `state` or one row of `list` reports.
 struct ContainerInfo {
     std::string id;
@@ -41,6 +49,7 @@ struct ContainerInfo {
     std::map<std::string, std::string> labels;  ///< of one made from an image
     std::string log_dir;                        ///< where its log files are; empty: there is none
     std::string trouble;                        ///< what its monitor could not do; empty: nothing
+    std::optional<LaunchFailure> failure;       ///< not of list(): since it ran last, it could not
     /// Not empty: the record on disk cannot be understood, and why. Everything but `id` is unset;
     /// only a forced removal works.
     std::string damage;

@@ -86,6 +86,9 @@ public:
     Result<int> run(const BundleRequest& request, RunMode mode);
     /// Errors: not_found; corrupt with the path of the damaged record.
     Result<ContainerInfo> state(std::string_view id) const;
+    /// The last launch that failed of the container which has or had this ID, beginning of an ID or
+    /// name, where that is not forgotten. What failed before there was a container is not there.
+    Result<std::optional<LaunchFailure>> last_failure(std::string_view text) const;
     /// All containers, by ID. Damaged ones are there with `damage` set.
     Result<std::vector<ContainerInfo>> list() const;
     /// Sends signal `number` (0 to 64). A process that dies meanwhile is success.

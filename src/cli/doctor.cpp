@@ -55,11 +55,15 @@ Result<int> run_explain(Context& context, const Parsed& args) {
         damaged.damage = info.error().message;
         info = std::move(damaged);
     }
-    const Explanation told = explain(KNARR_TRY(std::move(info)));
+    const auto failure = !info && info.error().code == Errc::not_found
+                             ? KNARR_TRY(engine.last_failure(id))
+                             : std::nullopt;
+    const Explanation told = failure ? explain(*failure) : explain(KNARR_TRY(std::move(info)));
     if (args.flag("json")) {
         spec::JsonWriter json;
         json.begin_object().member("id", told.id).member("what", told.what);
-        json.member("why", told.why).member("next", told.next).end_object();
+        json.member("why", told.why).member("undone", told.undone);
+        json.member("next", told.next).end_object();
         KNARR_TRY(print(std::move(json).text() + "\n"));
         return 0;
     }
@@ -67,6 +71,7 @@ Result<int> run_explain(Context& context, const Parsed& args) {
     for (const std::string& line : told.why) {
         text += fmt::format("why:  {}\n", line);
     }
+    text += told.undone.empty() ? "" : fmt::format("undone: {}\n", told.undone);
     for (const std::string& line : told.next) {
         text += fmt::format("next: {}\n", line);
     }
@@ -97,7 +102,9 @@ constexpr Verb kExplain{
     .about =
         "Says in words how a container ended, or why it does not run: its exit code and signals,\n"
         "memory, its restart policy, what its monitor could not do, what is left of it. And which\n"
-        "verbs go on from there.",
+        "verbs go on from there. Of a launch that failed, also of one that left nothing (`run`): "
+        "at\n"
+        "which step, why, what was undone and what to do; the last ones are remembered.",
     .example = "knarr explain web",
     .options = kExplainOptions,
     .run = run_explain,

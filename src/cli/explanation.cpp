@@ -12,7 +12,34 @@ namespace {
 
 constexpr int kSignalBase = 128, kNotExecutable = 126, kNotFound = 127, kMaxSignal = 64;
 
+/// The step is what the message begins with, and behind it stands what was wrong.
+void explain_failure(const LaunchFailure& failure, Explanation& out) {
+    const std::size_t colon = failure.error.find(": ");
+    const bool parted = colon != std::string::npos;
+    out.what = fmt::format("its launch failed at {}, at this step: {}",
+                           failure.time,
+                           parted ? failure.error.substr(0, colon) : failure.error);
+    if (parted) {
+        out.why.push_back(failure.error.substr(colon + 2));
+    }
+    if (!failure.hint.empty()) {
+        out.next.push_back(failure.hint);
+    }
+}
+
 void explain_end(const ContainerInfo& info, Explanation& out) {
+    if (info.failure) {
+        explain_failure(*info.failure, out);
+        out.undone =
+            "what the launch had made: its process, cgroup and mounts; the container, its files "
+            "and its log stay";
+        if (!info.finished.empty()) {
+            out.why.push_back(fmt::format("before that it ran until {}", info.finished));
+        }
+        out.next.push_back(
+            fmt::format("knarr start {0} tries again, knarr rm {0} removes it", info.id));
+        return;
+    }
     if (info.started.empty() && info.exit_code == std::nullopt) {
         out.what = "it has not run yet, or its launch failed and was undone";
         out.next.push_back(fmt::format("knarr start {} runs it", info.id));
@@ -70,6 +97,15 @@ std::string meaning_of(int exit_code) {
     return text;
 }
 
+Explanation explain(const LaunchFailure& failure) {
+    Explanation out;
+    out.id = failure.id;
+    explain_failure(failure, out);
+    out.undone = "all that there was of it; neither its files nor its name are taken";
+    out.next.push_back(fmt::format("knarr run {} once more, with that mended", failure.image));
+    return out;
+}
+
 Explanation explain(const ContainerInfo& info) {
     Explanation out;
     out.id = info.id;
@@ -85,6 +121,10 @@ Explanation explain(const ContainerInfo& info) {
             out.what = "another knarr is just making it";
             break;
         case ContainerState::created:
+            if (info.failure) {
+                explain_end(info, out);
+                break;
+            }
             out.what = "it is made, and its program waits for knarr start";
             out.next.push_back(fmt::format("knarr start {}", info.id));
             break;

@@ -35,6 +35,29 @@ TEST(Explanation, SaysWhatAnExitCodeMeans) {
     EXPECT_EQ(meaning_of(255), "");
 }
 
+TEST(Explanation, SaysWhichStepOfALaunchFailedAndWhatWasUndone) {
+    const LaunchFailure failure{.id = "c1",
+                                .name = "web",
+                                .image = "box",
+                                .time = "2026-11-23T00:53:50.000000000Z",
+                                .error = "working directory: chdir /x: Not a directory",
+                                .hint = "name another one"};
+    const Explanation gone = explain(failure);
+    EXPECT_TRUE(gone.what.ends_with("step: working directory")) << gone.what;
+    EXPECT_EQ(gone.why, std::vector<std::string>{"chdir /x: Not a directory"});
+    EXPECT_NE(gone.undone.find("all"), std::string::npos);
+    EXPECT_EQ(gone.next.front(), "name another one");
+    ContainerInfo info = ended(0);
+    info.failure = failure;
+    const Explanation stays = explain(info);
+    EXPECT_EQ(stays.what, gone.what);
+    EXPECT_NE(stays.undone.find("log stay"), std::string::npos);
+    EXPECT_NE(all(stays).find("before that it ran"), std::string::npos);
+    EXPECT_NE(all(stays).find("knarr start c1"), std::string::npos);
+    info.failure.reset();
+    EXPECT_EQ(explain(info).undone, "");
+}
+
 TEST(Explanation, SaysWhyAndWhatNext) {
     ContainerInfo info = ended(137);
     info.oom_killed = true;

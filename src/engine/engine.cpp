@@ -3,6 +3,7 @@
 #include "engine/checkpoint.h"
 #include "engine/destroy.h"
 #include "engine/exec.h"
+#include "engine/launch_failures.h"
 #include "engine/new_container.h"
 #include "engine/operate.h"
 #include "engine/pause.h"
@@ -56,6 +57,10 @@ Result<ContainerInfo> Engine::state(std::string_view id) const {
     const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
     return engine::query_container(context, checked);
+}
+
+Result<std::optional<LaunchFailure>> Engine::last_failure(std::string_view text) const {
+    return engine::last_failure(engine::context_of(*root_, options_), text);
 }
 
 Result<std::vector<ContainerInfo>> Engine::list() const {

@@ -20,7 +20,6 @@ namespace knarr::engine {
 
 namespace {
 
-constexpr const char* kDir = ".events";
 constexpr const char* kLog = "log";
 constexpr const char* kOlder = "log.1";
 constexpr const char* kLock = "lock";
@@ -230,7 +229,7 @@ void note_event(const Context& context,
         event.attributes.emplace("name", record.name);
     }
     const auto note = [&]() -> Result<> {
-        const sys::Fd dir = KNARR_TRY(sys::make_dirs(context.root.path() + "/" + kDir, 0700));
+        const sys::Fd dir = KNARR_TRY(sys::make_dirs(context.root.path() + "/" + kEventDir, 0700));
         return append_event(dir, event, kMaxEventLogBytes);
     };
     if (const Result<> noted = note(); !noted) {
@@ -252,7 +251,7 @@ void note_end_event(const Context& context, const Record& record) {
 Result<> read_events(const Context& context,
                      const HistoryRequest& request,
                      const HistorySink& sink) {
-    const std::string path = context.root.path() + "/" + kDir;
+    const std::string path = context.root.path() + "/" + kEventDir;
     sys::Fd dir = KNARR_TRY(sys::make_dirs(path, 0700));
     const auto now = [] { return format_time(system_clock().wall()); };
     const std::string since = request.since.empty() ? now() : request.since;

@@ -19,6 +19,7 @@
 
 namespace knarr::engine {
 
+inline constexpr const char* kEventDir = ".events";  // in ROOT
 inline constexpr std::size_t kMaxEventLogBytes = size::kMiB;
 
 /// One line of the log, and back. Errors: corrupt.

@@ -73,6 +73,7 @@ void write_state(spec::JsonWriter& json, const ContainerInfo& info) {
     const bool unknown = ended && !info.exit_code && !info.finished.empty();
     json.member("Error",
                 !info.trouble.empty() ? info.trouble
+                : info.failure        ? info.failure->error
                 : unknown             ? std::string("nobody saw how it ended")
                                       : std::string());
     json.member("StartedAt", info.started.empty() ? kNever : std::string_view(info.started));

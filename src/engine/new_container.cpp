@@ -21,6 +21,7 @@
 #include "engine/handed_over.h"
 #include "engine/hook_output.h"
 #include "engine/kept_config.h"
+#include "engine/launch_failures.h"
 #include "engine/notify.h"
 #include "engine/record.h"
 #include "engine/seccomp_agent.h"
@@ -314,7 +315,8 @@ Result<Standing> stand(const Context& context, NewContainer& wanted, ConsoleWay 
             record.unit.reset();
             record.resctrl.reset();
         }
-        give_up(context, std::move(dir), std::move(record), again);
+        give_up(context, std::move(dir), record, again);
+        note_failure(context, record, error);
         return fail(std::move(error));
     }
     return Standing{.dir = std::move(dir),
@@ -480,6 +482,7 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
     if (!running) {
         remove_pid_file(standing->pid_file);
         give_up(context, std::move(standing->dir), standing->record, standing->again);
+        note_failure(context, standing->record, running.error());
         return fail(std::move(running).error().within(what));
     }
     const sys::Fd process = std::move(standing->launched.pidfd);

@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "engine/destroy.h"
 #include "engine/hook_output.h"
+#include "engine/launch_failures.h"
 #include "engine/live.h"
 #include "engine/monitor.h"
 #include "engine/notify.h"
@@ -195,6 +196,12 @@ ContainerInfo describe_watched(const Context& context, const ContainerId& id, co
     ensure_watched(context, seen.record);
     if (const auto dir = context.root.open_dir(id)) {
         info.trouble = sys::read_file_at(*dir, kTroubleFile, limits::kMaxStateBytes).value_or("");
+        if (info.state == ContainerState::stopped || info.state == ContainerState::created) {
+            auto failure = last_failure(context, info.id);
+            if (failure && *failure && (*failure)->time > info.started) {
+                info.failure = std::move(*failure);
+            }
+        }
         if (is_probed(seen.record)) {
             add_health(info, seen.record, *dir);
         }

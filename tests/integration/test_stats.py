@@ -66,6 +66,27 @@ def test_explain_says_what_became_of_it(host, layout):
     assert host.run("explain", "nobody").returncode == 1
 
 
+def test_explain_remembers_launches_that_failed(host, layout):
+    failed = host.run("run", "-d", "-q", "--name", "ship", layout, "no-such-program")
+    assert failed.returncode == 127 and host.containers() == []
+    told = host.good("explain", "ship")
+    assert 'step: program "no-such-program"' in told and "executable file not found" in told
+    assert "undone: all that there was" in told and "next: is it in the image?" in told
+    container = json.loads(host.good("explain", "--json", "ship"))["id"]
+    assert host.good("explain", container) == told
+
+    host.good("create", "-q", "--name", "shop", "-w", "/bin/sh", layout)
+    assert "waits for knarr start" in host.good("explain", "shop")
+    assert host.run("start", "shop").returncode == 1
+    told = host.good("explain", "shop")
+    assert "step: working directory" in told and "Not a directory" in told and "log stay" in told
+    assert "Not a directory" in host.state("shop")["Error"] and host.state("shop")["Status"] == "created"
+
+    # One that runs again has nothing of it any more, and another one that has its name neither.
+    host.launch(layout, options=["--name", "ship"])
+    assert "it runs" in host.good("explain", "ship") and "undone" not in host.good("explain", "ship")
+
+
 def test_doctor_tries_this_machine_and_finds_what_was_broken(host, layout):
     found = {one["name"]: one for one in json.loads(host.good("doctor", "--json"))}
     assert found["namespaces"]["verdict"] == found["state directory"]["verdict"] == "ok"
