@@ -14,6 +14,7 @@
 #include "image/save.h"
 #include "image/upkeep.h"
 #include "knarr/engine.h"
+#include "store/disk_trouble.h"
 #include "store/store.h"
 
 namespace knarr {
@@ -56,18 +57,18 @@ Result<std::string> Engine::inspect_image(std::string_view name) const {
 }
 
 Result<RemovedImage> Engine::remove_image(std::string_view name) {
-    return engine::remove_image(options_.data_root, name);
+    return store::about_disk(engine::remove_image(options_.data_root, name), options_.data_root);
 }
 
 Result<std::string> Engine::tag_image(std::string_view name, std::string_view new_name) {
     const auto store = KNARR_TRY(store::Store::open(options_.data_root));
-    return image::tag_image(store, name, new_name);
+    return store::about_disk(image::tag_image(store, name, new_name), options_.data_root);
 }
 
 Result<std::vector<std::string>> Engine::untag_image(std::string_view name,
                                                      const std::vector<std::string>& names) {
     const auto store = KNARR_TRY(store::Store::open(options_.data_root));
-    return image::untag_image(store, name, names);
+    return store::about_disk(image::untag_image(store, name, names), options_.data_root);
 }
 
 Result<std::vector<HistoryStep>> Engine::image_history(std::string_view name) const {
@@ -85,8 +86,9 @@ Result<std::vector<LoadedImage>> Engine::load_images(const std::string& path,
                                                      const PullProgressFn& progress) {
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
     const auto store = KNARR_TRY(store::Store::open(options_.data_root));
-    return image::load_images(
-        store, path, engine::with_driver(options, options_), limits, progress);
+    return store::about_disk(
+        image::load_images(store, path, engine::with_driver(options, options_), limits, progress),
+        options_.data_root);
 }
 
 Result<LoginReport> Engine::log_in(const LoginRequest& request) {
@@ -119,11 +121,11 @@ Result<RemoteImage> Engine::delete_remote(const RemoteRequest& request) {
 }
 
 Result<RemovedGarbage> Engine::collect_garbage() {
-    return engine::collect_garbage(options_.data_root);
+    return store::about_disk(engine::collect_garbage(options_.data_root), options_.data_root);
 }
 
 Result<PrunedImages> Engine::prune_images(const PruneRequest& request) {
-    return engine::prune_images(options_.data_root, request);
+    return store::about_disk(engine::prune_images(options_.data_root, request), options_.data_root);
 }
 
 Result<VerifyReport> Engine::verify_images(const std::vector<std::string>& names,

@@ -7,6 +7,7 @@
 #include "image/image_list.h"
 #include "image/upkeep.h"
 #include "layer/stored.h"
+#include "store/disk_trouble.h"
 
 namespace knarr::engine {
 
@@ -65,7 +66,9 @@ Result<std::string> import_image(const std::string& data_root,
                                  const PullProgressFn& progress) {
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const store::Lease lease = KNARR_TRY(store.lease());
-    return KNARR_TRY(image::import_image(store, lease, request, limits, progress)).id.text();
+    return KNARR_TRY(store::about_disk(image::import_image(store, lease, request, limits, progress),
+                                       data_root))
+        .id.text();
 }
 
 Result<RemovedGarbage> collect_garbage(const std::string& data_root) {

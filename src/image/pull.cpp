@@ -10,6 +10,7 @@
 #include "image/short_names.h"
 #include "platform/spawn.h"
 #include "spec/wasm.h"
+#include "store/disk_trouble.h"
 
 namespace knarr::image {
 namespace {
@@ -247,7 +248,8 @@ Result<Image> pull_from(Source& source,
                         const PullOptions& options,
                         const Limits& limits,
                         const PullProgressFn& progress) {
-    return Puller(source, store, lease, options, limits, progress).run();
+    return store::about_disk(Puller(source, store, lease, options, limits, progress).run(),
+                             store.root());
 }
 
 Result<Image> pull_image(const store::Store& store,

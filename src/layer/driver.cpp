@@ -70,7 +70,9 @@ Result<std::optional<Error>> why_no_erofs(const sys::Fd& dir) {
     if (tried) {
         return std::nullopt;
     }
-    if (tried.error().code == Errc::no_space) {
+    // The disk's trouble, which dir would have as well.
+    const int reason = tried.error().sys_errno;
+    if (tried.error().code == Errc::no_space || reason == EIO || reason == EROFS) {
         return fail(std::move(tried).error());
     }
     return std::move(tried).error();

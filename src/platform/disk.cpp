@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/file.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "core/text.h"
@@ -56,6 +57,14 @@ Result<bool> try_lock(const Fd& file) {
         return false;
     }
     return fail_errno(errno, "flock");
+}
+
+Result<FreeSpace> free_space(const std::string& path) {
+    struct statvfs found{};
+    if (statvfs(path.c_str(), &found) != 0) {
+        return fail_errno(errno, "statvfs {}", path);
+    }
+    return FreeSpace{.bytes = found.f_bavail * found.f_frsize, .inodes = found.f_favail};
 }
 
 uid_t effective_uid() {

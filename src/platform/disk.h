@@ -30,6 +30,11 @@ Result<> lock_shared(const Fd& file);
 /// An exclusive flock on an open file, without waiting; whether it is ours now. A shared one that
 /// we had becomes it, or is lost.
 Result<bool> try_lock(const Fd& file);
+/// What those without privileges may still use of a file system. Source: statvfs(3).
+struct FreeSpace {
+    std::uint64_t bytes = 0, inodes = 0;
+};
+Result<FreeSpace> free_space(const std::string& path);
 uid_t effective_uid();
 /// May we, as the effective user, write to this file or directory?
 bool can_write(const std::string& path);

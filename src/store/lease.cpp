@@ -8,6 +8,7 @@
 #include "core/random.h"
 #include "core/text.h"
 #include "platform/disk.h"
+#include "store/disk_trouble.h"
 #include "store/store.h"
 
 namespace knarr::store {
@@ -52,6 +53,10 @@ Result<> Lease::protect(const std::vector<spec::Digest>& digests) const {
 }
 
 Result<Lease> Store::lease() const {
+    return about_disk(make_lease(), root_);
+}
+
+Result<Lease> Store::make_lease() const {
     Lease lease;
     lease.store_ = KNARR_TRY(sys::duplicate(dir_));
     lease.leases_ = KNARR_TRY(sys::duplicate(leases_));

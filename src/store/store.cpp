@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "platform/disk.h"
 #include "platform/host_mount.h"
+#include "store/disk_trouble.h"
 
 namespace knarr::store {
 
@@ -48,6 +49,10 @@ Result<sys::Fd> sub_dir(const sys::Fd& dir, const std::string& name) {
 }  // namespace
 
 Result<Store> Store::open(const std::string& root) {
+    return about_disk(make(root), root);
+}
+
+Result<Store> Store::make(const std::string& root) {
     if (!root.starts_with('/')) {
         return fail(Errc::invalid_argument, "data root {} is not absolute", printable(root));
     }

@@ -191,6 +191,8 @@ private:
     Result<std::set<spec::Digest>> leased() const;
     Result<std::optional<Doomed>> doom_layer(const spec::Digest& chain_id) const;
     Result<> clean_staged() const;
+    static Result<Store> make(const std::string& root);
+    Result<Lease> make_lease() const;
     Result<> make_staged(BlobWriter& writer, Parts parts) const;
     Result<> take_part(BlobWriter& writer) const;  // with the staging lock held
     Result<> read_part(BlobWriter& writer) const;
