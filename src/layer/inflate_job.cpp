@@ -40,6 +40,7 @@ Result<InflateJob> InflateJob::start(const store::Store& store,
     job.worker_ =
         KNARR_TRY(sys::Worker::start({.root = &root,
                                       .keep = {&blob, &job.data_, &job.staged_.lock(), &news.read},
+                                      .calls = sys::WorkerCalls::bytes,
                                       .max_memory_bytes = kWorkerMemory},
                                      work),
                   "{}",

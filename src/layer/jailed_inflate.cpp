@@ -42,7 +42,10 @@ Result<WrittenTar> inflate_in_jail(const sys::Fd& input,
     const sys::Fd file = KNARR_TRY(sys::open_path(sys::fd_path(input), O_RDONLY));
     const sys::Fd root = KNARR_TRY(sys::make_filesystem(
         "tmpfs", "knarr", {}, MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC));  // empty
-    sys::WorkerJail jail{.root = &root, .keep = {&file}, .max_memory_bytes = kWorkerMemory};
+    sys::WorkerJail jail{.root = &root,
+                         .keep = {&file},
+                         .calls = sys::WorkerCalls::bytes,
+                         .max_memory_bytes = kWorkerMemory};
     if (output != nullptr) {
         jail.keep.push_back(output);
     }

@@ -179,6 +179,7 @@ Result<> Unpack::start_check(const store::Store& store, const UnpackRequest& req
     const sys::WorkerJail jail{.root = &root,
                                .keep = {&blob_},
                                .capabilities = 0,
+                               .calls = sys::WorkerCalls::bytes,
                                .max_memory_bytes = kWorkerMemory,
                                .max_result_bytes = kMaxInfoBytes};
     worker_ = KNARR_TRY(sys::Worker::start(

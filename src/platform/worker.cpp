@@ -78,7 +78,7 @@ Result<> limit_memory(std::uint64_t bytes) {
     return set_rlimit(RLIMIT_AS, now + bytes, now + bytes);
 }
 
-Result<> jail_self(const WorkerJail& jail, const Fd& result) {
+Result<> jail_self(const WorkerJail& jail, const SeccompProgram& filter, const Fd& result) {
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0) {
         return fail_errno(errno, "prctl PR_SET_PDEATHSIG");
     }
@@ -105,7 +105,9 @@ Result<> jail_self(const WorkerJail& jail, const Fd& result) {
     KNARR_TRY(set_no_new_privs());
     KNARR_TRY(drop_bounding(jail.capabilities));
     // Without inheritable ones the ambient ones go too.
-    return set_thread_caps(jail.capabilities, jail.capabilities, 0);
+    KNARR_TRY(set_thread_caps(jail.capabilities, jail.capabilities, 0));
+    KNARR_TRY(load_seccomp(filter));
+    return {};
 }
 
 }  // namespace
@@ -127,13 +129,14 @@ Result<Worker> Worker::start(const WorkerJail& jail,
                           .message = "a jailed worker needs root",
                           .hint = "run knarr as root"});
     }
+    const SeccompProgram filter = KNARR_TRY(worker_filter(jail.calls));
     Pipe pipe = KNARR_TRY(make_pipe());
     constexpr std::uint64_t kNamespaces =
         CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
     Clone clone = KNARR_TRY(clone_process(kNamespaces), "start worker");
     if (clone.in_child()) {
         pipe.read.reset();
-        Result<> jailed = jail_self(jail, pipe.write);
+        Result<> jailed = jail_self(jail, filter, pipe.write);
         const Result<std::string> result =
             jailed ? body() : Result<std::string>(fail(std::move(jailed).error().within("jail")));
         // The parent sees a failed write as a missing result.
@@ -160,7 +163,9 @@ Result<std::string> Worker::finish() {
         return fail(Errc::internal,
                     "the worker was killed by {}{}",
                     signal_name(status.value),
-                    status.value == SIGKILL || status.value == SIGABRT ? " (out of memory?)" : "");
+                    status.value == SIGSYS ? " (a system call that it may not make)"
+                    : status.value == SIGKILL || status.value == SIGABRT ? " (out of memory?)"
+                                                                         : "");
     }
     return decode(*bytes);
 }

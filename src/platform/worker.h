@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "platform/fd.h"
+#include "platform/worker_filter.h"
 
 namespace knarr::sys {
 
@@ -17,6 +18,7 @@ struct WorkerJail {
     const Fd* root = nullptr;
     std::vector<const Fd*> keep;             ///< stay open; all others are closed
     std::uint64_t capabilities = 0;          ///< bits of CAP_*; everything else is dropped
+    WorkerCalls calls = WorkerCalls::files;  ///< what may be asked of the kernel
     std::uint64_t max_memory_bytes = 0;      ///< RLIMIT_AS above what the program has; 0: no bound
     std::size_t max_result_bytes = 1 << 20;  ///< more is an error
 };
@@ -32,8 +34,8 @@ public:
     ~Worker() { stop(); }
 
     /// Clones (as root into new mount, pid, net, ipc and uts namespaces), jails the child, runs
-    /// `body` there. The child has /dev/null on 0 to 2, no_new_privs, no core dumps, and dies with
-    /// the parent.
+    /// `body` there. The child has /dev/null on 0 to 2, no_new_privs, no core dumps, a filter of
+    /// system calls, and dies with the parent.
     static Result<Worker> start(const WorkerJail& jail,
                                 const std::function<Result<std::string>()>& body);
 

@@ -3,7 +3,12 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -103,6 +108,44 @@ TEST_F(WorkerTest, KeepsOnlyTheCapabilitiesItWasGiven) {
                         return fmt::format("{} {}", owner, device);
                     }).value();
     EXPECT_EQ(worker.finish().value(), "true false");
+}
+
+TEST_F(WorkerTest, MakesNoSystemCallsBeyondTheKindThatItWasGiven) {
+    struct Case {
+        const char* name;
+        std::function<bool()> call;
+        bool with_files;  // a worker that unpacks may
+    };
+    const std::vector<Case> cases{
+        {"socket", [] { return socket(AF_UNIX, SOCK_STREAM, 0) >= 0; }, false},
+        {"process", [] { return syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0) >= 0; }, false},
+        {"namespace", [] { return syscall(SYS_unshare, CLONE_NEWUSER) >= 0; }, false},
+        {"mount", [] { return syscall(SYS_fsopen, "tmpfs", 0) >= 0; }, false},
+        {"open", [] { return syscall(SYS_openat, AT_FDCWD, "/", O_RDONLY) >= 0; }, true},
+        {"code",
+         [] {
+             return mmap(nullptr, 1, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) !=
+                    MAP_FAILED;
+         },
+         true},
+    };
+    for (const Case& one : cases) {
+        for (const WorkerCalls calls : {WorkerCalls::files, WorkerCalls::bytes}) {
+            WorkerJail narrow = jail();
+            narrow.calls = calls;
+            const auto result = Worker::start(narrow,
+                                              [&]() -> Result<std::string> {
+                                                  return one.call() ? "done" : "refused";
+                                              })
+                                    .value()
+                                    .finish();
+            const bool may = one.with_files && calls == WorkerCalls::files;
+            EXPECT_EQ(result.value_or("ended") == "done", may) << one.name;
+            if (!may && !result) {
+                EXPECT_NE(result.error().message.find("SIGSYS"), std::string::npos);
+            }
+        }
+    }
 }
 
 TEST_F(WorkerTest, IsKilledWithItsHandle) {

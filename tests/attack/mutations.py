@@ -122,4 +122,8 @@ MUTATIONS = [
      "    KNARR_TRY(drop_bounding(jail.capabilities));\n",
      "",
      ARCHIVE + "test_an_archive_is_decompressed_by_a_process_that_has_nothing_else"),
+    ("a worker's system calls are filtered", "src/platform/worker.cpp",
+     "    KNARR_TRY(load_seccomp(filter));\n",
+     "",
+     ARCHIVE + "test_an_archive_is_decompressed_by_a_process_that_has_nothing_else"),
 ]

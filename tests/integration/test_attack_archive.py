@@ -61,7 +61,7 @@ def test_an_archive_is_decompressed_by_a_process_that_has_nothing_else(knarr_pat
             seen = status(worker)
             for kind in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"):
                 assert int(seen[kind], 16) == 0, kind
-            assert seen["NoNewPrivs"] == "1"
+            assert seen["NoNewPrivs"] == "1" and seen["Seccomp"] == "2"
             for space in ("mnt", "pid", "net", "ipc", "uts"):
                 assert os.stat(f"/proc/{worker}/ns/{space}").st_ino != os.stat(f"/proc/self/ns/{space}").st_ino, space
             # Its root is an empty directory that nobody can write to.
