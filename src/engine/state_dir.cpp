@@ -103,14 +103,19 @@ Result<std::optional<LockedDir>> StateRoot::make_fresh(const ContainerId& id) co
         return fail(std::move(full).error().advise("delete some first (knarr list)"));
     }
     KNARR_TRY(sys::make_dir_at(dir_, id.text(), 0700), "container {}", id.text());
-    sys::Fd dir = KNARR_TRY(sys::open_at(dir_, id.text(), kDirFlags), "container {}", id.text());
+    Result<sys::Fd> dir = sys::open_at(dir_, id.text(), kDirFlags);
     // Whoever has it takes what we just made for a killed create's, and waits for our other lock.
-    auto lock =
-        KNARR_TRY(sys::FileLock::try_acquire(dir, kLockFile, sys::FileLock::Kind::exclusive));
+    auto lock = dir ? sys::FileLock::try_acquire(*dir, kLockFile, sys::FileLock::Kind::exclusive)
+                    : fail(dir.error());
     if (!lock) {
+        // Without room for its lock nobody could remove it.
+        static_cast<void>(sys::unlink_at(dir_, id.text(), AT_REMOVEDIR));
+        return fail(std::move(lock).error().within("container " + id.text()));
+    }
+    if (!*lock) {
         return std::nullopt;
     }
-    return LockedDir(id.text(), std::move(dir), std::move(*lock));
+    return LockedDir(id.text(), std::move(*dir), std::move(**lock));
 }
 
 Result<LockedDir> StateRoot::make(const ContainerId& id,
@@ -175,7 +180,11 @@ Result<sys::Fd> StateRoot::open_dir(const ContainerId& id) const {
 }
 
 Result<bool> StateRoot::is_locked(const sys::Fd& dir) const {
-    return !KNARR_TRY(sys::FileLock::try_acquire(dir, kLockFile, sys::FileLock::Kind::shared));
+    const auto ours = sys::FileLock::try_acquire(dir, kLockFile, sys::FileLock::Kind::shared);
+    if (!ours && ours.error().sys_errno == ENOSPC) {
+        return false;  // the lock is not there, and cannot be made by anybody
+    }
+    return ours ? Result<bool>(!ours->has_value()) : fail(ours.error());
 }
 
 Result<std::vector<std::string>> StateRoot::ids() const {

@@ -87,7 +87,7 @@ long do_open(int dir, const char* path, int flags, mode_t mode, unsigned how) {
             return -EACCES;
         }
         Inode* made = new_inode(Kind::regular, S_IFREG | (mode & ~self->umask));
-        const int refused = add_entry(found.dir, found.name, made);
+        const int refused = make_entry(found.dir, found.name, made);
         return refused != 0 ? refused : open_inode(made, flags);
     }
     if ((flags & O_CREAT) != 0 && (flags & O_EXCL) != 0) {
@@ -111,7 +111,7 @@ long do_mkdir(int dir, const char* path, mode_t mode) {
         Inode* made = nullptr;
         return make_cgroup(found.dir, found.name, made);
     }
-    return add_entry(
+    return make_entry(
         found.dir, found.name, new_inode(Kind::directory, S_IFDIR | (mode & ~self->umask)));
 }
 
@@ -289,7 +289,7 @@ SIM_WRAP(int, symlinkat, (const char* target, int dir, const char* path), (targe
     if (failed == 0) {
         Inode* link = new_inode(Kind::link, S_IFLNK | 0777);
         link->data = target;
-        failed = add_entry(found.dir, found.name, link);
+        failed = make_entry(found.dir, found.name, link);
     }
     return end_call(failed);
 }
@@ -305,7 +305,7 @@ SIM_WRAP(int,
     failed = failed != 0 ? failed : found.inode != nullptr ? -EEXIST : 0;
     if (failed == 0) {
         ++inode->links;
-        failed = add_entry(found.dir, found.name, inode);
+        failed = make_entry(found.dir, found.name, inode);
     }
     return end_call(failed);
 }
@@ -323,7 +323,7 @@ SIM_WRAP(int,
                                                            : Kind::regular;
         Inode* node = new_inode(kind, mode & ~self->umask);
         node->device = device;
-        failed = add_entry(found.dir, found.name, node);
+        failed = make_entry(found.dir, found.name, node);
     }
     return end_call(failed);
 }

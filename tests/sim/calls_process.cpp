@@ -84,7 +84,7 @@ Process* child_process(std::uint64_t flags, int cgroup) {
     child->death_signal = 0;
     child->pending = 0;
     child->calls = 0;
-    child->kill_at = self->victim_below == 1 ? self->victim_kill_at : -1;
+    child->fate = self->victim_below == 1 ? self->victim_fate : Fate{};
     child->victim_below = std::max(self->victim_below - 1, 0);
     self->victim_below = 0;
     child->tells_nobody = false;

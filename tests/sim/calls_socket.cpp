@@ -215,7 +215,7 @@ SIM_WRAP(int, bind, (int fd, const sockaddr* address, socklen_t size), (fd, addr
     if (failed == 0) {
         Inode* inode = new_inode(Kind::socket, S_IFSOCK | 0600);
         inode->socket = socket_of(fd);
-        failed = add_entry(found.dir, found.name, inode);
+        failed = make_entry(found.dir, found.name, inode);
     }
     return end_call(failed);
 }

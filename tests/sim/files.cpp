@@ -238,6 +238,9 @@ long write_to(File* file, const char* from, std::size_t bytes, std::int64_t at) 
         place = inode.data.size();
     }
     if (inode.data.size() < place + bytes) {
+        if (world->disk_full) {
+            return -ENOSPC;
+        }
         inode.data.resize(place + bytes);
     }
     std::memcpy(inode.data.data() + place, from, bytes);

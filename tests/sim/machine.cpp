@@ -59,6 +59,7 @@ Result<> launch_in_background(const std::string& id, const Background& options) 
     life.monitored = true;
     life.log.keep = options.keep_log;
     life.restart.policy = options.restart;
+    life.health = options.health;
     life.started = format_time(system_clock().wall());
     wanted.life = std::move(life);
     wanted.image = "simulated:1";
@@ -66,6 +67,7 @@ Result<> launch_in_background(const std::string& id, const Background& options) 
     wanted.data_dir = engine::container_dir(kDataRoot, id);
     wanted.bundle.directory = wanted.data_dir;
     wanted.bundle.rootfs = engine::planned_root({layer_place() + "/fs"}, wanted.data_dir);
+    wanted.bundle.config.root->path = std::get<bundle::OverlayRoot>(wanted.bundle.rootfs).merged;
     const engine::ContainerUse use{.container = id,
                                    .state_root = kStateRoot,
                                    .state_root_device = {},
@@ -194,6 +196,30 @@ std::string state_of(Simulation& sim, const std::string& id) {
     return code_of(asked) == 0                                ? said
            : said.find("does not exist") != std::string::npos ? "gone"
                                                               : "error: " + said;
+}
+
+std::optional<Told> told_of(Simulation& sim, const std::string& id) {
+    Process& asked = sim.start("state", [&] {
+        return verb([&](Engine& engine) -> Result<int> {
+            const ContainerInfo info = KNARR_TRY(engine.state(id));
+            const HealthReport health = info.health.value_or(HealthReport{});
+            answer(fmt::format("{} {} {} {}",
+                               info.restart_count,
+                               info.restarting ? 1 : 0,
+                               static_cast<int>(health.status),
+                               health.failing_streak));
+            return 0;
+        });
+    });
+    if (!sim.finish({&asked}) || code_of(asked) != 0) {
+        return std::nullopt;
+    }
+    const auto words = split(view(asked.answer), ' ');
+    const auto number = [&](std::size_t i) { return parse_number(words[i]).value_or(0); };
+    return Told{.restarts = static_cast<unsigned>(number(0)),
+                .restarting = number(1) == 1,
+                .health = static_cast<HealthStatus>(number(2)),
+                .failing = static_cast<unsigned>(number(3))};
 }
 
 std::string logged(Simulation& sim, const std::string& id, engine::LogStream stream) {

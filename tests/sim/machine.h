@@ -2,6 +2,7 @@
 // Containers on a simulated machine: what the tests do with knarr there.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,7 @@ struct Background {
     RestartPolicy restart = {};
     bool keep_log = true;
     bool auto_remove = false;
+    std::optional<HealthCheck> health = {};
 };
 /// Runs the bundle of that name under a monitor.
 int run_in_background(const std::string& id, const Background& options);
@@ -49,6 +51,15 @@ std::string logged(Simulation& sim,
 
 /// What `knarr state` says it is, "gone" where there is none; else what went wrong.
 std::string state_of(Simulation& sim, const std::string& id);
+
+/// What `knarr state` tells of it; nothing where that fails.
+struct Told {
+    unsigned restarts = 0;
+    bool restarting = false;
+    HealthStatus health = HealthStatus::starting;
+    unsigned failing = 0;
+};
+std::optional<Told> told_of(Simulation& sim, const std::string& id);
 
 /// What is left on a machine where every container was removed; empty: nothing.
 std::string leftovers(const Simulation& sim);

@@ -163,7 +163,7 @@ int become(Inode* file, const std::vector<std::string>& arguments) {
         be_monitor(arguments);
     }
     self->role = Role::program;
-    self->kill_at = -1;
+    self->fate = {};
     be_program(arguments);
 }
 

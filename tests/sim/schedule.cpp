@@ -98,9 +98,13 @@ void give_turn(int slot) {
                  INT_MAX);
 }
 
+bool is_time_for(std::int64_t call) {
+    return call >= 0 && static_cast<std::int64_t>(self->calls) >= call;
+}
+
 /// SIGKILL and its like at a moment between two calls.
 void check_own_end() {
-    if (self->kill_at >= 0 && static_cast<std::int64_t>(self->calls) >= self->kill_at) {
+    if (is_time_for(self->fate.kill_at)) {
         note(fmt::format("{} is killed", self->pid));
         ++world->kills;
         end_self(SIGKILL);
@@ -144,7 +148,7 @@ bool chance(std::uint64_t ppm) {
 }
 
 std::int64_t wall_time() {
-    return kBootWall + world->now;
+    return kBootWall + world->now + world->wall_jump;
 }
 
 void note(std::string_view event) {
@@ -172,6 +176,17 @@ int begin_call(const char* name, std::string detail, Fault fault) {
     const bool time_is_up = world->until >= 0 && world->now >= world->until;
     if (time_is_up || draw() % 100 < world->settings.switch_percent) {
         run_others();
+    }
+    if (is_time_for(self->fate.full_at)) {
+        note(fmt::format("{} finds the disk full", self->pid));
+        self->fate.full_at = -1;
+        world->disk_full = true;
+        ++world->faults;
+    }
+    if (fault != Fault::none && is_time_for(self->fate.fail_at)) {
+        self->fate.fail_at = -1;
+        ++world->faults;
+        return EIO;
     }
     if (fault != Fault::none && self->may_fail && self->role != Role::program &&
         world->settings.fault_ppm > 0 && chance(world->settings.fault_ppm)) {

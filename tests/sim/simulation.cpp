@@ -101,9 +101,10 @@ Process& Simulation::start(const std::string& name,
     process->root = process->cwd = world->root;
     process->exe = find("/usr/bin/knarr");
     process->cgroup = world->root_cgroup;
-    process->kill_at = treatment.victim_below == 0 ? treatment.kill_at : -1;
+    process->victim_fate = {
+        .kill_at = treatment.kill_at, .fail_at = treatment.fail_at, .full_at = treatment.full_at};
     process->victim_below = treatment.victim_below;
-    process->victim_kill_at = treatment.kill_at;
+    process->fate = treatment.victim_below == 0 ? process->victim_fate : Fate{};
     process->may_fail = treatment.may_fail;
     process->tells_nobody = true;
     give_null(*process);

@@ -19,6 +19,8 @@ struct Treatment {
     std::int64_t kill_at = -1;  ///< SIGKILL before its system call of that number,
     int victim_below = 0;   ///< and not of it, but of its first child (1), of that one's (2) ...
     bool may_fail = false;  ///< the settings' faults hit it and what it starts
+    std::int64_t fail_at = -1;  ///< that call, or the next that can, fails with EIO
+    std::int64_t full_at = -1;  ///< the disk is full from that call on
 };
 
 class Simulation {

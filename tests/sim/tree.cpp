@@ -233,6 +233,10 @@ int add_entry(Inode* dir, const std::string& name, Inode* inode) {
     return 0;
 }
 
+int make_entry(Inode* dir, const std::string& name, Inode* inode) {
+    return world->disk_full ? -ENOSPC : add_entry(dir, name, inode);
+}
+
 void remove_entry(Inode* dir, std::string_view name) {
     const auto entry = dir->entries.find(name);
     if (entry != dir->entries.end()) {

@@ -136,6 +136,13 @@ struct MountSpace {
     Map<std::uint64_t, Inode*> mounts;  // number of the inode covered -> root of what is mounted
 };
 
+/// What is to happen to a process, before its call of that number; -1: never.
+struct Fate {
+    std::int64_t kill_at = -1;
+    std::int64_t fail_at = -1;  // or the first one after it that can fail: EIO
+    std::int64_t full_at = -1;  // the disk is full from then on
+};
+
 struct Process {
     int slot = 0;
     pid_t real = 0;  // of the process that plays it
@@ -165,12 +172,12 @@ struct Process {
     int death_signal = 0;
     std::uint64_t pending = 0, blocked = 0, ignored = 0, handled = 0;
     std::uint64_t calls = 0;
-    std::int64_t kill_at = -1;         // before the call of that number
-    int victim_below = 0;              // the first child of the first child ... so far below
-    std::int64_t victim_kill_at = -1;  // is killed before its call of that number
-    bool may_fail = false;             // faults hit it
-    bool tells_nobody = false;         // made by the test: its end counts as reaped
-    Text answer;                       // of a client, for the test
+    Fate fate;
+    int victim_below = 0;       // the first child of the first child ... so far below
+    Fate victim_fate;           // has this one
+    bool may_fail = false;      // faults hit it
+    bool tells_nobody = false;  // made by the test: its end counts as reaped
+    Text answer;                // of a client, for the test
 };
 
 struct Settings {
@@ -190,7 +197,9 @@ inline constexpr std::size_t kKeptLines = 400;
 struct World {
     Settings settings;
     std::uint64_t random = 0;
-    std::int64_t now = 0;  // ns since boot
+    std::int64_t now = 0;        // ns since boot
+    std::int64_t wall_jump = 0;  // ns: somebody has set the clock
+    bool disk_full = false;      // nothing is made and no file grows
     std::uint64_t calls = 0, switches = 0, kills = 0, faults = 0;
     std::uint64_t hash = 0xcbf29ce484222325U;
     Queue<Text> lines;  // the last ones of the trace
@@ -257,6 +266,8 @@ inline constexpr unsigned kNoFollow = 1, kInRoot = 2, kBeneath = 4, kNoLinks = 8
 int walk(int dir, std::string_view path, unsigned flags, Found& found);
 Inode* new_inode(Kind kind, mode_t mode);
 int add_entry(Inode* dir, const std::string& name, Inode* inode);
+/// The same of something new, for which there must be room.
+int make_entry(Inode* dir, const std::string& name, Inode* inode);
 void remove_entry(Inode* dir, std::string_view name);
 /// The path of an inode from the root directory of a process.
 std::string path_of(const Process& process, const Inode* inode);
