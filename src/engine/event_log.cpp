@@ -255,7 +255,7 @@ Result<> read_events(const Context& context,
     sys::Fd dir = KNARR_TRY(sys::make_dirs(path, 0700));
     const auto now = [] { return format_time(system_clock().wall()); };
     const std::string since = request.since.empty() ? now() : request.since;
-    sys::DirWatch watch = KNARR_TRY(sys::DirWatch::open());
+    sys::DirWatch watch = KNARR_TRY(sys::DirWatch::open_or_tick());
     KNARR_TRY(watch.add(path));
     EventReader reader(std::move(dir));
     while (true) {

@@ -64,7 +64,7 @@ Result<> show(LogReader& reader, sys::DirWatch& changes, const sys::Fd& more) {
 }  // namespace
 
 Result<LogShow> LogShow::start(LogReader reader, const std::string& log_dir) {
-    sys::DirWatch changes = KNARR_TRY(sys::DirWatch::open());
+    sys::DirWatch changes = KNARR_TRY(sys::DirWatch::open_or_tick());
     KNARR_TRY(changes.add(log_dir), "log");
     sys::Pipe pipe = KNARR_TRY(sys::make_pipe());
     sys::Pipe reason = KNARR_TRY(sys::make_pipe());

@@ -49,7 +49,7 @@ Result<> read_logs(const Context& context,
     sys::Fd dir = KNARR_TRY(sys::open_path(log_dir, O_RDONLY | O_DIRECTORY), "log");
     std::optional<sys::DirWatch> watch;
     if (request.follow) {
-        watch.emplace(KNARR_TRY(sys::DirWatch::open()));
+        watch.emplace(KNARR_TRY(sys::DirWatch::open_or_tick()));
         KNARR_TRY(watch->add(log_dir), "log");
         KNARR_TRY(watch->add(path_of(context, id.text())), "log");
     }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "platform/file.h"
@@ -112,10 +113,41 @@ Result<DirWatch> DirWatch::open() {
     return DirWatch(std::move(fd));
 }
 
+Result<DirWatch> DirWatch::open_or_tick() {
+    Result<DirWatch> watch = open();
+    if (!watch && watch.error().sys_errno == EMFILE) {
+        watch = DirWatch(Fd());
+        KNARR_TRY(watch->tick());
+    }
+    if (watch) {
+        watch->may_tick_ = true;
+    }
+    return watch;
+}
+
+/// Source: timerfd_create(2).
+Result<> DirWatch::tick() {
+    constexpr long kTickNs = 250'000'000;
+    fd_ = Fd(timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK));
+    const itimerspec time{.it_interval = {.tv_sec = 0, .tv_nsec = kTickNs},
+                          .it_value = {.tv_sec = 0, .tv_nsec = kTickNs}};
+    if (!fd_.valid() || timerfd_settime(fd_.get(), 0, &time, nullptr) != 0) {
+        return fail_errno(errno, "timerfd");
+    }
+    ticks_ = true;
+    return {};
+}
+
 Result<> DirWatch::add(const std::string& path) {
+    if (ticks_) {
+        return {};
+    }
     constexpr std::uint32_t kEvents =
         IN_CREATE | IN_MODIFY | IN_MOVED_TO | IN_DELETE | IN_DELETE_SELF | IN_ONLYDIR;
     if (inotify_add_watch(fd_.get(), path.c_str(), kEvents) < 0) {
+        if (errno == ENOSPC && may_tick_) {
+            return tick();
+        }
         return fail_errno(errno, "inotify_add_watch {}", path);
     }
     return {};

@@ -50,6 +50,9 @@ Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t 
 class DirWatch {
 public:
     static Result<DirWatch> open();
+    /// The same; where the user has as many already as the kernel allows (128, often), it is
+    /// readable once in a while, and who looks then finds out.
+    static Result<DirWatch> open_or_tick();
     /// Errors: sys_errno ENOENT.
     Result<> add(const std::string& path);
     const Fd& fd() const { return fd_; }
@@ -57,7 +60,10 @@ public:
 
 private:
     explicit DirWatch(Fd fd) : fd_(std::move(fd)) {}
+    Result<> tick();
+
     Fd fd_;
+    bool may_tick_ = false, ticks_ = false;
 };
 
 }  // namespace knarr::sys

@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -79,6 +80,31 @@ TEST_F(Stream, AWatchTellsOfChangesInADirectory) {
     ASSERT_TRUE(wait_ready({&item, 1}, 0).has_value());
     EXPECT_FALSE(item.is_ready);
     EXPECT_EQ(watch.add(base_ + "/none").error().sys_errno, ENOENT);
+}
+
+TEST_F(Stream, WithoutAnyMoreWatchesItTicks) {
+    std::vector<DirWatch> all;
+    constexpr std::size_t kTooMany = 100'000;
+    while (all.size() < kTooMany) {
+        Result<DirWatch> more = DirWatch::open();
+        if (!more) {
+            EXPECT_EQ(more.error().sys_errno, EMFILE);
+            break;
+        }
+        all.push_back(std::move(*more));
+    }
+    if (all.empty() || all.size() == kTooMany || !open_path("/dev/null", O_RDONLY)) {
+        GTEST_SKIP() << "the user's limit of inotify instances is not met before that of files";
+    }
+    DirWatch watch = *DirWatch::open_or_tick();
+    all.clear();
+    ASSERT_TRUE(watch.add(base_).has_value());
+    for (int i = 0; i < 2; ++i) {
+        Ready item{.fd = watch.fd().get()};
+        ASSERT_TRUE(wait_ready({&item, 1}, 10'000).has_value());
+        EXPECT_TRUE(item.is_ready);
+        watch.clear();
+    }
 }
 
 TEST(Strangers, ReapAnyTellsWhichChildEndedHow) {
