@@ -45,6 +45,7 @@ struct LogPolicy {
     bool keep = true;             ///< else nothing is
     std::uint64_t max_bytes = 0;  ///< of one file, then the next is begun; 0: no bound
     unsigned max_files = 1;       ///< the oldest beyond it is removed; counts with max_bytes
+    bool journal = false;         ///< what is kept goes to the system's journal, too
 };
 
 /// The period of RunRequest::cpu_quota_us.
@@ -62,6 +63,7 @@ struct RunRequest {
     std::string hostname;
     std::string name;  ///< unique among the containers; empty: none
     std::vector<VolumeRequest> volumes;
+    std::vector<std::string> volumes_from;  ///< containers: "ID" or "ID:ro"
     bool terminal = false;  ///< a new terminal as stdin, stdout and stderr, relayed to the caller's
     bool read_only = false;
     bool remove = false;                       ///< leave nothing once it has ended

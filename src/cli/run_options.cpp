@@ -58,6 +58,10 @@ constexpr std::array kImageOnly{
            .value = "[HOST|NAME:]DIR[:OPTS]",
            .help = "show a host path or a volume in the container; OPTS: ro, ...",
            .repeatable = true},
+    Option{.name = "volumes-from",
+           .value = "ID[:ro]",
+           .help = "what that container has of volumes and of the host's directories",
+           .repeatable = true},
     Option{.name = "mount",
            .value = "FIELDS",
            .help = "type=bind|volume|tmpfs,source=...,target=DIR,readonly,...",
@@ -96,7 +100,7 @@ constexpr std::array kImageOnly{
            .fallback = "30"},
     Option{.name = "log-driver",
            .value = "DRIVER",
-           .help = "with -d: k8s-file, or none to keep nothing of what it writes",
+           .help = "with -d: k8s-file, journald for the system's journal, or none to keep nothing",
            .fallback = "k8s-file"},
     Option{.name = "log-opt",
            .value = "NAME=VALUE",
@@ -210,6 +214,8 @@ Result<PullPolicy> parse_pull_policy(std::string_view text) {
 
 constexpr std::uint64_t kMaxStopSeconds = std::uint64_t{365} * 24 * 3600;
 constexpr std::uint64_t kLeastLogBytes = 4096, kMaxLogFiles = 1000;
+/// What is kept beside the journal, of each of two files: for `logs`, and where it does not read.
+constexpr std::uint64_t kJournaledLogBytes = std::uint64_t{16} << 20;
 
 /// --log-opt NAME=VALUE, docker's names.
 Result<> parse_log_option(std::string_view text, LogPolicy& log) {
@@ -250,10 +256,15 @@ Result<LogPolicy> parse_log(const Parsed& args) {
     const std::string_view driver = args.get("log-driver", "k8s-file");
     if (driver == "none") {
         log.keep = false;
+    } else if (driver == "journald") {
+        log.journal = true;
+        log.max_bytes = kJournaledLogBytes;
+        log.max_files = 2;
     } else if (driver != "k8s-file" && driver != "json-file" && driver != "file") {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = fmt::format("--log-driver {} is not built", printable(driver)),
-                          .hint = "k8s-file (also by the names json-file and file) and none are"});
+        return fail(Error{
+            .code = Errc::unsupported,
+            .message = fmt::format("--log-driver {} is not built", printable(driver)),
+            .hint = "k8s-file (also by the names json-file and file), journald and none are"});
     }
     for (const std::string_view option : args.all("log-opt")) {
         KNARR_TRY(parse_log_option(option, log));
@@ -409,6 +420,9 @@ Result<PullOptions> parse_pull_options(const Parsed& args) {
 namespace {
 
 Result<> parse_volumes(const Parsed& args, ParsedRun& out) {
+    for (const std::string_view text : args.all("volumes-from")) {
+        out.request.volumes_from.emplace_back(text);
+    }
     for (const std::string_view text : args.all("volume")) {
         ParsedVolume parsed = KNARR_TRY(parse_volume(text));
         out.request.volumes.push_back(std::move(parsed.volume));

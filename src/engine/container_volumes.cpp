@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 
+#include "bundle/make.h"
 #include "bundle/settings.h"
 #include "core/fault.h"
 #include "core/text.h"
@@ -106,6 +107,17 @@ Result<std::vector<WantedVolume>> plan_volumes(const std::string& data_root,
         volume.source = mountpoint_of(data_root, wanted.back().name);
     }
     return wanted;
+}
+
+bool is_asked_for(const spec::Mount& mount, const std::string& data_dir) {
+    const bool binds = std::ranges::any_of(
+        mount.options, [](const auto& option) { return option == "bind" || option == "rbind"; });
+    const bool own = !data_dir.empty() && mount.source.starts_with(data_dir + "/");
+    // --init, and --ipc host.
+    const bool helps = mount.destination == bundle::kInitTarget ||
+                       ((mount.destination == "/dev/shm" || mount.destination == "/dev/mqueue") &&
+                        mount.source == mount.destination);
+    return binds && !own && !helps;
 }
 
 Result<> make_volumes(const std::string& data_root,

@@ -9,6 +9,7 @@
 #include "knarr/run.h"
 #include "platform/fd.h"
 #include "spec/image.h"
+#include "spec/runtime_config.h"
 
 namespace knarr::engine {
 
@@ -30,6 +31,10 @@ Result<> resolve_sources(std::vector<VolumeRequest>& volumes);
 Result<std::vector<WantedVolume>> plan_volumes(const std::string& data_root,
                                                RunRequest& request,
                                                const spec::ImageRunConfig& image);
+
+/// Whether a mount of a container with this data directory is one of its volumes or host
+/// directories, and not of knarr's own, such as /etc/hosts.
+bool is_asked_for(const spec::Mount& mount, const std::string& data_dir);
 
 /// Makes those that are missing and fills those that are empty. Called when the container's record
 /// and its ContainerUse name them. `root` opens the image's root file system.

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/clock.h"
 #include "engine/live.h"
 #include "engine/monitor.h"
 #include "engine/record.h"
@@ -21,6 +22,9 @@ namespace {
 
 /// More than a terminal holds, by the 4 KiB that it gives at once: past it others are writing.
 constexpr int kDrainRounds = 256;
+/// How long the journal may take for the last of what a container wrote, as long as it takes any.
+constexpr std::chrono::seconds kJournalDelay{30};
+constexpr int kJournalPauseMs = 1000;
 
 /// The first error of two things that are done both.
 Result<> both(Result<> first, Result<> second) {
@@ -114,9 +118,31 @@ Result<> HeldStreams::begin_log() {
     const Life& life = *record->life;
     const auto place =
         log_place(life.log, life.terminal, record->data_dir, path_of(context_, id_.text()));
-    if (place) {
-        log_.emplace(KNARR_TRY(LogWriter::open(dir, place->dir, place->policy)));
+    if (!place) {
+        return {};
     }
+    log_.emplace(KNARR_TRY(LogWriter::open(dir, place->dir, place->policy)));
+    if (life.log.journal) {
+        sys::Fd place_dir = KNARR_TRY(sys::duplicate(dir));
+        journal_.emplace(
+            KNARR_TRY(JournalFeed::open(context_, std::move(place_dir), place->dir, *record)));
+        behind_ = true;  // perhaps: of what a killed one left
+    }
+    return {};
+}
+
+/// What is in the log goes to the journal. Whatever that does, the log goes on.
+Result<> HeldStreams::feed_journal() {
+    behind_ = false;
+    if (!journal_) {
+        return {};
+    }
+    const Result<bool> fed = journal_->feed();
+    if (!fed) {
+        journal_.reset();
+        return fail(fed.error());
+    }
+    behind_ = !*fed;
     return {};
 }
 
@@ -136,6 +162,20 @@ Result<> HeldStreams::begin_attach() {
     return begun || is_removed(context_, id_) ? Result<>{} : std::move(begun);
 }
 
+Result<> HeldStreams::feed_journal_to_the_end() {
+    const Clock::Steady end = system_clock().steady() + kJournalDelay;
+    KNARR_TRY(feed_journal());
+    while (behind_ && journal_->socket() >= 0 && system_clock().steady() < end) {
+        std::array<sys::Ready, 1> items{sys::Ready{.fd = journal_->socket(), .to_write = true}};
+        KNARR_TRY(sys::wait_ready(items, kJournalPauseMs));
+        if (!items[0].is_ready) {
+            return {};
+        }
+        KNARR_TRY(feed_journal());
+    }
+    return {};
+}
+
 std::array<sys::Ready, HeldStreams::kItems> HeldStreams::wants(bool reads) const {
     std::array<sys::Ready, kItems> items;
     const bool logs = log_.has_value() && reads;
@@ -143,17 +183,20 @@ std::array<sys::Ready, HeldStreams::kItems> HeldStreams::wants(bool reads) const
     items[1] = {.fd = logs ? fifos_[0].get() : -1};
     items[2] = {.fd = logs ? fifos_[1].get() : -1};
     items[3] = {.fd = logs && terminal_.is_open() ? terminal_.master().get() : -1};
-    std::ranges::copy(door_.wants(), items.begin() + 4);
+    items[4] = {.fd = behind_ && journal_ ? journal_->socket() : -1, .to_write = true};
+    std::ranges::copy(door_.wants(), items.begin() + 5);
     return items;
 }
 
 Result<> HeldStreams::serve(const std::array<sys::Ready, kItems>& ready) {
     Result<> received = receive();
     std::array<sys::Ready, AttachDoor::kItems> attached;
-    std::copy(ready.begin() + 4, ready.end(), attached.begin());
+    std::copy(ready.begin() + 5, ready.end(), attached.begin());
     door_.serve(attached, terminal());
-    return both(std::move(received),
-                take_ready(ready[3].is_ready, {ready[1].is_ready, ready[2].is_ready}));
+    Result<> taken = both(std::move(received),
+                          take_ready(ready[3].is_ready, {ready[1].is_ready, ready[2].is_ready}));
+    const bool is_more = ready[1].is_ready || ready[2].is_ready || ready[3].is_ready || behind_;
+    return is_more ? both(std::move(taken), feed_journal()) : std::move(taken);
 }
 
 void HeldStreams::release_memory() const {
@@ -239,6 +282,7 @@ Result<bool> HeldStreams::drain() {
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
         taken = taken ? take(stream, Amount::all_held) : std::move(taken);
     }
+    taken = both(std::move(taken), feed_journal_to_the_end());
     if (!taken && !is_removed(context_, id_)) {
         return fail(std::move(taken).error());
     }
@@ -253,6 +297,7 @@ void HeldStreams::close() {
 void HeldStreams::let_go() {
     close();
     log_.reset();
+    journal_.reset();
     fifos_ = {};
 }
 

@@ -14,6 +14,7 @@
 
 #include "engine/attach_door.h"
 #include "engine/context.h"
+#include "engine/journal.h"
 #include "engine/kept_terminal.h"
 #include "engine/log_store.h"
 
@@ -38,7 +39,7 @@ public:
     Result<bool> take_lock();
     void release_lock() { lock_.reset(); }
 
-    static constexpr std::size_t kItems = 4 + AttachDoor::kItems;
+    static constexpr std::size_t kItems = 5 + AttachDoor::kItems;
     /// What to wait for; without `reads` not for the program's output.
     std::array<sys::Ready, kItems> wants(bool reads) const;
     Result<> serve(const std::array<sys::Ready, kItems>& ready);
@@ -60,6 +61,8 @@ public:
     void tell_end(std::optional<int> code) { door_.tell_end(code); }
     /// Whether one who has been told reads the log still.
     bool is_read() const { return door_.is_waited_for(); }
+    /// Whether the journal is to get more, and takes nothing just now.
+    bool is_behind() const { return behind_; }
     /// The run is over.
     void close();
     /// As close(), and lets go of the log and of the streams' ends.
@@ -72,6 +75,8 @@ private:
     Result<> take(LogStream stream, Amount amount);
     Result<> take_ready(bool terminal, std::array<bool, 2> streams);
     Result<> drain_terminal();
+    Result<> feed_journal();
+    Result<> feed_journal_to_the_end();
     const sys::Fd* terminal() const { return terminal_.is_held() ? &terminal_.master() : nullptr; }
 
     const Context& context_;
@@ -80,6 +85,8 @@ private:
     sys::Fd lock_;  // of kMonitorLock: its open file is locked as long as this is open
     std::array<sys::Fd, 2> fifos_;
     std::optional<LogWriter> log_;
+    std::optional<JournalFeed> journal_;
+    bool behind_ = false;
     KeptTerminal terminal_;
     bool lost_terminal_ = false;
     AttachDoor door_;

@@ -2,12 +2,17 @@
 
 #include <algorithm>
 
+#include <fcntl.h>
+
 #include "bundle/read.h"
 #include "core/text.h"
 #include "engine/container_data.h"
+#include "engine/container_volumes.h"
 #include "engine/live.h"
+#include "engine/log_store.h"
 #include "engine/operate.h"
 #include "engine/volumes.h"
+#include "platform/file.h"
 #include "platform/signal.h"
 #include "platform/task.h"
 #include "spec/json_writer.h"
@@ -105,11 +110,60 @@ void write_config(spec::JsonWriter& json,
     json.end_object();
 }
 
+bool has(const spec::Mount& mount, std::string_view option) {
+    return std::ranges::find(mount.options, option) != mount.options.end();
+}
+
+bool is_writable(const spec::Mount& mount) {
+    return !has(mount, "ro") && !has(mount, "rro");
+}
+
+/// docker's words for whose namespaces it has.
+void write_namespaces(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
+    const auto mode = [&](spec::NamespaceType type, std::string_view own) -> std::string_view {
+        const bool has_own =
+            config.linux_ && std::ranges::any_of(config.linux_->namespaces,
+                                                 [&](const auto& one) { return one.type == type; });
+        return has_own ? own : "host";
+    };
+    json.member("NetworkMode", mode(spec::NamespaceType::network, "none"));
+    json.member("PidMode", mode(spec::NamespaceType::pid, ""));
+    json.member("IpcMode", mode(spec::NamespaceType::ipc, "private"));
+    json.member("UTSMode", mode(spec::NamespaceType::uts, ""));
+    json.member("CgroupnsMode", mode(spec::NamespaceType::cgroup, "private"));
+}
+
+void write_limits(spec::JsonWriter& json, const spec::Resources& resources) {
+    const spec::CpuLimits cpu = resources.cpu.value_or(spec::CpuLimits{});
+    const spec::MemoryLimits memory = resources.memory.value_or(spec::MemoryLimits{});
+    json.member("CpuShares", cpu.shares.value_or(0)).member("CpuPeriod", cpu.period.value_or(0));
+    json.member("CpuQuota", cpu.quota.value_or(0));
+    json.member("CpusetCpus", cpu.cpus).member("CpusetMems", cpu.mems);
+    json.member("Memory", memory.limit.value_or(0)).member("MemorySwap", memory.swap.value_or(0));
+    json.member("MemoryReservation", memory.reservation.value_or(0));
+    json.member("PidsLimit", resources.pids_limit);
+}
+
 void write_host_config(spec::JsonWriter& json,
                        const Record& record,
                        const spec::RuntimeConfig& config) {
     json.key("HostConfig").begin_object();
+    std::vector<std::string> binds;
+    for (const spec::Mount& mount : config.mounts) {
+        if (is_asked_for(mount, record.data_dir)) {
+            const std::string volume = volume_shown_by(data_root_of(record.data_dir), mount.source);
+            binds.push_back(fmt::format("{}:{}:{}",
+                                        volume.empty() ? mount.source : volume,
+                                        mount.destination,
+                                        is_writable(mount) ? "rw" : "ro"));
+        }
+    }
+    json.member("Binds", binds);
     json.member("AutoRemove", record.auto_remove);
+    write_namespaces(json, config);
+    if (config.process) {
+        json.member("OomScoreAdj", config.process->oom_score_adj.value_or(0));
+    }
     if (record.life) {
         const RestartPolicy& policy = record.life->restart.policy;
         json.key("RestartPolicy").begin_object().member("Name", name_of(policy.mode));
@@ -119,7 +173,12 @@ void write_host_config(spec::JsonWriter& json,
     json.member("Isolation", name_of(record.isolation));
     if (record.life && record.life->monitored) {
         const LogPolicy& log = record.life->log;
-        json.key("LogConfig").begin_object().member("Type", log.keep ? "k8s-file" : "none");
+        json.key("LogConfig")
+            .begin_object()
+            .member("Type",
+                    log.journal ? "journald"
+                    : log.keep  ? "k8s-file"
+                                : "none");
         json.key("Config").begin_object();
         if (log.max_bytes > 0) {
             json.member("max-size", fmt::format("{}", log.max_bytes));
@@ -127,36 +186,60 @@ void write_host_config(spec::JsonWriter& json,
         }
         json.end_object().end_object();
     }
-    const auto* resources =
-        config.linux_ && config.linux_->resources ? &*config.linux_->resources : nullptr;
-    const auto limit =
-        resources != nullptr && resources->memory ? resources->memory->limit : std::nullopt;
-    json.member("Memory", limit.value_or(0));
-    json.member("PidsLimit",
-                resources != nullptr ? resources->pids_limit : std::optional<std::int64_t>());
+    write_limits(
+        json,
+        config.linux_ && config.linux_->resources ? *config.linux_->resources : spec::Resources{});
     json.end_object();
 }
 
-void write_mounts(spec::JsonWriter& json,
-                  const spec::RuntimeConfig& config,
-                  const std::string& data_root) {
+void write_mounts(spec::JsonWriter& json, const Record& record, const spec::RuntimeConfig& config) {
     json.key("Mounts").begin_array();
     for (const spec::Mount& mount : config.mounts) {
-        const auto has = [&](std::string_view option) {
-            return std::ranges::find(mount.options, option) != mount.options.end();
-        };
-        if (!has("bind") && !has("rbind")) {
+        if (!is_asked_for(mount, record.data_dir)) {
             continue;
         }
-        const std::string volume = volume_shown_by(data_root, mount.source);
+        const std::string volume = volume_shown_by(data_root_of(record.data_dir), mount.source);
         json.begin_object().member("Type", volume.empty() ? "bind" : "volume");
         if (!volume.empty()) {
             json.member("Name", volume).member("Driver", "local");
         }
         json.member("Source", mount.source).member("Destination", mount.destination);
-        json.member("RW", !has("ro") && !has("rro")).end_object();
+        const auto propagation = std::ranges::find_if(mount.options, [](const auto& option) {
+            return option.ends_with("private") || option.ends_with("shared") ||
+                   option.ends_with("slave");
+        });
+        json.member("Mode", is_writable(mount) ? "" : "ro").member("RW", is_writable(mount));
+        json.member("Propagation",
+                    !volume.empty()                      ? ""
+                    : propagation == mount.options.end() ? "rprivate"
+                                                         : std::string_view(*propagation));
+        json.end_object();
     }
     json.end_array();
+}
+
+/// docker's: there are no networks but the host's and none, and so no addresses.
+void write_networks(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
+    const bool own =
+        config.linux_ && std::ranges::any_of(config.linux_->namespaces, [](const auto& one) {
+            return one.type == spec::NamespaceType::network;
+        });
+    json.key("NetworkSettings").begin_object();
+    json.member("IPAddress", "").member("Gateway", "").member("MacAddress", "");
+    json.key("Ports").begin_object().end_object();
+    json.key("Networks").begin_object().key(own ? "none" : "host").begin_object();
+    json.member("IPAddress", "").member("Gateway", "").member("MacAddress", "");
+    json.end_object().end_object().end_object();
+}
+
+/// The file that its log is written to now, as docker has it; empty where there is none yet.
+std::string log_path(const ContainerInfo& info) {
+    const auto dir = info.log_dir.empty() ? fail(Errc::not_found, "no log")
+                                          : sys::open_path(info.log_dir, O_RDONLY | O_DIRECTORY);
+    const auto numbers = dir ? log_numbers(*dir) : fail(dir.error());
+    return numbers && !numbers->empty()
+               ? fmt::format("{}/{}", info.log_dir, log_name(numbers->back()))
+               : std::string();
 }
 
 }  // namespace
@@ -186,11 +269,12 @@ Result<std::string> inspect_container(const Context& context,
         json.member("HostsPath", record.data_dir + "/hosts");
         json.member("ResolvConfPath", record.data_dir + "/resolv.conf");
     }
-    json.member("LogPath", info.log_dir).member("Name", info.name.empty() ? "" : "/" + info.name);
+    json.member("LogPath", log_path(info)).member("Name", info.name.empty() ? "" : "/" + info.name);
     json.member("RestartCount", info.restart_count).member("Driver", "overlay");
     json.member("Platform", "linux").member("Bundle", info.bundle).member("Rootfs", info.rootfs);
     write_host_config(json, record, config);
-    write_mounts(json, config, data_root_of(record.data_dir));
+    write_mounts(json, record, config);
+    write_networks(json, config);
     write_config(json, info, config);
     json.end_object();
     return std::move(json).text();

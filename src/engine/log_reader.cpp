@@ -59,6 +59,14 @@ Result<> LogReader::begin() {
     return {};
 }
 
+Result<> LogReader::begin_at(const Place& place) {
+    if (KNARR_TRY(open(place.number))) {
+        at_ = place.at;
+        return {};
+    }
+    return begin();
+}
+
 Result<> LogReader::tell(std::string_view line, const LogSink& sink) {
     const auto entry = parse_entry(line);
     if (!entry) {
@@ -82,12 +90,17 @@ Result<bool> LogReader::read_file(const LogSink& sink) {
     at_ += block.size();
     rest_ += block;
     std::size_t from = 0;
+    Result<> told;
     for (std::size_t end = rest_.find('\n'); end != std::string::npos && !past_until_;
          end = rest_.find('\n', from)) {
-        KNARR_TRY(tell(std::string_view(rest_).substr(from, end - from), sink));
+        told = tell(std::string_view(rest_).substr(from, end - from), sink);
+        if (!told) {
+            break;
+        }
         from = end + 1;
     }
     rest_.erase(0, from);
+    KNARR_TRY(std::move(told));
     return !block.empty();
 }
 

@@ -18,9 +18,17 @@ public:
     LogReader(const Context& context, sys::Fd dir, LogRequest request)
         : context_(&context), dir_(std::move(dir)), request_(std::move(request)) {}
 
+    /// Where the next entry is.
+    struct Place {
+        std::uint64_t number = 0, at = 0;
+    };
+
     /// Goes to where the last lines begin, or to the beginning.
     Result<> begin();
-    /// Tells what there is now. Errors: corrupt; that of `sink`.
+    /// Goes to where somebody read to, or to the oldest entry where that is gone.
+    Result<> begin_at(const Place& place);
+    Place place() const { return {.number = number_, .at = at_ - rest_.size()}; }
+    /// Tells what there is now. Errors: corrupt; that of `sink`, which is told that entry again.
     Result<> read(const LogSink& sink);
     bool past_until() const { return past_until_; }
     /// What a process needs that goes on with it.

@@ -347,7 +347,7 @@ int Monitor::patience_ms() const {
         const std::int64_t left = std::max<std::int64_t>(due_ - steady_ms(), 0);
         return static_cast<int>(std::min<std::int64_t>(left, changes_ ? INT32_MAX : kRetryMs));
     }
-    const bool soon = retry_ || (!partner_.valid() && wants_partner());
+    const bool soon = retry_ || streams_.is_behind() || (!partner_.valid() && wants_partner());
     if (const auto probe = prober_.patience_ms()) {
         return static_cast<int>(std::min<std::int64_t>(*probe, soon ? kRetryMs : INT32_MAX));
     }

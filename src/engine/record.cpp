@@ -135,6 +135,9 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     json.member("stopSeconds", life.stop_seconds).member("monitored", life.monitored);
     json.key("log").begin_object();
     json.member("keep", life.log.keep).member("maxBytes", life.log.max_bytes);
+    if (life.log.journal) {
+        json.member("journal", true);
+    }
     json.member("maxFiles", life.log.max_files).end_object();
     json.member("started", life.started).member("finished", life.finished);
     json.member("oomKilled", life.oom_killed);
@@ -179,6 +182,7 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(log->required("keep", life.log.keep));
     KNARR_TRY(log->required("maxBytes", life.log.max_bytes));
     KNARR_TRY(log->required("maxFiles", life.log.max_files));
+    KNARR_TRY(log->optional("journal", life.log.journal));
     KNARR_TRY(value->required("started", life.started));
     KNARR_TRY(value->required("finished", life.finished));
     KNARR_TRY(value->required("oomKilled", life.oom_killed));

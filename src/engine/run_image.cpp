@@ -21,8 +21,10 @@
 #include "engine/destroy.h"
 #include "engine/host_devices.h"
 #include "engine/image_mounts.h"
+#include "engine/journal.h"
 #include "engine/names.h"
 #include "engine/new_container.h"
+#include "engine/volumes_from.h"
 #include "image/image_list.h"
 #include "layer/base.h"
 #include "layer/stored.h"
@@ -299,6 +301,10 @@ Result<> launch_image(const Context& context,
     const auto store = KNARR_TRY(store::Store::open(data_root));
     Claims claims;
     claims.image.emplace(KNARR_TRY(store.lease()));
+    KNARR_TRY(add_volumes_from(context, data_root, request));
+    if (request.log.journal) {
+        KNARR_TRY(Journal::open(), "--log-driver journald");
+    }
     const Prepared prepared =
         KNARR_TRY(prepare(store, *claims.image, data_root, request, limits, progress));
     Life life = KNARR_TRY(life_of(request, prepared));

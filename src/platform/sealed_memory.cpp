@@ -6,6 +6,8 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 
+#include "platform/file.h"
+
 #ifndef MFD_EXEC
 #define MFD_EXEC 0x0010U  // Linux 6.3; the C library's header is older
 #endif
@@ -30,6 +32,18 @@ Result<> seal_executable(const Fd& file) {
         return fail_errno(errno, "seal a program in memory");
     }
     return {};
+}
+
+Result<Fd> make_sealed_copy(const char* name, std::string_view bytes) {
+    Fd file(memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (!file.valid()) {
+        return fail_errno(errno, "memfd_create {}", name);
+    }
+    KNARR_TRY(write_all(file, bytes), "{} in memory", name);
+    if (fcntl(file.get(), F_ADD_SEALS, kSeals) != 0) {
+        return fail_errno(errno, "seal {} in memory", name);
+    }
+    return file;
 }
 
 bool is_sealed(const Fd& file) {

@@ -1,5 +1,8 @@
 #pragma once
-// Programs in memory that nobody can change. Source: memfd_create(2), fcntl(2) "File Sealing".
+// Programs and texts in memory that nobody can change. Source: memfd_create(2), fcntl(2) "File
+// Sealing".
+
+#include <string_view>
 
 #include "platform/fd.h"
 
@@ -10,6 +13,8 @@ namespace knarr::sys {
 Result<Fd> make_executable_memory(const char* name);
 /// From here on nobody can change it; everybody may read and execute it.
 Result<> seal_executable(const Fd& file);
+/// These bytes, for whoever gets the descriptor; close-on-exec.
+Result<Fd> make_sealed_copy(const char* name, std::string_view bytes);
 bool is_sealed(const Fd& file);
 
 }  // namespace knarr::sys

@@ -257,7 +257,7 @@ def test_inspect_has_dockers_shape(host, layout):
     assert (document["Path"], document["Args"]) == ("sleep", ["1000"])
     assert "A=b" in document["Config"]["Env"]
     assert document["HostConfig"]["Memory"] == 64 << 20
-    assert pathlib.Path(document["LogPath"]).is_dir()
+    wait_until(lambda: host.inspect("web")["LogPath"].endswith("/logs/0.log"), "there is no log")
     template = "{{.Id}} {{.State.Status}} {{json .State.Running}}"
     assert host.good("inspect", "-f", template, "web") == f"{container} running true\n"
     both = host.run("inspect", "web", "no-such-one")

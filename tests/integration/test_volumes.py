@@ -230,3 +230,23 @@ def test_many_clients_at_once(host, layout):
         else:
             assert (result.returncode, result.stdout) == (0, "of the image\n" * 2), result.stderr
     assert set(on_disk(host)) <= {"both"}
+
+
+def test_volumes_of_another_container(host, layout, scratch):
+    (scratch / "shared").mkdir()
+    host.good("create", "-q", "--name", "first", "-v", f"{scratch}/shared:/shared:ro", "-v", "keep:/keep", "-v", "/own", layout, "true")
+    script = "cat /proc/mounts; echo text > /keep/file; echo text > /own/file"
+    mounts = output(host, layout, script, "--volumes-from", "first")
+    assert re.search(r"^\S+ /shared \S+ ro,", mounts, re.M) and re.search(r"^\S+ /keep \S+ rw,", mounts, re.M)
+    assert output(host, layout, "cat /keep/file /own/file", "--volumes-from", "first:ro") == "text\ntext\n"
+    refused = host.run("run", "--rm", "-q", "--volumes-from", "first:ro", layout, "sh", "-c", "echo x > /keep/file")
+    assert refused.returncode != 0 and "Read-only" in refused.stderr
+    # What is asked for itself goes before.
+    (scratch / "other").mkdir()
+    (scratch / "other" / "mine").touch()
+    assert output(host, layout, "ls /keep", "--volumes-from", "first", "-v", f"{scratch}/other:/keep") == "mine\n"
+    for wrong, told in (("nobody", "nobody"), ("first:rx", "neither ro nor rw")):
+        refused = host.run("run", "--rm", "-q", "--volumes-from", wrong, layout, "true")
+        assert refused.returncode == 125 and told in refused.stderr
+    host.good("rm", "-v", "first")
+    assert names(host) == ["keep"]  # the one without a name went
