@@ -28,6 +28,7 @@ constexpr std::array kOptions{
            .help = "what the image's history says",
            .fallback = "Imported from FILE"},
     kPlatformOption,
+    kArchiveTimeoutOption,
     Option{.name = "quiet", .letter = 'q', .help = "no progress"},
 };
 
@@ -47,7 +48,8 @@ Result<int> run_import(Context& context, const Parsed& args) {
     image::ImportRequest request{.path = file == "-" ? std::string() : std::string(file),
                                  .message = std::string(args.get("message")),
                                  .platform = std::string(args.get("platform")),
-                                 .snapshot_driver = context.globals.snapshot_driver};
+                                 .snapshot_driver = context.globals.snapshot_driver,
+                                 .timeout_seconds = KNARR_TRY(parse_timeout(args))};
     if (args.positionals.size() == 2) {
         request.reference = args.positionals[1];
     }

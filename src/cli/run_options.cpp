@@ -393,6 +393,23 @@ Result<std::int64_t> parse_cpus(std::string_view text) {
     return quota;
 }
 
+Result<std::uint32_t> parse_timeout(const Parsed& args) {
+    const auto time = args.find("timeout");
+    if (!time) {
+        return 0;
+    }
+    const auto seconds =
+        std::chrono::ceil<std::chrono::seconds>(KNARR_TRY(parse_duration(*time, "--timeout")))
+            .count();
+    if (seconds <= 0 || seconds > kMaxTimeoutSeconds) {
+        return fail(Errc::invalid_argument,
+                    "--timeout {}: it is not between a second and {} days",
+                    printable(*time),
+                    kMaxTimeoutSeconds / 86400);
+    }
+    return static_cast<std::uint32_t>(seconds);
+}
+
 Result<PullOptions> parse_pull_options(const Parsed& args) {
     PullOptions options;
     options.platform = args.get("platform");
@@ -402,18 +419,7 @@ Result<PullOptions> parse_pull_options(const Parsed& args) {
     options.tls_verify = !args.has("tls-verify") || args.flag("tls-verify");
     options.cert_dir = args.get("cert-dir");
     options.hosts_dir = args.get("hosts-dir");
-    if (const auto time = args.find("timeout")) {
-        const auto seconds =
-            std::chrono::ceil<std::chrono::seconds>(KNARR_TRY(parse_duration(*time, "--timeout")))
-                .count();
-        if (seconds <= 0 || seconds > kMaxTimeoutSeconds) {
-            return fail(Errc::invalid_argument,
-                        "--timeout {}: it is not between a second and {} days",
-                        printable(*time),
-                        kMaxTimeoutSeconds / 86400);
-        }
-        options.timeout_seconds = static_cast<std::uint32_t>(seconds);
-    }
+    options.timeout_seconds = KNARR_TRY(parse_timeout(args));
     return options;
 }
 

@@ -49,6 +49,8 @@ Result<std::int64_t> parse_cpus(std::string_view text);
 
 /// The options of pulling an image, which run and pull share.
 Result<PullOptions> parse_pull_options(const Parsed& args);
+/// --timeout in seconds; 0 where it is not given.
+Result<std::uint32_t> parse_timeout(const Parsed& args);
 
 inline constexpr Option kPlatformOption{.name = "platform",
                                         .value = "OS/ARCH",
@@ -80,6 +82,12 @@ inline constexpr Option kTimeoutOption{.name = "timeout",
                                        .value = "TIME",
                                        .help = "give up after so long, as in 90s or 10m",
                                        .fallback = "24h; 300s without progress"};
+
+/// The same of what asks no registry.
+inline constexpr Option kArchiveTimeoutOption{.name = "timeout",
+                                              .value = "TIME",
+                                              .help = "give up after so long, as in 90s or 10m",
+                                              .fallback = "24h"};
 
 /// How to speak with registries, after the options of a verb's own.
 template <std::size_t N>

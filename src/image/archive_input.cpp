@@ -1,12 +1,15 @@
 #include "image/archive_input.h"
 
+#include <algorithm>
 #include <array>
 #include <vector>
 
 #include <fcntl.h>
 
 #include "core/core.h"
+#include "layer/jailed_inflate.h"
 #include "platform/file.h"
+#include "platform/socket.h"
 #include "platform/standard_stream.h"
 
 namespace knarr::image {
@@ -14,6 +17,19 @@ namespace knarr::image {
 namespace {
 
 constexpr std::size_t kCopyBytes = size::kMiB;
+
+/// Until there is something to read, or the end.
+Result<> wait_for_input(const sys::Fd& input, const Deadline& deadline) {
+    constexpr std::chrono::milliseconds kLook{60'000};
+    std::array<sys::Ready, 1> item{{{.fd = input.get()}}};
+    while (!item[0].is_ready) {
+        KNARR_TRY(check(deadline));
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline.end - system_clock().steady());
+        KNARR_TRY(sys::wait_ready(item, static_cast<int>(std::min(left, kLook).count())));
+    }
+    return check(deadline);  // whoever sends slowly is not waited for for ever, either
+}
 
 }  // namespace
 
@@ -28,14 +44,22 @@ Result<sys::Fd> open_input(const std::string& path) {
     return sys::duplicate(sys::StandardStream(0).fd());
 }
 
-Result<sys::Fd> regular_file(const store::Store& store, sys::Fd input, const Limits& limits) {
+Result<sys::Fd> regular_file(const store::Store& store,
+                             sys::Fd input,
+                             const Limits& limits,
+                             const Deadline& deadline) {
     if (S_ISREG(KNARR_TRY(sys::stat_of(input)).st_mode)) {
         return input;
     }
     sys::Fd copy = KNARR_TRY(unnamed_file(store));
     std::vector<char> buffer(kCopyBytes);
     std::uint64_t bytes = 0;
-    while (const std::size_t got = KNARR_TRY(sys::read_some(input, buffer))) {
+    while (true) {
+        KNARR_TRY(wait_for_input(input, deadline));
+        const std::size_t got = KNARR_TRY(sys::read_some(input, buffer));
+        if (got == 0) {
+            break;
+        }
         bytes += got;
         if (bytes > limits.max_rootfs_bytes) {
             return fail(Errc::limit_exceeded,
@@ -45,6 +69,17 @@ Result<sys::Fd> regular_file(const store::Store& store, sys::Fd input, const Lim
         KNARR_TRY(sys::write_all(copy, {buffer.data(), got}));
     }
     return copy;
+}
+
+Result<layer::WrittenTar> inflate(const sys::Fd& input,
+                                  const sys::Fd* output,
+                                  std::uint64_t max_bytes,
+                                  const Deadline& deadline) {
+    auto tar = layer::inflate_in_jail(input, output, max_bytes, deadline.end);
+    if (!tar && tar.error().code == Errc::timed_out) {
+        KNARR_TRY(check(deadline));  // in its words
+    }
+    return tar;
 }
 
 Result<Packing> packing_of(const sys::Fd& file) {

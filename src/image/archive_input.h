@@ -7,6 +7,8 @@
 #include <string_view>
 
 #include "core/limits.h"
+#include "image/deadline.h"
+#include "layer/tar_file.h"
 #include "platform/fd.h"
 #include "store/store.h"
 
@@ -16,8 +18,19 @@ namespace knarr::image {
 Result<sys::Fd> open_input(const std::string& path);
 
 /// The input itself where it is a regular file, else a copy without a name in the store, which is
-/// gone with the descriptor. Errors: limit_exceeded past the policy's bound on a root file system.
-Result<sys::Fd> regular_file(const store::Store& store, sys::Fd input, const Limits& limits);
+/// gone with the descriptor. Errors: limit_exceeded past the policy's bound on a root file system;
+/// timed_out.
+Result<sys::Fd> regular_file(const store::Store& store,
+                             sys::Fd input,
+                             const Limits& limits,
+                             const Deadline& deadline);
+
+/// Decompresses it to `output`, or only to know its digest; see layer/jailed_inflate.h.
+/// Errors: timed_out too.
+Result<layer::WrittenTar> inflate(const sys::Fd& input,
+                                  const sys::Fd* output,
+                                  std::uint64_t max_bytes,
+                                  const Deadline& deadline);
 
 /// A new file without a name in the store.
 Result<sys::Fd> unnamed_file(const store::Store& store);

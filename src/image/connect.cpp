@@ -67,12 +67,6 @@ Result<Credentials> login_of(const Reference& reference,
 
 }  // namespace
 
-Deadline deadline_of(const PullOptions& options, Clock::Steady begin) {
-    const auto given = options.timeout_seconds != 0 ? std::chrono::seconds(options.timeout_seconds)
-                                                    : kOperationTime;
-    return {.given = given, .end = begin + given};
-}
-
 Result<std::unique_ptr<PullProcess>> connect(const Reference& reference,
                                              const PullOptions& options,
                                              Purpose purpose,

@@ -17,10 +17,6 @@ namespace knarr::image {
 /// What is to be done there; what the token is to allow.
 enum class Purpose : std::uint8_t { pull, push, look, remove, login };
 
-/// For all of a pull or push, where the caller says nothing. Without progress one ends much sooner.
-inline constexpr std::chrono::seconds kOperationTime = std::chrono::hours(24);
-Deadline deadline_of(const PullOptions& options, Clock::Steady begin);
-
 /// `mount_from`: further repositories of the same registry that blobs may be taken from.
 /// `login`: instead of those of the auth files. Waits, retries and doubtful settings are told
 /// through `notice`.

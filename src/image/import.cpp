@@ -8,7 +8,6 @@
 #include "image/import_change.h"
 #include "image/platform.h"
 #include "image/reference.h"
-#include "layer/jailed_inflate.h"
 #include "platform/file.h"
 #include "platform/spawn.h"
 #include "spec/json_writer.h"
@@ -40,11 +39,12 @@ private:
 };
 
 /// The digest of the tar inside the input.
-Result<spec::Digest> diff_id_of(const sys::Fd& input, const Limits& limits) {
+Result<spec::Digest> diff_id_of(const sys::Fd& input,
+                                const Limits& limits,
+                                const Deadline& deadline) {
     const Packing packing = KNARR_TRY(packing_of(input));
     KNARR_TRY(refuse_other_packing(packing, "knarr image import -"));
-    layer::WrittenTar tar =
-        KNARR_TRY(layer::inflate_in_jail(input, nullptr, limits.max_layer_bytes));
+    layer::WrittenTar tar = KNARR_TRY(inflate(input, nullptr, limits.max_layer_bytes, deadline));
     return std::move(tar.diff_id);
 }
 
@@ -141,9 +141,15 @@ Result<Image> import_image(const store::Store& store,
     for (const std::string& change : request.changes) {
         KNARR_TRY(apply_change(change, run), "import {}", label);
     }
+    PullOptions options;
+    options.snapshot_driver = request.snapshot_driver;
+    options.platform = to_text(platform);
+    options.timeout_seconds = request.timeout_seconds;
+    const Deadline deadline = deadline_of(options, system_clock().steady());
     sys::Fd input = KNARR_TRY(open_input(request.path), "import");
-    sys::Fd layer = KNARR_TRY(regular_file(store, std::move(input), limits), "import {}", label);
-    const spec::Digest diff_id = KNARR_TRY(diff_id_of(layer, limits), "import {}", label);
+    sys::Fd layer =
+        KNARR_TRY(regular_file(store, std::move(input), limits, deadline), "import {}", label);
+    const spec::Digest diff_id = KNARR_TRY(diff_id_of(layer, limits, deadline), "import {}", label);
     sys::Fd config = KNARR_TRY(unnamed_file(store), "import {}", label);
     KNARR_TRY(
         sys::write_all(config, config_json(request, run, platform, diff_id)), "import {}", label);
@@ -155,11 +161,8 @@ Result<Image> import_image(const store::Store& store,
                           digests),
         "import {}",
         label);
-    PullOptions options;
-    options.snapshot_driver = request.snapshot_driver;
-    options.platform = to_text(platform);
-    return KNARR_TRY(
-        pull_from(*source, store, lease, options, limits, progress), "import {}", label);
+    TimedSource timed(*source, deadline);
+    return KNARR_TRY(pull_from(timed, store, lease, options, limits, progress), "import {}", label);
 }
 
 }  // namespace knarr::image

@@ -18,6 +18,7 @@ struct ImportRequest {
     std::string message = {};               ///< for its history
     std::string platform = {};              ///< "linux/arm64"; empty: the host's
     std::string snapshot_driver = {};       ///< as in PullOptions
+    std::uint32_t timeout_seconds = 0;      ///< as in PullOptions
 };
 
 /// Errors: invalid_argument for the name and the changes; invalid_image for what is no tar;

@@ -13,7 +13,6 @@
 #include "image/file_tree.h"
 #include "image/layout_source.h"
 #include "image/pull.h"
-#include "layer/jailed_inflate.h"
 #include "platform/file.h"
 
 namespace knarr::image {
@@ -27,15 +26,18 @@ struct Entry {
 
 /// The archive as a file that can be read anywhere: what comes through a pipe, and what is
 /// compressed, is written to the disk first.
-Result<sys::Fd> plain_file(const store::Store& store, sys::Fd input, const Limits& limits) {
-    sys::Fd file = KNARR_TRY(regular_file(store, std::move(input), limits));
+Result<sys::Fd> plain_file(const store::Store& store,
+                           sys::Fd input,
+                           const Limits& limits,
+                           const Deadline& deadline) {
+    sys::Fd file = KNARR_TRY(regular_file(store, std::move(input), limits, deadline));
     const Packing packing = KNARR_TRY(packing_of(file));
     KNARR_TRY(refuse_other_packing(packing, "knarr load"));
     if (packing != Packing::gzip && packing != Packing::zstd) {
         return file;
     }
     sys::Fd plain = KNARR_TRY(unnamed_file(store));
-    KNARR_TRY(layer::inflate_in_jail(file, &plain, limits.max_rootfs_bytes));
+    KNARR_TRY(inflate(file, &plain, limits.max_rootfs_bytes, deadline));
     return plain;
 }
 
@@ -80,12 +82,15 @@ Result<std::vector<Entry>> docker_entries(const Tree& tree) {
     return all;
 }
 
-Result<Tree> open_tree(const store::Store& store, const std::string& path, const Limits& limits) {
+Result<Tree> open_tree(const store::Store& store,
+                       const std::string& path,
+                       const Limits& limits,
+                       const Deadline& deadline) {
     sys::Fd input = KNARR_TRY(open_input(path));
     if (S_ISDIR(KNARR_TRY(sys::stat_of(input)).st_mode)) {
         return Tree(KNARR_TRY(open_directory_tree(path)));
     }
-    sys::Fd file = KNARR_TRY(plain_file(store, std::move(input), limits));
+    sys::Fd file = KNARR_TRY(plain_file(store, std::move(input), limits, deadline));
     return Tree(KNARR_TRY(open_archive_tree(std::move(file))));
 }
 
@@ -113,7 +118,8 @@ Result<std::vector<LoadedImage>> load_images(const store::Store& store,
                                              const PullProgressFn& progress) {
     const std::string label = path.empty() ? "standard input" : printable(path);
     const store::Lease lease = KNARR_TRY(store.lease());
-    const Tree tree = KNARR_TRY(open_tree(store, path, limits), "load {}", label);
+    const Deadline deadline = deadline_of(options, system_clock().steady());
+    const Tree tree = KNARR_TRY(open_tree(store, path, limits, deadline), "load {}", label);
     std::vector<LoadedImage> loaded;
     for (const Entry& entry : KNARR_TRY(entries_of(tree, path), "load {}", label)) {
         const std::string first = entry.names.empty() ? std::string() : entry.names.front();
@@ -121,8 +127,9 @@ Result<std::vector<LoadedImage>> load_images(const store::Store& store,
         for (const std::string& name : entry.names) {  // before anything is stored
             KNARR_TRY(check_name(*source, name), "load {}", label);
         }
-        const Image image = KNARR_TRY(
-            pull_from(*source, store, lease, options, limits, progress), "load {}", label);
+        TimedSource timed(*source, deadline);
+        const Image image =
+            KNARR_TRY(pull_from(timed, store, lease, options, limits, progress), "load {}", label);
         loaded.push_back({.id = image.id.text(), .reference = image.reference});
         for (std::size_t i = 1; i < entry.names.size(); ++i) {
             auto ref = KNARR_TRY(store.get_ref(image.reference));

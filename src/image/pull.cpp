@@ -2,6 +2,7 @@
 
 #include "core/core.h"
 #include "core/fault.h"
+#include "image/deadline.h"
 #include "image/docker_archive.h"
 #include "image/layer_pull.h"
 #include "image/layout_source.h"
@@ -258,9 +259,11 @@ Result<Image> pull_image(const store::Store& store,
                          const PullOptions& options,
                          const Limits& limits,
                          const PullProgressFn& progress) {
+    const Deadline deadline = deadline_of(options, system_clock().steady());
     if (const auto local = KNARR_TRY(open_local(name), "pull {}", printable(name))) {
+        TimedSource timed(*local, deadline);
         return KNARR_TRY(
-            pull_from(*local, store, lease, options, limits, progress), "pull {}", printable(name));
+            pull_from(timed, store, lease, options, limits, progress), "pull {}", printable(name));
     }
     const std::vector<Reference> meant =
         KNARR_TRY(meanings(name, Wanted::fetched), "pull {}", printable(name));

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/clock.h"
+#include "image/deadline.h"
 #include "image/source.h"
 #include "platform/spawn.h"
 #include "rpc/transfer.h"
@@ -21,12 +22,6 @@ struct Place {
     rpc::Session session = {};
     /// PEM: besides the system's; as whom to appear. May be empty.
     std::string authorities = {}, client_certificate = {}, client_key = {};
-};
-
-/// When all that a knarr-pull is started for, and what knarr makes of it, must be over.
-struct Deadline {
-    std::chrono::seconds given{};
-    Clock::Steady end = Clock::Steady::max();
 };
 
 /// A running knarr-pull, which is taken for hostile: what it says is bounded and checked, what it
