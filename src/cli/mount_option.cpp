@@ -3,6 +3,7 @@
 #include <map>
 #include <vector>
 
+#include "cli/key_value.h"
 #include "cli/volume.h"
 #include "cli/volume_filter.h"
 #include "core/text.h"
@@ -166,7 +167,8 @@ Result<VolumeRequest> make_volume(const Fields& fields, std::string_view type) {
     out.kind = VolumeKind::volume;
     out.no_copy = KNARR_TRY(fields.flag("volume-nocopy"));
     for (const std::string_view label : fields.labels()) {
-        const auto [key, value] = KNARR_TRY(parse_label(label, "--mount volume-label"));
+        const auto [key, value] =
+            KNARR_TRY(parse_key_value(label, "--mount volume-label", Bare::allowed));
         out.labels[key] = value;
     }
     const std::string_view driver = fields.get("volume-driver");

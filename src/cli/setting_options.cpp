@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "cli/key_value.h"
 #include "cli/run_options.h"
 #include "core/text.h"
 #include "platform/file.h"
@@ -12,22 +13,6 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::size_t kMaxSettingsFileBytes = std::size_t{1} << 20;
-
-struct Pair {
-    std::string key, value;
-};
-/// "KEY=VALUE"; without "=" the value is empty where `bare` allows it.
-enum class Bare : std::uint8_t { allowed, refused };
-Result<Pair> parse_pair(std::string_view text, std::string_view option, Bare bare) {
-    const std::size_t equals = text.find('=');
-    if (text.empty() || equals == 0 ||
-        (equals == std::string_view::npos && bare == Bare::refused)) {
-        return fail(Errc::invalid_argument, "{} \"{}\" is not NAME=VALUE", option, printable(text));
-    }
-    return Pair{.key = std::string(text.substr(0, equals)),
-                .value = equals == std::string_view::npos ? std::string()
-                                                          : std::string(text.substr(equals + 1))};
-}
 
 /// An IPv4 or IPv6 address by its looks; the container's C library reads it for good.
 bool is_address(std::string_view text) {
@@ -164,16 +149,16 @@ Result<> parse_resources(const Parsed& args, RunRequest& request) {
 Result<> parse_labels(const Parsed& args, ContainerSettings& out) {
     for (const std::string_view path : args.all("label-file")) {
         for (const std::string& line : KNARR_TRY(read_settings_file(path, "--label-file"))) {
-            Pair pair = KNARR_TRY(parse_pair(line, "--label-file", Bare::allowed));
+            KeyValue pair = KNARR_TRY(parse_key_value(line, "--label-file", Bare::allowed));
             out.labels[pair.key] = std::move(pair.value);
         }
     }
     for (const std::string_view text : args.all("label")) {
-        Pair pair = KNARR_TRY(parse_pair(text, "--label", Bare::allowed));
+        KeyValue pair = KNARR_TRY(parse_key_value(text, "--label", Bare::allowed));
         out.labels[pair.key] = std::move(pair.value);
     }
     for (const std::string_view text : args.all("annotation")) {
-        Pair pair = KNARR_TRY(parse_pair(text, "--annotation", Bare::refused));
+        KeyValue pair = KNARR_TRY(parse_key_value(text, "--annotation", Bare::refused));
         out.annotations[pair.key] = std::move(pair.value);
     }
     return {};
@@ -434,7 +419,7 @@ Result<> parse_settings(const Parsed& args,
         out.ulimits.push_back(KNARR_TRY(parse_ulimit(text)));
     }
     for (const std::string_view text : args.all("sysctl")) {
-        Pair pair = KNARR_TRY(parse_pair(text, "--sysctl", Bare::refused));
+        KeyValue pair = KNARR_TRY(parse_key_value(text, "--sysctl", Bare::refused));
         out.sysctls[pair.key] = std::move(pair.value);
     }
     for (const std::string_view text : args.all("security-opt")) {

@@ -115,16 +115,6 @@ bool fits_all(const VolumeInfo& volume, bool used, const std::vector<VolumeFilte
     });
 }
 
-Result<std::pair<std::string, std::string>> parse_label(std::string_view text,
-                                                        std::string_view what) {
-    const std::size_t equals = text.find('=');
-    if (text.empty() || equals == 0) {
-        return fail(Errc::invalid_argument, "{} \"{}\" is not KEY=VALUE", what, printable(text));
-    }
-    return std::pair(std::string(text.substr(0, equals)),
-                     std::string(equals == std::string_view::npos ? "" : text.substr(equals + 1)));
-}
-
 std::string volume_json(const VolumeInfo& volume) {
     const auto labels = shown_labels(volume);
     spec::JsonWriter json;

@@ -33,10 +33,6 @@ bool fits_all(const engine::VolumeInfo& volume,
               bool used,
               const std::vector<VolumeFilter>& filters);
 
-/// "KEY=VALUE" or "KEY"; `what` is the option's name. Errors: invalid_argument.
-Result<std::pair<std::string, std::string>> parse_label(std::string_view text,
-                                                        std::string_view what);
-
 /// A volume as docker's `volume inspect` prints it, and as a line of `volume ls --format json`.
 std::string volume_json(const engine::VolumeInfo& volume);
 std::string volume_line_json(const engine::VolumeInfo& volume);

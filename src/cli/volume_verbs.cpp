@@ -6,6 +6,7 @@
 #include "cli/confirm.h"
 #include "cli/containers.h"
 #include "cli/json_template.h"
+#include "cli/key_value.h"
 #include "cli/table.h"
 #include "cli/volume_filter.h"
 #include "core/text.h"
@@ -75,7 +76,7 @@ Result<int> run_create(Context& context, const Parsed& args) {
         wish.name = engine::new_volume_name();
     }
     for (const std::string_view label : args.all("label")) {
-        const auto [key, value] = KNARR_TRY(parse_label(label, "--label"));
+        const auto [key, value] = KNARR_TRY(parse_key_value(label, "--label", Bare::allowed));
         wish.labels[key] = value;
     }
     const std::string root = KNARR_TRY(data_root(context));

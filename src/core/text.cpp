@@ -3,6 +3,8 @@
 #include <array>
 #include <charconv>
 
+#include "core/ascii.h"
+
 namespace knarr {
 
 std::optional<std::uint64_t> parse_number(std::string_view text, std::uint64_t max) {
@@ -94,7 +96,7 @@ Result<std::int64_t> parse_size(std::string_view text, std::string_view what) {
     const auto number = parse_number(text.substr(0, digits), INT64_MAX);
     std::string suffix;
     for (const char c : text.substr(digits)) {
-        suffix += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+        suffix += to_lower(c);
     }
     static constexpr std::string_view kPowers = "bkmgt";
     const std::size_t power = suffix.empty() ? 0 : kPowers.find(suffix.front());

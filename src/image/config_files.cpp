@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "core/core.h"
+#include "platform/absent.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/spawn.h"
@@ -15,15 +16,11 @@ namespace {
 constexpr std::size_t kMaxConfigBytes = size::kMiB;
 constexpr const char* kOnlyFile = "CONTAINERS_REGISTRIES_CONF";
 
-bool is_absent(const Error& error) {
-    return error.sys_errno == ENOENT || error.sys_errno == ENOTDIR;
-}
-
 }  // namespace
 
 Result<std::optional<std::string>> read_if_there(const std::string& path) {
     auto text = sys::read_file(path, kMaxConfigBytes);
-    if (!text && is_absent(text.error())) {
+    if (!text && sys::is_absent(text.error())) {
         return std::optional<std::string>();
     }
     return std::optional(KNARR_TRY(std::move(text), "{}", path));
@@ -31,7 +28,7 @@ Result<std::optional<std::string>> read_if_there(const std::string& path) {
 
 Result<std::vector<std::string>> files_in(const std::string& dir, std::string_view ending) {
     const auto opened = sys::open_path(dir, O_RDONLY | O_DIRECTORY);
-    if (!opened && is_absent(opened.error())) {
+    if (!opened && sys::is_absent(opened.error())) {
         return std::vector<std::string>();
     }
     if (!opened) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
 #include "core/core.h"
 #include "rpc/transfer.h"
 #include "spec/toml.h"
@@ -26,13 +27,6 @@ constexpr std::array<std::string_view, 12> kOwnHeaders{"host",
                                                        "expect",
                                                        "range",
                                                        "accept"};
-
-std::string to_lower(std::string text) {
-    std::ranges::transform(text, text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return text;
-}
 
 /// Source: RFC 9110 section 5.6.2 "Tokens".
 bool is_header_name(std::string_view name) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/core.h"
 #include "image/file_tree.h"
 #include "image/reference.h"
@@ -160,9 +161,7 @@ std::string local_reference(std::string_view path, std::string_view name) {
     }
     std::string stem(path.substr(path.rfind('/') + 1));
     stem.resize(std::min(stem.find('.', 1), stem.size()));
-    std::ranges::transform(stem, stem.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
+    stem = to_lower(std::move(stem));
     const auto reference =
         Reference::parse(fmt::format("localhost/{}:{}", stem, name.empty() ? kDefaultTag : name));
     // A path that makes no name: the image is known by its digest.

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "core/ascii.h"
 #include "core/core.h"
 
 namespace knarr::image {
@@ -31,13 +32,6 @@ constexpr std::array kAliases = {
     Alias{"loongarch64", "loong64", ""},
 };
 
-std::string lower(std::string text) {
-    std::ranges::transform(text, text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return text;
-}
-
 /// The number of "v7"; 0 for none or anything else.
 unsigned variant_number(std::string_view variant) {
     const auto number =
@@ -48,9 +42,9 @@ unsigned variant_number(std::string_view variant) {
 }  // namespace
 
 spec::Platform normalise(spec::Platform platform) {
-    platform.os = lower(std::move(platform.os));
-    platform.architecture = lower(std::move(platform.architecture));
-    platform.variant = lower(std::move(platform.variant));
+    platform.os = to_lower(std::move(platform.os));
+    platform.architecture = to_lower(std::move(platform.architecture));
+    platform.variant = to_lower(std::move(platform.variant));
     if (!platform.variant.empty() && parse_number(platform.variant, 99)) {
         platform.variant.insert(0, "v");
     }

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
+
 namespace knarr::registry {
 namespace {
 
@@ -46,13 +48,6 @@ private:
     std::string_view rest_;
 };
 
-std::string lower(std::string text) {
-    std::ranges::transform(text, text.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return text;
-}
-
 }  // namespace
 
 std::vector<Challenge> parse_challenges(std::string_view field) {
@@ -67,13 +62,13 @@ std::vector<Challenge> parse_challenges(std::string_view field) {
         }
         scan.skip(kBlank);
         if (scan.peek() != '=' || result.empty()) {
-            result.push_back({.scheme = lower(word)});
+            result.push_back({.scheme = to_lower(word)});
             continue;
         }
         scan.skip("=");  // more than one: a token68, which has no name that we ask for
         scan.skip(kBlank);
         std::string value = scan.peek() == '"' ? scan.quoted() : scan.token();
-        result.back().parameters.emplace(lower(word), std::move(value));
+        result.back().parameters.emplace(to_lower(word), std::move(value));
     }
     return result;
 }

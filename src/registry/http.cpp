@@ -5,6 +5,7 @@
 
 #include <curl/curl.h>
 
+#include "core/ascii.h"
 #include "core/core.h"
 #include "platform/file.h"
 #include "platform/spawn.h"
@@ -217,10 +218,7 @@ bool CurlExchange::take_header(std::string_view line) {
     const std::string_view text = trim(line);
     if (!text.empty()) {
         const std::size_t colon = text.find(':');
-        std::string name(text.substr(0, colon));
-        std::ranges::transform(name, name.begin(), [](char c) {
-            return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-        });
+        std::string name = to_lower(std::string(text.substr(0, colon)));
         if (colon != std::string_view::npos) {
             head_.fields.emplace_back(std::move(name), trim(text.substr(colon + 1)));
         }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/text.h"
 
 namespace knarr::registry {
@@ -9,14 +10,6 @@ namespace {
 
 bool is_word(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
-std::string lower(std::string_view text) {
-    std::string result(text);
-    std::ranges::transform(result, result.begin(), [](char c) {
-        return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    });
-    return result;
 }
 
 bool is_host(std::string_view host) {
@@ -47,7 +40,7 @@ std::string Url::text() const {
 Result<Url> parse_url(std::string_view text) {
     Url url;
     const std::size_t colon = text.find("://");
-    url.scheme = lower(text.substr(0, colon == std::string_view::npos ? 0 : colon));
+    url.scheme = to_lower(std::string(text.substr(0, colon == std::string_view::npos ? 0 : colon)));
     if (url.scheme != "https" && url.scheme != "http") {
         return bad_url(text, "only https and http are spoken");
     }
@@ -65,7 +58,7 @@ Result<Url> parse_url(std::string_view text) {
     const std::size_t bracket = authority.starts_with('[') ? authority.find(']') : 0;
     const std::size_t port_at =
         bracket == std::string_view::npos ? bracket : authority.find(':', bracket);
-    url.host = lower(authority.substr(0, port_at));
+    url.host = to_lower(std::string(authority.substr(0, port_at)));
     if (!is_host(url.host)) {
         return bad_url(text, "it has no valid host");
     }

@@ -10,6 +10,7 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "platform/absent.h"
 #include "platform/file.h"
 #include "platform/path_access.h"
 #include "platform/task.h"
@@ -68,10 +69,6 @@ std::optional<Error> never_executable(const std::string& path, const struct stat
     return std::nullopt;
 }
 
-bool is_absent(const Error& error) {
-    return error.sys_errno == ENOENT || error.sys_errno == ENOTDIR;
-}
-
 std::string below_cwd(const Program& program, std::string path) {
     return path.starts_with('/') ? std::move(path) : fmt::format("{}/{}", program.cwd, path);
 }
@@ -83,7 +80,7 @@ std::string candidate_in(std::string_view dir, const std::string& name) {
 Result<> check_path(const std::string& path) {
     const Result<sys::Fd> file = sys::open_path(path, O_PATH);
     if (!file) {
-        return is_absent(file.error()) ? fail(not_there(path)) : Result<>{};
+        return sys::is_absent(file.error()) ? fail(not_there(path)) : Result<>{};
     }
     const struct stat entry = KNARR_TRY(sys::stat_of(*file));
     std::optional<Error> wrong = never_executable(path, entry);
@@ -92,7 +89,7 @@ Result<> check_path(const std::string& path) {
 
 Result<> check_cwd(const std::string& cwd) {
     Result<sys::Fd> dir = sys::open_path(cwd, O_PATH | O_DIRECTORY);
-    if (!dir && is_absent(dir.error())) {
+    if (!dir && sys::is_absent(dir.error())) {
         return fail(std::move(dir).error().advise(
             "make process.cwd a directory of the container; a missing one is made only where the "
             "root can be written"));
@@ -216,7 +213,7 @@ Result<> check_program(const Program& program) {
     for (const std::string_view dir : split(path_of(program), ':')) {
         const Result<sys::Fd> file =
             sys::open_path(below_cwd(program, candidate_in(dir, name)), O_PATH);
-        if (!file && is_absent(file.error())) {
+        if (!file && sys::is_absent(file.error())) {
             continue;
         }
         const Result<struct stat> entry = file ? sys::stat_of(*file) : fail(file.error());

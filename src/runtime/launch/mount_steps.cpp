@@ -11,6 +11,7 @@
 #include <sys/sysmacros.h>
 
 #include "core/text.h"
+#include "platform/absent.h"
 #include "platform/file.h"
 #include "platform/mount.h"
 #include "platform/path_access.h"
@@ -382,15 +383,11 @@ Result<sys::Fd> clone_null_device() {
     return mount;
 }
 
-bool is_absent(const Error& error) {
-    return error.sys_errno == ENOENT || error.sys_errno == ENOTDIR;
-}
-
 }  // namespace
 
 Result<> mask_path(Child& child, const step::MaskPath& step) {
     Result<sys::Fd> found = sys::open_in_root(child.root, step.path, O_PATH);
-    if (!found && is_absent(found.error())) {
+    if (!found && sys::is_absent(found.error())) {
         return {};
     }
     const sys::Fd target = KNARR_TRY(std::move(found));
@@ -412,7 +409,7 @@ Result<> mask_path(Child& child, const step::MaskPath& step) {
 
 Result<> readonly_path(Child& child, const step::ReadonlyPath& step) {
     Result<sys::Fd> found = sys::open_in_root(child.root, step.path, O_PATH);
-    if (!found && is_absent(found.error())) {
+    if (!found && sys::is_absent(found.error())) {
         return {};
     }
     const sys::Fd target = KNARR_TRY(std::move(found));

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "knarr/result.h"
+
+namespace knarr::cli {
+
+struct KeyValue {
+    std::string key, value;
+};
+
+/// Whether a key may stand without "=", with an empty value.
+enum class Bare : std::uint8_t { allowed, refused };
+
+/// "KEY=VALUE" of a label, an annotation or a sysctl; `what` is the option's name.
+/// Errors: invalid_argument.
+Result<KeyValue> parse_key_value(std::string_view text, std::string_view what, Bare bare);
+
+}  // namespace knarr::cli
