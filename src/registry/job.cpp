@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
 #include "core/core.h"
 #include "spec/registry.h"
 
@@ -45,9 +46,7 @@ bool may_be_elsewhere(Errc code) {
 bool is_authorization(std::string_view line) {
     constexpr std::string_view kName = "authorization:";
     return line.size() >= kName.size() &&
-           std::ranges::equal(line.substr(0, kName.size()), kName, [](char one, char other) {
-               return (one >= 'A' && one <= 'Z' ? one - 'A' + 'a' : one) == other;
-           });
+           to_lower(std::string(line.substr(0, kName.size()))) == kName;
 }
 
 std::string for_people(std::chrono::seconds time) {
@@ -231,8 +230,29 @@ void Job::ask() {
     start(addressed(request()), Step::asking);
 }
 
+/// What the registry wants people to know. Nothing is done about it but telling it.
+/// Source: distribution-spec 1.1 "Warnings"; RFC 7234 section 5.5.
+void Job::tell_warnings() {
+    constexpr std::string_view kBegin = "299 - \"";
+    constexpr std::size_t kMaxWarnings = 16;
+    for (const auto& [name, value] : head_.fields) {
+        if (name != "warning" || !value.starts_with(kBegin) || !value.ends_with('"') ||
+            value.size() <= kBegin.size() || context_.warnings.size() >= kMaxWarnings) {
+            continue;
+        }
+        std::string text =
+            fmt::format("{} warns: {}",
+                        printable(url_.host),
+                        printable(value.substr(kBegin.size(), value.size() - kBegin.size() - 1)));
+        if (context_.warnings.insert(text).second) {
+            context_.report(rpc::Notice{.id = id_, .text = std::move(text)});
+        }
+    }
+}
+
 bool Job::on_head(const HttpHead& head) {
     head_ = head;
+    tell_warnings();
     if (step_ != Step::asking || !wants(head.status)) {
         return true;
     }

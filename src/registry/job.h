@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,6 +54,7 @@ struct JobContext {
     unsigned retries = 5;
     unsigned spare_lanes = lanes::kAllTogether;  ///< see lanes.h
     std::function<void(const rpc::Event&)> report = {};
+    std::set<std::string> warnings = {};  ///< of registries that were told: each once, so many
 };
 
 /// The steps of a job:
@@ -157,6 +159,7 @@ private:
     void after_refusal();
     Error rate_limit_error(const std::string& why, std::optional<std::chrono::seconds> after) const;
     void redirect();
+    void tell_warnings();
     void check_time();
 
     std::size_t at_ = 0;       ///< the endpoint that is asked

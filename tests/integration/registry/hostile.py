@@ -14,6 +14,7 @@ import small_images as images
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    more = {}  # header fields of the next answer
 
     def log_message(self, *args):
         pass
@@ -56,8 +57,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def send(self, status, body=b"", **headers):
         self.send_response(status)
-        for name, value in headers.items():
+        for name, value in {**headers, **self.more}.items():
             self.send_header(name.replace("_", "-"), value)
+        self.more = {}
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
@@ -275,6 +277,14 @@ def body(data, **headers):
 
 def redirect(to):
     return lambda handler: handler.send(307, Location=to)
+
+
+def with_headers(**headers):
+    """As usual, and with these."""
+    def step(handler):
+        handler.more = headers
+        return NotImplemented
+    return step
 
 
 def half(data):

@@ -360,6 +360,21 @@ def test_layers_and_configuration_must_agree(puller, registry):
     puller.refused("invalid_image", "pull", registry.add(image), "--plain-http")
 
 
+def test_a_manifest_that_is_given_as_an_index_is_refused(puller, registry):
+    name = registry.add(SMALL)
+    registry.tags["1"] = (SMALL.manifest, INDEX)
+    error = puller.refused("invalid_image", "pull", name, "--plain-http")
+    assert "contradicts the registry" in error["message"] and INDEX in error["message"]
+
+
+def test_warnings_of_a_registry_are_told_once_and_change_nothing(puller, registry):
+    warning = '299 - "this registry \x1b[31m moves"'
+    registry.on("/blobs/", *[hostile.with_headers(Warning=warning)] * 3)
+    registry.on("/manifests/", hostile.with_headers(Warning=warning))
+    puller.ok("pull", registry.add(SMALL), "--plain-http")
+    assert puller.notices() == ["127.0.0.1 warns: this registry \\x1b[31m moves"]
+
+
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"\xff", b'{"schemaVersion":2}', b"<html>"])
 def test_manifest_that_is_none(puller, registry, text):
     registry.tags["1"] = (text, "application/json")
