@@ -375,10 +375,15 @@ SIM_WRAP(int, fallocate, (int fd, int mode, off_t at, off_t bytes), (fd, mode, a
 }
 SIM_WRAP(int, fsync, (int fd), (fd)) {
     SIM_ENTER("fsync", disk, "{}", fd);
-    return end_call(file_of(fd) == nullptr ? -EBADF : 0);
+    File* file = file_of(fd);
+    if (file != nullptr && file->inode != nullptr) {
+        sync_inode(*file->inode);
+    }
+    return end_call(file == nullptr ? -EBADF : 0);
 }
 SIM_WRAP(int, syncfs, (int fd), (fd)) {
     SIM_ENTER("syncfs", disk, "{}", fd);
+    sync_tree(*world->root->entries.at("var"));
     return end_call(0);
 }
 SIM_WRAP(int,

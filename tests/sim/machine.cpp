@@ -151,6 +151,15 @@ int resume(const std::string& id) {
     return plain([&](Engine& engine) { return engine.resume(id); });
 }
 
+int recover(bool force) {
+    return verb([&](Engine& engine) -> Result<int> {
+        for (const UpkeepStep& step : KNARR_TRY(engine.recover(force))) {
+            note(fmt::format("recover: {} {} {}", name_of(step.kind), step.id, step.detail));
+        }
+        return 0;
+    });
+}
+
 int state(const std::string& id) {
     return verb([&](Engine& engine) -> Result<int> {
         const ContainerInfo info = KNARR_TRY(engine.state(id));

@@ -29,6 +29,8 @@ int remove(const std::string& id, RemoveMode mode);
 int stop(const std::string& id, unsigned seconds);
 int pause(const std::string& id);
 int resume(const std::string& id);
+/// What `knarr recover` does.
+int recover(bool force);
 /// Answers with the state's name.
 int state(const std::string& id);
 /// Answers with the exit code, "-" where nobody knows it.

@@ -72,7 +72,7 @@ std::string proc_text(const Process& of, std::string_view file, bool& known) {
 std::string system_text(std::string_view file, bool& known) {
     known = true;
     if (file == "sys/kernel/random/boot_id") {
-        return "5353da2e-1e50-4a79-9c5c-000000000001\n";
+        return fmt::format("5353da2e-1e50-4a79-9c5c-{:012}\n", world->boots + 1);
     }
     if (file == "sys/kernel/cap_last_cap") {
         return "40\n";

@@ -141,9 +141,29 @@ bool Simulation::finish(const std::vector<Process*>& processes) {
     return true;
 }
 
+void Simulation::sync() {
+    sync_tree(*find("/var"));
+}
+
+void Simulation::lose_power() {
+    for (std::size_t i = 0; i < world->processes.size(); ++i) {
+        kill_process(*world->processes[i], SIGKILL);
+    }
+    find("/run")->entries.clear();
+    std::erase_if(world->root_cgroup->dir->entries,
+                  [](const auto& entry) { return entry.second->kind == Kind::directory; });
+    lose_unsynced(*find("/var"));
+    ++world->boots;
+    note("the power is lost");
+}
+
 void Simulation::run_for(std::int64_t ms) {
+    run_for_us(ms * 1000);
+}
+
+void Simulation::run_for_us(std::int64_t us) {
     world->awaited.clear();
-    world->until = world->now + ms * 1'000'000;
+    world->until = world->now + us * 1000;
     world->idle = false;
     run_others();
     world->until = -1;

@@ -39,6 +39,11 @@ public:
     bool finish(const std::vector<Process*>& processes);
     /// Lets it run for a time of its own clock, or until nobody will ever run again.
     void run_for(std::int64_t ms);
+    void run_for_us(std::int64_t us);
+    /// As if all had been written long ago.
+    void sync();
+    /// Ends everything at once; the disk has what was synced, /run and the cgroups nothing.
+    void lose_power();
     /// start() and finish(); the exit status, 128 + the signal, or -1 for one that is stuck.
     int run(const std::string& name,
             const std::function<int()>& body,

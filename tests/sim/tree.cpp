@@ -237,6 +237,30 @@ int make_entry(Inode* dir, const std::string& name, Inode* inode) {
     return world->disk_full ? -ENOSPC : add_entry(dir, name, inode);
 }
 
+void sync_inode(Inode& inode) {
+    inode.synced = true;
+    inode.synced_data = inode.data;
+    inode.synced_entries = inode.entries;
+}
+
+void sync_tree(Inode& inode) {
+    sync_inode(inode);
+    for (const auto& [name, entry] : inode.entries) {
+        sync_tree(*entry);
+    }
+}
+
+void lose_unsynced(Inode& inode) {
+    inode.data = inode.synced ? inode.synced_data : Text();
+    inode.entries = inode.synced ? inode.synced_entries : Map<Text, Inode*>();
+    for (const auto& [name, entry] : inode.entries) {
+        entry->links = std::max(entry->links, 1);
+        entry->parent = &inode;
+        entry->name = name;
+        lose_unsynced(*entry);
+    }
+}
+
 void remove_entry(Inode* dir, std::string_view name) {
     const auto entry = dir->entries.find(name);
     if (entry != dir->entries.end()) {

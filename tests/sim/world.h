@@ -87,6 +87,10 @@ struct Inode {
     Pipe* pipe = nullptr;
     Socket* socket = nullptr;
     Cgroup* cgroup = nullptr;
+    // What a power loss leaves, where it was ever synced.
+    bool synced = false;
+    Text synced_data;
+    Map<Text, Inode*> synced_entries;
     std::int64_t changed = 0;  // of the clock
     long filesystem = 0;       // statfs f_type
 };
@@ -200,6 +204,7 @@ struct World {
     std::int64_t now = 0;        // ns since boot
     std::int64_t wall_jump = 0;  // ns: somebody has set the clock
     bool disk_full = false;      // nothing is made and no file grows
+    int boots = 0;
     std::uint64_t calls = 0, switches = 0, kills = 0, faults = 0;
     std::uint64_t hash = 0xcbf29ce484222325U;
     Queue<Text> lines;  // the last ones of the trace
@@ -271,6 +276,10 @@ int make_entry(Inode* dir, const std::string& name, Inode* inode);
 void remove_entry(Inode* dir, std::string_view name);
 /// The path of an inode from the root directory of a process.
 std::string path_of(const Process& process, const Inode* inode);
+/// What fsync(2) and syncfs(2) are for; what was not synced is lost with the power.
+void sync_inode(Inode& inode);
+void sync_tree(Inode& inode);
+void lose_unsynced(Inode& inode);
 Inode* mounted_on(Inode* inode);
 void mount_on(Inode* place, Inode* root);
 void tell_watchers(Inode* dir);
