@@ -2,6 +2,7 @@
 
 #include "cli/containers.h"
 #include "cli/run_options.h"
+#include "cli/setting_options.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -19,6 +20,10 @@ constexpr std::array kOptions{
            .letter = 'p',
            .value = "FILE",
            .help = "JSON of an OCI process instead of a command"},
+    Option{.name = "env-file",
+           .value = "FILE",
+           .help = "variables, a line each; --env goes before",
+           .repeatable = true},
     Option{.name = "env",
            .letter = 'e',
            .value = "NAME=VALUE",
@@ -103,7 +108,7 @@ Result<ExecRequest> parse_exec(const Parsed& args) {
                           .message = "what is to run? COMMAND is missing",
                           .hint = "knarr exec ID COMMAND, or knarr exec --process FILE ID"});
     }
-    request.env = KNARR_TRY(parse_env(args));
+    request.env = KNARR_TRY(parse_whole_env(args));
     request.cwd = KNARR_TRY(parse_cwd(args));
     request.user = args.get("user");
     if (args.has("user") && request.user.empty()) {

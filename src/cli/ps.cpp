@@ -22,6 +22,11 @@ constexpr std::array kOptions{
            .help = "without ID: only those; id, name, label, status, health, exited, "
                    "ancestor, before, since, until",
            .repeatable = true},
+    Option{.name = "last",
+           .letter = 'n',
+           .value = "N",
+           .help = "without ID: the N newest, also those that do not run"},
+    Option{.name = "latest", .letter = 'l', .help = "without ID: the newest one"},
     Option{.name = "no-trunc", .help = "without ID: whole IDs and commands"},
 };
 

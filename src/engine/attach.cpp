@@ -289,7 +289,7 @@ Result<std::optional<int>> Visit::finish() {
 
 /// The code of one that has ended, from whoever knows it.
 Result<std::optional<int>> Visit::code() {
-    const auto ended = await_end(context_, subject_.id, process_.valid() ? &process_ : nullptr);
+    auto ended = await_end(context_, subject_.id, process_.valid() ? &process_ : nullptr);
     if (ended ? ended->has_value() : ended.error().code != Errc::not_found) {
         return ended;
     }
