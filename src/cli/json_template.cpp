@@ -1,151 +1,231 @@
 #include "cli/json_template.h"
 
-#include <cstdint>
+#include <algorithm>
 #include <optional>
+#include <utility>
+#include <vector>
 
+#include "cli/template_parse.h"
+#include "cli/template_value.h"
 #include "core/text.h"
 #include "spec/json_reader.h"
-#include "spec/json_writer.h"
 
 namespace knarr::cli {
 
 namespace {
 
-void write_value(spec::JsonWriter& json, const spec::JsonValue& value) {
-    switch (value.kind()) {
-        case spec::JsonKind::null:
-            json.null();
-            return;
-        case spec::JsonKind::boolean:
-            json.value(value.boolean().value_or(false));
-            return;
-        case spec::JsonKind::number:
-            if (const auto small = value.integer(INT64_MIN, INT64_MAX)) {
-                json.value(*small);
-            } else {
-                json.value(value.unsigned_integer(UINT64_MAX).value_or(0));
-            }
-            return;
-        case spec::JsonKind::string:
-            json.value(value.string().value_or(""));
-            return;
-        case spec::JsonKind::array:
-            json.begin_array();
-            for (const auto& [unnamed, child] : value.children()) {
-                write_value(json, child);
-            }
-            json.end_array();
-            return;
-        case spec::JsonKind::object:
-            json.begin_object();
-            for (const auto& [name, child] : value.children()) {
-                json.key(name);
-                write_value(json, child);
-            }
-            json.end_object();
-            return;
-    }
-}
+/// Whether a member that is not there is nothing, or an error.
+enum class Missing : std::uint8_t { nothing, refused };
 
-std::string as_json(const spec::JsonValue& value) {
-    spec::JsonWriter json;
-    write_value(json, value);
-    return std::move(json).text();
-}
+class Renderer {
+public:
+    explicit Renderer(TemplateValue root) : root_(std::move(root)) {
+        variables_.emplace_back("", root_);
+    }
+    Result<> render(const std::vector<TemplateNode>& nodes, const TemplateValue& dot);
+    std::string text() && { return std::move(out_); }
 
-/// As Go's fmt prints a value of that kind.
-std::string as_text(const spec::JsonValue& value) {
-    switch (value.kind()) {
-        case spec::JsonKind::null:
-            return "<no value>";
-        case spec::JsonKind::string:
-            return std::string(value.string().value_or(""));
-        case spec::JsonKind::array: {
-            std::string text = "[";
-            for (const auto& [unnamed, child] : value.children()) {
-                text += (text.size() > 1 ? " " : "") + as_text(child);
-            }
-            return text + "]";
-        }
-        case spec::JsonKind::object: {
-            std::string text = "map[";
-            for (const auto& [name, child] : value.children()) {
-                text += fmt::format("{}{}:{}", text.size() > 4 ? " " : "", name, as_text(child));
-            }
-            return text + "]";
-        }
-        case spec::JsonKind::boolean:
-        case spec::JsonKind::number:
-            break;
-    }
-    return as_json(value);
-}
+private:
+    Result<TemplateValue> value(const Pipeline& pipeline,
+                                const TemplateValue& dot,
+                                Missing missing);
+    Result<TemplateValue> value(const TemplateCommand& command,
+                                const TemplateValue& dot,
+                                Missing missing,
+                                const std::optional<TemplateValue>& piped);
+    Result<TemplateValue> value(const TemplateOperand& operand,
+                                const TemplateValue& dot,
+                                Missing missing);
+    Result<> loop(const TemplateNode& node, const TemplateValue& list, const TemplateValue& dot);
+    void keep(const Pipeline& pipeline, const TemplateValue& value);
 
-std::string_view trimmed(std::string_view text) {
-    while (text.starts_with(' ')) {
-        text.remove_prefix(1);
-    }
-    while (text.ends_with(' ')) {
-        text.remove_suffix(1);
-    }
-    return text;
-}
+    TemplateValue root_;
+    std::vector<std::pair<std::string, TemplateValue>> variables_;  // the innermost last
+    std::string out_;
+};
 
-Result<std::string> evaluate(std::string_view action, const spec::JsonValue& root) {
-    constexpr std::string_view kJson = "json ";
-    const bool json = action.starts_with(kJson);
-    const std::string_view path = trimmed(json ? action.substr(kJson.size()) : action);
-    if (!path.starts_with('.') || path.find_first_of(" |()\"") != std::string_view::npos) {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = fmt::format("the template {{{{{}}}}} is not built: only "
-                                                 "{{{{.Member.Member}}}} and {{{{json .Member}}}} "
-                                                 "are",
-                                                 printable(action)),
-                          .hint = "without --format all is printed as JSON, which jq understands"});
-    }
-    spec::JsonValue value = root;
-    for (const std::string_view name : split(path.substr(1), '.')) {
-        if (name.empty() && path == ".") {
-            break;
-        }
-        const spec::JsonValue* found = nullptr;
-        std::optional<spec::JsonValue> member;
-        for (const auto& [child_name, child] : value.children()) {
-            if (child_name == name && value.kind() == spec::JsonKind::object) {
-                member = child;
-                found = &*member;
-            }
-        }
-        if (found == nullptr) {
+Result<TemplateValue> members(TemplateValue value,
+                              const std::vector<std::string>& names,
+                              Missing missing) {
+    for (const std::string& name : names) {
+        bool found = false;
+        value = member_of(value, name, found);
+        if (!found && missing == Missing::refused) {
             return fail(Errc::invalid_argument,
-                        "--format: there is no member {} in {}",
+                        "--format: there is no member {} in .{}",
                         printable(name),
-                        printable(path));
+                        printable(fmt::format("{}", fmt::join(names, "."))));
         }
-        value = *found;
     }
-    return json ? as_json(value) : as_text(value);
+    return value;
+}
+
+/// docker's {{.Label "name"}} of rows, whose Labels are "a=b,c=d".
+Result<TemplateValue> label(const TemplateValue& dot, const std::vector<TemplateValue>& arguments) {
+    bool found = false;
+    const TemplateValue labels = member_of(dot, "Labels", found);
+    const auto* wanted = arguments.size() == 1 ? std::get_if<std::string>(&arguments[0]) : nullptr;
+    if (!found || wanted == nullptr) {
+        return fail(Errc::invalid_argument, "--format: .Label wants a label's name, and labels");
+    }
+    const std::string all = text_of(labels);
+    for (const std::string_view one : split(all, ',')) {
+        const std::size_t equals = std::min(one.find('='), one.size());
+        if (one.substr(0, equals) == *wanted) {
+            return TemplateValue(std::string(one.substr(std::min(equals + 1, one.size()))));
+        }
+    }
+    return TemplateValue(std::string());
+}
+
+Result<TemplateValue> Renderer::value(const TemplateOperand& operand,
+                                      const TemplateValue& dot,
+                                      Missing missing) {
+    using Kind = TemplateOperand::Kind;
+    switch (operand.kind) {
+        case Kind::dot:
+            return members(dot, operand.members, missing);
+        case Kind::variable:
+            for (auto at = variables_.rbegin(); at != variables_.rend(); ++at) {
+                if (at->first == operand.text) {
+                    return members(at->second, operand.members, missing);
+                }
+            }
+            return fail(Errc::invalid_argument,
+                        "--format: there is no variable ${}",
+                        printable(operand.text));
+        case Kind::inner:
+            return members(
+                KNARR_TRY(value(*operand.inner, dot, missing)), operand.members, missing);
+        case Kind::text:
+            return TemplateValue(operand.text);
+        case Kind::number:
+            return TemplateValue(operand.number);
+        case Kind::boolean:
+            return TemplateValue(operand.truth);
+        case Kind::nil:
+            break;
+    }
+    return TemplateValue();
+}
+
+Result<TemplateValue> Renderer::value(const TemplateCommand& command,
+                                      const TemplateValue& dot,
+                                      Missing missing,
+                                      const std::optional<TemplateValue>& piped) {
+    if (command.function.empty()) {
+        if (piped) {
+            return fail(Errc::invalid_argument, "--format: behind a | stands a function");
+        }
+        return value(command.arguments.front(), dot, missing);
+    }
+    const bool asks = command.function == "and" || command.function == "or" ||
+                      command.function == "not" || command.function == "eq";
+    std::vector<TemplateValue> arguments;
+    for (const TemplateOperand& one : command.arguments) {
+        arguments.push_back(KNARR_TRY(value(one, dot, asks ? Missing::nothing : missing)));
+    }
+    if (piped) {
+        arguments.push_back(*piped);
+    }
+    if (command.function == ".Label") {
+        arguments.erase(arguments.begin());  // the dot
+        return label(dot, arguments);
+    }
+    return call_function(command.function, arguments);
+}
+
+Result<TemplateValue> Renderer::value(const Pipeline& pipeline,
+                                      const TemplateValue& dot,
+                                      Missing missing) {
+    std::optional<TemplateValue> last;
+    for (const TemplateCommand& command : pipeline.commands) {
+        last = KNARR_TRY(value(command, dot, missing, last));
+    }
+    return *last;
+}
+
+void Renderer::keep(const Pipeline& pipeline, const TemplateValue& value) {
+    for (const std::string& name : pipeline.variables) {
+        const auto there = std::find_if(variables_.rbegin(),
+                                        variables_.rend(),
+                                        [&](const auto& one) { return one.first == name; });
+        if (pipeline.assigns && there != variables_.rend()) {
+            there->second = value;
+        } else {
+            variables_.emplace_back(name, value);
+        }
+    }
+}
+
+Result<> Renderer::loop(const TemplateNode& node,
+                        const TemplateValue& list,
+                        const TemplateValue& dot) {
+    const auto* part = std::get_if<spec::JsonValue>(&list);
+    if (!is_true(list)) {
+        return render(node.otherwise, dot);
+    }
+    if (part == nullptr) {
+        return fail(Errc::invalid_argument, "--format: range wants a list or a map");
+    }
+    const std::vector<std::string>& names = node.pipeline.variables;
+    std::int64_t number = 0;
+    for (const auto& [name, child] : part->children()) {
+        const std::size_t before = variables_.size();
+        const TemplateValue one = template_value(child);
+        if (names.size() == 2) {
+            variables_.emplace_back(names[0],
+                                    part->kind() == spec::JsonKind::array
+                                        ? TemplateValue(number)
+                                        : TemplateValue(std::string(name)));
+        }
+        if (!names.empty()) {
+            variables_.emplace_back(names.back(), one);
+        }
+        ++number;
+        KNARR_TRY(render(node.body, one));
+        variables_.resize(before);
+    }
+    return {};
+}
+
+Result<> Renderer::render(const std::vector<TemplateNode>& nodes, const TemplateValue& dot) {
+    using Kind = TemplateNode::Kind;
+    for (const TemplateNode& node : nodes) {
+        if (node.kind == Kind::text) {
+            out_ += node.text;
+            continue;
+        }
+        const bool prints = node.kind == Kind::print;
+        const TemplateValue found =
+            KNARR_TRY(value(node.pipeline, dot, prints ? Missing::refused : Missing::nothing));
+        const std::size_t before = variables_.size();
+        if (node.kind == Kind::loop) {
+            KNARR_TRY(loop(node, found, dot));
+            continue;
+        }
+        keep(node.pipeline, found);
+        if (prints) {
+            out_ += node.pipeline.variables.empty() ? text_of(found) : "";
+            continue;
+        }
+        const bool holds = is_true(found);
+        KNARR_TRY(render(holds ? node.body : node.otherwise,
+                         node.kind == Kind::with && holds ? found : dot));
+        variables_.resize(before);
+    }
+    return {};
 }
 
 }  // namespace
 
 Result<std::string> render_template(std::string_view text, std::string_view document) {
     const auto parsed = KNARR_TRY(spec::JsonDocument::parse(document, {.name = "document"}));
-    std::string out;
-    while (!text.empty()) {
-        const std::size_t begin = text.find("{{");
-        out += text.substr(0, begin);
-        if (begin == std::string_view::npos) {
-            break;
-        }
-        const std::size_t end = text.find("}}", begin);
-        if (end == std::string_view::npos) {
-            return fail(Errc::invalid_argument, "--format: a {{{{ has no }}}}");
-        }
-        out += KNARR_TRY(evaluate(trimmed(text.substr(begin + 2, end - begin - 2)), parsed.root()));
-        text.remove_prefix(end + 2);
-    }
-    return out;
+    const std::vector<TemplateNode> nodes = KNARR_TRY(parse_template(text));
+    const TemplateValue root = template_value(parsed.root());
+    Renderer renderer(root);
+    KNARR_TRY(renderer.render(nodes, root));
+    return std::move(renderer).text();
 }
 
 }  // namespace knarr::cli

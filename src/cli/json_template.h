@@ -1,5 +1,5 @@
 #pragma once
-// The part of Go's templates that scripts use to pick a value out of a JSON document.
+// Go's templates over a JSON document, as docker's --format has them.
 
 #include <string>
 #include <string_view>
@@ -8,10 +8,11 @@
 
 namespace knarr::cli {
 
-/// `text` with each {{.A.B}} replaced by that member of `document`, a JSON text, as Go prints it,
-/// and each {{json .A.B}} by its JSON. "{{.}}" and "{{json .}}" are the whole.
-/// Errors: invalid_argument for a member that is not there; unsupported for what else Go's
-/// templates know.
+/// `text` with its actions done on `document`, a JSON text: {{.A.B}}, {{json .A}}, {{range}},
+/// {{if}},
+/// {{with}}, variables, pipes and the functions of template_value.h.
+/// Errors: invalid_argument for a member that is not there, but where a condition asks for it;
+/// unsupported for what else Go's templates know.
 Result<std::string> render_template(std::string_view text, std::string_view document);
 
 }  // namespace knarr::cli

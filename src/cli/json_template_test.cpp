@@ -33,9 +33,65 @@ TEST(JsonTemplate, RefusesTheRestByName) {
     EXPECT_TRUE(rendered("{{.Sate.Pid}}").starts_with("! ")) << rendered("{{.Sate.Pid}}");
     EXPECT_NE(rendered("{{.State.Pit}}").find("no member Pit in .State.Pit"), std::string::npos);
     EXPECT_NE(rendered("{{.Id.x}}").find("no member x"), std::string::npos);
-    EXPECT_NE(rendered("{{range .Args}}x{{end}}").find("is not built"), std::string::npos);
-    EXPECT_NE(rendered("{{.Id | upper}}").find("is not built"), std::string::npos);
+    EXPECT_NE(rendered("{{template \"x\"}}").find("is not built"), std::string::npos);
+    EXPECT_NE(rendered("{{.Id | frob}}").find("frob is not built"), std::string::npos);
     EXPECT_NE(rendered("{{.Id").find("has no }}"), std::string::npos);
+}
+
+TEST(JsonTemplate, HasTheActionsThatScriptsUse) {
+    EXPECT_EQ(rendered("{{range .Args}}<{{.}}>{{end}}"), "<x><y>");
+    EXPECT_EQ(rendered("{{range $i, $x := .Args}}{{$i}}={{$x}} {{end}}"), "0=x 1=y ");
+    EXPECT_EQ(rendered("{{range $k, $v := .Labels}}{{$k}}={{$v}}{{$.State.Pid}}{{end}}"), "k=v7");
+    EXPECT_EQ(rendered("{{range .None}}x{{else}}none{{end}}"), "none");
+    EXPECT_EQ(rendered("{{if .State.Running}}up{{else}}down{{end}}"), "up");
+    EXPECT_EQ(rendered("{{if .State.Health}}{{.State.Health.Status}}{{else}}no check{{end}}"),
+              "no check");
+    EXPECT_EQ(rendered("{{if eq .Id \"b\"}}1{{else if eq .State.Pid 7}}2{{else}}3{{end}}"), "2");
+    EXPECT_EQ(rendered("{{with .State}}{{.Pid}}{{end}}{{with .State.Error}}x{{else}}-{{end}}"),
+              "7-");
+    EXPECT_EQ(rendered("{{$x := .State.Pid}}{{if $x}}{{$x = 8}}{{end}}{{$x}}"), "8");
+    EXPECT_EQ(rendered("a {{- .Id -}} \n b{{/* why */}}"), "aa<bb");
+}
+
+TEST(JsonTemplate, HasDockersFunctions) {
+    EXPECT_EQ(rendered("{{index .Labels \"k\"}}{{index .Labels \"none\"}}"), "v");
+    EXPECT_EQ(rendered("{{index .Args 1}} {{(index .Args 0) | upper}} {{len .Args}}"), "y X 2");
+    EXPECT_EQ(rendered("{{join .Args \", \"}}{{println .Id}}"), "x, ya<b\n");
+    EXPECT_EQ(rendered("{{printf \"%s is %d|%-4s|%q\" .Id .State.Pid \"z\" \"q\"}}"),
+              "a<b is 7|z   |\"q\"");
+    EXPECT_EQ(rendered("{{.Id | printf \"%5s\"}} {{truncate .Id 2}} {{title \"go\"}}"),
+              "  a<b a< Go");
+    EXPECT_EQ(rendered("{{and .State.Running .Id}} {{or .State.Error \"ok\"}} {{not .None}}"),
+              "a<b ok true");
+    EXPECT_EQ(rendered("{{gt .State.Pid 10}} {{ne .Id \"x\"}} {{json (index .Args 0)}}"),
+              "false true \"x\"");
+}
+
+TEST(JsonTemplate, SaysWhatIsWrong) {
+    for (const char* wrong : {"{{range .Args}}",
+                              "{{end}}",
+                              "{{if}}x{{end}}",
+                              "{{.Id}",
+                              "{{\"x}}",
+                              "{{$y}}",
+                              "{{index .Args 9}}",
+                              "{{len}}",
+                              "{{printf \"%s\"}}",
+                              "{{.Id .Id}}x",
+                              "{{(.Id}}",
+                              "{{.Id)}}",
+                              "{{&}}",
+                              "{{range .Id}}{{end}}",
+                              "{{1.5}}",
+                              "{{}}"}) {
+        EXPECT_TRUE(rendered(wrong).starts_with("! ")) << wrong << " " << rendered(wrong);
+    }
+    std::string deep;
+    for (int i = 0; i < 5000; ++i) {
+        deep += "{{if .Id}}";
+    }
+    EXPECT_NE(rendered(deep).find("nested"), std::string::npos);
+    EXPECT_NE(rendered("{{" + std::string(5000, '(') + "}}").find("nested"), std::string::npos);
 }
 
 }  // namespace

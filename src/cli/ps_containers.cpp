@@ -4,7 +4,7 @@
 
 #include "cli/container_filter.h"
 #include "cli/containers.h"
-#include "cli/json_template.h"
+#include "cli/row_format.h"
 #include "cli/table.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
@@ -111,11 +111,25 @@ std::string ps_json(const ContainerInfo& info, const std::string& id, std::int64
     return std::move(json).text();
 }
 
+namespace {
+
+/// docker's headings, of `ps --format "table ..."`.
+constexpr std::string_view kHeadings =
+    R"({"ID":"CONTAINER ID","Image":"IMAGE","Command":"COMMAND","CreatedAt":"CREATED AT",)"
+    R"("RunningFor":"CREATED","Ports":"PORTS","Status":"STATUS","State":"STATE","Size":"SIZE",)"
+    R"("Names":"NAMES","Labels":"LABELS","LocalVolumes":"LOCAL VOLUMES","Mounts":"MOUNTS",)"
+    R"("Networks":"NETWORKS"})";
+
+}  // namespace
+
 Result<int> list_running(Context& context, const Parsed& args) {
     const std::string_view format = args.get("format", "table");
     const std::int64_t now = now_s();
     const ContainerFilter filter = KNARR_TRY(ContainerFilter::parse(args.all("filter"), now));
-    const bool stopped_too = args.flag("all") || filter.asks_for_stopped();
+    constexpr std::uint64_t kMany = 1'000'000;
+    std::optional<std::uint64_t> left = KNARR_TRY(args.number("last", kMany));
+    left = args.flag("latest") ? 1 : left;
+    const bool stopped_too = args.flag("all") || left || filter.asks_for_stopped();
     const Engine engine = KNARR_TRY(open_engine(context));
     std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
     KNARR_TRY(filter.check_names(all));
@@ -124,6 +138,7 @@ Result<int> list_running(Context& context, const Parsed& args) {
     std::vector<std::vector<std::string>> rows{
         {"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"}};
     std::vector<ContainerInfo> shown;
+    RowFormat chosen(format, kHeadings);
     std::string text;
     // The newest first, as docker has it.
     std::vector<std::size_t> order(all.size());
@@ -137,6 +152,9 @@ Result<int> list_running(Context& context, const Parsed& args) {
         if ((!stopped_too && !is_running(info)) || !filter.fits(info, all)) {
             continue;
         }
+        if (left && (*left)-- == 0) {
+            break;
+        }
         const std::string& id = whole ? info.id : ids[i];
         if (args.flag("quiet")) {
             text += id + "\n";
@@ -145,7 +163,7 @@ Result<int> list_running(Context& context, const Parsed& args) {
         } else if (format == "json") {
             text += ps_json(info, id, now) + "\n";
         } else if (format != "table") {
-            text += KNARR_TRY(render_template(format, ps_json(info, id, now))) + "\n";
+            KNARR_TRY(chosen.add(ps_json(info, id, now)));
         } else {
             rows.push_back({id,
                             info.image,
@@ -160,6 +178,8 @@ Result<int> list_running(Context& context, const Parsed& args) {
         text = list_json(shown) + "\n";
     } else if (!args.flag("quiet") && format == "table") {
         text = format_table(rows);
+    } else if (!args.flag("quiet") && format != "json") {
+        text = KNARR_TRY(std::move(chosen).text());
     }
     KNARR_TRY(print(text));
     return 0;

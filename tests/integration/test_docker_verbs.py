@@ -113,9 +113,27 @@ def test_filters_and_prune(host, layout):
     assert chosen("before=job") == {web} and chosen(f"since={job}") == {made}
     assert json.loads(host.good("ps", "--filter", "name=web", "--format", "json"))["Labels"] == "tier=front"
     assert host.run("ps", "--filter", "colour=red").returncode != 0
+    newest = host.good("ps", "-aq", "--no-trunc").split()
+    assert host.good("ps", "-q", "--no-trunc", "-n", "2").split() == newest[:2]
+    assert host.good("ps", "-lq", "--no-trunc").split() == newest[:1]
     assert "no such container" in host.run("ps", "--filter", "before=wbe").stderr
     assert host.run("container", "prune", input="n\n").stdout == ""
     removed = host.good("container", "prune", "-f", "--filter", "label=tier=back")
     assert removed == f"Deleted Containers:\n{job}\n"
     assert made in host.good("container", "prune", "-f")
     assert chosen() == {web}
+
+
+def test_templates_of_scripts(host, layout):
+    container = host.launch(layout, "sleep", "1000", options=["--name", "web", "--label", "tier=front", "-v", "/own"])
+    rows = host.good("ps", "--format", r"table {{.Names}}\t{{.Image}}\t{{.Label \"tier\"}}".replace('\\"', '"'))
+    assert [line.split() for line in rows.splitlines()][1] == ["web", "localhost/box:latest", "front"]
+    assert host.good("ps", "--format", r"{{.Names}}\t{{.State}}") == "web\trunning\n"
+    for template, told in (
+            ("{{range .Mounts}}{{.Destination}} {{end}}", "/own "),
+            ('{{index .Config.Labels "tier"}}', "front"),
+            ("{{if .State.Health}}{{.State.Health.Status}}{{else}}no check{{end}}", "no check"),
+            ("{{range $name, $net := .NetworkSettings.Networks}}{{$name}}:{{$net.IPAddress}}{{end}}", "none:"),
+            ('{{join .Config.Cmd " "}}', "sleep 1000"),
+            ("{{.Name}} {{.HostConfig.NetworkMode}}", "/web none")):
+        assert host.good("inspect", "-f", template, container) == told + "\n", template

@@ -1,0 +1,28 @@
+#pragma once
+// --format of lists, as docker has it: a template for each row, in which \t and \n stand for what
+// they name, and "table " before it for a heading and columns.
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "knarr/result.h"
+
+namespace knarr::cli {
+
+class RowFormat {
+public:
+    /// `headings`: a JSON object, of each member of a row the heading of its column.
+    RowFormat(std::string_view format, std::string_view headings);
+    /// Adds a row, a JSON object. Errors: as render_template().
+    Result<> add(std::string_view row);
+    /// All rows, each with its line break.
+    Result<std::string> text() &&;
+
+private:
+    std::string template_, headings_;
+    bool table_ = false;
+    std::vector<std::string> lines_;
+};
+
+}  // namespace knarr::cli

@@ -1,0 +1,333 @@
+#include "cli/template_value.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+
+#include "core/text.h"
+#include "spec/json_writer.h"
+
+namespace knarr::cli {
+
+namespace {
+
+using Values = std::vector<TemplateValue>;
+
+void write_value(spec::JsonWriter& json, const spec::JsonValue& value) {
+    switch (value.kind()) {
+        case spec::JsonKind::null:
+            json.null();
+            return;
+        case spec::JsonKind::boolean:
+            json.value(value.boolean().value_or(false));
+            return;
+        case spec::JsonKind::number:
+            if (const auto small = value.integer(INT64_MIN, INT64_MAX)) {
+                json.value(*small);
+            } else {
+                json.value(value.unsigned_integer(UINT64_MAX).value_or(0));
+            }
+            return;
+        case spec::JsonKind::string:
+            json.value(value.string().value_or(""));
+            return;
+        case spec::JsonKind::array:
+            json.begin_array();
+            for (const auto& [unnamed, child] : value.children()) {
+                write_value(json, child);
+            }
+            json.end_array();
+            return;
+        case spec::JsonKind::object:
+            json.begin_object();
+            for (const auto& [name, child] : value.children()) {
+                json.key(name);
+                write_value(json, child);
+            }
+            json.end_object();
+            return;
+    }
+}
+
+std::string as_json(const TemplateValue& value) {
+    spec::JsonWriter json;
+    if (const auto* part = std::get_if<spec::JsonValue>(&value)) {
+        write_value(json, *part);
+    } else if (const auto* text = std::get_if<std::string>(&value)) {
+        json.value(*text);
+    } else if (const auto* number = std::get_if<std::int64_t>(&value)) {
+        json.value(*number);
+    } else if (const auto* truth = std::get_if<bool>(&value)) {
+        json.value(*truth);
+    } else {
+        json.null();
+    }
+    return std::move(json).text();
+}
+
+std::vector<TemplateValue> items_of(const TemplateValue& value) {
+    Values items;
+    if (const auto* part = std::get_if<spec::JsonValue>(&value)) {
+        for (const auto& [name, child] : part->children()) {
+            items.push_back(template_value(child));
+        }
+    }
+    return items;
+}
+
+Error misfit(std::string_view name, std::string_view wanted) {
+    return fail(Error{.code = Errc::invalid_argument,
+                      .message = fmt::format("--format: {} wants {}", name, wanted),
+                      .hint = {}})
+        .error();
+}
+
+enum class Case : std::uint8_t { lower, upper };
+std::string in_case(std::string text, Case wanted) {
+    for (char& c : text) {
+        const auto byte = static_cast<unsigned char>(c);
+        c = static_cast<char>(wanted == Case::upper ? std::toupper(byte) : std::tolower(byte));
+    }
+    return text;
+}
+
+Result<TemplateValue> index(const Values& arguments) {
+    TemplateValue value = arguments.empty() ? TemplateValue() : arguments[0];
+    for (std::size_t i = 1; i < arguments.size(); ++i) {
+        if (const auto* name = std::get_if<std::string>(&arguments[i])) {
+            bool found = false;
+            value = member_of(value, *name, found);
+            if (!found) {
+                return TemplateValue(std::string());  // as a Go map of texts has it
+            }
+            continue;
+        }
+        const auto* number = std::get_if<std::int64_t>(&arguments[i]);
+        const Values items = items_of(value);
+        if (number == nullptr || *number < 0 || static_cast<std::size_t>(*number) >= items.size()) {
+            return fail(misfit("index", "a member's name, or a number that the list has"));
+        }
+        value = items[static_cast<std::size_t>(*number)];
+    }
+    return value;
+}
+
+/// %s %v %d %q %t and %%, with a width: what scripts use.
+Result<TemplateValue> format(const Values& arguments) {
+    const auto* pattern = arguments.empty() ? nullptr : std::get_if<std::string>(&arguments[0]);
+    if (pattern == nullptr) {
+        return fail(misfit("printf", "a text first"));
+    }
+    std::string out;
+    std::size_t used = 1;
+    for (std::size_t i = 0; i < pattern->size(); ++i) {
+        if ((*pattern)[i] != '%') {
+            out += (*pattern)[i];
+            continue;
+        }
+        const std::size_t end =
+            std::min(pattern->find_first_not_of("-0123456789.", i + 1), pattern->size());
+        const std::string_view width = std::string_view(*pattern).substr(i + 1, end - i - 1);
+        const char verb = end < pattern->size() ? (*pattern)[end] : '\0';
+        i = end;
+        if (verb == '%') {
+            out += '%';
+            continue;
+        }
+        const bool left = width.starts_with('-');
+        constexpr std::uint64_t kMostWidth = 1000;
+        const auto columns = parse_number(width.substr(left ? 1 : 0), kMostWidth);
+        if (std::string_view("svdqt").find(verb) == std::string_view::npos || verb == '\0' ||
+            used >= arguments.size() || (!columns && !width.empty())) {
+            return fail(misfit("printf", "a value for each of its %s, %v, %d, %q, %t"));
+        }
+        const TemplateValue& value = arguments[used++];
+        std::string text = verb == 'q' ? as_json(text_of(value)) : text_of(value);
+        const std::size_t blanks = static_cast<std::size_t>(columns.value_or(0)) -
+                                   std::min<std::size_t>(columns.value_or(0), text.size());
+        out += left ? text + std::string(blanks, ' ') : std::string(blanks, ' ') + text;
+    }
+    return TemplateValue(std::move(out));
+}
+
+Result<TemplateValue> compare(std::string_view name, const Values& arguments) {
+    if (arguments.size() < 2 || (name != "eq" && arguments.size() > 2)) {
+        return fail(misfit(name, "two values"));
+    }
+    const auto* a = std::get_if<std::int64_t>(&arguments[0]);
+    const auto order = [&](const TemplateValue& other) {
+        const auto* b = std::get_if<std::int64_t>(&other);
+        if (a != nullptr && b != nullptr) {
+            return *a < *b ? -1 : *a > *b ? 1 : 0;
+        }
+        return text_of(arguments[0]).compare(text_of(other));
+    };
+    if (name == "eq") {
+        return TemplateValue(std::any_of(arguments.begin() + 1,
+                                         arguments.end(),
+                                         [&](const auto& one) { return order(one) == 0; }));
+    }
+    const int found = order(arguments[1]);
+    return TemplateValue(name == "ne"   ? found != 0
+                         : name == "lt" ? found < 0
+                         : name == "le" ? found <= 0
+                         : name == "gt" ? found > 0
+                                        : found >= 0);
+}
+
+TemplateValue joined(const Values& arguments, std::string_view between, std::string_view end) {
+    std::string out;
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        out += i > 0 ? between : "";
+        out += text_of(arguments[i]);
+    }
+    return TemplateValue(out + std::string(end));
+}
+
+/// Of lists and texts.
+Result<TemplateValue> of_texts(std::string_view name, const Values& arguments) {
+    const auto* last = arguments.empty() ? nullptr : std::get_if<std::string>(&arguments.back());
+    if (name == "join" && arguments.size() == 2) {
+        return joined(items_of(arguments[0]), text_of(arguments[1]), "");
+    }
+    if (name == "truncate") {
+        const auto* text =
+            arguments.size() == 2 ? std::get_if<std::string>(&arguments[0]) : nullptr;
+        const auto* most = text != nullptr ? std::get_if<std::int64_t>(&arguments[1]) : nullptr;
+        return most != nullptr && *most >= 0
+                   ? Result<TemplateValue>(text->substr(0, static_cast<std::size_t>(*most)))
+                   : fail(misfit(name, "a text and a length"));
+    }
+    if (last == nullptr) {
+        return fail(misfit(name, "a text"));
+    }
+    if (name == "lower" || name == "upper") {
+        return TemplateValue(in_case(*last, name == "lower" ? Case::lower : Case::upper));
+    }
+    if (name == "title") {
+        return TemplateValue(
+            last->empty() ? *last : in_case(last->substr(0, 1), Case::upper) + last->substr(1));
+    }
+    return fail(misfit(name, "one value more"));
+}
+
+}  // namespace
+
+TemplateValue template_value(const spec::JsonValue& value) {
+    switch (value.kind()) {
+        case spec::JsonKind::null:
+            return {};
+        case spec::JsonKind::boolean:
+            return value.boolean().value_or(false);
+        case spec::JsonKind::number:
+            if (const auto small = value.integer(INT64_MIN, INT64_MAX)) {
+                return *small;
+            }
+            return fmt::format("{}", value.unsigned_integer(UINT64_MAX).value_or(0));
+        case spec::JsonKind::string:
+            return std::string(value.string().value_or(""));
+        case spec::JsonKind::array:
+        case spec::JsonKind::object:
+            break;
+    }
+    return value;
+}
+
+std::string text_of(const TemplateValue& value) {
+    if (const auto* text = std::get_if<std::string>(&value)) {
+        return *text;
+    }
+    const auto* part = std::get_if<spec::JsonValue>(&value);
+    if (part == nullptr) {
+        return std::holds_alternative<std::monostate>(value) ? "<no value>" : as_json(value);
+    }
+    const bool list = part->kind() == spec::JsonKind::array;
+    std::string text = list ? "[" : "map[";
+    bool first = true;
+    for (const auto& [name, child] : part->children()) {
+        text += first ? "" : " ";
+        text += list ? "" : fmt::format("{}:", name);
+        text += text_of(template_value(child));
+        first = false;
+    }
+    return text + "]";
+}
+
+bool is_true(const TemplateValue& value) {
+    if (const auto* truth = std::get_if<bool>(&value)) {
+        return *truth;
+    }
+    if (const auto* number = std::get_if<std::int64_t>(&value)) {
+        return *number != 0;
+    }
+    if (const auto* text = std::get_if<std::string>(&value)) {
+        return !text->empty();
+    }
+    const auto* part = std::get_if<spec::JsonValue>(&value);
+    return part != nullptr && part->size() > 0;
+}
+
+TemplateValue member_of(const TemplateValue& value, std::string_view name, bool& found) {
+    found = false;
+    const auto* part = std::get_if<spec::JsonValue>(&value);
+    if (part == nullptr || part->kind() != spec::JsonKind::object) {
+        return {};
+    }
+    for (const auto& [child_name, child] : part->children()) {
+        if (child_name == name) {
+            found = true;
+            return template_value(child);
+        }
+    }
+    return {};
+}
+
+Result<TemplateValue> call_function(std::string_view name, const Values& arguments) {
+    if (name == "and" || name == "or") {
+        const bool wanted = name == "or";
+        const auto first = std::ranges::find_if(
+            arguments, [&](const TemplateValue& one) { return is_true(one) == wanted; });
+        return arguments.empty()          ? fail(misfit(name, "values"))
+               : first == arguments.end() ? Result<TemplateValue>(arguments.back())
+                                          : Result<TemplateValue>(*first);
+    }
+    if (name == "println" || name == "print") {
+        return joined(arguments, " ", name == "println" ? "\n" : "");
+    }
+    if (name == "printf") {
+        return format(arguments);
+    }
+    if (name == "index") {
+        return index(arguments);
+    }
+    constexpr std::array<std::string_view, 6> kComparisons{"eq", "ne", "lt", "le", "gt", "ge"};
+    if (std::ranges::find(kComparisons, name) != kComparisons.end()) {
+        return compare(name, arguments);
+    }
+    constexpr std::array<std::string_view, 5> kOfTexts{
+        "join", "lower", "upper", "title", "truncate"};
+    if (std::ranges::find(kOfTexts, name) != kOfTexts.end()) {
+        return of_texts(name, arguments);
+    }
+    if (name != "json" && name != "not" && name != "len") {
+        return fail(
+            Error{.code = Errc::unsupported,
+                  .message = fmt::format("--format: the function {} is not built", printable(name)),
+                  .hint = "json, index, len, join, printf, println, upper, lower, title, "
+                          "truncate, eq, ne, lt, le, gt, ge, and, or, not are"});
+    }
+    if (arguments.size() != 1) {
+        return fail(misfit(name, "one value"));
+    }
+    if (name == "json") {
+        return TemplateValue(as_json(arguments[0]));
+    }
+    if (name == "not") {
+        return TemplateValue(!is_true(arguments[0]));
+    }
+    const auto* text = std::get_if<std::string>(&arguments[0]);
+    return TemplateValue(
+        static_cast<std::int64_t>(text != nullptr ? text->size() : items_of(arguments[0]).size()));
+}
+
+}  // namespace knarr::cli
