@@ -16,20 +16,24 @@
 
 namespace knarr {
 
-Result<std::string> Engine::run_image_in_background(const RunRequest& asked,
+Result<std::string> Engine::run_image_in_background(const RunRequest& request,
                                                     const PullProgressFn& progress) {
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
-    RunRequest request = asked;
-    request.pull_options = engine::with_driver(std::move(request.pull_options), options_);
-    return engine::run_image_in_background(
-        engine::context_of(*root_, options_), options_.data_root, request, limits, progress);
+    return engine::run_image_in_background(engine::context_of(*root_, options_),
+                                           options_.data_root,
+                                           engine::with_driver(request, options_),
+                                           limits,
+                                           progress);
 }
 
 Result<std::string> Engine::create_from_image(const RunRequest& request,
                                               const PullProgressFn& progress) {
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
-    return engine::create_from_image(
-        engine::context_of(*root_, options_), options_.data_root, request, limits, progress);
+    return engine::create_from_image(engine::context_of(*root_, options_),
+                                     options_.data_root,
+                                     engine::with_driver(request, options_),
+                                     limits,
+                                     progress);
 }
 
 Result<std::optional<int>> Engine::run_image_attached(const RunRequest& request,
@@ -38,7 +42,7 @@ Result<std::optional<int>> Engine::run_image_attached(const RunRequest& request,
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
     return engine::run_image_attached(engine::context_of(*root_, options_),
                                       options_.data_root,
-                                      request,
+                                      engine::with_driver(request, options_),
                                       attach,
                                       limits,
                                       progress);

@@ -19,12 +19,13 @@
 
 namespace knarr {
 
-Result<int> Engine::run_image(const RunRequest& asked, const PullProgressFn& progress) {
+Result<int> Engine::run_image(const RunRequest& request, const PullProgressFn& progress) {
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
-    RunRequest request = asked;
-    request.pull_options = engine::with_driver(std::move(request.pull_options), options_);
-    return engine::run_image(
-        engine::context_of(*root_, options_), options_.data_root, request, limits, progress);
+    return engine::run_image(engine::context_of(*root_, options_),
+                             options_.data_root,
+                             engine::with_driver(request, options_),
+                             limits,
+                             progress);
 }
 
 Result<std::string> Engine::pull_image(const std::string& name,

@@ -30,4 +30,9 @@ PullOptions with_driver(PullOptions options, const EngineOptions& engine) {
     return options;
 }
 
+RunRequest with_driver(RunRequest request, const EngineOptions& engine) {
+    request.pull_options = with_driver(std::move(request.pull_options), engine);
+    return request;
+}
+
 }  // namespace knarr::engine

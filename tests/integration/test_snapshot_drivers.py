@@ -166,6 +166,20 @@ def walk(root):
             if key not in ("./dev", "./proc", "./sys", "./run", "./etc", "./many", "./odd")}
 
 
+@pytest.mark.parametrize("words", [["run"], ["run", "-d"], ["run", "-t"], ["create"]], ids=" ".join)
+def test_each_way_to_run_an_image_keeps_to_the_driver(host, scratch, words):
+    del host.env["KNARR_SNAPSHOT_DRIVER"]
+    image = images.write_layout(scratch / "box", [images.base_layer()])
+    default = host.info()["snapshotDriver"]
+    other = "dir" if default == "erofs" else "erofs"
+    done = host.run("--snapshot-driver", other, *words, "-q", image, "true", stdin=subprocess.DEVNULL)
+    assert done.returncode == 0, done.stderr
+    assert host.kinds() == {other: 1}
+    for container in host.containers():
+        host.good("wait", container["id"])
+        host.good("rm", "-f", container["id"])
+
+
 def test_layers_of_both_kinds_stack_on_each_other(host, scratch):
     base = images.write_layout(scratch / "base", [images.base_layer(), odd_layer()])
     whole = images.write_layout(scratch / "whole", [images.base_layer(), odd_layer(), upper_layer()])
