@@ -40,9 +40,12 @@ void explain_end(const ContainerInfo& info, Explanation& out) {
             fmt::format("knarr start {0} tries again, knarr rm {0} removes it", info.id));
         return;
     }
-    if (info.started.empty() && info.exit_code == std::nullopt) {
-        out.what = "it has not run yet, or its launch failed and was undone";
-        out.next.push_back(fmt::format("knarr start {} runs it", info.id));
+    if (info.image.empty() && !info.exit_code) {
+        out.what = "it has ended";
+        out.why.push_back(
+            "its parent, such as conmon or containerd's shim, has its exit code: it was made from "
+            "a bundle, and knarr was not its parent");
+        out.next.push_back(fmt::format("knarr delete {} removes it", info.id));
         return;
     }
     const std::string when = info.finished.empty() ? "" : " at " + info.finished;

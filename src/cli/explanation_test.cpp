@@ -58,6 +58,17 @@ TEST(Explanation, SaysWhichStepOfALaunchFailedAndWhatWasUndone) {
     EXPECT_EQ(explain(info).undone, "");
 }
 
+TEST(Explanation, SaysWhoKnowsHowOneOfABundleEnded) {
+    ContainerInfo info;
+    info.id = "c1";
+    info.bundle = "/bundle";
+    info.state = ContainerState::stopped;
+    const Explanation told = explain(info);
+    EXPECT_EQ(told.what, "it has ended");
+    EXPECT_NE(all(told).find("its parent"), std::string::npos) << all(told);
+    EXPECT_EQ(told.next, std::vector<std::string>{"knarr delete c1 removes it"});
+}
+
 TEST(Explanation, SaysWhyAndWhatNext) {
     ContainerInfo info = ended(137);
     info.oom_killed = true;
