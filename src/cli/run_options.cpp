@@ -20,7 +20,7 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::int64_t kMaxTimeoutSeconds = std::int64_t{7} * 24 * 3600;
+constexpr std::chrono::hours kMaxTimeout(7 * 24);
 
 // Options that only the run of a bundle has.
 constexpr std::array kBundleOnly{
@@ -398,16 +398,15 @@ Result<std::uint32_t> parse_timeout(const Parsed& args) {
     if (!time) {
         return 0;
     }
-    const auto seconds =
-        std::chrono::ceil<std::chrono::seconds>(KNARR_TRY(parse_duration(*time, "--timeout")))
-            .count();
-    if (seconds <= 0 || seconds > kMaxTimeoutSeconds) {
+    const auto given = std::chrono::ceil<std::chrono::seconds>(
+        KNARR_TRY(parse_duration(*time, "--timeout", kMaxTimeout)));
+    if (given.count() == 0) {
         return fail(Errc::invalid_argument,
-                    "--timeout {}: it is not between a second and {} days",
+                    "--timeout {}: it is not between a second and {}h",
                     printable(*time),
-                    kMaxTimeoutSeconds / 86400);
+                    kMaxTimeout.count());
     }
-    return static_cast<std::uint32_t>(seconds);
+    return static_cast<std::uint32_t>(given.count());
 }
 
 Result<PullOptions> parse_pull_options(const Parsed& args) {

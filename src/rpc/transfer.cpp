@@ -332,7 +332,9 @@ Error operation_over(std::string_view subject, std::chrono::seconds given) {
         .code = Errc::timed_out,
         .message = fmt::format(
             "{}: the {} s for the whole operation (--timeout) are over", subject, given.count()),
-        .hint = "what came whole is kept: try again, or give it more by --timeout TIME"};
+        .hint =
+            "what came whole is kept: try again, or give it more by --timeout TIME; a run has "
+            "more after a knarr pull --timeout TIME"};
 }
 
 std::string encode(const Request& request) {

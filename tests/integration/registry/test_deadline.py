@@ -83,6 +83,7 @@ def test_a_program_that_keeps_logins_and_does_not_answer_counts(knarr, registry,
     assert registry.requests == []
 
 
-@pytest.mark.parametrize("time", ["0", "8d", "-1s", "x"])
+@pytest.mark.parametrize("time", ["0", "8d", "-1s", "x", "169h"])
 def test_a_time_that_is_none_is_refused(knarr, time):
-    assert "--timeout" in knarr.bad("pull", f"--timeout={time}", "127.0.0.1:1/a")
+    refused = knarr.bad("pull", f"--timeout={time}", "127.0.0.1:1/a")
+    assert "--timeout" in refused and "168h" in refused
