@@ -17,9 +17,9 @@
 #include "engine/hook_output.h"
 #include "engine/kept_config.h"
 #include "engine/live.h"
+#include "engine/never_ran.h"
 #include "engine/new_container.h"
 #include "engine/seccomp_agent.h"
-#include "engine/states.h"
 #include "platform/cgroup.h"
 #include "platform/cgroup_freeze.h"
 #include "platform/file.h"
@@ -108,7 +108,7 @@ Result<> checkpoint_container(const Context& context,
                               const CheckpointRequest& request) {
     Held held = KNARR_TRY(hold(context, id));
     const Record& record = held.record;
-    KNARR_TRY(next_state(id.text(), held.live.state, Verb::checkpoint));
+    KNARR_TRY(next_state(record, held.live, Verb::checkpoint));
     if (!record.image.empty()) {
         return fail(Errc::unsupported,
                     "container {}: checkpoints of containers made from images are not built yet",

@@ -11,8 +11,8 @@
 #include "engine/handed_over.h"
 #include "engine/kept_config.h"
 #include "engine/live.h"
+#include "engine/never_ran.h"
 #include "engine/seccomp_agent.h"
-#include "engine/states.h"
 #include "platform/host_facts.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
@@ -32,20 +32,20 @@ struct Target {
     sys::Fd process;
 };
 
-Result<> check_state(const Record& record, ContainerState state, const ExecRequest& request) {
-    if (state == ContainerState::paused && request.ignore_paused) {
+Result<> check_state(const Record& record, const Live& live, const ExecRequest& request) {
+    if (live.state == ContainerState::paused && request.ignore_paused) {
         return {};
     }
-    if (state == ContainerState::paused) {
-        return fail(Error{.code = Errc::wrong_state,
-                          // runc's words, which its callers look for.
-                          .message = "cannot exec in a paused container",
-                          .hint =
-                              "resume it first (knarr resume), or give --ignore-paused to let the "
-                              "program wait"});
+    if (live.state == ContainerState::paused) {
+        return fail(Error{
+            .code = Errc::wrong_state,
+            // runc's words, which its callers look for.
+            .message = fmt::format("container {}: cannot exec in a paused container", record.id),
+            .hint = "resume it first (knarr resume), or give --ignore-paused to let the "
+                    "program wait"});
     }
-    const Result<After> allowed = next_state(record.id, state, Verb::exec);
-    return allowed ? Result<>{} : fail(allowed.error());
+    KNARR_TRY(next_state(record, live, Verb::exec));
+    return {};
 }
 
 Result<Target> find_target(const Context& context,
@@ -63,7 +63,7 @@ Result<Target> find_target(const Context& context,
         record = KNARR_TRY(hold(context, id)).record;
     }
     Live live = KNARR_TRY(live_state(*record, Worker::none));
-    KNARR_TRY(check_state(*record, live.state, request));
+    KNARR_TRY(check_state(*record, live, request));
     Result<KeptConfig> kept = load_kept_config(dir);
     if (!kept) {
         return fail(std::move(kept).error().within(path).advise(
@@ -145,12 +145,7 @@ Result<int> time_out(const runtime::Launched& launched, std::chrono::millisecond
                 std::chrono::duration<double>(limit).count());
 }
 
-Result<int> exec(const Context& context, const ContainerId& id, const ExecRequest& request) {
-    KNARR_TRY(check_preserved_fds(request.preserve_fds));
-    if (context.before_seen) {
-        KNARR_TRY(context.before_seen(), "exec");
-    }
-    Target target = KNARR_TRY(find_target(context, id, request));
+Result<int> exec(const Context& context, Target target, const ExecRequest& request) {
     KNARR_TRY(choose_process(target, request));
     const Stay stay = request.detach ? Stay::leaves : Stay::foreground;
     const ConsoleWay way = KNARR_TRY(
@@ -187,7 +182,12 @@ Result<int> exec(const Context& context, const ContainerId& id, const ExecReques
 Result<int> exec_in_container(const Context& context,
                               const ContainerId& id,
                               const ExecRequest& request) {
-    return KNARR_TRY(exec(context, id, request), "container {}", id.text());
+    KNARR_TRY(check_preserved_fds(request.preserve_fds));
+    if (context.before_seen) {
+        KNARR_TRY(context.before_seen(), "exec");
+    }
+    Target target = KNARR_TRY(find_target(context, id, request));
+    return KNARR_TRY(exec(context, std::move(target), request), "container {}", id.text());
 }
 
 }  // namespace knarr::engine

@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "engine/log_store.h"
+#include "engine/never_ran.h"
 #include "platform/cgroup_freeze.h"
 #include "platform/pidfd.h"
 
@@ -86,13 +87,11 @@ ContainerInfo describe(const Record& record, const Live& live) {
     const bool has_process = live.process.valid();
     const Life none;
     const Life& life = record.life ? *record.life : none;
-    // One of an image that `create` made has no process yet.
-    const bool never_ran = record.life && live.state == ContainerState::stopped &&
-                           life.started.empty() && !record.exit_code;
+    const bool made = live.state == ContainerState::stopped && never_ran(record);
     return {
         .id = record.id,
         .name = record.name,
-        .state = never_ran ? ContainerState::created : live.state,
+        .state = made ? ContainerState::created : live.state,
         .pid = has_process ? record.pid : 0,
         .bundle = record.bundle,
         .rootfs = record.rootfs,

@@ -8,6 +8,7 @@
 #include "engine/log_reader.h"
 #include "engine/log_store.h"
 #include "engine/monitor.h"
+#include "engine/never_ran.h"
 #include "platform/file.h"
 #include "platform/socket.h"
 #include "platform/stream.h"
@@ -26,6 +27,41 @@ Result<bool> goes_on(const Context& context, const ContainerId& id) {
     return *seen && (*seen)->record.status != ContainerState::stopped;
 }
 
+Result<> await_change(sys::DirWatch& watch) {
+    std::array<sys::Ready, 1> items{sys::Ready{.fd = watch.fd().get()}};
+    KNARR_TRY(sys::wait_ready(items, -1));
+    watch.clear();
+    return {};
+}
+
+/// The log, which is made when the container runs for the first time. Nothing: it has not run yet,
+/// and nobody waits for that, or it was removed instead.
+Result<std::optional<sys::Fd>> open_log(const Context& context,
+                                        const ContainerId& id,
+                                        const std::string& dir,
+                                        std::optional<sys::DirWatch>& watch) {
+    while (true) {
+        const auto seen = look(context, id);
+        if (!seen && seen.error().code != Errc::not_found) {
+            return fail(seen.error());
+        }
+        if (!seen || !*seen) {
+            return std::nullopt;
+        }
+        const Seen& found = **seen;
+        const bool before = never_ran(found.record);
+        Result<sys::Fd> log = sys::open_path(dir, O_RDONLY | O_DIRECTORY);
+        const bool stands = before && found.live.state == ContainerState::stopped;
+        if (!before || (log && !stands)) {
+            return KNARR_TRY(std::move(log), "log");
+        }
+        if (!watch) {
+            return std::nullopt;
+        }
+        KNARR_TRY(await_change(*watch));
+    }
+}
+
 }  // namespace
 
 Result<> read_logs(const Context& context,
@@ -35,25 +71,33 @@ Result<> read_logs(const Context& context,
     const Seen seen = KNARR_TRY(look_at(context, id));
     ensure_watched(context, seen.record);
     const auto& life = seen.record.life;
-    if (!life || !life->monitored || !life->log.keep) {
+    const bool monitored = life && life->monitored;
+    if (!monitored || !life->log.keep) {
         return fail(Error{
             .code = Errc::unsupported,
-            .message = fmt::format("container {} has no log: {}",
-                                   id.text(),
-                                   life && life->monitored
-                                       ? "it was made with --log-driver none"
-                                       : "it was not started in the background by knarr run -d"),
-            .hint = "a container in the foreground writes to the output of its knarr run"});
+            .message =
+                fmt::format("container {} has no log: {}",
+                            id.text(),
+                            monitored ? "it was made with --log-driver none"
+                                      : "it was not started in the background by knarr run -d"),
+            .hint = monitored
+                        ? "make it without --log-driver none; knarr attach shows a terminal"
+                        : "a container in the foreground writes to the output of its knarr run"});
     }
     const std::string log_dir = log_dir_of(seen.record.data_dir);
-    sys::Fd dir = KNARR_TRY(sys::open_path(log_dir, O_RDONLY | O_DIRECTORY), "log");
     std::optional<sys::DirWatch> watch;
     if (request.follow) {
         watch.emplace(KNARR_TRY(sys::DirWatch::open_or_tick()));
-        KNARR_TRY(watch->add(log_dir), "log");
         KNARR_TRY(watch->add(path_of(context, id.text())), "log");
     }
-    LogReader reader(context, std::move(dir), request);
+    std::optional<sys::Fd> dir = KNARR_TRY(open_log(context, id, log_dir, watch));
+    if (!dir) {
+        return {};
+    }
+    if (watch) {
+        KNARR_TRY(watch->add(log_dir), "log");
+    }
+    LogReader reader(context, std::move(*dir), request);
     KNARR_TRY(reader.begin());
     while (true) {
         const bool more = request.follow && KNARR_TRY(goes_on(context, id));
@@ -61,9 +105,7 @@ Result<> read_logs(const Context& context,
         if (!more || reader.past_until()) {
             return {};
         }
-        std::array<sys::Ready, 1> items{sys::Ready{.fd = watch->fd().get()}};
-        KNARR_TRY(sys::wait_ready(items, -1));
-        watch->clear();
+        KNARR_TRY(await_change(*watch));
     }
 }
 

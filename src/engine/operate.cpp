@@ -11,6 +11,7 @@
 #include "engine/launch_failures.h"
 #include "engine/live.h"
 #include "engine/monitor.h"
+#include "engine/never_ran.h"
 #include "engine/notify.h"
 #include "engine/record.h"
 #include "engine/run_image.h"
@@ -161,7 +162,7 @@ Result<> kill_container(const Context& context,
 
 Result<> kill_seen(const Seen& seen, int signal) {
     const std::string& id = seen.record.id;
-    KNARR_TRY(next_state(id, seen.live.state, Verb::kill));
+    KNARR_TRY(next_state(seen.record, seen.live, Verb::kill));
     KNARR_TRY(send(seen.live.process, signal), "container {}", id);
     if (signal == SIGKILL && seen.live.state == ContainerState::paused &&
         seen.record.own_pid_namespace) {

@@ -2,7 +2,7 @@
 
 #include "engine/event_log.h"
 #include "engine/live.h"
-#include "engine/states.h"
+#include "engine/never_ran.h"
 #include "platform/cgroup_freeze.h"
 
 namespace knarr::engine {
@@ -11,7 +11,7 @@ namespace {
 
 Result<> move(const Context& context, const ContainerId& id, Verb verb) {
     const Held held = KNARR_TRY(hold(context, id));
-    KNARR_TRY(next_state(id.text(), held.live.state, verb));
+    KNARR_TRY(next_state(held.record, held.live, verb));
     if (!held.record.cgroup) {
         return fail(Error{.code = Errc::unsupported,
                           .message = fmt::format("container {} cannot be paused: it has no cgroup "

@@ -9,6 +9,7 @@
 #include "engine/ending.h"
 #include "engine/event_log.h"
 #include "engine/monitor.h"
+#include "engine/never_ran.h"
 #include "engine/operate.h"
 #include "engine/pause.h"
 #include "engine/rerun.h"
@@ -108,8 +109,7 @@ Result<std::optional<int>> await_end(const Context& context,
     const Seen seen = KNARR_TRY(std::move(looked));
     ensure_watched(context, seen.record);
     if (seen.record.pid == 0 || seen.record.status == ContainerState::stopped) {
-        const bool never_ran = seen.record.life && seen.record.life->started.empty();
-        return never_ran && !seen.record.exit_code ? 0 : seen.record.exit_code;
+        return never_ran(seen.record) ? 0 : seen.record.exit_code;
     }
     const RunOf run{.id = id, .pid = seen.record.pid, .start_ticks = seen.record.pid_start_ticks};
     // Also a zombie: what becomes of it can be seen until somebody reaps it.

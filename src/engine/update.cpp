@@ -2,7 +2,7 @@
 
 #include "engine/event_log.h"
 #include "engine/live.h"
-#include "engine/states.h"
+#include "engine/never_ran.h"
 #include "platform/cgroup_files.h"
 #include "platform/host_facts.h"
 #include "rpc/systemd.h"
@@ -51,7 +51,7 @@ Result<> update_container(const Context& context,
                           const UpdateRequest& request) {
     spec::Resources wanted = KNARR_TRY(resources_of(request));
     const Held held = KNARR_TRY(hold(context, id));
-    KNARR_TRY(next_state(id.text(), held.live.state, Verb::update));
+    KNARR_TRY(next_state(held.record, held.live, Verb::update));
     if (!held.record.cgroup) {
         return fail(Error{.code = Errc::unsupported,
                           .message = fmt::format("container {} has no cgroup of its own, and with "

@@ -134,12 +134,37 @@ def test_rotation_by_size_and_count(host, layout):
 def test_without_a_log_the_error_says_why(host, layout):
     container = ended(host, layout, "echo x", options=["--log-driver", "none"])
     failed = host.run("logs", container)
-    assert failed.returncode == 5 and "--log-driver none" in failed.stderr
+    assert failed.returncode == 5 and "make it without --log-driver none" in failed.stderr
     assert not log_dir(host, container).exists()
     host.run("run", "-q", "--name", "fore", layout, "true")
     failed = host.run("logs", "fore")
     assert failed.returncode == 5 and "knarr run -d" in failed.stderr
     assert host.run("logs", "nobody").returncode == 1
+
+
+def test_one_that_has_not_run_yet_has_said_nothing(host, layout):
+    container = host.good("create", "-q", layout, "echo", "first").strip()
+    removed = host.good("create", "-q", layout, "true").strip()
+    assert logs(host, container) == (b"", b"")
+    following = [subprocess.Popen(host.command("logs", "-f", one), stdout=subprocess.PIPE)
+                 for one in (container, removed)]
+    for one in following:
+        with pytest.raises(subprocess.TimeoutExpired):
+            one.wait(timeout=0.2)
+    host.good("start", container)
+    host.good("rm", removed)
+    assert [one.communicate(timeout=60)[0] for one in following] == [b"first\n", b""]
+    assert [one.returncode for one in following] == [0, 0]
+
+
+@pytest.mark.parametrize("verb", ["exec", "pause", "update --memory 64m", "kill"])
+def test_one_that_has_not_run_yet_is_not_called_stopped(host, layout, verb):
+    container = host.good("create", "-q", layout, "true").strip()
+    verb, *options = verb.split()
+    refused = host.run(verb, *options, container, *(["true"] if verb == "exec" else []))
+    assert refused.returncode != 0
+    assert f"container {container} has not run yet" in refused.stderr
+    assert f"knarr start {container}" in refused.stderr
 
 
 def test_a_closed_output_ends_it(host, layout):

@@ -1,0 +1,19 @@
+#include "engine/never_ran.h"
+
+namespace knarr::engine {
+
+bool never_ran(const Record& record) {
+    return record.life && record.life->started.empty() && !record.exit_code;
+}
+
+Result<After> next_state(const Record& record, const Live& live, Verb verb) {
+    Result<After> after = next_state(record.id, live.state, verb);
+    if (!after && live.state == ContainerState::stopped && never_ran(record)) {
+        return fail(Error{.code = Errc::wrong_state,
+                          .message = fmt::format("container {} has not run yet", record.id),
+                          .hint = fmt::format("knarr start {}", record.id)});
+    }
+    return after;
+}
+
+}  // namespace knarr::engine
