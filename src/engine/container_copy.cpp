@@ -151,15 +151,25 @@ Result<Root> root_of_files(const Record& record, std::string path, bool to_write
     return root;
 }
 
-Result<Root> open_root(const Context& context, const ContainerId& id, const CopyRequest& request) {
-    Seen seen = KNARR_TRY(look_at(context, id));
+/// The container, held where it must not start meanwhile.
+struct Found {
+    Seen seen;
     std::optional<LockedDir> lock;
-    if (request.into && !seen.live.process.valid()) {
+};
+
+Result<Found> find(const Context& context, const ContainerId& id, bool into) {
+    Found found{.seen = KNARR_TRY(look_at(context, id)), .lock = std::nullopt};
+    if (into && !found.seen.live.process.valid()) {
         // An overlay must not be mounted twice: nobody starts or removes it meanwhile.
         Held held = KNARR_TRY(hold(context, id));
-        seen = Seen{.record = std::move(held.record), .live = std::move(held.live)};
-        lock.emplace(std::move(held.dir));
+        found.seen = Seen{.record = std::move(held.record), .live = std::move(held.live)};
+        found.lock.emplace(std::move(held.dir));
     }
+    return found;
+}
+
+Result<Root> open_root(Found found, const CopyRequest& request) {
+    const Seen& seen = found.seen;
     std::string path = clean(request.inside);
     if (seen.live.process.valid()) {
         return root_of_process(seen, std::move(path));
@@ -173,8 +183,8 @@ Result<Root> open_root(const Context& context, const ContainerId& id, const Copy
                     printable(seen.record.rootfs));
     }
     Root root = KNARR_TRY(root_of_files(seen.record, std::move(path), request.into));
-    if (lock) {
-        root.lock.emplace(std::move(*lock));
+    if (found.lock) {
+        root.lock.emplace(std::move(*found.lock));
     }
     return root;
 }
@@ -264,9 +274,15 @@ struct Side {
     std::string_view path;
 };
 
+Error not_there(std::string_view path) {
+    return Error{.code = Errc::not_found,
+                 .message = fmt::format("{} is not there", printable(path)),
+                 .hint = "look at the path: one in the container counts from its root"};
+}
+
 Result<> check_sides(const Side& from, const Side& to) {
     if (!from.place.info) {
-        return fail(Errc::not_found, "{} is not there", printable(from.path));
+        return fail(not_there(from.path));
     }
     if (from.path.ends_with('/') && !from.place.is_dir()) {
         return fail(Errc::invalid_argument, "{} is no directory", printable(from.path));
@@ -306,7 +322,7 @@ Result<> copy_out(const Context& context, const Root& root, const CopyRequest& r
     const std::string asked = means_content(request.inside) ? "." : name_asked_for(request.inside);
     if (request.outside == "-") {
         if (!from.info) {
-            return fail(Errc::not_found, "{} is not there", printable(request.inside));
+            return fail(not_there(request.inside));
         }
         const sys::StandardStream out(1);
         return image::write_entry(from.dir, from.name, asked, out.fd());
@@ -365,8 +381,9 @@ Result<> copy(const EngineOptions& options, const CopyRequest& request) {
     const StateRoot states = KNARR_TRY(StateRoot::open(options.root));
     const Context context = context_of(states, options);
     const ContainerId id = KNARR_TRY(resolve_id(context, request.container));
+    Found found = KNARR_TRY(find(context, id, request.into));
     const std::string what = "copy with container " + id.text();
-    const Root root = KNARR_TRY(open_root(context, id, request), "{}", what);
+    const Root root = KNARR_TRY(open_root(std::move(found), request), "{}", what);
     KNARR_TRY(request.into ? copy_in(root, request) : copy_out(context, root, request), "{}", what);
     return {};
 }

@@ -76,7 +76,9 @@ VolumeInfo load(const sys::Fd& all, const std::string& data_root, const std::str
 }
 
 Error no_such(std::string_view name) {
-    return fail(Errc::not_found, "no such volume: {}", printable(name)).error();
+    return Error{.code = Errc::not_found,
+                 .message = fmt::format("no such volume: {}", printable(name)),
+                 .hint = "knarr volume ls shows them"};
 }
 
 /// Moves what was copied to where containers see it. What somebody has put there meanwhile stays.
