@@ -22,6 +22,7 @@ TEST(Background, ExitCodeAndLogAreKept) {
         ASSERT_TRUE(sim.finish({&waiting})) << sim.tail();
         EXPECT_EQ(view(waiting.answer), "7") << sim.tail();
         EXPECT_EQ(logged(sim, "web"), program_output(5000) + program_output(100)) << sim.tail();
+        EXPECT_EQ(logged(sim, "web", engine::LogStream::err), program_output(77)) << sim.tail();
         ASSERT_EQ(sim.run("rm", [] { return remove("web", RemoveMode::when_stopped); }), 0)
             << sim.tail();
         sim.run_for(3000);
