@@ -102,9 +102,8 @@ constexpr Verb kExplain{
     .about =
         "Says in words how a container ended, or why it does not run: its exit code and signals,\n"
         "memory, its restart policy, what its monitor could not do, what is left of it. And which\n"
-        "verbs go on from there. Of a launch that failed, also of one that left nothing (`run`): "
-        "at\n"
-        "which step, why, what was undone and what to do; the last ones are remembered.",
+        "verbs go on from there. Of a launch that failed, also of one that left nothing (`run`):\n"
+        "at which step, why, what was undone and what to do; the last ones are remembered.",
     .example = "knarr explain web",
     .options = kExplainOptions,
     .run = run_explain,

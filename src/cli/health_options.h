@@ -15,7 +15,8 @@ inline constexpr std::array kHealthOptions{
     Option{
         .name = "health-cmd",
         .value = "COMMAND",
-        .help = "with -d or -t: a line for the container's /bin/sh that fails when it is not well",
+        .help =
+            "in the background: a line for the container's /bin/sh that fails when it is not well",
         .fallback = "the image's HEALTHCHECK"},
     Option{.name = "health-interval",
            .value = "TIME",
