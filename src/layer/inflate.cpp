@@ -5,6 +5,7 @@
 
 #include <zstd.h>
 
+#include "core/limits.h"
 #include "layer/crc32.h"
 #include "layer/deflate.h"
 
@@ -12,7 +13,7 @@ namespace knarr::layer {
 
 namespace {
 
-constexpr std::size_t kPieceBytes = 256 * 1024;
+constexpr std::size_t kPieceBytes = 256 * size::kKiB;
 constexpr std::size_t kMagicBytes = 4;
 constexpr int kMaxZstdWindowLog = 27;  // 128 MiB: what the zstd program itself accepts
 

@@ -1,7 +1,11 @@
-"""The files of an image are the same, to the last attribute, as those that podman and umoci make of it."""
+"""The files of an image are the same, to the last attribute, as those that podman and umoci make of it.
+
+Eleven images, of Debian's packages but for three. All are compared with umoci's; with podman's two, with
+KNARR_ALL_TREES=1 all."""
 
 import io
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -171,7 +175,7 @@ def test_the_trees_are_umocis(knarr_path, scratch, layouts, expected, driver):
 
 @pytest.fixture(scope="module")
 def podmans(layouts, tmp_path_factory):
-    """What podman makes of two of the images."""
+    """What podman makes of the images: all ten where somebody has the time, else the two richest."""
     if shutil.which("podman") is None:
         pytest.skip("needs podman")
     place = tmp_path_factory.mktemp("podman")
@@ -181,7 +185,9 @@ def podmans(layouts, tmp_path_factory):
         return subprocess.run([*podman, *words], check=True, capture_output=True, text=True).stdout.strip()
 
     found = {}
-    for name in ("odd", "many"):
+    # It cannot apply a hard link to a file of a lower layer.
+    names = [name for name in layouts if name != "linked"] if os.environ.get("KNARR_ALL_TREES") else ["odd", "many"]
+    for name in names:
         identifier = run("pull", "-q", f"oci:{layouts[name][0]}:latest").split()[-1]
         found[name] = comparable(trees.snapshot(run("image", "mount", identifier)))
         run("image", "unmount", identifier)
