@@ -122,6 +122,7 @@ Result<TemplateValue> Renderer::value(const TemplateCommand& command,
     const bool asks = command.function == "and" || command.function == "or" ||
                       command.function == "not" || command.function == "eq";
     std::vector<TemplateValue> arguments;
+    arguments.reserve(command.arguments.size() + 1);
     for (const TemplateOperand& one : command.arguments) {
         arguments.push_back(KNARR_TRY(value(one, dot, asks ? Missing::nothing : missing)));
     }
