@@ -74,7 +74,7 @@ Result<image::Image> get_image(const store::Store& store,
 Result<bundle::ResolvedUser> find_user(const std::vector<std::string>& lowers,
                                        const RunRequest& request,
                                        const spec::ImageConfig& image) {
-    const auto view = KNARR_TRY(bundle::ImageView::open(lowers));
+    bundle::ImageView view(lowers);
     const auto passwd = KNARR_TRY(view.read_file("/etc/passwd", bundle::kMaxPasswdBytes));
     const auto group = KNARR_TRY(view.read_file("/etc/group", bundle::kMaxPasswdBytes));
     const std::string& asked = request.user.empty() ? image.config.user : request.user;
