@@ -54,8 +54,11 @@ SMOKE = [
 # What cgroup v2 and systemd make a difference to. What they make none to is left to the bare machine and to
 # "--part whole": emulated, it takes hours.
 OF_CGROUPS = [
-    "attack_ptrace", "background", "cgroup_v2", "cgroups_disabled", "events", "exec", "killed_anywhere",
-    "net_devices", "pause", "ps", "run_image_limits", "update", "user_namespace"]
+    "background", "cgroup_v2", "cgroups_disabled", "events", "killed_anywhere", "pause", "ps", "run_image_limits",
+    "update"]
+OF_EXEC = [
+    "the_program_is_in_the_containers_namespaces_cgroup_and_root", "at_the_timeout_the_whole_process_group_is_dead",
+    "a_paused_container_is_refused_or_waited_for", "a_sub_cgroup_is_joined", "a_user_namespace_is_entered"]
 USER = ["rootless", "rootless_cgroups", "podman_rootless"]
 # A container's life, its processes and its limits, with systemd making the cgroup.
 BY_SYSTEMD = ["oci_hooks", "oci_lifecycle", "pause", "ps", "update"]
@@ -73,7 +76,8 @@ def full():
     short = {"KNARR_KILL_SECONDS": "2"}
     return [
         integration("podman-systemd", 700, "podman_systemd", uses=["user"]),
-        integration("root", 700, *OF_CGROUPS, environment=short),
+        pytest("root", 700, *[TESTS / f"test_{module}.py" for module in OF_CGROUPS],
+               *[TESTS / f"test_exec.py::test_{name}" for name in OF_EXEC], environment=short),
         integration("by-systemd", 600, *BY_SYSTEMD, environment={"KNARR_TEST_CGROUP_MANAGER": "systemd"}),
         integration("rootless", 500, *USER, uses=["user"]),
         integration("systemd", 500, "systemd_cgroup", uses=["user"]),
