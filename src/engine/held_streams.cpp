@@ -199,7 +199,7 @@ Result<> HeldStreams::serve(const std::array<sys::Ready, kItems>& ready) {
     return is_more ? both(std::move(taken), feed_journal()) : std::move(taken);
 }
 
-void HeldStreams::release_memory() const {
+void HeldStreams::release_memory() {
     if (log_) {
         log_->release_memory();
     }
@@ -286,6 +286,7 @@ Result<bool> HeldStreams::drain() {
     if (!taken && !is_removed(context_, id_)) {
         return fail(std::move(taken).error());
     }
+    release_memory();
     return true;
 }
 

@@ -44,7 +44,7 @@ public:
     std::array<sys::Ready, kItems> wants(bool reads) const;
     Result<> serve(const std::array<sys::Ready, kItems>& ready);
     /// For when nothing comes.
-    void release_memory() const;
+    void release_memory();
 
     /// There is a terminal, and nobody handed it on: one who is attached may have it.
     void note_lost_terminal() { lost_terminal_ = !terminal_.is_held(); }

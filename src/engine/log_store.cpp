@@ -20,14 +20,22 @@ namespace {
 constexpr const char* kPlaceFile = "log.at";
 constexpr std::size_t kPlaceBytes = 84;  // four numbers of twenty digits: one line, one write
 constexpr std::string_view kSuffix = ".log";
-constexpr std::size_t kMovedAtOnce = 256 * size::kKiB;
+constexpr const char* kFilledFile = "log.in";
+constexpr std::uint64_t kSpoolBytes = 256 * size::kKiB;
+constexpr std::uint64_t kSpoolRest = 64 * size::kKiB;  // with less room it begins again: a pipe's
 constexpr std::size_t kReadAtOnce = 64 * size::kKiB;
 constexpr std::size_t kWrittenAtOnce = 128 * size::kKiB;
 constexpr std::uint64_t kScreenBytes = 256 * size::kKiB;
-constexpr std::uint64_t kFreedAtOnce = 512 * size::kKiB;
 
 constexpr std::size_t index_of(LogStream stream) {
     return static_cast<std::size_t>(stream);
+}
+
+LogWriter::More what_follows(const std::optional<std::size_t>& moved) {
+    if (!moved) {
+        return LogWriter::More::empty;
+    }
+    return *moved == 0 ? LogWriter::More::ended : LogWriter::More::perhaps;
 }
 
 }  // namespace
@@ -84,12 +92,14 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
     writer.log_dir_ = KNARR_TRY(sys::open_path(log_dir, O_RDONLY | O_DIRECTORY), "log");
     writer.place_file_ =
         KNARR_TRY(sys::open_at(state_dir, kPlaceFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+    const sys::Fd filled =
+        KNARR_TRY(sys::open_at(state_dir, kFilledFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+    writer.filled_ = KNARR_TRY(sys::KeptOffsets::map(filled), "log");
     KNARR_TRY(writer.read_place(), "log");
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
-        Spool& spool = writer.spools_[index_of(stream)];
-        spool.file = KNARR_TRY(sys::open_at(
+        writer.spools_[index_of(stream)] = KNARR_TRY(sys::open_at(
             state_dir, fifo_name(stream) + ".spool", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-        spool.end = static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(spool.file)).st_size);
+        KNARR_TRY(writer.check_filled(stream), "log");
     }
     KNARR_TRY(writer.open_log(), "log");
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
@@ -103,6 +113,7 @@ Result<> LogWriter::read_place() {
     if (text.empty()) {
         // A first start, or one after a reboot that left the log: a number that is not used yet.
         const auto numbers = KNARR_TRY(log_numbers(log_dir_));
+        filled(LogStream::out) = filled(LogStream::err) = 0;
         return write_place({.number = numbers.empty() ? 0 : numbers.back() + 1, .taken = {}});
     }
     const auto parts = split(std::string_view(text).substr(0, text.size() - 1), ' ');
@@ -152,14 +163,40 @@ Result<> LogWriter::rotate() {
     return {};
 }
 
+std::int64_t& LogWriter::filled(LogStream stream) const {
+    return filled_.at(index_of(stream));
+}
+
+std::uint64_t LogWriter::untaken(LogStream stream) const {
+    const auto end = static_cast<std::uint64_t>(filled(stream));
+    return end - std::min(end, place_.taken[index_of(stream)]);
+}
+
+Result<> LogWriter::check_filled(LogStream stream) {
+    const std::int64_t end = filled(stream);
+    if (end < 0 || end > static_cast<std::int64_t>(kSpoolBytes) ||
+        end > KNARR_TRY(sys::stat_of(spools_[index_of(stream)])).st_size) {
+        return fail(Errc::corrupt, "{} is not as it was written", kFilledFile);
+    }
+    return {};
+}
+
+Result<> LogWriter::begin_again(LogStream stream) {
+    filled(stream) = 0;
+    KNARR_TRY(fault_point("log.emptied"));
+    Place next = place_;
+    next.taken[index_of(stream)] = 0;
+    return write_place(next);
+}
+
 Result<> LogWriter::flush(LogStream stream) {
-    Spool& spool = spools_[index_of(stream)];
-    while (place_.taken[index_of(stream)] < spool.end) {
+    const sys::Fd& spool = spools_[index_of(stream)];
+    while (const std::uint64_t rest = untaken(stream)) {
         const std::uint64_t from = place_.taken[index_of(stream)];
         const std::span<char> input = memory_.memory().first(kReadAtOnce);
         const std::span<char> output = memory_.memory().subspan(kReadAtOnce);
         const std::size_t size = KNARR_TRY(sys::read_part_into(
-            input.first(std::min<std::uint64_t>(kReadAtOnce, spool.end - from)), spool.file, from));
+            input.first(std::min<std::uint64_t>(kReadAtOnce, rest)), spool, from));
         std::uint64_t room = output.size();
         if (policy_.max_bytes > 0) {
             room = std::min(room, policy_.max_bytes - std::min(policy_.max_bytes, place_.end));
@@ -182,40 +219,48 @@ Result<> LogWriter::flush(LogStream stream) {
         KNARR_TRY(write_place(next));
         KNARR_TRY(fault_point("log.placed"));
     }
-    if (place_.taken[index_of(stream)] >= spool.freed + kFreedAtOnce) {
-        KNARR_TRY(sys::free_beginning(spool.file, place_.taken[index_of(stream)]));
-        spool.freed = place_.taken[index_of(stream)];
-    }
     return {};
 }
 
-Result<LogWriter::More> LogWriter::take(LogStream stream, const sys::Fd& fifo) {
-    Spool& spool = spools_[index_of(stream)];
+Result<std::optional<std::size_t>> LogWriter::move(LogStream stream, const sys::Fd& fifo) {
     KNARR_TRY(flush(stream), "log");  // what a full disk left behind
+    std::int64_t& end = filled(stream);
+    const std::uint64_t taken = place_.taken[index_of(stream)];
+    if (taken > static_cast<std::uint64_t>(end) || taken + kSpoolRest > kSpoolBytes) {
+        KNARR_TRY(begin_again(stream), "log");
+    }
+    const std::uint64_t room = kSpoolBytes - static_cast<std::uint64_t>(end);
     const auto moved =
-        KNARR_TRY(sys::move_to_file(fifo, spool.file, spool.end, kMovedAtOnce), "log");
-    if (!moved) {
-        return More::empty;
-    }
-    if (*moved == 0) {
-        KNARR_TRY(sys::free_beginning(spool.file, spool.end), "log");
-        return More::ended;
-    }
-    spool.end += *moved;
+        KNARR_TRY(sys::move_to_file(fifo, spools_[index_of(stream)], end, room), "log");
     KNARR_TRY(fault_point("log.spooled"));
     KNARR_TRY(flush(stream), "log");
-    return More::perhaps;
+    return moved;
+}
+
+Result<LogWriter::More> LogWriter::take(LogStream stream, const sys::Fd& fifo) {
+    return what_follows(KNARR_TRY(move(stream, fifo)));
 }
 
 Result<LogWriter::More> LogWriter::take_held(LogStream stream, const sys::Fd& fifo) {
-    const Spool& spool = spools_[index_of(stream)];
     const std::uint64_t held = KNARR_TRY(sys::bytes_held(fifo), "log");
-    const std::uint64_t before = spool.end;
+    std::uint64_t had = 0;
     More more = More::perhaps;
     do {
-        more = KNARR_TRY(take(stream, fifo));
-    } while (more == More::perhaps && spool.end - before < held);
+        const auto moved = KNARR_TRY(move(stream, fifo));
+        had += moved.value_or(0);
+        more = what_follows(moved);
+    } while (more == More::perhaps && had < held);
     return more;
+}
+
+void LogWriter::release_memory() {
+    memory_.clear();
+    for (const LogStream stream : {LogStream::out, LogStream::err}) {
+        // One that cannot begin again now, or not be emptied, only keeps its memory for longer.
+        if (filled(stream) > 0 && untaken(stream) == 0 && begin_again(stream)) {
+            static_cast<void>(sys::set_size(spools_[index_of(stream)], 0));
+        }
+    }
 }
 
 }  // namespace knarr::engine

@@ -3,11 +3,15 @@
 //
 //   program -> FIFO -> spool -> log            DATA_ROOT/containers/ID/logs/0.log, 1.log, ...
 //
-// The kernel moves bytes from the FIFO (ROOT/ID/stdout, stderr) to the end of the spool
-// (stdout.spool, stderr.spool): whoever does that may be killed at any moment, each byte is in one
-// of the two. `log.at` says how much of each spool is in the log and where the log ends; it is
-// written with one small pwrite(2) after the log. Who goes on after a kill cuts the log there and
-// writes the rest again: no byte is lost and none comes twice.
+// The kernel moves bytes from the FIFO (ROOT/ID/stdout, stderr) into the spool (stdout.spool,
+// stderr.spool), and says in `log.in` how far that is filled: whoever has it done may be killed at
+// any moment, each byte is in one of the two. `log.at` says how much of each spool is in the log
+// and where the log ends; it is written with one small pwrite(2) after the log. Who goes on after a
+// kill cuts the log there and writes the rest again: no byte is lost and none comes twice.
+//
+// A spool that is full and in the log begins again: first as filled with nothing, then as taken
+// from no more. More taken than filled is one that was killed in between. Its memory is used again
+// and again; making and freeing it for each byte costs more than moving it.
 //
 // A full log is left as it is and the next number begun; the oldest is removed. A number is never
 // used again.
@@ -21,6 +25,7 @@
 #include "engine/log_lines.h"
 #include "knarr/run.h"
 #include "platform/fd.h"
+#include "platform/kept_offsets.h"
 #include "platform/pages.h"
 
 namespace knarr::engine {
@@ -58,30 +63,35 @@ public:
     /// need never stop.
     Result<More> take_held(LogStream stream, const sys::Fd& fifo);
     /// What was used to move bytes goes back to the kernel: for when nothing comes.
-    void release_memory() const { memory_.clear(); }
+    void release_memory();
 
 private:
     /// What log.at says.
     struct Place {
         std::uint64_t number = 0, end = 0;
-        std::array<std::uint64_t, 2> taken{};
-    };
-    struct Spool {
-        sys::Fd file;
-        std::uint64_t end = 0, freed = 0;
+        std::array<std::uint64_t, 2> taken{};  // from the beginning of the spool
     };
     LogWriter() = default;
     Result<> read_place();
     Result<> write_place(const Place& place);
     Result<> open_log();
     Result<> rotate();
+    /// How much of the spool is filled, as log.in says.
+    std::int64_t& filled(LogStream stream) const;
+    std::uint64_t untaken(LogStream stream) const;
+    Result<> check_filled(LogStream stream);
+    /// A spool that is in the log begins again.
+    Result<> begin_again(LogStream stream);
     Result<> flush(LogStream stream);
+    /// As sys::move_to_file(), and what was moved is in the log.
+    Result<std::optional<std::size_t>> move(LogStream stream, const sys::Fd& fifo);
 
     LogPolicy policy_;
     sys::Pages memory_;  // for what is read from a spool, and for its entries
     sys::Fd log_dir_, log_, place_file_;
     Place place_;
-    std::array<Spool, 2> spools_;
+    sys::KeptOffsets filled_;
+    std::array<sys::Fd, 2> spools_;
 };
 
 }  // namespace knarr::engine

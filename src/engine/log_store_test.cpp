@@ -7,6 +7,7 @@
 
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/kept_offsets.h"
 #include "platform/stream.h"
 
 namespace knarr::engine {
@@ -66,6 +67,14 @@ protected:
         return out;
     }
 
+    /// As one that is killed then.
+    void move_into_spool() {
+        const sys::Fd spool = *sys::open_path(base_ + "/stdout.spool", O_WRONLY);
+        const sys::Fd file = *sys::open_path(base_ + "/log.in", O_RDWR);
+        const sys::KeptOffsets filled = *sys::KeptOffsets::map(file);
+        ASSERT_TRUE(sys::move_to_file(fifo_.read, spool, filled.at(0), 1 << 16)->has_value());
+    }
+
     std::string base_;
     sys::Fd state_;
     sys::Fifo fifo_;
@@ -114,13 +123,63 @@ TEST_F(LogStore, WhatWasWrittenButNotSaidSoIsWrittenAgainAndNotTwice) {
         take_all(log);
     }
     // One that was killed had moved a line into the spool and written half of it to the log.
-    const sys::Fd spool = *sys::open_path(base_ + "/stdout.spool", O_WRONLY | O_APPEND);
-    ASSERT_TRUE(sys::write_all(spool, "two\n").has_value());
+    write("two\n");
+    move_into_spool();
     const sys::Fd log =
         *sys::open_path(base_ + "/logs/" + log_name(numbers().front()), O_WRONLY | O_APPEND);
     ASSERT_TRUE(sys::write_all(log, "2026-11-23T00:53:50.123456789Z stdout F tw").has_value());
     const LogWriter next = writer();
     EXPECT_EQ(all(), "one\ntwo\n");
+}
+
+TEST_F(LogStore, ASpoolIsUsedAgain) {
+    LogWriter log = writer();
+    std::string said;
+    for (int round = 0; round < 25; ++round) {
+        const std::string text = fmt::format("{} {}\n", round, std::string(30'000, 'x'));
+        write(text);
+        said += text;
+        take_all(log);
+        EXPECT_LE(sys::stat_at(state_, "stdout.spool").value()->st_size, 256 << 10);
+    }
+    EXPECT_EQ(all(), said);
+    log.release_memory();
+    EXPECT_EQ(sys::stat_at(state_, "stdout.spool").value()->st_size, 0);
+    write("more\n");
+    take_all(log);
+    EXPECT_EQ(all(), said + "more\n");
+}
+
+TEST_F(LogStore, ASpoolThatWasToBeginAgainDoes) {
+    {
+        LogWriter log = writer();
+        write("a line that was taken\n");
+        take_all(log);
+    }
+    {
+        // One that was killed had said that nothing is in it, and not that all is to be taken.
+        const sys::Fd file = *sys::open_path(base_ + "/log.in", O_RDWR);
+        sys::KeptOffsets::map(file)->at(0) = 0;
+    }
+    LogWriter next = writer();
+    write("b\n");
+    take_all(next);
+    EXPECT_EQ(all(), "a line that was taken\nb\n");
+}
+
+TEST_F(LogStore, RubbishInPlaceOfWhatIsFilledIsAnError) {
+    {
+        LogWriter log = writer();
+        write("one\n");
+        take_all(log);
+    }
+    const sys::Fd file = *sys::open_path(base_ + "/log.in", O_RDWR);
+    for (const std::int64_t rubbish : {std::int64_t{-1}, std::int64_t{5}, std::int64_t{1} << 40}) {
+        sys::KeptOffsets::map(file)->at(0) = rubbish;
+        const auto opened = LogWriter::open(state_, base_ + "/logs", {});
+        ASSERT_FALSE(opened.has_value()) << rubbish;
+        EXPECT_EQ(opened.error().code, Errc::corrupt);
+    }
 }
 
 TEST_F(LogStore, FullFilesAreRotatedAndTheOldestRemoved) {

@@ -3,7 +3,8 @@
 //   state.json  the record (record.h)
 //   lock        flock: its holder is the one process that is working on the container
 //   gate        the socket behind which a created container waits
-//   monitor, trouble, stdout, stderr, *.spool, log.at   of one in the background: monitor.h and
+//   monitor, trouble, stdout, stderr, *.spool, log.in, log.at of one in the background: monitor.h
+//   and
 //               log_store.h
 // ROOT/.lock guards making and removing the directories themselves: it makes the count of
 // containers exact. Whoever holds it waits for no container's lock.

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <type_traits>
 
 #include <fcntl.h>
 #include <sys/inotify.h>
@@ -51,10 +52,10 @@ Result<std::optional<std::size_t>> splice_some(const Fd& from,
 
 Result<std::optional<std::size_t>> move_to_file(const Fd& pipe,
                                                 const Fd& file,
-                                                std::uint64_t offset,
+                                                std::int64_t& place,
                                                 std::size_t max) {
-    auto at = static_cast<loff_t>(offset);
-    return splice_some(pipe, file, &at, max);
+    static_assert(std::is_same_v<std::int64_t, loff_t>);  // the kernel writes to it
+    return splice_some(pipe, file, &place, max);
 }
 
 Result<std::optional<std::size_t>> move_to_pipe(const Fd& terminal,
@@ -69,16 +70,6 @@ Result<std::uint64_t> bytes_held(const Fd& pipe) {
         return fail_errno(errno, "FIONREAD");
     }
     return static_cast<std::uint64_t>(count);
-}
-
-Result<> free_beginning(const Fd& file, std::uint64_t bytes) {
-    if (bytes > 0 && fallocate(file.get(),
-                               FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
-                               0,
-                               static_cast<off_t>(bytes)) != 0) {
-        return fail_errno(errno, "fallocate");
-    }
-    return {};
 }
 
 Result<std::size_t> read_part_into(std::span<char> memory, const Fd& file, std::uint64_t offset) {

@@ -23,12 +23,12 @@ Result<Fifo> make_fifo_at(const Fd& dir, const std::string& name);
 /// Opens it for reading alone. Errors: sys_errno ENOENT.
 Result<Fd> open_fifo_at(const Fd& dir, const std::string& name);
 
-/// splice(2): moves what the pipe holds, at most `max` bytes, to `offset` of a file. Who is killed
-/// meanwhile has left each byte in the pipe or in the file. 0: nobody writes any more; nothing: the
-/// pipe is empty now.
+/// splice(2): moves what the pipe holds, at most `max` bytes, to a place of a file, and the place
+/// on behind them. Who is killed meanwhile has left each byte in the pipe or before the place. 0:
+/// nobody writes any more; nothing: the pipe is empty now.
 Result<std::optional<std::size_t>> move_to_file(const Fd& pipe,
                                                 const Fd& file,
-                                                std::uint64_t offset,
+                                                std::int64_t& place,
                                                 std::size_t max);
 /// The same from a terminal that does not block into a pipe. Nothing also when the pipe is full; 0,
 /// or sys_errno EIO, when the terminal was hung up.
@@ -37,9 +37,6 @@ Result<std::optional<std::size_t>> move_to_pipe(const Fd& terminal,
                                                 std::size_t max);
 /// How many bytes a pipe holds. Source: pipe(7), FIONREAD.
 Result<std::uint64_t> bytes_held(const Fd& pipe);
-/// Gives the space of a file's beginning back; its length and what follows stay.
-/// Source: fallocate(2), FALLOC_FL_PUNCH_HOLE.
-Result<> free_beginning(const Fd& file, std::uint64_t bytes);
 
 /// pread(2); fewer than there is room for, or asked for, at the end of the file.
 Result<std::size_t> read_part_into(std::span<char> memory, const Fd& file, std::uint64_t offset);

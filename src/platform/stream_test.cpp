@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "platform/file.h"
+#include "platform/kept_offsets.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
 #include "platform/socket.h"
@@ -37,15 +38,18 @@ protected:
 
 TEST_F(Stream, BytesMoveFromTheFifoToTheFile) {
     Fifo fifo = *make_fifo_at(dir_, "fifo");
-    EXPECT_EQ(*move_to_file(fifo.read, file_, 0, 100), std::nullopt);
+    std::int64_t place = 0;
+    EXPECT_EQ(*move_to_file(fifo.read, file_, place, 100), std::nullopt);
     ASSERT_TRUE(write_all(fifo.write, "hello").has_value());
-    EXPECT_EQ(**move_to_file(fifo.read, file_, 0, 100), 5U);
+    EXPECT_EQ(**move_to_file(fifo.read, file_, place, 100), 5U);
+    EXPECT_EQ(place, 5);
     ASSERT_TRUE(write_all(fifo.write, " again").has_value());
-    EXPECT_EQ(**move_to_file(fifo.read, file_, 5, 100), 6U);
+    EXPECT_EQ(**move_to_file(fifo.read, file_, place, 100), 6U);
     EXPECT_EQ(*read_part(file_, 0, 100), "hello again");
     EXPECT_EQ(*read_part(file_, 6, 3), "aga");
     fifo.write.reset();
-    EXPECT_EQ(**move_to_file(fifo.read, file_, 11, 100), 0U);
+    EXPECT_EQ(**move_to_file(fifo.read, file_, place, 100), 0U);
+    EXPECT_EQ(place, 11);
 }
 
 TEST_F(Stream, WhatIsInTheFifoWaitsForTheNextReader) {
@@ -54,17 +58,54 @@ TEST_F(Stream, WhatIsInTheFifoWaitsForTheNextReader) {
     fifo.read.reset();
     ASSERT_TRUE(write_all(fifo.write, " too").has_value()) << "no reader is no error";
     const Fd again = *open_fifo_at(dir_, "fifo");
-    EXPECT_EQ(**move_to_file(again, file_, 0, 100), 8U);
+    std::int64_t place = 0;
+    EXPECT_EQ(**move_to_file(again, file_, place, 100), 8U);
 }
 
-TEST_F(Stream, AFilesBeginningIsGivenBackAndTheRestStays) {
-    const std::string bytes(1 << 20, 'x');
-    ASSERT_TRUE(write_all(file_, bytes + "end").has_value());
-    ASSERT_TRUE(free_beginning(file_, bytes.size()).has_value());
-    EXPECT_EQ(*read_part(file_, bytes.size(), 10), "end");
-    struct stat status{};
-    ASSERT_EQ(fstat(file_.get(), &status), 0);
-    EXPECT_LT(status.st_blocks * 512, 1 << 16);
+TEST_F(Stream, AKeptOffsetTellsHowMuchOneThatWasKilledHadMoved) {
+    const Fd page = *open_at(dir_, "page", O_RDWR | O_CREAT, 0600);
+    const KeptOffsets kept = *KeptOffsets::map(page);
+    Fifo fifo = *make_fifo_at(dir_, "fifo");
+    const std::string bytes(60'000, 'x');
+    int cut_short = 0;
+    for (int round = 0; round < 100; ++round) {
+        ASSERT_TRUE(write_all(fifo.write, bytes).has_value());
+        kept.at(1) = 0;
+        const Clone child = *clone_process(0);
+        if (child.in_child()) {
+            const KeptOffsets own = *KeptOffsets::map(page);
+            while (const auto moved = move_to_file(fifo.read, file_, own.at(1), 100)) {
+                if (!*moved) {
+                    break;
+                }
+            }
+            _exit(0);
+        }
+        while (kept.at(1) < round * 450) {
+            __asm__ volatile("pause" ::: "memory");
+        }
+        ASSERT_TRUE(pidfd_send_signal(child.pidfd, SIGKILL).has_value());
+        ASSERT_TRUE(*wait_ended(child.pidfd, std::nullopt));
+        ASSERT_TRUE(reap_child(child.pid));
+        const std::uint64_t rest = *bytes_held(fifo.read);
+        cut_short += rest > 0 ? 1 : 0;
+        ASSERT_EQ(static_cast<std::uint64_t>(kept.at(1)) + rest, bytes.size()) << round;
+        std::int64_t end = kept.at(1);
+        ASSERT_TRUE(rest == 0 || move_to_file(fifo.read, file_, end, rest).has_value());
+    }
+    EXPECT_GT(cut_short, 5) << "hardly one was killed while it moved";
+}
+
+TEST_F(Stream, KeptOffsetsOfAnotherProcessAreFoundInTheFile) {
+    {
+        const KeptOffsets first = *KeptOffsets::map(file_);
+        EXPECT_EQ(first.at(0), 0);
+        first.at(0) = 7;
+        first.at(1) = -1;
+    }
+    const KeptOffsets second = *KeptOffsets::map(file_);
+    EXPECT_EQ(second.at(0), 7);
+    EXPECT_EQ(second.at(1), -1);
 }
 
 TEST_F(Stream, AWatchTellsOfChangesInADirectory) {

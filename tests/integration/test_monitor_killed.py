@@ -123,7 +123,7 @@ def test_clients_may_die(host, layout):
 # Where knarr, its launcher and its monitors die when the fault is theirs; KNARR_FAULT is all of theirs.
 POINTS = ["create.made", "create.recorded", "run_image.data", "create.data", "background.streams",
           "create.gate", "create.child", "create.ready", "run.gate",
-          "log.spooled", "log.written", "log.placed", "monitor.ended", "monitor.recorded"]
+          "log.spooled", "log.written", "log.placed", "log.emptied", "monitor.ended", "monitor.recorded"]
 
 
 @pytest.fixture

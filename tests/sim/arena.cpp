@@ -52,6 +52,11 @@ void reset_arena() {
     arena->used = 4096;
 }
 
+bool is_in_arena(const void* memory) {
+    const auto address = reinterpret_cast<std::uintptr_t>(memory);
+    return address >= kPlace && address < kPlace + kBytes;
+}
+
 void* take(std::size_t bytes) {
     const std::size_t size = rounded(bytes);
     Freed*& freed = arena->freed[static_cast<std::size_t>(std::countr_zero(size))];

@@ -19,6 +19,7 @@ namespace knarr::sim {
 void reset_arena();
 void* take(std::size_t bytes);
 void give_back(void* memory, std::size_t bytes);
+bool is_in_arena(const void* memory);
 
 template <class T>
 struct InArena {

@@ -281,6 +281,28 @@ SIM_WRAP(ssize_t,
     return end_call(
         source == nullptr || target == nullptr ? -EBADF : splice_once(source, target, to_at, max));
 }
+// A file is mapped whole, and where its bytes lie: every process has the arena.
+// NOLINTBEGIN(bugprone-reserved-identifier)
+extern "C" void* __real_mmap(void* at, size_t bytes, int prot, int flags, int fd, off_t from);
+extern "C" void* __wrap_mmap(void* at, size_t bytes, int prot, int flags, int fd, off_t from);
+void* __wrap_mmap(void* at, size_t bytes, int prot, int flags, int fd, off_t from) {
+    if (self == nullptr || fd < 0) {
+        return __real_mmap(at, bytes, prot, flags, fd, from);
+    }
+    const File* file = file_of(fd);
+    if (file == nullptr || file->inode == nullptr || flags != MAP_SHARED || from != 0 ||
+        file->inode->data.size() != bytes) {
+        errno = ENODEV;
+        return MAP_FAILED;
+    }
+    return file->inode->data.data();
+}
+extern "C" int __real_munmap(void* at, size_t bytes);
+extern "C" int __wrap_munmap(void* at, size_t bytes);
+int __wrap_munmap(void* at, size_t bytes) {
+    return is_in_arena(at) ? 0 : __real_munmap(at, bytes);
+}
+// NOLINTEND(bugprone-reserved-identifier)
 SIM_WRAP(int, poll, (pollfd * items, nfds_t count, int timeout), (items, count, timeout)) {
     SIM_ENTER("poll", none, "{} {}", count, timeout);
     return end_call(do_poll(items, count, timeout));
