@@ -122,6 +122,9 @@ Result<> HeldStreams::begin_log() {
         return {};
     }
     log_.emplace(KNARR_TRY(LogWriter::open(dir, place->dir, place->policy)));
+    if (!log_->warning().empty()) {
+        context_.warn(log_->warning());
+    }
     if (life.log.journal) {
         sys::Fd place_dir = KNARR_TRY(sys::duplicate(dir));
         journal_.emplace(

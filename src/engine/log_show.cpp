@@ -76,7 +76,7 @@ Result<LogShow> LogShow::start(LogReader reader, const std::string& log_dir) {
         std::erase(keep, -1);
         Result<> shown = sys::keep_only(std::move(keep));
         if (shown) {
-            sys::reset_signals();  // SIGPIPE ends it where nobody reads
+            sys::ignore_forwardable_signals();  // SIGPIPE ends it where nobody reads
             shown = show(reader, changes, pipe.read);
         }
         if (!shown) {

@@ -95,12 +95,11 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
     const sys::Fd filled =
         KNARR_TRY(sys::open_at(state_dir, kFilledFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
     writer.filled_ = KNARR_TRY(sys::KeptOffsets::map(filled), "log");
-    KNARR_TRY(writer.read_place(), "log");
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
         writer.spools_[index_of(stream)] = KNARR_TRY(sys::open_at(
             state_dir, fifo_name(stream) + ".spool", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-        KNARR_TRY(writer.check_filled(stream), "log");
     }
+    KNARR_TRY(writer.read_place(), "log");
     KNARR_TRY(writer.open_log(), "log");
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
         KNARR_TRY(writer.flush(stream), "log");
@@ -108,28 +107,58 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
     return writer;
 }
 
-Result<> LogWriter::read_place() {
-    const std::string text = KNARR_TRY(sys::read_part(place_file_, 0, kPlaceBytes));
-    if (text.empty()) {
-        // A first start, or one after a reboot that left the log: a number that is not used yet.
-        const auto numbers = KNARR_TRY(log_numbers(log_dir_));
-        filled(LogStream::out) = filled(LogStream::err) = 0;
-        return write_place({.number = numbers.empty() ? 0 : numbers.back() + 1, .taken = {}});
+namespace {
+
+std::optional<std::array<std::uint64_t, 4>> parse_place(std::string_view text) {
+    if (text.size() != kPlaceBytes) {
+        return std::nullopt;
     }
-    const auto parts = split(std::string_view(text).substr(0, text.size() - 1), ' ');
+    const auto parts = split(text.substr(0, text.size() - 1), ' ');
     std::array<std::uint64_t, 4> numbers{};
+    if (parts.size() != numbers.size()) {
+        return std::nullopt;
+    }
     for (std::size_t i = 0; i < numbers.size(); ++i) {
-        std::string_view digits = i < parts.size() ? parts[i] : std::string_view{};
+        std::string_view digits = parts[i];
         while (digits.size() > 1 && digits.front() == '0') {
             digits.remove_prefix(1);
         }
         const auto number = parse_number(digits);
-        if (!number || parts.size() != numbers.size() || text.size() != kPlaceBytes) {
-            return fail(Errc::corrupt, "{} is not as it was written", kPlaceFile);
+        if (!number) {
+            return std::nullopt;
         }
         numbers[i] = *number;
     }
-    place_ = {.number = numbers[0], .end = numbers[1], .taken = {numbers[2], numbers[3]}};
+    return numbers;
+}
+
+}  // namespace
+
+/// A number that is not used yet, and nothing in the spools.
+Result<> LogWriter::begin_file() {
+    const auto numbers = KNARR_TRY(log_numbers(log_dir_));
+    filled(LogStream::out) = filled(LogStream::err) = 0;
+    return write_place({.number = numbers.empty() ? 0 : numbers.back() + 1, .taken = {}});
+}
+
+Result<> LogWriter::read_place() {
+    const std::string text = KNARR_TRY(sys::read_part(place_file_, 0, kPlaceBytes));
+    if (text.empty()) {
+        return begin_file();  // a first start, or one after a reboot that left the log
+    }
+    const auto place = parse_place(text);
+    if (place) {
+        place_ = {.number = (*place)[0], .end = (*place)[1], .taken = {(*place)[2], (*place)[3]}};
+    }
+    const bool right = place && KNARR_TRY(is_filled_rightly(LogStream::out)) &&
+                       KNARR_TRY(is_filled_rightly(LogStream::err));
+    if (!right) {
+        warning_ = fmt::format(
+            "{} is not as it was written: the log goes on in a new file, perhaps "
+            "without the last lines of the old one",
+            place ? kFilledFile : kPlaceFile);
+        return begin_file();
+    }
     return {};
 }
 
@@ -172,13 +201,10 @@ std::uint64_t LogWriter::untaken(LogStream stream) const {
     return end - std::min(end, place_.taken[index_of(stream)]);
 }
 
-Result<> LogWriter::check_filled(LogStream stream) {
+Result<bool> LogWriter::is_filled_rightly(LogStream stream) const {
     const std::int64_t end = filled(stream);
-    if (end < 0 || end > static_cast<std::int64_t>(kSpoolBytes) ||
-        end > KNARR_TRY(sys::stat_of(spools_[index_of(stream)])).st_size) {
-        return fail(Errc::corrupt, "{} is not as it was written", kFilledFile);
-    }
-    return {};
+    const std::int64_t size = KNARR_TRY(sys::stat_of(spools_[index_of(stream)])).st_size;
+    return end >= 0 && end <= static_cast<std::int64_t>(kSpoolBytes) && end <= size;
 }
 
 Result<> LogWriter::begin_again(LogStream stream) {

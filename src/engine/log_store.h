@@ -49,11 +49,14 @@ std::string log_name(std::uint64_t number);
 
 class LogWriter {
 public:
-    /// Goes on where the last writer of these directories was. Errors: sys_errno ENOENT when
-    /// `log_dir` is not there.
+    /// Goes on where the last writer of these directories was; with a new file, and a warning,
+    /// where what that left is damaged. Errors: sys_errno ENOENT when `log_dir` is not there.
     static Result<LogWriter> open(const sys::Fd& state_dir,
                                   const std::string& log_dir,
                                   const LogPolicy& policy);
+
+    /// What was damaged; empty: nothing was.
+    const std::string& warning() const { return warning_; }
 
     enum class More : std::uint8_t { perhaps, empty, ended };
     /// Takes some of what the FIFO holds into the log, and whether there may be more. Errors:
@@ -73,19 +76,21 @@ private:
     };
     LogWriter() = default;
     Result<> read_place();
+    Result<> begin_file();
     Result<> write_place(const Place& place);
     Result<> open_log();
     Result<> rotate();
     /// How much of the spool is filled, as log.in says.
     std::int64_t& filled(LogStream stream) const;
     std::uint64_t untaken(LogStream stream) const;
-    Result<> check_filled(LogStream stream);
+    Result<bool> is_filled_rightly(LogStream stream) const;
     /// A spool that is in the log begins again.
     Result<> begin_again(LogStream stream);
     Result<> flush(LogStream stream);
     /// As sys::move_to_file(), and what was moved is in the log.
     Result<std::optional<std::size_t>> move(LogStream stream, const sys::Fd& fifo);
 
+    std::string warning_;
     LogPolicy policy_;
     sys::Pages memory_;  // for what is read from a spool, and for its entries
     sys::Fd log_dir_, log_, place_file_;

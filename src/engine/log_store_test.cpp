@@ -167,18 +167,25 @@ TEST_F(LogStore, ASpoolThatWasToBeginAgainDoes) {
     EXPECT_EQ(all(), "a line that was taken\nb\n");
 }
 
-TEST_F(LogStore, RubbishInPlaceOfWhatIsFilledIsAnError) {
-    {
-        LogWriter log = writer();
-        write("one\n");
-        take_all(log);
-    }
-    const sys::Fd file = *sys::open_path(base_ + "/log.in", O_RDWR);
-    for (const std::int64_t rubbish : {std::int64_t{-1}, std::int64_t{5}, std::int64_t{1} << 40}) {
+TEST_F(LogStore, RubbishInPlaceOfWhatIsFilledBeginsANewFile) {
+    std::string said;
+    for (const std::int64_t rubbish :
+         {std::int64_t{-1}, std::int64_t{500}, std::int64_t{1} << 40}) {
+        {
+            LogWriter log = writer();
+            write("one\n");
+            take_all(log);
+            EXPECT_EQ(log.warning(), "");
+            said += "one\n";
+        }
+        const sys::Fd file = *sys::open_path(base_ + "/log.in", O_RDWR);
         sys::KeptOffsets::map(file)->at(0) = rubbish;
-        const auto opened = LogWriter::open(state_, base_ + "/logs", {});
-        ASSERT_FALSE(opened.has_value()) << rubbish;
-        EXPECT_EQ(opened.error().code, Errc::corrupt);
+        write("two\n");
+        LogWriter next = writer();
+        EXPECT_NE(next.warning().find("log.in"), std::string::npos) << rubbish;
+        take_all(next);
+        said += "two\n";
+        EXPECT_EQ(all(), said);
     }
 }
 
@@ -225,14 +232,26 @@ TEST_F(LogStore, ADirectoryThatIsBeingRemovedIsNotMadeAgain) {
     EXPECT_EQ(opened.error().sys_errno, ENOENT);
 }
 
-TEST_F(LogStore, APlaceThatCannotBeReadIsAnError) {
-    {
-        const LogWriter log = writer();
+TEST_F(LogStore, APlaceThatCannotBeReadBeginsANewFile) {
+    const std::string zero(20, '0'), digits = zero + " " + zero + " " + zero;
+    for (const std::string& rubbish :
+         {std::string("rubbish"), digits, digits + " -" + zero.substr(1) + "\n"}) {
+        {
+            LogWriter log = writer();
+            write("one\n");
+            take_all(log);
+        }
+        const std::size_t before = numbers().size();
+        const std::string said = all();
+        const sys::Fd place = *sys::open_path(base_ + "/log.at", O_WRONLY | O_TRUNC);
+        ASSERT_TRUE(sys::write_all(place, rubbish).has_value());
+        LogWriter next = writer();
+        EXPECT_NE(next.warning().find("log.at"), std::string::npos) << rubbish;
+        write("two\n");
+        take_all(next);
+        EXPECT_EQ(all(), said + "two\n");
+        EXPECT_EQ(numbers().size(), before + 1);
     }
-    ASSERT_TRUE(sys::write_file_at(state_, "log.at", "rubbish").has_value());
-    const auto opened = LogWriter::open(state_, base_ + "/logs", {});
-    ASSERT_FALSE(opened.has_value());
-    EXPECT_EQ(opened.error().code, Errc::corrupt);
 }
 
 }  // namespace

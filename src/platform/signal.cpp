@@ -113,6 +113,19 @@ bool is_forwardable(int number) {
     }
 }
 
+void ignore_forwardable_signals() {
+    for (int number = 1; number <= kMaxSignal; ++number) {
+        if (is_forwardable(number)) {
+            signal(number, SIG_IGN);
+        } else if (number < kSigRtMin) {
+            signal(number, SIG_DFL);  // refused for KILL and STOP
+        }
+    }
+    sigset_t none;
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, nullptr);
+}
+
 Result<SignalFd> SignalFd::open() {
     sigset_t wanted;
     sigemptyset(&wanted);

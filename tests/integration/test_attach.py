@@ -448,6 +448,24 @@ def test_signals_are_passed_on_without_a_terminal(host, layout):
     assert attached.stdout.read().endswith(b"term\n")
 
 
+@pytest.mark.parametrize("words", [["attach"], ["start", "-a"]])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_terminals_signals_cut_nothing_off(host, layout, words, number):
+    """A terminal signals all of its group, and so the process that shows the log, too."""
+    script = ("trap 'echo bye; sleep 0.3; echo bye again; exit 3' INT TERM HUP; echo up; "
+              "while :; do sleep 0.05; done")
+    if words == ["attach"]:
+        container = host.launch(layout, "sh", "-c", script)
+    else:
+        container = host.good("create", "-q", layout, "sh", "-c", script).strip()
+    client = subprocess.Popen(host.command(*words, container), stdout=subprocess.PIPE, start_new_session=True)
+    wait_until(lambda: host.state(container)["Running"] and host.good("logs", container) == "up\n", "it is not up")
+    wait_until(lambda: children(client.pid), "it is not attached")
+    os.killpg(client.pid, number)
+    assert client.stdout.read().endswith(b"bye\nbye again\n")
+    assert client.wait(60) == 3
+
+
 def children(pid):
     return open(f"/proc/{pid}/task/{pid}/children", encoding="ascii").read().split()
 

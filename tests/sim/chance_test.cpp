@@ -171,7 +171,7 @@ TEST(Chance, MonitorsAreKilledWhileItRuns) {
 
 /// Whether one of some seeds tells that the machine is broken.
 bool is_told(const Chances& chances, std::string (*one)(std::uint64_t, const Chances&)) {
-    constexpr std::uint64_t kSeeds = 200;
+    constexpr std::uint64_t kSeeds = 3000;
     for (std::uint64_t seed = 1; seed <= kSeeds; ++seed) {
         if (!one(seed, chances).empty()) {
             return true;
