@@ -85,7 +85,7 @@ TEST_F(WorkerTest, SeesNothingButItsRoot) {
                                 seen += path;
                             }
                         }
-                        if (openat(root_.get(), "../../../etc/passwd", O_RDONLY) >= 0) {
+                        if (openat(root_.get(), "../../../etc/passwd", O_RDONLY | O_CLOEXEC) >= 0) {
                             seen += "through the root's descriptor";
                         }
                         if (fcntl(foreign, F_GETFD) != -1) {
