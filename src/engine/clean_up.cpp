@@ -103,8 +103,9 @@ Result<std::vector<UpkeepStep>> clean_up(const Context& context,
         if (!step) {
             continue;
         }
-        const Result<> gone =
-            request.dry_run ? Result<>{} : remove_container(context, id, RemoveMode::force);
+        const Result<> gone = request.dry_run
+                                  ? Result<>{}
+                                  : remove_container(context, data_root, id, RemoveMode::force);
         if (!gone) {
             step->kind = Kind::failed;
             step->detail = gone.error().message;

@@ -113,6 +113,33 @@ Result<> remove_data_dir(const std::string& path) {
     return sys::remove_tree_at(*parent, path.substr(slash + 1));
 }
 
+/// The record to remove a container by: its own, or else the copy beside its files. Nothing for one
+/// that was killed before it had any. Errors: corrupt, when there is no copy.
+Result<std::optional<Record>> record_to_remove_by(const Context& context,
+                                                  const LockedDir& dir,
+                                                  const std::string& data_root,
+                                                  const ContainerId& id) {
+    auto record = load_record(dir.fd(), path_of(context, id.text()));
+    if (record ? record->has_value() : record.error().code != Errc::corrupt) {
+        return record;
+    }
+    if (record && KNARR_TRY(sys::stat_at(dir.fd(), kRecordFile))) {
+        // A killed launch leaves none, rather than an empty one: it may run.
+        record = fail(Error{.code = Errc::corrupt,
+                            .message = fmt::format("container {}: its record is empty", id.text()),
+                            .hint = "delete --force removes the container as far as possible"});
+    }
+    auto copy = kept_record(container_dir(data_root, id.text()));
+    if (!copy || !*copy || (*copy)->id != id.text()) {
+        return record;
+    }
+    context.warn(fmt::format("{}; its copy below {} is used",
+                             record ? fmt::format("container {}: its record is gone", id.text())
+                                    : record.error().message,
+                             data_root));
+    return std::move(*copy);
+}
+
 /// What is left of a container besides its state directory, newest first.
 Result<> remove_traces(const Context& context,
                        const Record& record,
@@ -209,6 +236,7 @@ Result<> destroy(const Context& context,
 }
 
 Result<> remove_container(const Context& context,
+                          const std::string& data_root,
                           const ContainerId& id,
                           RemoveMode mode,
                           AnonymousVolumes volumes) {
@@ -220,7 +248,7 @@ Result<> remove_container(const Context& context,
         }
         return fail(std::move(dir).error());
     }
-    auto record = load_record(dir->fd(), context.root.path() + "/" + id.text());
+    const auto record = record_to_remove_by(context, *dir, data_root, id);
     if (!record && force && record.error().code == Errc::corrupt) {
         context.warn(
             fmt::format("{}; removed without its cgroup and processes, which it would name",
@@ -228,7 +256,7 @@ Result<> remove_container(const Context& context,
         return context.root.remove(std::move(*dir));
     }
     if (!record) {
-        return fail(std::move(record).error());
+        return fail(record.error());
     }
     if (!*record) {  // killed before its record was written: there is nothing else
         return context.root.remove(std::move(*dir));

@@ -26,8 +26,10 @@ Result<> clear_leftover(const Context& context, const Record& record);
 /// that it has stopped, with the exit code and times that `record` has.
 Result<> end_run(const Context& context, const LockedDir& dir, Record& record);
 
-/// `knarr delete`. Errors: see Engine::remove.
+/// `knarr delete`. Where the record is damaged, empty or gone, the copy in `data_root` says what
+/// there is to remove. Errors: see Engine::remove.
 Result<> remove_container(const Context& context,
+                          const std::string& data_root,
                           const ContainerId& id,
                           RemoveMode mode,
                           AnonymousVolumes volumes = AnonymousVolumes::stay);

@@ -140,7 +140,7 @@ Result<int> Engine::restore(const RestoreRequest& request) {
 Result<> Engine::remove(std::string_view id, RemoveMode mode, AnonymousVolumes volumes) {
     const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
-    return engine::remove_container(context, checked, mode, volumes);
+    return engine::remove_container(context, options_.data_root, checked, mode, volumes);
 }
 
 }  // namespace knarr

@@ -103,7 +103,7 @@ Result<> Recoverer::restore_lost() {
     return {};
 }
 
-/// Puts the copy of a record in the place of one that is not readable, or empty.
+/// Puts the copy of a record in the place of one that is not readable, empty or gone.
 Result<bool> Recoverer::put_copy_in_place(const ContainerId& id, bool keep_damaged) {
     const auto copy = kept_record(container_dir(data_root_, id.text()));
     if (!copy || !*copy || (*copy)->id != id.text()) {
@@ -183,11 +183,11 @@ Result<> Recoverer::look_after_running(const ContainerId& id, const Seen& seen) 
     const Record& record = seen.record;
     const bool runs = seen.live.process.valid();
     const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id));
-    const bool monitored = record.life->monitored;
+    const bool monitored = record.life->monitored;  // else a knarr in the foreground sees its end
     if (monitored && KNARR_TRY(is_watched(dir))) {
         return {};
     }
-    if (runs && recovery_ == Recovery::force) {
+    if (monitored && runs && recovery_ == Recovery::force) {
         KNARR_TRY(stop_container(context_, id, {.signal = {}, .seconds = 0}));
         say(Kind::ended, id.text(), "nobody watched it");
         return {};
@@ -225,6 +225,10 @@ Result<> Recoverer::recover_one(const ContainerId& id) {
         if (KNARR_TRY(sys::stat_at(dir, kRecordFile))) {
             return mend_damaged(
                 id, fail(Errc::corrupt, "{}: state.json: it is empty", id.text()).error());
+        }
+        if (KNARR_TRY(put_copy_in_place(id, false))) {
+            say(Kind::repaired, id.text(), "its state.json was gone");
+            return recover_one(id);
         }
     }
     if (record.status == ContainerState::creating) {

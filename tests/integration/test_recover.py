@@ -126,6 +126,42 @@ def test_an_empty_record_is_no_reason_to_forget_a_container_that_runs(host, layo
     assert host.state(container)["Pid"] == pid
 
 
+@pytest.mark.parametrize("damage", ["empty", "rubbish", "gone"])
+def test_rm_of_a_container_with_a_damaged_record_removes_all_of_it(host, layout, damage):
+    container = host.launch(layout)
+    pid = host.state(container)["Pid"]
+    if damage == "gone":
+        record_of(host, container).unlink()
+    else:
+        record_of(host, container).write_bytes(b"" if damage == "empty" else b"rubbish")
+    refused = host.run("rm", container)
+    assert refused.returncode != 0 and "running" in refused.stderr and alive(pid)
+    removed = host.run("rm", "-f", container)
+    assert removed.returncode == 0 and "copy" in removed.stderr, removed.stderr
+    assert not alive(pid) and not (host.data / "containers" / container).exists()
+    assert images.cgroups_of(container) == []
+    assert steps(host, "recover") == set() and host.containers() == []
+
+
+def test_a_lost_record_of_a_container_that_runs_comes_back_at_once(host, layout):
+    container = host.launch(layout)
+    pid = host.state(container)["Pid"]
+    record_of(host, container).unlink()
+    assert ("repaired", container) in steps(host, "recover")
+    assert host.state(container)["Pid"] == pid and alive(pid)
+    assert steps(host, "recover") == set()
+
+
+def test_recover_by_force_leaves_a_container_alone_that_a_knarr_in_the_foreground_watches(host, layout):
+    with subprocess.Popen(host.command("run", "--rm", "-i", "-q", layout, "sh", "-c", "echo up; read line; exit 7"),
+                          stdin=subprocess.PIPE, stdout=subprocess.PIPE) as front:
+        assert front.stdout.readline() == b"up\n"
+        wait_until(lambda: [one["status"] for one in host.containers()] == ["running"], "it is not recorded", 60)
+        assert steps(host, "recover", "--force") == set()
+        front.communicate(b"on\n", timeout=60)
+    assert front.returncode == 7
+
+
 def test_a_damaged_record_without_a_copy_is_named_and_by_force_put_aside(host, layout):
     broken = host.launch(layout)
     os.kill(host.state(broken)["Pid"], signal.SIGKILL)
