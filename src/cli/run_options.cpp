@@ -79,7 +79,7 @@ constexpr std::array kImageOnly{
     Option{.name = "cpus", .value = "N", .help = "at most so many CPUs: 1.5"},
     Option{.name = "pids-limit",
            .value = "N",
-           .help = "at most so many processes; -1: no limit",
+           .help = "at most so many processes; -1 or 0: no limit",
            .fallback = "2048"},
     Option{.name = "network",
            .value = "MODE",

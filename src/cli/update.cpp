@@ -30,7 +30,7 @@ constexpr std::array kOptions{
     Option{.name = "cpu-rt-runtime", .value = "US", .help = "real-time CPU time (v1)"},
     Option{.name = "cpuset-cpus", .value = "LIST", .help = "CPUs to run on: 0-3,7"},
     Option{.name = "cpuset-mems", .value = "LIST", .help = "memory nodes to use: 0-1"},
-    Option{.name = "pids-limit", .value = "N", .help = "processes; -1: no limit"},
+    Option{.name = "pids-limit", .value = "N", .help = "processes; -1: no limit; of images also 0"},
     Option{.name = "blkio-weight", .value = "N", .help = "weight of block I/O, 10 to 1000"},
     Option{.name = "restart",
            .value = "POLICY",

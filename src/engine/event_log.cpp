@@ -31,12 +31,8 @@ std::string header(std::uint64_t first) {
     return fmt::format("{{\"first\":{}}}\n", first);
 }
 
-/// The number of the file's first event, and how long the line is that says so; nothing for a file
-/// that has just been made, or does not say.
-struct Header {
-    std::uint64_t first = 0;
-    std::size_t bytes = 0;
-};
+/// Nothing for a file that has just been made, or whose first line is damaged.
+using Header = EventHeader;
 Result<std::optional<Header>> read_header(const sys::Fd& file) {
     const std::string text = KNARR_TRY(sys::read_part(file, 0, kMaxHeaderBytes));
     const std::size_t end = text.find('\n');
@@ -52,7 +48,8 @@ Result<std::optional<Header>> read_header(const sys::Fd& file) {
     return found;
 }
 
-/// The number that comes after a whole file.
+/// The number that comes after a whole file; at least how many there are, where the first line,
+/// which is damaged, would say more.
 Result<std::uint64_t> number_after(const sys::Fd& file) {
     const auto begin = KNARR_TRY(read_header(file));
     std::uint64_t next = begin ? begin->first : 0;
@@ -60,7 +57,7 @@ Result<std::uint64_t> number_after(const sys::Fd& file) {
     while (true) {
         const std::string part = KNARR_TRY(sys::read_part(file, at, kReadAtOnce));
         if (part.empty()) {
-            return next;
+            return begin || next == 0 ? next : next - 1;
         }
         next += static_cast<std::uint64_t>(std::ranges::count(part, '\n'));
         at += part.size();
@@ -76,13 +73,29 @@ Result<std::optional<sys::Fd>> open_if_there(const sys::Fd& dir, const char* nam
     return std::optional(KNARR_TRY(std::move(file)));
 }
 
+/// Whether it is not empty, and not the same as `other`.
+Result<bool> is_another(const sys::Fd& file, const sys::Fd& other) {
+    const auto one = KNARR_TRY(sys::stat_of(file));
+    const auto two = KNARR_TRY(sys::stat_of(other));
+    return one.st_size > 0 && (one.st_dev != two.st_dev || one.st_ino != two.st_ino);
+}
+
 Result<sys::Fd> open_log(const sys::Fd& dir) {
     return sys::open_at(dir, kLog, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW, 0600);
 }
 
-/// Makes the full file the older one.
+/// The number of the first event after the older file; 0 where there is none.
+Result<std::uint64_t> number_after_older(const sys::Fd& dir) {
+    const auto older = KNARR_TRY(open_if_there(dir, kOlder));
+    return older ? number_after(*older) : Result<std::uint64_t>(0);
+}
+
+/// Makes the file the older one: it is full, or its first line is damaged.
 Result<sys::Fd> rotate(const sys::Fd& dir, const sys::Fd& full) {
-    const std::uint64_t first = KNARR_TRY(number_after(full));
+    std::uint64_t first = KNARR_TRY(number_after(full));
+    if (!KNARR_TRY(read_header(full))) {
+        first += KNARR_TRY(number_after_older(dir));
+    }
     KNARR_TRY(sys::rename_at(dir, kLog, dir, kOlder));
     KNARR_TRY(fault_point("events.rotated"));
     sys::Fd file = KNARR_TRY(open_log(dir));
@@ -92,9 +105,7 @@ Result<sys::Fd> rotate(const sys::Fd& dir, const sys::Fd& full) {
 
 /// The header of a file that has just been made, also where somebody was killed after rotating.
 Result<> begin(const sys::Fd& dir, const sys::Fd& file) {
-    const auto older = KNARR_TRY(open_if_there(dir, kOlder));
-    const std::uint64_t first = older ? KNARR_TRY(number_after(*older)) : 0;
-    return sys::write_all(file, header(first));
+    return sys::write_all(file, header(KNARR_TRY(number_after_older(dir))));
 }
 
 }  // namespace
@@ -127,51 +138,64 @@ Result<> append_event(const sys::Fd& dir, const HistoryEvent& event, std::size_t
     } while (!lock && patience.rest());
     sys::Fd file = KNARR_TRY(open_log(dir));
     auto size = static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(file)).st_size);
-    if (lock && size > max_bytes) {
+    if (lock && (size > max_bytes || (size > 0 && !KNARR_TRY(read_header(file))))) {
         file = KNARR_TRY(rotate(dir, file));
+        size = 0;
     } else if (lock && size == 0) {
         KNARR_TRY(begin(dir, file));
     }
     std::string line = encode_event(event) + "\n";
-    if (size > 0 && KNARR_TRY(sys::read_part(file, size - 1, 1)) != "\n" && size <= max_bytes) {
+    if (size > 0 && KNARR_TRY(sys::read_part(file, size - 1, 1)) != "\n") {
         line.insert(line.begin(), '\n');  // the disk was full in the middle of the last one
     }
     return sys::write_all(file, line);
 }
 
 Result<> EventReader::open_oldest() {
-    std::optional<sys::Fd> file = KNARR_TRY(open_if_there(dir_, kOlder));
-    if (!file) {
-        file = KNARR_TRY(open_if_there(dir_, kLog));
-    }
-    const auto begin = file ? KNARR_TRY(read_header(*file)) : std::nullopt;
-    if (begin) {
-        file_ = std::move(*file);
-        first_ = next_ = begin->first;
-        at_ = begin->bytes;
+    for (const char* name : {kOlder, kLog}) {
+        std::optional<sys::Fd> file = KNARR_TRY(open_if_there(dir_, name));
+        if (file && KNARR_TRY(sys::stat_of(*file)).st_size > 0) {
+            const auto begin = KNARR_TRY(read_header(*file));
+            go_to(std::move(*file), begin ? *begin : Header{.first = next_, .bytes = 0});
+            return {};
+        }
     }
     return {};
+}
+
+/// A header of no bytes: the file's first line is damaged, and its numbers are guessed.
+void EventReader::go_to(sys::Fd file, const EventHeader& begin) {
+    file_ = std::move(file);
+    first_ = next_ = begin.first;
+    at_ = begin.bytes;
+    rest_.clear();
+    is_guessed_ = begin.bytes == 0;
+    met_damage_ = met_damage_ || is_guessed_;
 }
 
 /// Goes on with the file that came after the one that is read to its end; false: there is none.
 Result<bool> EventReader::open_next(std::vector<HistoryEvent>& out) {
     for (const char* name : {kOlder, kLog}) {
         std::optional<sys::Fd> file = KNARR_TRY(open_if_there(dir_, name));
-        const auto begin = file ? KNARR_TRY(read_header(*file)) : std::nullopt;
-        if (!begin || begin->first <= first_) {
+        if (!file || !KNARR_TRY(is_another(*file, file_))) {
+            continue;
+        }
+        auto begin = KNARR_TRY(read_header(*file));
+        // None is newer than the log; whether the older one is newer than ours, numbers tell.
+        if (name == kOlder && (!begin || begin->first <= first_)) {
             continue;
         }
         KNARR_TRY(read_file(out));  // what came before it was rotated
-        if (begin->first > next_) {
+        if (!begin) {
+            begin = Header{.first = next_, .bytes = 0};
+        }
+        if (begin->first > next_ && !is_guessed_) {
             HistoryEvent gap;
             gap.time = format_time(system_clock().wall());
             gap.lost = begin->first - next_;
             out.push_back(std::move(gap));
         }
-        file_ = std::move(*file);
-        first_ = next_ = begin->first;
-        at_ = begin->bytes;
-        rest_.clear();
+        go_to(std::move(*file), *begin);
         return true;
     }
     return false;
@@ -258,11 +282,18 @@ Result<> read_events(const Context& context,
     sys::DirWatch watch = KNARR_TRY(sys::DirWatch::open_or_tick());
     KNARR_TRY(watch.add(path));
     EventReader reader(std::move(dir));
+    bool is_warned = false;
     while (true) {
         watch.clear();
         // Asked before: what comes until then is read.
         const bool last = !request.until.empty() && now() >= request.until;
-        for (const HistoryEvent& event : KNARR_TRY(reader.read())) {
+        const std::vector<HistoryEvent> events = KNARR_TRY(reader.read());
+        if (reader.met_damage() && !is_warned) {
+            is_warned = true;
+            context.warn(
+                fmt::format("{}: the first line of a log is damaged: events may be missing", path));
+        }
+        for (const HistoryEvent& event : events) {
             if (event.lost == 0 && event.time < since) {
                 continue;
             }

@@ -26,8 +26,15 @@ inline constexpr std::size_t kMaxEventLogBytes = size::kMiB;
 std::string encode_event(const HistoryEvent& event);
 Result<HistoryEvent> decode_event(std::string_view line);
 
-/// Appends to the log in `dir`; a file that has more than `max_bytes` is full.
+/// Appends to the log in `dir`; a file that has more than `max_bytes` is full. One whose first line
+/// is damaged counts as full.
 Result<> append_event(const sys::Fd& dir, const HistoryEvent& event, std::size_t max_bytes);
+
+/// A file's first line: the number of its first event, and how long the line is.
+struct EventHeader {
+    std::uint64_t first = 0;
+    std::size_t bytes = 0;
+};
 
 /// Reads the log in a directory from its beginning, on and on.
 class EventReader {
@@ -35,9 +42,12 @@ public:
     explicit EventReader(sys::Fd dir) : dir_(std::move(dir)) {}
     /// What has come since the last time. Lines that are no events are left out.
     Result<std::vector<HistoryEvent>> read();
+    /// Whether the first line of a file that was read is damaged: events may be missing.
+    bool met_damage() const { return met_damage_; }
 
 private:
     Result<> open_oldest();
+    void go_to(sys::Fd file, const EventHeader& begin);
     Result<bool> open_next(std::vector<HistoryEvent>& out);
     Result<> read_file(std::vector<HistoryEvent>& out);
 
@@ -46,6 +56,8 @@ private:
     std::uint64_t next_ = 0;   // number of the next event
     std::uint64_t at_ = 0;
     std::string rest_;
+    bool is_guessed_ = false;  // the number of file_'s first event
+    bool met_damage_ = false;
 };
 
 /// Notes what happened to a container of an image; for others nothing. That it cannot is a warning.

@@ -103,6 +103,47 @@ TEST_F(EventLog, GoesOnAfterAHalfWrittenLineAndAfterAKillBetweenTwoFiles) {
     EXPECT_EQ(told(late), "0 1 2");
 }
 
+TEST_F(EventLog, ADamagedFirstLineHidesNoEvents) {
+    const auto damage = [&] {
+        const sys::Fd file = *sys::open_at(dir_, "log", O_WRONLY);
+        ASSERT_TRUE(sys::write_all(file, "rubbish"));
+    };
+    EventReader reader = this->reader();
+    append(0);
+    append(1);
+    EXPECT_EQ(told(reader), "0 1");
+    damage();
+    EventReader before = this->reader();
+    EXPECT_EQ(told(before), "0 1");
+    EXPECT_TRUE(before.met_damage());
+    append(2);
+    append(3);
+    EXPECT_EQ(told(reader), "2 3") << "who read before goes on";
+    EXPECT_FALSE(reader.met_damage());
+    EXPECT_EQ(told(before), "2 3");
+    EventReader late = this->reader();
+    EXPECT_EQ(told(late), "0 1 2 3");
+    damage();  // now with an older file
+    append(4);
+    append(5, 1);
+    EXPECT_EQ(told(reader), "4 5");
+}
+
+TEST_F(EventLog, ANextFileWithADamagedFirstLineIsFollowed) {
+    EventReader reader = this->reader();
+    append(0);
+    EXPECT_EQ(told(reader), "0");
+    append(1, 1);
+    {
+        const sys::Fd file = *sys::open_at(dir_, "log", O_WRONLY);
+        ASSERT_TRUE(sys::write_all(file, "rubbish"));
+    }
+    EXPECT_EQ(told(reader), "1");
+    EXPECT_TRUE(reader.met_damage());
+    append(2);
+    EXPECT_EQ(told(reader), "2");
+}
+
 TEST_F(EventLog, RefusesLinesThatAreNoEvents) {
     EXPECT_FALSE(decode_event(""));
     EXPECT_FALSE(decode_event("{}"));

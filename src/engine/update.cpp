@@ -51,6 +51,9 @@ Result<> update_container(const Context& context,
                           const UpdateRequest& request) {
     spec::Resources wanted = KNARR_TRY(resources_of(request));
     const Held held = KNARR_TRY(hold(context, id));
+    if (held.record.life && request.pids_limit == 0) {
+        wanted.pids_limit = -1;  // docker's 0; that of a bundle's resources leaves one process
+    }
     KNARR_TRY(next_state(held.record, held.live, Verb::update));
     if (!held.record.cgroup) {
         return fail(Error{.code = Errc::unsupported,

@@ -46,6 +46,16 @@ def test_a_life_is_told_in_order_with_code_and_time(host, layout):
     assert host.good("events", "--since", moment, "--until", moment) == text
 
 
+def test_a_damaged_first_line_hides_nothing_and_is_told(host, layout):
+    for _ in range(2):
+        host.good("run", "-q", "--rm", layout, "true")
+        with open(host.root / ".events" / "log", "r+b") as log:
+            log.write(b"rubbish")
+    done = host.run("events", "--since", "2020-01-01", "--until", "0s", "--format", "{{.Action}}")
+    assert done.returncode == 0 and "damaged" in done.stderr
+    assert done.stdout.split() == ["create", "start", "die", "destroy"] * 2
+
+
 def test_what_is_done_to_a_container_is_told(host, layout):
     container = host.launch(layout, options=["--name", "web"])
     host.good("pause", "web")

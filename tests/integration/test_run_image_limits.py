@@ -44,6 +44,17 @@ def test_pids_have_a_default_and_can_be_set_and_lifted(host, layout):
     assert output(host, layout, line) == "2048"
     assert output(host, layout, line, "--pids-limit", "20") == "20"
     assert output(host, layout, line, "--pids-limit", "-1") == "max"
+    assert output(host, layout, line, "--pids-limit", "0") == "max"
+
+
+def test_update_to_no_processes_is_no_limit_as_with_docker(host, layout):
+    own_cgroup_file("pids", "pids.max", "pids.max")
+    container = host.good("run", "-d", "-q", layout, "sleep", "1000").strip()
+    host.good("update", "--pids-limit", "0", container)
+    limits = [file.read_text() for path in images.cgroups_of(container)
+              for file in [pathlib.Path(path, "pids.max")] if file.exists()]
+    host.good("rm", "-f", container)
+    assert limits == ["max\n"]
 
 
 def test_cpus(host, layout):
