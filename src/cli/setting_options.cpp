@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "bundle/host_name.h"
 #include "cli/key_value.h"
 #include "cli/run_options.h"
 #include "core/text.h"
@@ -353,12 +354,12 @@ Result<std::string> parse_host(std::string_view text) {
                           .message = "--add-host: there is no host-gateway without a network",
                           .hint = "give an address; with --network host it is 127.0.0.1"});
     }
-    if (name.empty() || name.find_first_of(" \t\n#") != std::string_view::npos ||
-        !is_address(address)) {
+    if (!is_address(address)) {
         return fail(Errc::invalid_argument,
                     "--add-host \"{}\" is not NAME:ADDRESS with an IP address",
                     printable(text));
     }
+    KNARR_TRY(bundle::check_host_name(name, "--add-host: the name"));
     return fmt::format("{}:{}", name, address);
 }
 

@@ -59,7 +59,8 @@ TEST(SettingOptions, Ulimits) {
 TEST(SettingOptions, Hosts) {
     EXPECT_EQ(parse_host("db:10.0.0.1"), "db:10.0.0.1");
     EXPECT_EQ(parse_host("db=[::1]"), "db:::1");
-    for (const char* text : {"db", ":1.2.3.4", "db:", "db:1.2.3", "db:256.1.1.1", "a b:1.2.3.4"}) {
+    for (const char* text :
+         {"db", ":1.2.3.4", "db:", "db:1.2.3", "db:256.1.1.1", "a b:1.2.3.4", "a\vb:1.2.3.4"}) {
         EXPECT_FALSE(parse_host(text)) << text;
     }
     EXPECT_EQ(parse_host("db:host-gateway").error().code, Errc::unsupported);

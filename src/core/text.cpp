@@ -31,7 +31,7 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
 
 namespace {
 
-/// The length of the valid UTF-8 sequence that `text` starts with, or 0.
+/// The length of the valid UTF-8 sequence that `text` starts with; 0: none, or not to be shown.
 std::size_t utf8_length(std::string_view text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned char lead = byte(0);
@@ -52,7 +52,10 @@ std::size_t utf8_length(std::string_view text) {
     const bool surrogate = lead == 0xed && byte(1) >= 0xa0;
     const bool beyond = lead == 0xf4 && byte(1) >= 0x90;
     const bool c1_control = lead == 0xc2 && byte(1) < 0xa0;
-    return overlong || surrogate || beyond || c1_control ? 0 : length;
+    // U+202A to 202E, 2066 to 2069: they turn around how what follows them is shown.
+    const bool turns = lead == 0xe2 && ((byte(1) == 0x80 && byte(2) >= 0xaa && byte(2) <= 0xae) ||
+                                        (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
+    return overlong || surrogate || beyond || c1_control || turns ? 0 : length;
 }
 
 }  // namespace

@@ -21,8 +21,8 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 template <std::same_as<std::string> Temporary>
 void split(Temporary&& text, char separator) = delete;  // the parts would outlive it
 
-/// `text` as it may be shown on a terminal or in a log: control characters and invalid UTF-8 as
-/// \xNN, cut after `max` bytes with "...".
+/// `text` as it may be shown on a terminal or in a log: control characters, those that
+/// change the direction of writing, and invalid UTF-8 as \xNN, cut after `max` bytes with "...".
 std::string printable(std::string_view text, std::size_t max = 256);
 
 /// "1.5 MiB", for people.

@@ -39,6 +39,16 @@ TEST(Printable, EscapesControlCharacters) {
     EXPECT_EQ(printable("\xc2\x9b"), "\\xc2\\x9b");  // C1 control sequence introducer
 }
 
+TEST(Printable, EscapesWhatChangesTheDirectionOfWriting) {
+    EXPECT_EQ(printable("a\u202ab"), "a\\xe2\\x80\\xaab");
+    EXPECT_EQ(printable("\u202e"), "\\xe2\\x80\\xae");
+    EXPECT_EQ(printable("\u2066"), "\\xe2\\x81\\xa6");
+    EXPECT_EQ(printable("\u2069"), "\\xe2\\x81\\xa9");
+    for (const char* plain : {"\u2029", "\u202f", "\u2065", "\u206a"}) {  // beside them
+        EXPECT_EQ(printable(plain), plain);
+    }
+}
+
 TEST(Printable, EscapesInvalidUtf8) {
     EXPECT_EQ(printable("\xff"), "\\xff");
     EXPECT_EQ(printable("\xc3"), "\\xc3");                             // cut short

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 
+#include "bundle/host_name.h"
 #include "bundle/image_view.h"
 #include "bundle/make.h"
 #include "bundle/passwd.h"
@@ -294,6 +295,13 @@ Result<> launch_image(const Context& context,
                       const Launch& launch) {
     if (context.cgroup_manager == CgroupManager::disabled && !request.pids_limit) {
         request.pids_limit = -1;  // our own default, which nothing could hold
+    }
+    // None given, also as an empty text: docker's way of saying "the usual one".
+    if (!request.hostname.empty()) {
+        KNARR_TRY(bundle::check_host_name(request.hostname, "the host name"));
+    }
+    if (!request.settings.names.domain.empty()) {
+        KNARR_TRY(bundle::check_host_name(request.settings.names.domain, "the domain name"));
     }
     KNARR_TRY(runtime::select(request.isolation));
     KNARR_TRY(refuse_ordinary_user());

@@ -147,11 +147,18 @@ Result<std::vector<DockerEntry>> list_docker_archive(const FileTree& tree) {
     const std::string manifest =
         KNARR_TRY(read_file(tree, "manifest.json", limits::kMaxManifestBytes));
     std::vector<DockerEntry> all;
+    std::size_t names = 0;
     for (Entry& entry : KNARR_TRY(spec::decode_docker_archive(manifest))) {
         if (all.size() == kMaxArchiveImages) {
             return fail(Errc::limit_exceeded,
                         "manifest.json lists more than the {} images allowed",
                         kMaxArchiveImages);
+        }
+        names += entry.repo_tags.size();
+        if (names > kMaxArchiveNames) {
+            return fail(Errc::limit_exceeded,
+                        "manifest.json lists more than the {} names allowed",
+                        kMaxArchiveNames);
         }
         DockerEntry found{.image = std::move(entry)};
         for (const std::string& name : found.image.repo_tags) {

@@ -74,5 +74,28 @@ TEST(ListDockerArchive, BoundsTheNumberOfImages) {
     EXPECT_NE(refused.error().message.find("1000 images"), std::string::npos);
 }
 
+/// Two images, which have so many names together.
+std::string manifest_of_names(std::size_t names) {
+    std::string text = R"([{"Config":"c","RepoTags":["x:first"],"Layers":[]},)"
+                       R"({"Config":"d","Layers":[],"RepoTags":[)";
+    for (std::size_t i = 1; i < names; ++i) {
+        text += fmt::format(R"({}"x:{}")", i > 1 ? "," : "", i);
+    }
+    return text + "]}]";
+}
+
+TEST(ListDockerArchive, BoundsTheNumberOfNames) {
+    MemoryTree most;
+    most.add("manifest.json", manifest_of_names(kMaxArchiveNames));
+    const auto listed = list_docker_archive(most).value();
+    EXPECT_EQ(listed[0].names.size() + listed[1].names.size(), kMaxArchiveNames);
+    MemoryTree more;
+    more.add("manifest.json", manifest_of_names(kMaxArchiveNames + 1));
+    const auto refused = list_docker_archive(more);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::limit_exceeded);
+    EXPECT_NE(refused.error().message.find("4000 names"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace knarr::image

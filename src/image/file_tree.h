@@ -13,6 +13,8 @@ namespace knarr::image {
 
 /// Images of one archive or layout: each is read and stored by itself.
 inline constexpr std::size_t kMaxArchiveImages = 1000;
+/// The names of all of them together: each is a write to the disk. One of a layout has one at most.
+inline constexpr std::size_t kMaxArchiveNames = 4000;
 
 /// A piece of a regular file.
 struct FileSlice {

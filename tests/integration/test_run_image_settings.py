@@ -44,6 +44,16 @@ def test_files_and_names(host, layout, scratch):
     assert {"29", "1234"} <= set(groups.split())
 
 
+@pytest.mark.parametrize("option, name", [("--hostname", "h\n6.6.6.6 evil"), ("--hostname", "../x"),
+                                          ("--domainname", "\x1b[31m"), ("--hostname", "h" * 65),
+                                          ("--add-host", "a\vb:10.0.0.1")])
+def test_a_name_that_is_none_is_refused(host, layout, option, name):
+    refused = host.run("run", "--rm", option, name, layout, "true")
+    assert refused.returncode == 125 and option.strip("-").removesuffix("name") in refused.stderr
+    assert not any(not text.isprintable() for text in refused.stderr.splitlines())
+    assert host.traces() == []
+
+
 def caps(host, layout, *options):
     status = output(host, layout, "cat /proc/self/status", *options)
     seen = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)

@@ -1,0 +1,38 @@
+#include "bundle/host_name.h"
+
+#include <algorithm>
+
+#include "core/core.h"
+#include "core/text.h"
+
+namespace knarr::bundle {
+
+namespace {
+
+constexpr std::size_t kMaxBytes = 64;  // __NEW_UTS_LEN
+
+bool is_allowed(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+}
+
+}  // namespace
+
+Result<> check_host_name(std::string_view name, std::string_view what) {
+    const auto refuse = [&](std::string_view why) {
+        return fail(Errc::invalid_argument, "{} \"{}\" {}", what, printable(name), why);
+    };
+    if (name.size() > kMaxBytes) {
+        return refuse("has more than the 64 bytes that the kernel takes");
+    }
+    if (!std::ranges::all_of(name, is_allowed)) {
+        return refuse("is not made of letters, digits, \"-\", \"_\" and \".\" alone");
+    }
+    if (name.empty() || name.starts_with('-') || name.starts_with('.') || name.ends_with('.') ||
+        name.find("..") != std::string_view::npos) {
+        return refuse("does not begin with a letter or digit, or has an empty part between dots");
+    }
+    return {};
+}
+
+}  // namespace knarr::bundle
