@@ -284,6 +284,17 @@ Result<> write_id_file(const std::string& path, const std::string& id) {
     return sys::write_all(opened, id);
 }
 
+/// None given, also as an empty text, is docker's way of saying "the usual one".
+Result<> check_names(const RunRequest& request) {
+    if (!request.hostname.empty()) {
+        KNARR_TRY(bundle::check_host_name(request.hostname, "the host name"));
+    }
+    if (!request.settings.names.domain.empty()) {
+        KNARR_TRY(bundle::check_host_name(request.settings.names.domain, "the domain name"));
+    }
+    return {};
+}
+
 using Launch = std::function<Result<>(NewContainer)>;
 
 /// From a request to what is to be launched, and `launch` it while nobody can take its image away.
@@ -296,13 +307,7 @@ Result<> launch_image(const Context& context,
     if (context.cgroup_manager == CgroupManager::disabled && !request.pids_limit) {
         request.pids_limit = -1;  // our own default, which nothing could hold
     }
-    // None given, also as an empty text: docker's way of saying "the usual one".
-    if (!request.hostname.empty()) {
-        KNARR_TRY(bundle::check_host_name(request.hostname, "the host name"));
-    }
-    if (!request.settings.names.domain.empty()) {
-        KNARR_TRY(bundle::check_host_name(request.settings.names.domain, "the domain name"));
-    }
+    KNARR_TRY(check_names(request));
     KNARR_TRY(runtime::select(request.isolation));
     KNARR_TRY(refuse_ordinary_user());
     const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
