@@ -9,8 +9,6 @@ namespace knarr::bundle {
 
 namespace {
 
-constexpr std::size_t kMaxBytes = 64;  // __NEW_UTS_LEN
-
 bool is_allowed(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
            c == '_' || c == '.';
@@ -18,12 +16,12 @@ bool is_allowed(char c) {
 
 }  // namespace
 
-Result<> check_host_name(std::string_view name, std::string_view what) {
+Result<> check_host_name(std::string_view name, std::size_t max_bytes, std::string_view what) {
     const auto refuse = [&](std::string_view why) {
         return fail(Errc::invalid_argument, "{} \"{}\" {}", what, printable(name), why);
     };
-    if (name.size() > kMaxBytes) {
-        return refuse("has more than the 64 bytes that the kernel takes");
+    if (name.size() > max_bytes) {
+        return refuse(fmt::format("has more than {} bytes", max_bytes));
     }
     if (!std::ranges::all_of(name, is_allowed)) {
         return refuse("is not made of letters, digits, \"-\", \"_\" and \".\" alone");

@@ -10,9 +10,11 @@ namespace {
 TEST(HostName, TakesWhatHostsAreCalled) {
     for (const char* good :
          {"a", "web-1", "my_box", "WEB", "7", "a.b.example.com", "xn--bcher-kva"}) {
-        EXPECT_TRUE(check_host_name(good, "host name")) << good;
+        EXPECT_TRUE(check_host_name(good, kMaxOwnNameBytes, "host name")) << good;
     }
-    EXPECT_TRUE(check_host_name(std::string(64, 'x'), "host name"));
+    EXPECT_TRUE(check_host_name(std::string(64, 'x'), kMaxOwnNameBytes, "host name"));
+    EXPECT_TRUE(check_host_name(std::string(253, 'x'), kMaxDnsNameBytes, "name"));
+    EXPECT_FALSE(check_host_name(std::string(254, 'x'), kMaxDnsNameBytes, "name"));
 }
 
 TEST(HostName, RefusesWhatWouldBeAnotherWordLineOrPath) {
@@ -35,7 +37,7 @@ TEST(HostName, RefusesWhatWouldBeAnotherWordLineOrPath) {
                                    std::string("b\u00fccher"),
                                    std::string(),
                                    std::string(65, 'x')}) {
-        const auto refused = check_host_name(bad, "host name");
+        const auto refused = check_host_name(bad, kMaxOwnNameBytes, "host name");
         ASSERT_FALSE(refused) << bad;
         EXPECT_EQ(refused.error().code, Errc::invalid_argument);
         EXPECT_TRUE(refused.error().message.starts_with("host name \"")) << refused.error().message;

@@ -359,7 +359,7 @@ Result<std::string> parse_host(std::string_view text) {
                     "--add-host \"{}\" is not NAME:ADDRESS with an IP address",
                     printable(text));
     }
-    KNARR_TRY(bundle::check_host_name(name, "--add-host: the name"));
+    KNARR_TRY(bundle::check_host_name(name, bundle::kMaxDnsNameBytes, "--add-host: the name"));
     return fmt::format("{}:{}", name, address);
 }
 

@@ -287,10 +287,12 @@ Result<> write_id_file(const std::string& path, const std::string& id) {
 /// None given, also as an empty text, is docker's way of saying "the usual one".
 Result<> check_names(const RunRequest& request) {
     if (!request.hostname.empty()) {
-        KNARR_TRY(bundle::check_host_name(request.hostname, "the host name"));
+        KNARR_TRY(
+            bundle::check_host_name(request.hostname, bundle::kMaxOwnNameBytes, "the host name"));
     }
     if (!request.settings.names.domain.empty()) {
-        KNARR_TRY(bundle::check_host_name(request.settings.names.domain, "the domain name"));
+        KNARR_TRY(bundle::check_host_name(
+            request.settings.names.domain, bundle::kMaxOwnNameBytes, "the domain name"));
     }
     return {};
 }
