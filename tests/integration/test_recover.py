@@ -50,7 +50,8 @@ def reboot(host, keep_state):
         for cgroup in images.cgroups_of(path.parent.name):
             wait_until(lambda path=cgroup: not pathlib.Path(path, "cgroup.procs").read_text(), "a process is left")
             os.rmdir(cgroup)
-    for path in [*host.root.glob("*/state.json"), *host.data.glob("containers/*/record")]:
+    for path in [*host.root.glob("*/state.json"), *host.data.glob("containers/*/record"),
+                 *host.data.glob("containers/*/image")]:
         record = json.loads(path.read_text())
         record["boot"] = "11111111-2222-3333-4444-555555555555"
         path.write_text(json.dumps(record))
@@ -83,7 +84,7 @@ def test_after_a_reboot_the_policies_decide(host, layout, keep_state):
                          ("stopped-unless", "unless-stopped"), ("failure", "on-failure"), ("no", "no")]:
         names[name] = host.launch(layout, "sh", "-c", "echo up; sleep 1000",
                                   options=["--name", name, "--restart", policy])
-    gone = host.launch(layout, options=["--rm"])
+    gone = host.launch(layout, "sleep", "1000", options=["--rm"])
     for name in ("stopped-always", "stopped-unless"):
         host.good("stop", "-t", "0", name)
     reboot(host, keep_state)
