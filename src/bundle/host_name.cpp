@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/ascii.h"
 #include "core/core.h"
 #include "core/text.h"
 
@@ -10,8 +11,7 @@ namespace knarr::bundle {
 namespace {
 
 bool is_allowed(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
+    return is_alnum(c) || c == '-' || c == '_' || c == '.';
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "core/ascii.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -28,7 +29,7 @@ Error wrong(std::string_view action, std::string_view why) {
 }
 
 bool is_name(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    return is_alnum(c) || c == '_';
 }
 
 /// The words of one action.

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
+#include "core/ascii.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
 
@@ -80,15 +80,6 @@ Error misfit(std::string_view name, std::string_view wanted) {
                       .message = fmt::format("--format: {} wants {}", name, wanted),
                       .hint = {}})
         .error();
-}
-
-enum class Case : std::uint8_t { lower, upper };
-std::string in_case(std::string text, Case wanted) {
-    for (char& c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        c = static_cast<char>(wanted == Case::upper ? std::toupper(byte) : std::tolower(byte));
-    }
-    return text;
 }
 
 Result<TemplateValue> index(const Values& arguments) {
@@ -202,11 +193,11 @@ Result<TemplateValue> of_texts(std::string_view name, const Values& arguments) {
         return fail(misfit(name, "a text"));
     }
     if (name == "lower" || name == "upper") {
-        return TemplateValue(in_case(*last, name == "lower" ? Case::lower : Case::upper));
+        return TemplateValue(name == "lower" ? to_lower(*last) : to_upper(*last));
     }
     if (name == "title") {
-        return TemplateValue(
-            last->empty() ? *last : in_case(last->substr(0, 1), Case::upper) + last->substr(1));
+        return TemplateValue(last->empty() ? *last
+                                           : to_upper(last->substr(0, 1)) + last->substr(1));
     }
     return fail(misfit(name, "one value more"));
 }
@@ -273,6 +264,7 @@ TemplateValue member_of(const TemplateValue& value, std::string_view name, bool&
     if (part == nullptr || part->kind() != spec::JsonKind::object) {
         return {};
     }
+    // Not find(), to which a member that is null is not there.
     for (const auto& [child_name, child] : part->children()) {
         if (child_name == name) {
             found = true;

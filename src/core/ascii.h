@@ -1,6 +1,6 @@
 #pragma once
-// Letters of names that are ASCII wherever they come from: hosts, header fields, image names. Not
-// the C library's, which asks for the locale.
+// Letters and digits of names that are ASCII wherever they come from: hosts, header fields, image
+// names. Not the C library's, which asks for the locale.
 
 #include <string>
 
@@ -10,9 +10,24 @@ constexpr char to_lower(char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
 }
 
+constexpr char to_upper(char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+}
+
+constexpr bool is_alnum(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
 inline std::string to_lower(std::string text) {
     for (char& c : text) {
         c = to_lower(c);
+    }
+    return text;
+}
+
+inline std::string to_upper(std::string text) {
+    for (char& c : text) {
+        c = to_upper(c);
     }
     return text;
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "core/text.h"
 
@@ -11,10 +12,6 @@ namespace {
 constexpr std::array<std::string_view, 4> kIsolations{"native", "microvm", "wasm", "host"};
 constexpr std::array<std::string_view, 5> kStates{
     "creating", "created", "running", "paused", "stopped"};
-
-bool is_alnum(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
 }  // namespace
 
 std::string_view name_of(Isolation isolation) {

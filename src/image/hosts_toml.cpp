@@ -32,8 +32,7 @@ constexpr std::array<std::string_view, 12> kOwnHeaders{"host",
 bool is_header_name(std::string_view name) {
     constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
     return !name.empty() && std::ranges::all_of(name, [&](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               kMarks.find(c) != std::string_view::npos;
+        return is_alnum(c) || kMarks.find(c) != std::string_view::npos;
     });
 }
 

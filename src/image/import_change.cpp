@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "core/ascii.h"
 #include "core/text.h"
 #include "platform/signal.h"
 #include "spec/json_reader.h"
@@ -154,10 +155,7 @@ constexpr std::array kInstructions{Instruction{"CMD", change_cmd},
 Result<> apply_change(std::string_view instruction, spec::ImageRunConfig& config) {
     const std::string_view text = trimmed(instruction);
     const std::size_t end = text.find_first_of("= \t");
-    std::string name(text.substr(0, end));
-    std::ranges::transform(name, name.begin(), [](char c) {
-        return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-    });
+    const std::string name = to_upper(std::string(text.substr(0, end)));
     const auto* const known = std::ranges::find(kInstructions, name, &Instruction::name);
     if (known == kInstructions.end()) {
         std::string all;

@@ -78,8 +78,7 @@ Result<spec::Platform> parse_platform(std::string_view text) {
     const auto parts = split(text, '/');
     const bool clean = std::ranges::all_of(parts, [](std::string_view part) {
         return !part.empty() && std::ranges::all_of(part, [](char c) {
-            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                   c == '_' || c == '-' || c == '.';
+            return is_alnum(c) || c == '_' || c == '-' || c == '.';
         });
     });
     if (!clean || parts.size() > 3) {

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "core/ascii.h"
 #include "core/text.h"
 
 namespace knarr::sys {
@@ -57,16 +58,12 @@ constexpr std::string_view kNames[kKnownCapabilities] = {"CAP_CHOWN",
                                                          "CAP_CHECKPOINT_RESTORE"};
 constexpr std::size_t kPrefix = 4;  // "CAP_"
 
-constexpr char upper(char c) {
-    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-}
-
 bool same_letters(std::string_view text, std::string_view capitals) {
     if (text.size() != capitals.size()) {
         return false;
     }
     for (std::size_t i = 0; i < text.size(); ++i) {
-        if (upper(text[i]) != capitals[i]) {
+        if (to_upper(text[i]) != capitals[i]) {
             return false;
         }
     }

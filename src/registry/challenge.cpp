@@ -11,8 +11,7 @@ constexpr std::string_view kBlank = " \t";
 
 /// RFC 9110 "tchar", and '/' and '.' that some servers leave unquoted.
 bool is_token(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view("!#$%&'*+-.^_`|~/:").find(c) != std::string_view::npos;
+    return is_alnum(c) || std::string_view("!#$%&'*+-.^_`|~/:").find(c) != std::string_view::npos;
 }
 
 class Scanner {

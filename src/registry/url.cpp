@@ -8,17 +8,13 @@
 namespace knarr::registry {
 namespace {
 
-bool is_word(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-}
-
 bool is_host(std::string_view host) {
     if (host.starts_with('[')) {
         return host.size() > 3 && host.ends_with(']') &&
                host.find_first_not_of("0123456789abcdef:.", 1) == host.size() - 1;
     }
     return !host.empty() && std::ranges::all_of(host, [](char c) {
-        return is_word(c) || c == '.' || c == '-' || c == '_';
+        return is_alnum(c) || c == '.' || c == '-' || c == '_';
     });
 }
 
@@ -127,7 +123,7 @@ Result<Url> follow(const Url& from, std::string_view location) {
 std::string percent_encode(std::string_view text) {
     std::string result;
     for (const char c : text) {
-        if (is_word(c) || c == '-' || c == '.' || c == '_' || c == '~') {
+        if (is_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~') {
             result.push_back(c);
         } else {
             result += fmt::format("%{:02X}", static_cast<unsigned char>(c));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/ascii.h"
 #include "core/text.h"
 #include "spec/json_tree.h"
 
@@ -13,10 +14,7 @@ namespace {
 constexpr std::size_t kShownBytes = 60;
 
 bool is_plain_name(std::string_view name) {
-    const auto plain = [](char c) {
-        return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-               c == '_' || c == '-';
-    };
+    const auto plain = [](char c) { return is_alnum(c) || c == '_' || c == '-'; };
     return !name.empty() && std::all_of(name.begin(), name.end(), plain);
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/ascii.h"
 #include "spec/json_reader.h"
 #include "spec/json_writer.h"
 
@@ -50,10 +51,8 @@ constexpr std::string_view kTokenUser = "<token>";
 
 bool is_helper_name(std::string_view name) {
     return !name.empty() && name.front() != '-' && name.front() != '.' &&
-           std::ranges::all_of(name, [](char c) {
-               return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                      c == '.' || c == '_' || c == '-';
-           });
+           std::ranges::all_of(
+               name, [](char c) { return is_alnum(c) || c == '.' || c == '_' || c == '-'; });
 }
 
 std::string text_of(const JsonValue& object, std::string_view name) {

@@ -1,5 +1,6 @@
 #include "spec/runtime_config.h"
 
+#include "core/ascii.h"
 #include "spec/resources.h"
 #include "spec/runtime_linux_fields.h"
 
@@ -52,10 +53,7 @@ bool is_version_1(std::string_view version) {
         return parse_number(part).has_value() && (part.size() == 1 || part[0] != '0');
     };
     const std::string_view rest = version.substr(core.size());
-    const auto allowed = [](char c) {
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               c == '.' || c == '-' || c == '+';
-    };
+    const auto allowed = [](char c) { return is_alnum(c) || c == '.' || c == '-' || c == '+'; };
     return parts.size() == 3 && std::ranges::all_of(parts, is_number) && parts[0] == "1" &&
            rest.size() != 1 && std::ranges::all_of(rest, allowed);
 }

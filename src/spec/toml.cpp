@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "core/ascii.h"
 #include "core/core.h"
 
 namespace knarr::spec {
@@ -13,8 +14,7 @@ constexpr std::size_t kMaxBytes = size::kMiB;
 constexpr int kMaxDepth = 32;
 
 bool is_bare(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '-';
+    return is_alnum(c) || c == '_' || c == '-';
 }
 
 void append_utf8(std::string& out, std::uint32_t code) {

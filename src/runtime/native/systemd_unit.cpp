@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/ascii.h"
 #include "core/text.h"
 #include "runtime/native/cgroup_plan.h"
 #include "runtime/native/devices.h"
@@ -17,8 +18,7 @@ constexpr std::size_t kMaxUnitBytes = 255;
 constexpr std::uint32_t kNobody = 65534;
 
 bool is_unit_char(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::string_view(":-_.\\").find(c) != std::string_view::npos;
+    return is_alnum(c) || std::string_view(":-_.\\").find(c) != std::string_view::npos;
 }
 
 /// A name as systemd takes it: other characters as \xNN. Source: systemd.unit(5).
