@@ -76,7 +76,8 @@ Result<LogShow> LogShow::start(LogReader reader, const std::string& log_dir) {
         std::erase(keep, -1);
         Result<> shown = sys::keep_only(std::move(keep));
         if (shown) {
-            sys::ignore_forwardable_signals();  // SIGPIPE ends it where nobody reads
+            // A terminal signals both of us: what the caller hands on is for the program alone.
+            sys::reset_signals(sys::is_forwardable);  // SIGPIPE ends it where nobody reads
             shown = show(reader, changes, pipe.read);
         }
         if (!shown) {

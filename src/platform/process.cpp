@@ -121,9 +121,11 @@ void new_session() {
     setsid();
 }
 
-void reset_signals() {
+void reset_signals(bool (*ignored)(int number)) {
     for (int number = 1; number < NSIG; ++number) {
-        static_cast<void>(signal(number, SIG_DFL));  // not SIGKILL, SIGSTOP, the C library's own
+        const bool ignores = ignored != nullptr && ignored(number);
+        // Not SIGKILL, SIGSTOP, the C library's own.
+        static_cast<void>(signal(number, ignores ? SIG_IGN : SIG_DFL));
     }
     sigset_t none;
     sigemptyset(&none);

@@ -48,8 +48,9 @@ Error execute(const Fd& program,
 /// A new session; already leading one is no error.
 void new_session();
 /// Unblocks every signal and gives it its default action: an ignored one stays so over execve(2),
-/// and a caller in the background of a shell ignores SIGINT.
-void reset_signals();
+/// and a caller in the background of a shell ignores SIGINT. Those that `ignored` names are ignored
+/// instead, also ones that came already.
+void reset_signals(bool (*ignored)(int number) = nullptr);
 /// close_range(2): marks everything from `first` on close-on-exec.
 Result<> close_on_exec_from(unsigned first);
 /// close_range(2): closes everything above 2 but these.

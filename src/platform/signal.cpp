@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "core/ascii.h"
 #include "core/text.h"
 
 namespace knarr::sys {
@@ -62,10 +63,7 @@ Result<int> parse_signal(std::string_view text) {
     if (const auto number = parse_number(text, kMaxSignal)) {
         return static_cast<int>(*number);
     }
-    std::string upper;
-    for (const char c : text) {
-        upper += static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
-    }
+    const std::string upper = to_upper(std::string(text));
     std::string_view name(upper);
     if (name.starts_with("SIG")) {
         name.remove_prefix(3);
@@ -111,19 +109,6 @@ bool is_forwardable(int number) {
         default:
             return (number >= 1 && number <= 31) || (number >= kSigRtMin && number <= kSigRtMax);
     }
-}
-
-void ignore_forwardable_signals() {
-    for (int number = 1; number <= kMaxSignal; ++number) {
-        if (is_forwardable(number)) {
-            signal(number, SIG_IGN);
-        } else if (number < kSigRtMin) {
-            signal(number, SIG_DFL);  // refused for KILL and STOP
-        }
-    }
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 Result<SignalFd> SignalFd::open() {

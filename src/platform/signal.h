@@ -25,10 +25,6 @@ std::string signal_name(int number);
 /// faults (SEGV, BUS, ...), its children or a pipe of its own.
 bool is_forwardable(int number);
 
-/// For a child that is to outlive what its parent hands on, since a terminal signals both: those
-/// are ignored, also ones that came already; the others have their default action.
-void ignore_forwardable_signals();
-
 /// Holds back all forwardable signals, SIGCHLD and SIGPIPE of this process, to be read instead of
 /// delivered. The destructor restores the mask that was found.
 class SignalFd {
