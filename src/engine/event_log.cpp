@@ -32,8 +32,7 @@ std::string header(std::uint64_t first) {
 }
 
 /// Nothing for a file that has just been made, or whose first line is damaged.
-using Header = EventHeader;
-Result<std::optional<Header>> read_header(const sys::Fd& file) {
+Result<std::optional<EventHeader>> read_header(const sys::Fd& file) {
     const std::string text = KNARR_TRY(sys::read_part(file, 0, kMaxHeaderBytes));
     const std::size_t end = text.find('\n');
     if (end == std::string::npos) {
@@ -41,7 +40,7 @@ Result<std::optional<Header>> read_header(const sys::Fd& file) {
     }
     const auto document =
         spec::JsonDocument::parse(std::string_view(text).substr(0, end), {.name = kLog});
-    Header found{.first = 0, .bytes = end + 1};
+    EventHeader found{.first = 0, .bytes = end + 1};
     if (!document || !document->root().required("first", found.first)) {
         return std::nullopt;
     }
@@ -156,7 +155,7 @@ Result<> EventReader::open_oldest() {
         std::optional<sys::Fd> file = KNARR_TRY(open_if_there(dir_, name));
         if (file && KNARR_TRY(sys::stat_of(*file)).st_size > 0) {
             const auto begin = KNARR_TRY(read_header(*file));
-            go_to(std::move(*file), begin ? *begin : Header{.first = next_, .bytes = 0});
+            go_to(std::move(*file), begin ? *begin : EventHeader{.first = next_, .bytes = 0});
             return {};
         }
     }
@@ -187,7 +186,7 @@ Result<bool> EventReader::open_next(std::vector<HistoryEvent>& out) {
         }
         KNARR_TRY(read_file(out));  // what came before it was rotated
         if (!begin) {
-            begin = Header{.first = next_, .bytes = 0};
+            begin = EventHeader{.first = next_, .bytes = 0};
         }
         if (begin->first > next_ && !is_guessed_) {
             HistoryEvent gap;
@@ -236,13 +235,9 @@ Result<std::vector<HistoryEvent>> EventReader::read() {
     return out;
 }
 
-void note_event(const Context& context,
-                const Record& record,
-                std::string_view action,
-                std::map<std::string, std::string> attributes) {
-    if (!record.life) {
-        return;
-    }
+HistoryEvent event_now(const Record& record,
+                       std::string_view action,
+                       std::map<std::string, std::string> attributes) {
     HistoryEvent event;
     event.time = format_time(system_clock().wall());
     event.action = action;
@@ -252,6 +247,17 @@ void note_event(const Context& context,
     if (!record.name.empty()) {
         event.attributes.emplace("name", record.name);
     }
+    return event;
+}
+
+void note_event(const Context& context,
+                const Record& record,
+                std::string_view action,
+                std::map<std::string, std::string> attributes) {
+    if (!record.life) {
+        return;
+    }
+    const HistoryEvent event = event_now(record, action, std::move(attributes));
     const auto note = [&]() -> Result<> {
         const sys::Fd dir = KNARR_TRY(sys::make_dirs(context.root.path() + "/" + kEventDir, 0700));
         return append_event(dir, event, kMaxEventLogBytes);

@@ -60,6 +60,10 @@ private:
     bool met_damage_ = false;
 };
 
+/// What happened just now to this container, with its image and name besides `attributes`.
+HistoryEvent event_now(const Record& record,
+                       std::string_view action,
+                       std::map<std::string, std::string> attributes);
 /// Notes what happened to a container of an image; for others nothing. That it cannot is a warning.
 void note_event(const Context& context,
                 const Record& record,

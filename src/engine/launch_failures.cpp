@@ -1,6 +1,9 @@
 #include "engine/launch_failures.h"
 
-#include "core/clock.h"
+#include <cerrno>
+
+#include <fcntl.h>
+
 #include "engine/event_log.h"
 #include "engine/resolve.h"
 #include "platform/file.h"
@@ -10,11 +13,10 @@ namespace knarr::engine {
 namespace {
 
 constexpr std::string_view kAction = "launch";
-constexpr const char* kId = "id";
 constexpr std::size_t kMaxFailureBytes = 128 * size::kKiB;
 
-Result<sys::Fd> open_place(const Context& context) {
-    return sys::make_dirs(context.root.path() + "/" + kEventDir + "/failed", 0700);
+std::string place(const Context& context) {
+    return context.root.path() + "/" + kEventDir + "/failed";
 }
 
 bool is_of(const HistoryEvent& event, std::string_view text) {
@@ -42,19 +44,13 @@ void note_failure(const Context& context, const Record& record, const Error& err
     if (!record.life) {
         return;
     }
-    HistoryEvent event;
-    event.time = format_time(system_clock().wall());
-    event.action = kAction;
-    event.id = record.id;
-    event.attributes = {
-        {"image", record.image},
-        {"error", error.message},
-        {"hint", error.hint.empty() ? std::string(knarr::describe(error.code).hint) : error.hint}};
-    if (!record.name.empty()) {
-        event.attributes.emplace("name", record.name);
-    }
+    const std::string hint =
+        error.hint.empty() ? std::string(knarr::describe(error.code).hint) : error.hint;
+    const HistoryEvent event =
+        event_now(record, kAction, {{"error", error.message}, {"hint", hint}});
     const auto note = [&]() -> Result<> {
-        return append_event(KNARR_TRY(open_place(context)), event, kMaxFailureBytes);
+        return append_event(
+            KNARR_TRY(sys::make_dirs(place(context), 0700)), event, kMaxFailureBytes);
     };
     if (const Result<> noted = note(); !noted) {
         context.warn("for explain it is not noted: " + noted.error().message);
@@ -63,7 +59,11 @@ void note_failure(const Context& context, const Record& record, const Error& err
 
 Result<std::optional<LaunchFailure>> last_failure(const Context& context, std::string_view text) {
     std::optional<LaunchFailure> found;
-    EventReader reader(KNARR_TRY(open_place(context)));
+    Result<sys::Fd> dir = sys::open_path(place(context), O_RDONLY | O_DIRECTORY);
+    if (!dir && dir.error().sys_errno == ENOENT) {
+        return found;  // no launch has failed yet
+    }
+    EventReader reader(KNARR_TRY(std::move(dir)));
     for (const HistoryEvent& event : KNARR_TRY(reader.read())) {
         if (event.lost == 0 && is_of(event, text)) {
             found = failure_of(event);
