@@ -109,9 +109,16 @@ Result<std::vector<WantedVolume>> plan_volumes(const std::string& data_root,
     return wanted;
 }
 
+bool has_option(const spec::Mount& mount, std::string_view option) {
+    return std::ranges::find(mount.options, option) != mount.options.end();
+}
+
+bool is_writable(const spec::Mount& mount) {
+    return !has_option(mount, "ro") && !has_option(mount, "rro");
+}
+
 bool is_asked_for(const spec::Mount& mount, const std::string& data_dir) {
-    const bool binds = std::ranges::any_of(
-        mount.options, [](const auto& option) { return option == "bind" || option == "rbind"; });
+    const bool binds = has_option(mount, "bind") || has_option(mount, "rbind");
     const bool own = !data_dir.empty() && mount.source.starts_with(data_dir + "/");
     // --init, and --ipc host.
     const bool helps = mount.destination == bundle::kInitTarget ||

@@ -32,6 +32,8 @@ Result<std::vector<WantedVolume>> plan_volumes(const std::string& data_root,
                                                RunRequest& request,
                                                const spec::ImageRunConfig& image);
 
+bool has_option(const spec::Mount& mount, std::string_view option);
+bool is_writable(const spec::Mount& mount);
 /// Whether a mount of a container with this data directory is one of its volumes or host
 /// directories, and not of knarr's own, such as /etc/hosts.
 bool is_asked_for(const spec::Mount& mount, const std::string& data_dir);

@@ -5,6 +5,7 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "engine/container_volumes.h"
 #include "platform/file.h"
 #include "platform/run_program.h"
 
@@ -16,9 +17,7 @@ constexpr std::chrono::hours kMaxRun{24};  // a dump over a slow network takes i
 constexpr std::uint64_t kOldest = 3;       // the first major version with --external mnt[]
 
 bool is_bind(const spec::Mount& mount) {
-    return mount.type == "bind" ||
-           std::ranges::find(mount.options, "bind") != mount.options.end() ||
-           std::ranges::find(mount.options, "rbind") != mount.options.end();
+    return mount.type == "bind" || has_option(mount, "bind") || has_option(mount, "rbind");
 }
 
 void add_common(std::vector<std::string>& out, const CriuOptions& criu, const char* log) {

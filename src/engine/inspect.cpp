@@ -110,21 +110,16 @@ void write_config(spec::JsonWriter& json,
     json.end_object();
 }
 
-bool has(const spec::Mount& mount, std::string_view option) {
-    return std::ranges::find(mount.options, option) != mount.options.end();
-}
-
-bool is_writable(const spec::Mount& mount) {
-    return !has(mount, "ro") && !has(mount, "rro");
+/// Whether it has one that is not the host's.
+bool has_namespace(const spec::RuntimeConfig& config, spec::NamespaceType type) {
+    return config.linux_ && std::ranges::any_of(config.linux_->namespaces,
+                                                [&](const auto& one) { return one.type == type; });
 }
 
 /// docker's words for whose namespaces it has.
 void write_namespaces(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
-    const auto mode = [&](spec::NamespaceType type, std::string_view own) -> std::string_view {
-        const bool has_own =
-            config.linux_ && std::ranges::any_of(config.linux_->namespaces,
-                                                 [&](const auto& one) { return one.type == type; });
-        return has_own ? own : "host";
+    const auto mode = [&](spec::NamespaceType type, std::string_view own) {
+        return has_namespace(config, type) ? own : std::string_view("host");
     };
     json.member("NetworkMode", mode(spec::NamespaceType::network, "none"));
     json.member("PidMode", mode(spec::NamespaceType::pid, ""));
@@ -220,10 +215,7 @@ void write_mounts(spec::JsonWriter& json, const Record& record, const spec::Runt
 
 /// docker's: there are no networks but the host's and none, and so no addresses.
 void write_networks(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
-    const bool own =
-        config.linux_ && std::ranges::any_of(config.linux_->namespaces, [](const auto& one) {
-            return one.type == spec::NamespaceType::network;
-        });
+    const bool own = has_namespace(config, spec::NamespaceType::network);
     json.key("NetworkSettings").begin_object();
     json.member("IPAddress", "").member("Gateway", "").member("MacAddress", "");
     json.key("Ports").begin_object().end_object();

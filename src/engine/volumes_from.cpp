@@ -22,18 +22,15 @@ bool is_taken(const RunRequest& request, const std::string& target) {
 }
 
 VolumeRequest volume_of(const std::string& data_root, const spec::Mount& mount, Access access) {
-    const auto has = [&](std::string_view option) {
-        return std::ranges::find(mount.options, option) != mount.options.end();
-    };
     VolumeRequest volume;
     const std::string name = volume_shown_by(data_root, mount.source);
     volume.kind = name.empty() ? VolumeKind::bind : VolumeKind::volume;
     volume.source = name.empty() ? mount.source : name;
     volume.target = mount.destination;
-    volume.read_only = access == Access::read_only || has("ro") || has("rro");
-    volume.recursive = !has("bind");
+    volume.read_only = access == Access::read_only || !is_writable(mount);
+    volume.recursive = !has_option(mount, "bind");
     for (const std::string_view flag : {"nosuid", "nodev", "noexec"}) {
-        if (has(flag)) {
+        if (has_option(mount, flag)) {
             volume.flags.emplace_back(flag);
         }
     }
