@@ -1,6 +1,5 @@
 #include "image/archive_input.h"
 
-#include <algorithm>
 #include <array>
 #include <vector>
 
@@ -17,19 +16,6 @@ namespace knarr::image {
 namespace {
 
 constexpr std::size_t kCopyBytes = size::kMiB;
-
-/// Until there is something to read, or the end.
-Result<> wait_for_input(const sys::Fd& input, const Deadline& deadline) {
-    constexpr std::chrono::milliseconds kLook{60'000};
-    std::array<sys::Ready, 1> item{{{.fd = input.get()}}};
-    while (!item[0].is_ready) {
-        KNARR_TRY(check(deadline));
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(deadline.end - system_clock().steady());
-        KNARR_TRY(sys::wait_ready(item, static_cast<int>(std::min(left, kLook).count())));
-    }
-    return check(deadline);  // whoever sends slowly is not waited for for ever, either
-}
 
 }  // namespace
 
@@ -55,7 +41,8 @@ Result<sys::Fd> regular_file(const store::Store& store,
     std::vector<char> buffer(kCopyBytes);
     std::uint64_t bytes = 0;
     while (true) {
-        KNARR_TRY(wait_for_input(input, deadline));
+        KNARR_TRY(sys::wait_readable(input, deadline.end));
+        KNARR_TRY(check(deadline));  // whoever sends slowly is not waited for for ever, either
         const std::size_t got = KNARR_TRY(sys::read_some(input, buffer));
         if (got == 0) {
             break;

@@ -1,9 +1,5 @@
 #include "layer/jailed_inflate.h"
 
-#include <algorithm>
-#include <array>
-#include <chrono>
-
 #include <fcntl.h>
 #include <sys/mount.h>
 
@@ -38,21 +34,6 @@ Result<std::string> inflate(const sys::Fd& input, const sys::Fd* output, std::ui
     return encode(WrittenTar{.bytes = bytes, .diff_id = KNARR_TRY(stream->finish())});
 }
 
-/// For its result, or its end.
-Result<> wait_for(const sys::Worker& worker, Clock::Steady end) {
-    constexpr std::chrono::milliseconds kLook{60'000};
-    std::array<sys::Ready, 1> item{{{.fd = worker.result_fd().get()}}};
-    while (!item[0].is_ready) {
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(end - system_clock().steady());
-        if (left.count() <= 0) {
-            return fail(Errc::timed_out, "the time for decompressing is over");
-        }
-        KNARR_TRY(sys::wait_ready(item, static_cast<int>(std::min(left, kLook).count())));
-    }
-    return {};
-}
-
 }  // namespace
 
 Result<WrittenTar> inflate_in_jail(const sys::Fd& input,
@@ -72,7 +53,9 @@ Result<WrittenTar> inflate_in_jail(const sys::Fd& input,
     }
     sys::Worker worker =
         KNARR_TRY(sys::Worker::start(jail, [&] { return inflate(file, output, max_bytes); }));
-    KNARR_TRY(wait_for(worker, end));
+    if (!KNARR_TRY(sys::wait_readable(worker.result_fd(), end))) {
+        return fail(Errc::timed_out, "the time for decompressing is over");
+    }
     return decode_written_tar(KNARR_TRY(worker.finish()));
 }
 

@@ -1,5 +1,7 @@
 #include "platform/socket.h"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstring>
@@ -128,6 +130,20 @@ Result<> wait_ready(std::span<Ready> items, int timeout_ms) {
         items[i].is_ready = polled[i].revents != 0;
     }
     return {};
+}
+
+Result<bool> wait_readable(const Fd& fd, Clock::Steady end) {
+    constexpr std::chrono::milliseconds kLook{60'000};  // poll(2) counts no more than an int
+    std::array<Ready, 1> item{{{.fd = fd.get()}}};
+    while (!item[0].is_ready) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(end - system_clock().steady());
+        if (left.count() <= 0) {
+            return false;
+        }
+        KNARR_TRY(wait_ready(item, static_cast<int>(std::min(left, kLook).count())));
+    }
+    return true;
 }
 
 Result<> wait_hang_up(const Fd& socket) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "core/clock.h"
 #include "platform/fd.h"
 
 namespace knarr::sys {
@@ -47,6 +48,8 @@ struct Ready {
 };
 /// poll(2) until one is ready or `timeout_ms` is over (-1: no limit). A signal ends it early.
 Result<> wait_ready(std::span<Ready> items, int timeout_ms);
+/// Until there is something to read, or its end; false: it is `end` by now.
+Result<bool> wait_readable(const Fd& fd, Clock::Steady end);
 
 /// Waits until the other end is closed, however much it sends before; that can be read afterwards.
 /// Whoever sends does not wake the waiting process up.
