@@ -65,7 +65,6 @@ struct Plain {
 Result<std::optional<Plain>> ask_layer(const sys::Fd& layer,
                                        const std::string& directory,
                                        const std::string& name) {
-    constexpr const char* kOpaque = "trusted.overlay.opaque";
     const auto dir = sys::open_at(layer, directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
     if (!dir) {
         // Not a directory: a link, or a whiteout.
@@ -80,7 +79,7 @@ Result<std::optional<Plain>> ask_layer(const sys::Fd& layer,
     if (file.error().sys_errno != ENOENT) {
         return Plain{.clear = false};
     }
-    if (KNARR_TRY(sys::get_xattr(*dir, kOpaque))) {
+    if (KNARR_TRY(sys::get_xattr(*dir, sys::kOverlayOpaque))) {
         return Plain{};  // hides what is below
     }
     return std::nullopt;

@@ -26,7 +26,6 @@ namespace knarr::engine {
 namespace {
 
 constexpr int kMaxDepth = 512;  // each level holds a descriptor
-constexpr const char* kOpaque = "trusted.overlay.opaque";
 
 /// Compares an overlay's upper directory with what is below it.
 class Comparison {
@@ -93,7 +92,7 @@ private:
 
     /// What an opaque directory hides of the layers below.
     Result<> add_hidden(const sys::Fd& dir, const std::string& path) {
-        const auto opaque = KNARR_TRY(sys::get_xattr(dir, kOpaque));
+        const auto opaque = KNARR_TRY(sys::get_xattr(dir, sys::kOverlayOpaque));
         if (!opaque || *opaque != "y") {
             return {};
         }

@@ -12,6 +12,7 @@
 #include "layer/path.h"
 #include "layer/tar_entry.h"
 #include "platform/disk.h"
+#include "platform/xattr.h"
 
 namespace knarr::layer {
 
@@ -335,7 +336,7 @@ Result<> ErofsTree::mark_opaque(const std::vector<std::string>& paths) {
         if (dir == nullptr || !S_ISDIR(dir->mode)) {
             return fail(Errc::internal, "{} is opaque and no directory", printable(path));
         }
-        dir->more().xattrs.emplace_back("trusted.overlay.opaque", "y");
+        dir->more().xattrs.emplace_back(sys::kOverlayOpaque, "y");
     }
     return {};
 }

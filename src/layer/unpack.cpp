@@ -282,7 +282,7 @@ Result<> Unpack::make_durable(const LayerInfo& info) const {
                                                         path.empty() ? "." : path,
                                                         static_cast<std::uint64_t>(kDirectory),
                                                         RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
-            KNARR_TRY(sys::set_xattr(dir, "trusted.overlay.opaque", "y"));
+            KNARR_TRY(sys::set_xattr(dir, sys::kOverlayOpaque, "y"));
         }
     } else {
         KNARR_TRY(check_image());

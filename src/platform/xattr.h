@@ -11,6 +11,9 @@
 
 namespace knarr::sys {
 
+/// The mark of a directory that hides what lower layers have in it. Source: kernel overlayfs.rst.
+inline constexpr const char* kOverlayOpaque = "trusted.overlay.opaque";
+
 /// fsetxattr(2). Errors: unsupported where the file system keeps no such attributes.
 Result<> set_xattr(const Fd& fd, const std::string& name, std::string_view value);
 /// The same for an entry that cannot be opened (a link, a device). Kernels before 6.13 have no call
