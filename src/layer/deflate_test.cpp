@@ -28,17 +28,7 @@ private:
 };
 
 std::string packed(const std::string& text, int level, int strategy = Z_DEFAULT_STRATEGY) {
-    z_stream state{};
-    EXPECT_EQ(deflateInit2(&state, level, Z_DEFLATED, -15, 9, strategy), Z_OK);
-    std::string out(deflateBound(&state, text.size()) + 64, '\0');
-    state.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-    state.avail_in = static_cast<uInt>(text.size());
-    state.next_out = reinterpret_cast<Bytef*>(out.data());
-    state.avail_out = static_cast<uInt>(out.size());
-    EXPECT_EQ(deflate(&state, Z_FINISH), Z_STREAM_END);
-    out.resize(out.size() - state.avail_out);
-    deflateEnd(&state);
-    return out;
+    return deflate_by_zlib(text, -15, level, strategy);
 }
 
 std::optional<std::string> by_us(std::string_view bytes, std::size_t piece) {

@@ -9,23 +9,14 @@
 #include <gtest/gtest.h>
 
 #include "layer/crc32.h"
+#include "layer/testing_deflate.h"
 #include "platform/file.h"
 
 namespace knarr::layer {
 namespace {
 
 std::string member(const std::string& text) {
-    z_stream state{};
-    EXPECT_EQ(deflateInit2(&state, 6, Z_DEFLATED, 15 + 16, 9, Z_DEFAULT_STRATEGY), Z_OK);
-    std::string out(deflateBound(&state, text.size()) + 64, '\0');
-    state.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
-    state.avail_in = static_cast<uInt>(text.size());
-    state.next_out = reinterpret_cast<Bytef*>(out.data());
-    state.avail_out = static_cast<uInt>(out.size());
-    EXPECT_EQ(deflate(&state, Z_FINISH), Z_STREAM_END);
-    out.resize(out.size() - state.avail_out);
-    deflateEnd(&state);
-    return out;
+    return deflate_by_zlib(text, 15 + 16);
 }
 
 /// What is wrong with the bytes, "" where nothing is.

@@ -1,5 +1,5 @@
 #pragma once
-// zlib as the judge of our own decompression, for tests and the fuzz target.
+// zlib as the judge of our own decompression, and what it is given, for tests and the fuzz target.
 
 #include <cstdint>
 #include <cstdlib>
@@ -32,6 +32,28 @@ inline std::optional<std::string> inflate_by_zlib(std::string_view bytes,
     }
     inflateEnd(&state);
     return code == Z_STREAM_END ? std::optional(std::move(out)) : std::nullopt;
+}
+
+/// What zlib makes of it: raw deflate data with `window` -15, a gzip member with 15 + 16.
+inline std::string deflate_by_zlib(const std::string& text,
+                                   int window,
+                                   int level = 6,
+                                   int strategy = Z_DEFAULT_STRATEGY) {
+    z_stream state{};
+    if (deflateInit2(&state, level, Z_DEFLATED, window, 9, strategy) != Z_OK) {
+        std::abort();
+    }
+    std::string out(deflateBound(&state, text.size()) + 64, '\0');
+    state.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(text.data()));
+    state.avail_in = static_cast<uInt>(text.size());
+    state.next_out = reinterpret_cast<Bytef*>(out.data());
+    state.avail_out = static_cast<uInt>(out.size());
+    if (deflate(&state, Z_FINISH) != Z_STREAM_END) {
+        std::abort();
+    }
+    out.resize(out.size() - state.avail_out);
+    deflateEnd(&state);
+    return out;
 }
 
 }  // namespace knarr::layer
