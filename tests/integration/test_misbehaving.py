@@ -29,7 +29,7 @@ def cgroup_files(pid, name):
 
 
 def test_one_that_forks_wildly_stays_within_its_limit(host, layout):
-    bomb = "grow() { grow & grow & wait; }; grow"
+    bomb = "grow() { grow & grow & wait; }; grow & exec sleep 1000"  # a shell that cannot fork ends
     container = host.launch(layout, "sh", "-c", bomb, options=["--pids-limit", "40"])
     pid = host.state(container)["Pid"]
     current = cgroup_files(pid, "pids.current")
