@@ -48,6 +48,11 @@ struct LogPolicy {
     bool journal = false;         ///< what is kept goes to the system's journal, too
 };
 
+/// Which of the program's streams are the caller's; the others are /dev/null.
+struct StandardStreams {
+    bool in = true, out = true, err = true;
+};
+
 /// The period of RunRequest::cpu_quota_us.
 inline constexpr std::int64_t kCpuPeriodUs = 100'000;
 
@@ -66,7 +71,9 @@ struct RunRequest {
     std::vector<std::string> volumes_from;  ///< containers: "ID" or "ID:ro"
     bool terminal = false;  ///< a new terminal as stdin, stdout and stderr, relayed to the caller's
     bool read_only = false;
-    bool remove = false;                       ///< leave nothing once it has ended
+    bool scratch = true;      ///< with read_only: /tmp, /run and /var/tmp can be written
+    StandardStreams streams;  ///< in the foreground without a terminal: which are the caller's
+    bool remove = false;      ///< leave nothing once it has ended
     std::optional<std::int64_t> memory_bytes;  ///< > 0
     std::optional<std::int64_t> cpu_quota_us;  ///< of each kCpuPeriodUs
     std::optional<std::int64_t> pids_limit;    ///< -1: none

@@ -28,14 +28,35 @@ struct UlimitRequest {
     static constexpr std::uint64_t kNone = UINT64_MAX;
 };
 
+/// What one block device of the host is limited to, or its weight.
+struct DeviceRate {
+    std::string device;      ///< path on the host
+    std::uint64_t rate = 0;  ///< bytes or operations a second; a weight is 10 to 1000
+};
+
+/// Devices that may be opened, by number.
+struct DeviceNumbers {
+    char type = 'a';                           ///< a, b or c
+    std::optional<std::int64_t> major, minor;  ///< nothing: all
+    std::string access = "rwm";                ///< of r, w, m
+};
+
 /// Limits besides memory, CPUs and processes. Nothing: none.
 struct ResourceSettings {
     std::optional<std::int64_t> memory_reservation, memory_swap;  ///< bytes; -1: no limit
     std::optional<std::uint64_t> memory_swappiness;               ///< 0 to 100
+    bool never_out_of_memory = false;  ///< it waits instead of being killed (cgroup v1)
     std::optional<std::uint64_t> cpu_shares, cpu_period_us;
+    std::optional<std::uint64_t> realtime_period_us;  ///< cgroup v1, as the next
+    std::optional<std::int64_t> realtime_runtime_us;
     std::string cpuset_cpus, cpuset_mems;
     std::optional<std::uint64_t> block_io_weight;  ///< 10 to 1000
-    std::optional<int> oom_score_adj;              ///< -1000 to 1000
+    std::vector<DeviceRate> device_weights, read_bps, write_bps, read_iops, write_iops;
+    std::optional<int> oom_score_adj;            ///< -1000 to 1000
+    std::map<std::string, std::string> unified;  ///< files of cgroup v2, "memory.high"
+    /// The cgroup that the container's is made in, from the root of the hierarchy, or a slice of
+    /// systemd's; empty: the usual place.
+    std::string cgroup_parent;
 };
 
 /// Who may do what. The default is the safe one.
@@ -63,7 +84,13 @@ struct ContainerSettings {
     std::vector<TmpfsRequest> tmpfs;
     std::optional<std::int64_t> shm_bytes;  ///< of /dev/shm; nothing: 64 MiB
     std::vector<DeviceRequest> devices;
+    std::vector<DeviceNumbers> device_rules;  ///< besides `devices`
     std::vector<UlimitRequest> ulimits;
+    std::optional<std::uint32_t> umask;    ///< of the program; nothing: 0022
+    std::string personality;               ///< "LINUX32"; empty: the host's
+    std::vector<std::string> unset_names;  ///< variables of the image that it does not get
+    bool unset_all = false;                ///< none of the image's variables
+    bool own_hosts = false;                ///< /etc/hosts is the image's own
     std::map<std::string, std::string> sysctls;
     std::map<std::string, std::string> labels, annotations;
     std::vector<std::string> groups;  ///< further groups of the program, names or numbers

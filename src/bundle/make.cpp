@@ -44,6 +44,11 @@ private:
 Result<std::vector<std::string>> make_env(const MakeInput& input,
                                           std::vector<std::string>& warnings) {
     Environment env;
+    const ContainerSettings& settings = input.request.settings;
+    const auto unset = [&](std::string_view name) {
+        return settings.unset_all ||
+               std::ranges::find(settings.unset_names, name) != settings.unset_names.end();
+    };
     for (const std::string& setting : input.image.config.env) {
         // A name without a value never takes the host's value.
         if (setting.find('=') == std::string::npos || setting.front() == '=' || has_nul(setting)) {
@@ -52,7 +57,9 @@ Result<std::vector<std::string>> make_env(const MakeInput& input,
                             printable(setting, 64)));
             continue;
         }
-        env.set(setting);
+        if (!unset(std::string_view(setting).substr(0, setting.find('=')))) {
+            env.set(setting);
+        }
     }
     for (const std::string& setting : input.request.env) {
         if (setting.find('=') == std::string::npos || setting.front() == '=' || has_nul(setting)) {
@@ -62,11 +69,16 @@ Result<std::vector<std::string>> make_env(const MakeInput& input,
         }
         env.set(setting);
     }
-    env.set_default("PATH", kDefaultPath);
-    env.set_default("HOSTNAME", input.hostname);
-    env.set_default("HOME", input.user.home);
+    const auto usual = [&](std::string_view name, std::string_view value) {
+        if (!unset(name)) {
+            env.set_default(name, value);
+        }
+    };
+    usual("PATH", kDefaultPath);
+    usual("HOSTNAME", input.hostname);
+    usual("HOME", input.user.home);
     if (input.request.terminal) {
-        env.set_default("TERM", "xterm");
+        usual("TERM", "xterm");
     }
     return std::move(env).take();
 }
@@ -152,14 +164,16 @@ void add_name_file(std::vector<spec::Mount>& mounts,
 Result<std::vector<spec::Mount>> make_mounts(const MakeInput& input) {
     const RunRequest& request = input.request;
     std::vector<spec::Mount> mounts = default_mounts();
-    if (request.read_only) {
+    if (request.read_only && request.scratch) {
         for (spec::Mount& scratch : read_only_scratch()) {
             mounts.push_back(std::move(scratch));
         }
     }
     add_name_file(mounts, "/etc/resolv.conf", input.files.resolv_conf, request.read_only);
     add_name_file(mounts, "/etc/hostname", input.files.hostname, request.read_only);
-    add_name_file(mounts, "/etc/hosts", input.files.hosts, request.read_only);
+    if (!request.settings.own_hosts) {
+        add_name_file(mounts, "/etc/hosts", input.files.hosts, request.read_only);
+    }
     if (request.settings.init) {
         mounts.push_back({.destination = std::string(kInitTarget),
                           .type = "bind",
@@ -228,6 +242,11 @@ Result<spec::Resources> make_resources(const MakeInput& input) {
         resources.cpu.emplace();
         resources.cpu->quota = input.request.cpu_quota_us;
         resources.cpu->period = kCpuPeriodUs;
+    }
+    const spec::BlockIoLimits& disks = input.device_limits;
+    if (!disks.weight_devices.empty() || !disks.read_bps.empty() || !disks.write_bps.empty() ||
+        !disks.read_iops.empty() || !disks.write_iops.empty()) {
+        resources.block_io = disks;
     }
     resources.pids_limit = input.request.pids_limit.value_or(kDefaultPidsLimit);
     return resources;

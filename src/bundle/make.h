@@ -38,7 +38,8 @@ struct MakeInput {
     Limits limits = kDefaultLimits;
     bool swap_accounting = false;  // this host can limit memory and swap together
     std::vector<HostDevice> devices = {};
-    std::string init_program = {};  // of ours on the host, for settings.init
+    spec::BlockIoLimits device_limits = {};  // of single devices; the weight is the request's
+    std::string init_program = {};           // of ours on the host, for settings.init
 };
 
 struct Made {

@@ -13,6 +13,7 @@ namespace knarr::bundle {
 namespace {
 
 constexpr std::string_view kAll = "ALL";
+constexpr std::uint32_t kUsualUmask = 0022;  // docker's and podman's, whatever the caller has
 
 /// A set of capabilities by the names that were given with `option`; ALL is told apart.
 struct NamedCapabilities {
@@ -146,8 +147,19 @@ void apply_devices(const std::vector<HostDevice>& devices,
     }
 }
 
+void apply_device_numbers(const ContainerSettings& settings, spec::Linux& linux_config) {
+    for (const DeviceNumbers& one : settings.device_rules) {
+        linux_config.resources->devices.push_back({.allow = true,
+                                                   .type = one.type,
+                                                   .major = one.major,
+                                                   .minor = one.minor,
+                                                   .access = one.access});
+    }
+}
+
 Result<> apply_memory(const ResourceSettings& wish, spec::Resources& resources) {
-    if (!wish.memory_reservation && !wish.memory_swap && !wish.memory_swappiness) {
+    if (!wish.memory_reservation && !wish.memory_swap && !wish.memory_swappiness &&
+        !wish.never_out_of_memory) {
         return {};
     }
     if (!resources.memory) {
@@ -177,27 +189,40 @@ Result<> apply_memory(const ResourceSettings& wish, spec::Resources& resources) 
         memory.reservation = wish.memory_reservation;
     }
     memory.swappiness = wish.memory_swappiness;
+    if (wish.never_out_of_memory) {
+        if (memory.limit.value_or(-1) == -1) {
+            return fail(Errc::invalid_argument,
+                        "--oom-kill-disable without --memory would let the container take all "
+                        "memory of the host and never end");
+        }
+        memory.disable_oom_killer = true;
+    }
     return {};
 }
 
 Result<> apply_resources(const ResourceSettings& wish, spec::RuntimeConfig& config) {
     spec::Resources& resources = *config.linux_->resources;
     KNARR_TRY(apply_memory(wish, resources));
-    if (wish.cpu_shares || wish.cpu_period_us || !wish.cpuset_cpus.empty() ||
-        !wish.cpuset_mems.empty()) {
+    if (wish.cpu_shares || wish.cpu_period_us || wish.realtime_period_us ||
+        wish.realtime_runtime_us || !wish.cpuset_cpus.empty() || !wish.cpuset_mems.empty()) {
         if (!resources.cpu) {
             resources.cpu.emplace();
         }
         spec::CpuLimits& cpu = *resources.cpu;
         cpu.shares = wish.cpu_shares;
         cpu.period = wish.cpu_period_us ? wish.cpu_period_us : cpu.period;
+        cpu.realtime_period = wish.realtime_period_us;
+        cpu.realtime_runtime = wish.realtime_runtime_us;
         cpu.cpus = wish.cpuset_cpus;
         cpu.mems = wish.cpuset_mems;
     }
     if (wish.block_io_weight) {
-        resources.block_io.emplace();
+        if (!resources.block_io) {
+            resources.block_io.emplace();
+        }
         resources.block_io->weight = static_cast<std::uint16_t>(*wish.block_io_weight);
     }
+    resources.unified = wish.unified;
     config.process->oom_score_adj = wish.oom_score_adj;
     return {};
 }
@@ -245,6 +270,19 @@ Result<std::vector<std::string>> choose_capabilities(const SecuritySettings& sec
         return names_of(add.set);
     }
     return names_of((default_set() & ~drop.set) | add.set);
+}
+
+std::string cgroup_below(std::string_view parent, std::string_view id) {
+    if (parent.empty()) {
+        return "";
+    }
+    if (parent.ends_with(".slice") && parent.find('/') == std::string_view::npos) {
+        return fmt::format("{}:knarr:{}", parent, id);
+    }
+    while (parent.ends_with('/')) {
+        parent.remove_suffix(1);
+    }
+    return fmt::format("{}{}/{}", parent.starts_with('/') ? "" : "/", parent, id);
 }
 
 Result<std::string> target_path(std::string_view path, std::string_view what) {
@@ -303,6 +341,11 @@ Result<> apply_settings(const ContainerSettings& settings,
     }
     apply_privileges(settings.security, config);
     apply_devices(devices, settings.security.privileged, *config.linux_);
+    apply_device_numbers(settings, *config.linux_);
+    config.process->user.umask = settings.umask.value_or(kUsualUmask);
+    if (!settings.personality.empty()) {
+        config.linux_->personality = {.domain = settings.personality, .flags = {}};
+    }
     KNARR_TRY(apply_ulimits(settings, *config.process));
     KNARR_TRY(apply_resources(settings.resources, config));
     share_namespaces(settings, config);

@@ -24,6 +24,10 @@ Result<> apply_settings(const ContainerSettings& settings,
 /// The mounts that `settings` ask for by --tmpfs. Errors: invalid_argument.
 Result<std::vector<spec::Mount>> tmpfs_mounts(const ContainerSettings& settings);
 
+/// linux.cgroupsPath of a container with that ID in `parent`: a path from the root of the
+/// hierarchy, or "NAME.slice" for systemd. Empty for no parent: the usual place.
+std::string cgroup_below(std::string_view parent, std::string_view id);
+
 /// An absolute path in the container without "//", "/./" and a "/" at its end. Errors:
 /// invalid_argument for the root, for ".." and for what is not absolute; `what` names it.
 Result<std::string> target_path(std::string_view path, std::string_view what);

@@ -165,5 +165,46 @@ TEST(Settings, TmpfsIsHarmlessUnlessAskedOtherwise) {
     }
 }
 
+TEST(Settings, UmaskIsTheUsualOneWhateverTheCallersIs) {
+    spec::RuntimeConfig config = base();
+    ASSERT_TRUE(apply_settings({}, {}, config));
+    EXPECT_EQ(config.process->user.umask, 0022U);
+    ASSERT_TRUE(apply_settings({.umask = 0077}, {}, config));
+    EXPECT_EQ(config.process->user.umask, 0077U);
+}
+
+TEST(Settings, RulesOfDevicesComeLast) {
+    spec::RuntimeConfig config = base();
+    ContainerSettings settings;
+    settings.device_rules = {{.type = 'c', .major = 42, .minor = {}, .access = "rw"}};
+    ASSERT_TRUE(apply_settings(settings, {}, config));
+    const spec::DeviceRule& last = config.linux_->resources->devices.back();
+    EXPECT_TRUE(last.allow);
+    EXPECT_EQ(last.type, 'c');
+    EXPECT_EQ(last.major, 42);
+    EXPECT_FALSE(last.minor);
+    EXPECT_EQ(last.access, "rw");
+}
+
+TEST(Settings, WithoutTheOomKillerThereMustBeALimit) {
+    spec::RuntimeConfig config = base();
+    ContainerSettings settings;
+    settings.resources.never_out_of_memory = true;
+    const auto refused = apply_settings(settings, {}, config);
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("--oom-kill-disable"), std::string::npos);
+    config.linux_->resources->memory.emplace().limit = 1 << 20;
+    ASSERT_TRUE(apply_settings(settings, {}, config));
+    EXPECT_EQ(config.linux_->resources->memory->disable_oom_killer, true);
+}
+
+TEST(Settings, TheCgroupLiesInItsParent) {
+    EXPECT_EQ(cgroup_below("", "id"), "");
+    EXPECT_EQ(cgroup_below("/a/b/", "id"), "/a/b/id");
+    EXPECT_EQ(cgroup_below("a", "id"), "/a/id");
+    EXPECT_EQ(cgroup_below("web.slice", "id"), "web.slice:knarr:id");
+    EXPECT_EQ(cgroup_below("/web.slice", "id"), "/web.slice/id");
+}
+
 }  // namespace
 }  // namespace knarr::bundle

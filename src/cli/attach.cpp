@@ -1,5 +1,6 @@
 #include "cli/attach_options.h"
 #include "cli/containers.h"
+#include "cli/refused.h"
 
 namespace knarr::cli {
 
@@ -40,6 +41,7 @@ constexpr Verb kAttach{
         "hold the program up. The exit status is the program's; 0 after the detach keys.",
     .example = "knarr attach web",
     .options = kOptions,
+    .rules = {.refused = kRefusedByAttach},
     .run = run_attach,
 };
 

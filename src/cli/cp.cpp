@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
+#include "cli/refused.h"
 #include "core/text.h"
 #include "engine/container_copy.h"
 #include "platform/standard_stream.h"
@@ -84,6 +85,7 @@ constexpr Verb kCp{
         "Paths and links of the container lead nowhere but into its own files.",
     .example = "knarr cp web:/etc/nginx ./nginx",
     .options = kOptions,
+    .rules = {.refused = kRefusedByCp},
     .run = run_cp,
 };
 

@@ -2,6 +2,7 @@
 
 #include "cli/containers.h"
 #include "cli/progress.h"
+#include "cli/refused.h"
 #include "cli/run_options.h"
 #include "core/text.h"
 
@@ -77,7 +78,7 @@ const Verb kCreate{
         "Which of the two is meant `knarr run --help` says.",
     .example = "knarr create --bundle /bundles/web web && knarr start web",
     .options = create_options(),
-    .rules = {.options_until = 1},
+    .rules = {.options_until = 1, .refused = kRefusedByRun},
     .run = run_create,
 };
 

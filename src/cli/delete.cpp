@@ -1,4 +1,5 @@
 #include "cli/containers.h"
+#include "cli/refused.h"
 
 namespace knarr::cli {
 
@@ -63,6 +64,7 @@ constexpr Verb kDelete{
         "an\nerror without --force.",
     .example = "knarr delete --force web",
     .options = kOptions,
+    .rules = {.refused = kRefusedByDelete},
     .run = run_delete,
 };
 

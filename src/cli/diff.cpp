@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
+#include "cli/refused.h"
 #include "core/core.h"
 #include "engine/changes.h"
 
@@ -28,6 +29,7 @@ constexpr Verb kDiff{
         "Prints a line for each path that the container's own layer has: A added, C changed, D\n"
         "deleted. What is in volumes and other mounts is not in it.",
     .example = "knarr diff web",
+    .rules = {.refused = kRefusedByDiff},
     .run = run_diff,
 };
 

@@ -1,6 +1,7 @@
 #include "cli/containers.h"
 #include "cli/duration.h"
 #include "cli/history.h"
+#include "cli/refused.h"
 #include "cli/stats_json.h"
 #include "core/text.h"
 
@@ -83,6 +84,7 @@ constexpr Verb kEvents{
         "What this host does not count is null or left out, never 0.",
     .example = "knarr events --stats web",
     .options = kOptions,
+    .rules = {.refused = kRefusedByEvents},
     .run = run_events,
 };
 

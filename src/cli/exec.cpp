@@ -1,6 +1,7 @@
 #include "knarr/exec.h"
 
 #include "cli/containers.h"
+#include "cli/refused.h"
 #include "cli/run_options.h"
 #include "cli/setting_options.h"
 #include "core/text.h"
@@ -176,7 +177,7 @@ constexpr Verb kExec{
         "groups that the container's /etc/passwd and /etc/group give that user.",
     .example = "knarr exec -e LEVEL=3 -w /srv web -- sh -c 'echo $LEVEL'",
     .options = kOptions,
-    .rules = {.options_until = 1},
+    .rules = {.options_until = 1, .refused = kRefusedByExec},
     .run = run_exec,
 };
 

@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 #include "cli/json_template.h"
+#include "cli/refused.h"
 
 namespace knarr::cli {
 
@@ -11,7 +12,10 @@ constexpr std::array kOptions{
            .value = "TEMPLATE",
            .help = "json, or a Go template of members: {{.State.Status}}, {{json .State}}",
            .fallback = "json"},
-    Option{.name = "type", .value = "TYPE", .help = "container; image: knarr image inspect"},
+    Option{.name = "type",
+           .letter = 't',
+           .value = "TYPE",
+           .help = "container; image: knarr image inspect"},
 };
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
@@ -56,6 +60,7 @@ constexpr Verb kInspect{
         "so.",
     .example = "knarr inspect -f '{{.State.Status}} {{.State.ExitCode}}' web",
     .options = kOptions,
+    .rules = {.refused = kRefusedByInspect},
     .run = run_inspect,
 };
 

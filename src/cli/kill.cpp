@@ -2,6 +2,7 @@
 #include <optional>
 
 #include "cli/containers.h"
+#include "cli/refused.h"
 #include "platform/signal.h"
 
 namespace knarr::cli {
@@ -101,6 +102,7 @@ constexpr Verb kKill{
         "container is an error.",
     .example = "knarr kill web KILL",
     .options = kOptions,
+    .rules = {.refused = kRefusedByKill},
     .run = run_kill,
 };
 

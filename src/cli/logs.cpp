@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 #include "cli/log_time.h"
+#include "cli/refused.h"
 #include "core/clock.h"
 #include "core/text.h"
 
@@ -107,6 +108,7 @@ constexpr Verb kLogs{
         "--since and --until include the moments that they name.",
     .example = "knarr logs -f --tail 20 web",
     .options = kOptions,
+    .rules = {.refused = kRefusedByLogs},
     .run = run_logs,
 };
 

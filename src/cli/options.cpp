@@ -80,6 +80,7 @@ namespace {
 struct Cursor {
     std::span<const Option> options;
     std::span<const std::string_view> args;
+    std::span<const RefusedOption> refused = {};
     std::size_t at = 0;
     std::vector<std::pair<const Option*, std::string_view>> given = {};
     bool help = false;
@@ -104,6 +105,17 @@ struct Cursor {
         return args[at++];
     }
 
+    static std::unexpected<Error> refuse(const RefusedOption& option, std::string_view spelled) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = fmt::format("option {}: {}", printable(spelled), option.why),
+                          .hint = std::string(option.instead)});
+    }
+
+    std::unexpected<Error> unknown_long(std::string_view spelled, std::string_view name) const {
+        const auto why = std::ranges::find(refused, name, &RefusedOption::name);
+        return why != refused.end() ? refuse(*why, spelled) : unknown(options, spelled, name);
+    }
+
     Result<> take_long(std::string_view arg) {
         const std::size_t equals = arg.find('=');
         const std::string_view spelled = arg.substr(0, equals);
@@ -114,7 +126,7 @@ struct Cursor {
         }
         const Option* option = by_name(options, name);
         if (option == nullptr) {
-            return unknown(options, spelled, name);
+            return unknown_long(spelled, name);
         }
         if (equals == std::string_view::npos) {
             const std::string_view value =
@@ -142,7 +154,11 @@ struct Cursor {
                 return {};
             }
             if (option == nullptr) {
-                return unknown(options, i == 1 ? arg : std::string_view(spelled), arg.substr(1));
+                const auto why = std::ranges::find(refused, arg[i], &RefusedOption::letter);
+                return why != refused.end()
+                           ? refuse(*why, spelled)
+                           : unknown(
+                                 options, i == 1 ? arg : std::string_view(spelled), arg.substr(1));
             }
             if (option->value.empty()) {
                 KNARR_TRY(add(*option, spelled, "true"));
@@ -166,7 +182,7 @@ Result<Parsed> parse(std::span<const Option> options,
                      std::span<const std::string_view> args,
                      ParseRules rules) {
     Parsed out;
-    Cursor cursor{.options = options, .args = args};
+    Cursor cursor{.options = options, .args = args, .refused = rules.refused};
     bool only_positionals = rules.options_until == 0;
     while (cursor.at < args.size() && !cursor.help) {
         const std::string_view arg = args[cursor.at++];

@@ -49,9 +49,19 @@ private:
     std::vector<std::pair<const Option*, std::string_view>> given_;
 };
 
+/// An option of docker's or podman's that a verb does not have, and why.
+struct RefusedOption {
+    std::string_view name;
+    char letter = 0;
+    std::string_view why = {};
+    std::string_view instead = {};  // what does it here; empty: nothing does
+};
+
 struct ParseRules {
     /// After so many positionals everything is positional: what follows IMAGE is the container's.
     std::size_t options_until = SIZE_MAX;
+    /// Options that are told apart from those that nobody knows: unsupported, with the reason.
+    std::span<const RefusedOption> refused = {};
 };
 
 /// Splits `args` by `options`. Understands --name VALUE, --name=VALUE, --flag, --flag=false,

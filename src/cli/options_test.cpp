@@ -127,5 +127,20 @@ TEST(Options, NumbersAreStrict) {
     EXPECT_EQ(good({}).number("pids-limit", 9).value(), std::nullopt);
 }
 
+TEST(Options, WhatOthersHaveIsRefusedWithTheReason) {
+    constexpr std::array kRefused{
+        RefusedOption{.name = "link", .letter = 'l', .why = "no network", .instead = "host"}};
+    for (const std::string_view word : {"--link", "--link=a", "-l", "-la"}) {
+        const std::vector<std::string_view> words{word, "x"};
+        const auto out = parse(kOptions, words, {.refused = kRefused});
+        ASSERT_FALSE(out) << word;
+        EXPECT_EQ(out.error().code, Errc::unsupported);
+        EXPECT_NE(out.error().message.find("no network"), std::string::npos);
+        EXPECT_EQ(out.error().hint, "host");
+    }
+    const std::vector<std::string_view> other{"--other"};
+    EXPECT_EQ(parse(kOptions, other, {.refused = kRefused}).error().code, Errc::invalid_argument);
+}
+
 }  // namespace
 }  // namespace knarr::cli

@@ -1,4 +1,5 @@
 #include "cli/containers.h"
+#include "cli/refused.h"
 
 namespace knarr::cli {
 
@@ -39,6 +40,7 @@ constexpr Verb kPause{
         "no CPU time until `resume`; `kill ID KILL` and `delete --force` end them all the same.\n"
         "Needs a cgroup of its own with a freezer. When it fails, the container runs on.",
     .example = "knarr pause web",
+    .rules = {.refused = kRefusedByPause},
     .run = run_pause,
 };
 
@@ -49,6 +51,7 @@ constexpr Verb kResume{
     .summary = "let a paused container go on",
     .about = "Lets the processes of a paused container go on, whoever paused it.",
     .example = "knarr resume web",
+    .rules = {.refused = kRefusedByPause},
     .run = run_resume,
 };
 

@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
+#include "cli/refused.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -34,6 +35,7 @@ constexpr Verb kPort{
         "Lists what the container publishes. Nothing can be published yet: the list is empty, and\n"
         "any PORT an error.",
     .example = "knarr port web",
+    .rules = {.refused = kRefusedByPort},
     .run = run_port,
 };
 

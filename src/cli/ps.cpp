@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 #include "cli/ps_containers.h"
+#include "cli/refused.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
 
@@ -75,7 +76,7 @@ constexpr Verb kPs{
         "Without ID it lists the containers that run, as docker's ps does, with -a all.",
     .example = "knarr ps web -o pid,comm",
     .options = kOptions,
-    .rules = {.options_until = 1},
+    .rules = {.options_until = 1, .refused = kRefusedByPs},
     .run = run_ps,
 };
 

@@ -4,6 +4,7 @@
 #include "cli/attach_options.h"
 #include "cli/containers.h"
 #include "cli/progress.h"
+#include "cli/refused.h"
 #include "cli/run_options.h"
 #include "core/text.h"
 
@@ -45,7 +46,8 @@ Result<int> run_image(Context& context, const Parsed& args) {
     for (const std::string& warning : parsed.warnings) {
         context.reporter.warn(warning);
     }
-    const AttachRequest attach = attach_request(args);
+    AttachRequest attach = attach_request(args);
+    attach.pass_input = attach.pass_input && parsed.request.streams.in;
     const bool detached = args.flag("detach");
     if (!attach.pass_signals && !detached && !parsed.request.terminal) {
         return fail(Error{.code = Errc::unsupported,
@@ -112,7 +114,7 @@ const Verb kRun{
         "processes, and no network but loopback. docs/cli.md has them all.",
     .example = "knarr run --rm -e GREETING=hello busybox sh -c 'echo $GREETING'",
     .options = run_options(),
-    .rules = {.options_until = 1},
+    .rules = {.options_until = 1, .refused = kRefusedByRun},
     .run = run_run,
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <chrono>
 #include <cstdlib>
 
@@ -10,6 +11,7 @@
 #include "cli/duration.h"
 #include "cli/health_options.h"
 #include "cli/mount_option.h"
+#include "cli/resource_options.h"
 #include "cli/setting_options.h"
 #include "cli/volume.h"
 #include "core/limits.h"
@@ -112,6 +114,12 @@ constexpr std::array kImageOnly{
            .help =
                "in the background: stdin stays open for who attaches; else it is always passed on"},
     Option{.name = "tty", .letter = 't', .help = "give the program a terminal, shown in yours"},
+    Option{.name = "attach",
+           .letter = 'a',
+           .value = "STREAM",
+           .help = "in the foreground: only these of stdin, stdout, stderr are yours; the others "
+                   "are /dev/null",
+           .repeatable = true},
     kDetachKeysOption,
     kSigProxyOption,
     Option{
@@ -135,12 +143,13 @@ constexpr std::array kBoth{
 
 constexpr auto kAll = [] {
     std::array<Option,
-               kImageOnly.size() + kHealthOptions.size() + kSettingOptions.size() + kBoth.size() +
-                   kBundleOnly.size()>
+               kImageOnly.size() + kHealthOptions.size() + kSettingOptions.size() +
+                   kResourceOptions.size() + kBoth.size() + kBundleOnly.size()>
         all{};
     auto next = std::copy(kImageOnly.begin(), kImageOnly.end(), all.begin());
     next = std::copy(kHealthOptions.begin(), kHealthOptions.end(), next);
     next = std::copy(kSettingOptions.begin(), kSettingOptions.end(), next);
+    next = std::copy(kResourceOptions.begin(), kResourceOptions.end(), next);
     next = std::copy(kBoth.begin(), kBoth.end(), next);
     std::copy(kBundleOnly.begin(), kBundleOnly.end(), next);
     return all;
@@ -212,6 +221,42 @@ Result<PullPolicy> parse_pull_policy(std::string_view text) {
     }
     return fail(
         Errc::invalid_argument, "--pull \"{}\" is none of missing, always, never", printable(text));
+}
+
+/// --attach of one that runs in the foreground; `create` takes it as docker does: `start -a` says
+/// then what is attached.
+Result<> parse_streams(const Parsed& args, RunKind kind, RunRequest& request) {
+    if (!args.has("attach")) {
+        return {};
+    }
+    StandardStreams chosen{.in = false, .out = false, .err = false};
+    for (const std::string_view option : args.all("attach")) {
+        for (const std::string_view text : split(option, ',')) {
+            std::string name(text);
+            std::ranges::transform(name, name.begin(), [](unsigned char c) {
+                return static_cast<char>(std::tolower(c));
+            });
+            if (name != "stdin" && name != "stdout" && name != "stderr") {
+                return fail(Errc::invalid_argument,
+                            "--attach \"{}\" is none of stdin, stdout, stderr",
+                            printable(text));
+            }
+            (name == "stdin" ? chosen.in : name == "stdout" ? chosen.out : chosen.err) = true;
+        }
+    }
+    if (kind == RunKind::run && args.flag("detach")) {
+        return fail(Errc::invalid_argument,
+                    "--attach and --detach contradict each other: one stays in front of what the "
+                    "other leaves");
+    }
+    if (kind == RunKind::run && args.flag("tty") && !chosen.out && !chosen.err) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "--attach stdin with --tty: a terminal that is typed into and "
+                                     "not shown is not built",
+                          .hint = "knarr run -dit, then knarr attach"});
+    }
+    request.streams = kind == RunKind::run ? chosen : StandardStreams{};
+    return {};
 }
 
 constexpr std::uint64_t kMaxStopSeconds = std::uint64_t{365} * 24 * 3600;
@@ -311,6 +356,7 @@ Result<> parse_stop_and_log(const Parsed& args, RunKind kind, RunRequest& reques
     }
     request.log = KNARR_TRY(parse_log(args));
     KNARR_TRY(parse_restart(args, kind, request));
+    KNARR_TRY(parse_streams(args, kind, request));
     const bool background = kind == RunKind::create || args.flag("detach") || args.flag("tty");
     request.health = KNARR_TRY(parse_health(args, background));
     return {};
@@ -347,6 +393,7 @@ Result<RunWay> which_run(const Parsed& args, bool here) {
     std::string_view of_image = first_given(args, kImageOnly);
     of_image = of_image.empty() ? first_given(args, kHealthOptions) : of_image;
     of_image = of_image.empty() ? first_given(args, kSettingOptions) : of_image;
+    of_image = of_image.empty() ? first_given(args, kResourceOptions) : of_image;
     if (!of_bundle.empty() && !of_image.empty()) {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = fmt::format(
@@ -470,6 +517,7 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     KNARR_TRY(parse_volumes(args, out));
     request.terminal = args.flag("tty");
     request.read_only = args.flag("read-only");
+    request.scratch = args.get("read-only-tmpfs", "true") == "true";
     request.remove = args.flag("rm");
     request.memory_bytes = KNARR_TRY(parse_memory(args));
     if (const auto cpus = args.find("cpus")) {

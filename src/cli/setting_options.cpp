@@ -5,6 +5,7 @@
 
 #include "bundle/host_name.h"
 #include "cli/key_value.h"
+#include "cli/resource_options.h"
 #include "cli/run_options.h"
 #include "core/text.h"
 #include "platform/file.h"
@@ -61,90 +62,6 @@ Result<bool> is_host(const Parsed& args, std::string_view option) {
     return fail(Error{.code = Errc::unsupported,
                       .message = fmt::format("--{} {} is not built yet", option, printable(mode)),
                       .hint = "private and host are"});
-}
-
-Result<std::optional<std::int64_t>> parse_bytes(const Parsed& args,
-                                                std::string_view name,
-                                                bool unlimited = false) {
-    const auto text = args.find(name);
-    if (!text) {
-        return std::nullopt;
-    }
-    return unlimited && *text == "-1" ? -1
-                                      : KNARR_TRY(parse_size(*text, fmt::format("--{}", name)));
-}
-
-Result<std::optional<std::uint64_t>> parse_range(const Parsed& args,
-                                                 std::string_view name,
-                                                 std::uint64_t least,
-                                                 std::uint64_t most) {
-    const auto number = KNARR_TRY(args.number(name, most));
-    if (number && *number < least) {
-        return fail(
-            Errc::invalid_argument, "--{} {} is not from {} to {}", name, *number, least, most);
-    }
-    return number;
-}
-
-/// "0-3,7": digits, commas and hyphens; which there are the kernel knows.
-Result<std::string> parse_list(const Parsed& args, std::string_view name) {
-    const std::string_view text = args.get(name);
-    if (args.has(name) &&
-        (text.empty() || text.find_first_not_of("0123456789,-") != std::string_view::npos)) {
-        return fail(Errc::invalid_argument,
-                    "--{} \"{}\" is not a list of numbers such as 0-3,7",
-                    name,
-                    printable(text));
-    }
-    return std::string(text);
-}
-
-Result<> parse_cpu(const Parsed& args, RunRequest& request) {
-    constexpr std::uint64_t kMaxShares = 262144, kLeastUs = 1000, kMaxUs = 1'000'000;
-    ResourceSettings& out = request.settings.resources;
-    out.cpu_shares = KNARR_TRY(parse_range(args, "cpu-shares", 0, kMaxShares));
-    if (out.cpu_shares && *out.cpu_shares == 0) {
-        out.cpu_shares.reset();  // docker's: as without it
-    }
-    if (args.has("cpus") && (args.has("cpu-period") || args.has("cpu-quota"))) {
-        return fail(Errc::invalid_argument,
-                    "--cpus and --{} say the same in two ways: give one",
-                    args.has("cpu-period") ? "cpu-period" : "cpu-quota");
-    }
-    out.cpu_period_us = KNARR_TRY(parse_range(args, "cpu-period", kLeastUs, kMaxUs));
-    if (args.get("cpu-quota") != "-1") {
-        const auto quota = KNARR_TRY(parse_range(args, "cpu-quota", kLeastUs, INT64_MAX));
-        if (quota) {
-            request.cpu_quota_us = static_cast<std::int64_t>(*quota);
-        }
-    }
-    out.cpuset_cpus = KNARR_TRY(parse_list(args, "cpuset-cpus"));
-    out.cpuset_mems = KNARR_TRY(parse_list(args, "cpuset-mems"));
-    return {};
-}
-
-Result<> parse_resources(const Parsed& args, RunRequest& request) {
-    constexpr std::uint64_t kLeastWeight = 10, kMaxWeight = 1000, kMaxPercent = 100;
-    constexpr std::uint64_t kMaxScore = 1000;
-    KNARR_TRY(parse_cpu(args, request));
-    ResourceSettings& out = request.settings.resources;
-    out.memory_reservation = KNARR_TRY(parse_bytes(args, "memory-reservation"));
-    out.memory_swap = KNARR_TRY(parse_bytes(args, "memory-swap", true));
-    if (args.get("memory-swappiness") != "-1") {
-        out.memory_swappiness = KNARR_TRY(args.number("memory-swappiness", kMaxPercent));
-    }
-    out.block_io_weight = KNARR_TRY(parse_range(args, "blkio-weight", kLeastWeight, kMaxWeight));
-    if (const auto text = args.find("oom-score-adj")) {
-        const bool minus = text->starts_with('-');
-        const auto number = parse_number(text->substr(minus ? 1 : 0), kMaxScore);
-        if (!number) {
-            return fail(Errc::invalid_argument,
-                        "--oom-score-adj \"{}\" is not a number from -1000 to 1000",
-                        printable(*text));
-        }
-        out.oom_score_adj = static_cast<int>(*number) * (minus ? -1 : 1);
-    }
-    return {};
 }
 
 Result<> parse_labels(const Parsed& args, ContainerSettings& out) {
@@ -204,6 +121,46 @@ Result<> parse_namespaces(const Parsed& args, ContainerSettings& out) {
             .code = Errc::unsupported,
             .message = fmt::format("--userns {} is not built yet", printable(args.get("userns"))),
             .hint = "a bundle with linux.uidMappings has a user namespace"});
+    }
+    return {};
+}
+
+Result<> parse_program(const Parsed& args, ContainerSettings& out) {
+    if (const auto text = args.find("umask")) {
+        constexpr std::size_t kDigits = 4;
+        if (text->empty() || text->size() > kDigits ||
+            text->find_first_not_of("01234567") != std::string_view::npos ||
+            (text->size() == kDigits && text->front() != '0')) {
+            return fail(Errc::invalid_argument,
+                        "--umask \"{}\" is not an octal number from 0 to 0777",
+                        printable(*text));
+        }
+        std::uint32_t mask = 0;
+        for (const char digit : *text) {
+            mask = mask * 8 + static_cast<std::uint32_t>(digit - '0');
+        }
+        out.umask = mask;
+    }
+    out.personality = args.get("personality");
+    if (args.has("personality") && out.personality != "LINUX" && out.personality != "LINUX32") {
+        return fail(Errc::invalid_argument,
+                    "--personality \"{}\" is neither LINUX nor LINUX32",
+                    printable(out.personality));
+    }
+    for (const std::string_view name : args.all("unsetenv")) {
+        if (name.empty() || name.find('=') != std::string_view::npos) {
+            return fail(Errc::invalid_argument,
+                        "--unsetenv \"{}\" is not the name of a variable",
+                        printable(name));
+        }
+        out.unset_names.emplace_back(name);
+    }
+    out.unset_all = args.flag("unsetenv-all");
+    out.own_hosts = args.flag("no-hosts");
+    if (out.own_hosts && args.has("add-host")) {
+        return fail(Errc::invalid_argument,
+                    "--no-hosts and --add-host contradict each other: one leaves alone what the "
+                    "other writes");
     }
     return {};
 }
@@ -408,7 +365,8 @@ Result<> parse_settings(const Parsed& args,
     KNARR_TRY(parse_labels(args, out));
     KNARR_TRY(parse_names(args, out.names));
     KNARR_TRY(parse_namespaces(args, out));
-    KNARR_TRY(parse_resources(args, request));
+    KNARR_TRY(parse_resources(args, request, warnings));
+    KNARR_TRY(parse_program(args, out));
     KNARR_TRY(refuse_ports(args, request.network, warnings));
     for (const std::string_view text : args.all("tmpfs")) {
         out.tmpfs.push_back(KNARR_TRY(parse_tmpfs(text)));

@@ -1,5 +1,6 @@
 #include "cli/attach_options.h"
 #include "cli/containers.h"
+#include "cli/refused.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -58,6 +59,7 @@ constexpr Verb kStart{
         "the program's; the detach keys leave it running.",
     .example = "knarr start web",
     .options = kOptions,
+    .rules = {.refused = kRefusedByStart},
     .run = run_start,
 };
 

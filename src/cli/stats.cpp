@@ -7,6 +7,7 @@
 #include "cli/containers.h"
 #include "cli/json_template.h"
 #include "cli/ps_containers.h"
+#include "cli/refused.h"
 #include "cli/table.h"
 #include "cli/usage.h"
 #include "core/clock.h"
@@ -157,6 +158,7 @@ constexpr Verb kStats{
         "JSON, never 0.",
     .example = "knarr stats --no-stream --format json",
     .options = kStatsOptions,
+    .rules = {.refused = kRefusedByStats},
     .run = run_stats,
 };
 

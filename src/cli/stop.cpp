@@ -1,6 +1,7 @@
 // stop, restart and wait: what is done about a container's end.
 
 #include "cli/containers.h"
+#include "cli/refused.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -111,6 +112,7 @@ constexpr Verb kStop{
         "ended already is no error.",
     .example = "knarr stop -t 5 web",
     .options = kStopOptions,
+    .rules = {.refused = kRefusedByStop},
     .run = run_stop,
 };
 
@@ -124,6 +126,7 @@ constexpr Verb kRestart{
         "log goes on. One that has ended is started.",
     .example = "knarr restart web",
     .options = kStopOptions,
+    .rules = {.refused = kRefusedByStop},
     .run = run_restart,
 };
 
@@ -137,6 +140,7 @@ constexpr Verb kWait{
         "is\n"
         "printed at once.",
     .example = "knarr wait job",
+    .rules = {.refused = kRefusedByWait},
     .run = run_wait,
 };
 

@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
+#include "cli/refused.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -32,7 +33,7 @@ constexpr Verb kTop{
         "ID`\n"
         "does. What follows ID are its options, -ef where there are none.",
     .example = "knarr top web -o pid,comm",
-    .rules = {.options_until = 1},
+    .rules = {.options_until = 1, .refused = kRefusedByTop},
     .run = run_top,
 };
 

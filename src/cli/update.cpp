@@ -1,6 +1,9 @@
 #include <algorithm>
 
 #include "cli/containers.h"
+#include "cli/refused.h"
+#include "cli/resource_options.h"
+#include "cli/run_options.h"
 #include "core/limits.h"
 #include "core/text.h"
 #include "platform/file.h"
@@ -15,12 +18,16 @@ constexpr std::array kOptions{
         .letter = 'r',
         .value = "FILE",
         .help = "a linux.resources object as JSON; - reads standard input; no other option then"},
-    Option{.name = "memory", .value = "SIZE", .help = "limit of memory, 64m; -1: none"},
+    Option{
+        .name = "memory", .letter = 'm', .value = "SIZE", .help = "limit of memory, 64m; -1: none"},
     Option{.name = "memory-reservation", .value = "SIZE", .help = "what it keeps under pressure"},
     Option{.name = "memory-swap", .value = "SIZE", .help = "limit of memory and swap together"},
     Option{.name = "kernel-memory", .value = "SIZE", .help = "ignored with a warning"},
     Option{.name = "kernel-memory-tcp", .value = "SIZE", .help = "limit of TCP buffers (v1)"},
-    Option{.name = "cpu-shares", .value = "N", .help = "weight, 2 to 262144"},
+    Option{.name = "cpus",
+           .value = "N",
+           .help = "at most so many CPUs: 1.5; a quota of each 100 ms; 0: no limit"},
+    Option{.name = "cpu-shares", .letter = 'c', .value = "N", .help = "weight, 2 to 262144"},
     Option{.name = "cpu-share", .value = "N", .help = "the same"},
     Option{.name = "cpu-period", .value = "US", .help = "the period that --cpu-quota is about"},
     Option{.name = "cpu-quota", .value = "US", .help = "CPU time in a period; -1: no limit"},
@@ -86,6 +93,15 @@ Result<> read_cpu(const Parsed& args, UpdateRequest& out) {
     if (idle) {
         out.cpu_idle = static_cast<std::int64_t>(*idle);
     }
+    if (const auto cpus = args.find("cpus")) {
+        if (args.has("cpu-quota") || args.has("cpu-period")) {
+            return fail(Errc::invalid_argument,
+                        "--cpus and --{} say the same in two ways: give one",
+                        args.has("cpu-period") ? "cpu-period" : "cpu-quota");
+        }
+        out.cpu_quota = *cpus == "0" ? -1 : KNARR_TRY(parse_cpus(*cpus));
+        out.cpu_period = std::uint64_t{kCpuPeriodUs};
+    }
     out.cpuset_cpus = args.get("cpuset-cpus");
     out.cpuset_mems = args.get("cpuset-mems");
     return {};
@@ -126,9 +142,7 @@ Result<UpdateRequest> request_of(Context& context, const Parsed& args) {
                           .hint = "write to its group's schemata below /sys/fs/resctrl"});
     }
     if (args.has("kernel-memory")) {
-        context.reporter.warn(
-            "--kernel-memory is ignored: kernels since 5.16 have no separate limit for kernel "
-            "memory, which counts as memory");
+        context.reporter.warn(kKernelMemoryIgnored);
     }
     KNARR_TRY(read_size(args, "memory", out.memory));
     KNARR_TRY(read_size(args, "memory-reservation", out.memory_reservation));
@@ -185,6 +199,7 @@ constexpr Verb kUpdate{
         "stopped ones as well.",
     .example = "knarr update --memory 256m --pids-limit 100 web",
     .options = kOptions,
+    .rules = {.refused = kRefusedByUpdate},
     .run = run_update,
 };
 

@@ -104,7 +104,50 @@ Result<> add(const DeviceRequest& wish, std::vector<bundle::HostDevice>& out) {
                : advise(Error{.code = Errc::invalid_argument, .message = "it has no device in it"});
 }
 
+Result<spec::ThrottleDevice> numbered(const DeviceRate& wish, std::string_view option) {
+    const auto wrong = [&](Error error) {
+        error.code = Errc::invalid_argument;
+        return fail(std::move(error)
+                        .within(fmt::format("--{} {}", option, printable(wish.device)))
+                        .advise("a block device of this host is wanted: lsblk lists them"));
+    };
+    const auto device = sys::open_path(wish.device, O_PATH);
+    if (!device) {
+        return wrong(device.error());
+    }
+    const struct stat stat = KNARR_TRY(sys::stat_of(*device));
+    if (!S_ISBLK(stat.st_mode)) {
+        return wrong(Error{.code = Errc::invalid_argument, .message = "it is no block device"});
+    }
+    return spec::ThrottleDevice{
+        .major = major(stat.st_rdev), .minor = minor(stat.st_rdev), .rate = wish.rate};
+}
+
 }  // namespace
+
+Result<spec::BlockIoLimits> device_limits(const ResourceSettings& settings) {
+    spec::BlockIoLimits out;
+    const auto fill = [](const std::vector<DeviceRate>& wishes,
+                         std::string_view option,
+                         std::vector<spec::ThrottleDevice>& into) -> Result<> {
+        for (const DeviceRate& wish : wishes) {
+            into.push_back(KNARR_TRY(numbered(wish, option)));
+        }
+        return {};
+    };
+    KNARR_TRY(fill(settings.read_bps, "device-read-bps", out.read_bps));
+    KNARR_TRY(fill(settings.write_bps, "device-write-bps", out.write_bps));
+    KNARR_TRY(fill(settings.read_iops, "device-read-iops", out.read_iops));
+    KNARR_TRY(fill(settings.write_iops, "device-write-iops", out.write_iops));
+    for (const DeviceRate& wish : settings.device_weights) {
+        const spec::ThrottleDevice device = KNARR_TRY(numbered(wish, "blkio-weight-device"));
+        out.weight_devices.push_back({.major = device.major,
+                                      .minor = device.minor,
+                                      .weight = static_cast<std::uint16_t>(device.rate),
+                                      .leaf_weight = {}});
+    }
+    return out;
+}
 
 Result<std::vector<bundle::HostDevice>> host_devices(const ContainerSettings& settings) {
     std::vector<bundle::HostDevice> all;

@@ -13,4 +13,8 @@ namespace knarr::engine {
 /// Errors: invalid_argument for what is not there or no device.
 Result<std::vector<bundle::HostDevice>> host_devices(const ContainerSettings& settings);
 
+/// The limits and weights of single block devices, by number.
+/// Errors: invalid_argument for what is not there or no block device.
+Result<spec::BlockIoLimits> device_limits(const ResourceSettings& settings);
+
 }  // namespace knarr::engine

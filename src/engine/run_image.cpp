@@ -1,5 +1,6 @@
 #include "engine/run_image.h"
 
+#include <array>
 #include <cerrno>
 #include <functional>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "bundle/make.h"
 #include "bundle/passwd.h"
 #include "bundle/read.h"
+#include "bundle/settings.h"
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/random.h"
@@ -193,6 +195,7 @@ Result<Prepared> prepare(const store::Store& store,
     const bool limits_memory = wish.memory_bytes || limits.default_memory_bytes > 0;
     const bool swap = limits_memory && KNARR_TRY(has_swap_accounting());
     auto devices = KNARR_TRY(host_devices(wish.settings));
+    auto disks = KNARR_TRY(device_limits(wish.settings.resources));
     std::string init = wish.settings.init ? KNARR_TRY(find_init()) : std::string();
     bundle::Made made = KNARR_TRY(bundle::make_bundle({.image = image.config,
                                                        .request = wish,
@@ -204,7 +207,10 @@ Result<Prepared> prepare(const store::Store& store,
                                                        .limits = limits,
                                                        .swap_accounting = swap,
                                                        .devices = std::move(devices),
+                                                       .device_limits = std::move(disks),
                                                        .init_program = std::move(init)}));
+    made.bundle.config.linux_->cgroups_path =
+        bundle::cgroup_below(wish.settings.resources.cgroup_parent, id);
     return Prepared{.id = id,
                     .reference = image.reference.empty() ? image.id.text() : image.reference,
                     .image = std::move(image),
@@ -297,6 +303,24 @@ Result<> check_names(const RunRequest& request) {
     return {};
 }
 
+/// What gives the program /dev/null for the streams that are not the caller's; empty where all are.
+std::function<Result<>(const LockedDir&, runtime::LaunchIo&)> chosen_streams(
+    const RunRequest& request) {
+    const StandardStreams wanted = request.streams;
+    if ((wanted.in && wanted.out && wanted.err) || request.terminal) {
+        return {};
+    }
+    return [wanted](const LockedDir&, runtime::LaunchIo& io) -> Result<> {
+        const std::array<bool, 3> ours{wanted.in, wanted.out, wanted.err};
+        for (std::size_t i = 0; i < ours.size(); ++i) {
+            if (!ours[i]) {
+                io.stdio[i] = KNARR_TRY(sys::open_path("/dev/null", O_RDWR));
+            }
+        }
+        return {};
+    };
+}
+
 using Launch = std::function<Result<>(NewContainer)>;
 
 /// From a request to what is to be launched, and `launch` it while nobody can take its image away.
@@ -373,7 +397,7 @@ Result<> launch_image(const Context& context,
                         .life = std::move(life),
                         .place = {},
                         .created = {},
-                        .give_streams = {}};
+                        .give_streams = chosen_streams(request)};
     KNARR_TRY(write_id_file(request.id_file, prepared.id));
     Result<> launched = launch(std::move(wanted));
     if (!launched && !request.id_file.empty()) {

@@ -1,4 +1,5 @@
-"""Whoever replaces runc or crun by knarr keeps their options: each is known, or its absence documented."""
+"""Whoever replaces runc or crun by knarr keeps their options: each is known, or its absence documented.
+Those of docker and podman are known, or refused with the reason."""
 
 import json
 import os
@@ -121,3 +122,35 @@ def test_spec_may_write_under_another_name(host):
 def test_mounts_into_a_running_container_are_refused_in_words(host):
     message = host.refused("mounts", "add", "x", "y")
     assert "not built" in message and "config.json" in message
+
+
+OF_DOCKER = ["attach", "cp", "create", "diff", "events", "exec", "inspect", "kill", "logs", "pause", "port", "ps",
+             "rename", "restart", "rm", "run", "start", "stats", "stop", "top", "unpause", "update", "wait"]
+# What stands in a help text for another option, or has another meaning here.
+OTHERS = {"--help", "-h"}
+NOT_YET = {"--detach-keys", "--privileged", "--size", "-s", "--details", "--noheading"}
+
+
+@pytest.mark.parametrize("peer", ["docker", "podman"])
+def test_every_option_of_docker_and_podman_is_known_or_refused_with_the_reason(knarr_path, peer):
+    program = shutil.which(peer)
+    if not program:
+        pytest.skip(f"no {peer} (Debian package) on this machine")
+    silent, seen = {}, 0
+    for verb in OF_DOCKER:
+        theirs, ours = options_of(help_of(program, verb)), options_of(help_of(str(knarr_path), verb))
+        assert ours, verb
+        seen += len(theirs)
+        for option in sorted(theirs - ours - OTHERS - NOT_YET):
+            done = subprocess.run([knarr_path, verb, option, "x"], capture_output=True, text=True, timeout=60, check=False)
+            if done.returncode == 0 or f"option {option}: " not in done.stderr or "unknown" in done.stderr:
+                silent.setdefault(verb, []).append(option)
+    assert seen > 150, "their help is not understood"
+    assert silent == {}
+
+
+def test_a_refused_option_says_why_and_what_does_it(host):
+    message = host.refused("run", "--link", "db", "image")
+    assert "no network" in message and "--network host" in message
+    assert "Windows" in host.refused("run", "--cpu-count=2", "image")
+    assert "unknown option" in host.refused("run", "--no-such-thing", "image")
