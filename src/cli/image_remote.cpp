@@ -137,7 +137,9 @@ constexpr Verb kImageDelete{
     .about =
         "Deletes the manifest that the name means, and with it every tag that it has. The "
         "registry\n"
-        "must allow it. Images in the store are removed by `knarr rmi`.",
+        "must allow it. One that refers to another (a signature, an SBOM) is taken out of the "
+        "list\n"
+        "of that one's referrers, too. Images in the store are removed by `knarr rmi`.",
     .example = "knarr image delete docker://registry.example/team/app:1.0",
     .options = kDeleteOptions,
     .run = run_remote_delete,

@@ -1,6 +1,7 @@
 // push: stored images into registries.
 
 #include <array>
+#include <optional>
 
 #include "cli/containers.h"
 #include "cli/image_verbs.h"
@@ -8,6 +9,7 @@
 #include "cli/run_options.h"
 #include "core/text.h"
 #include "platform/file.h"
+#include "platform/signal.h"
 
 namespace knarr::cli {
 
@@ -34,6 +36,31 @@ Result<> write_digest(const std::string& path, const std::string& digest) {
     return sys::replace_file(dir, path.substr(slash + 1), digest, 0644, sys::Sync::file);
 }
 
+/// From the first byte on a signal that asks us to end is read, so that what the registry has of a
+/// blob can be given back; before, it ends us at once.
+class Interruption {
+public:
+    void begin() {
+        if (!tried_) {
+            tried_ = true;
+            if (auto signals = sys::SignalFd::open_ending()) {
+                signals_.emplace(*std::move(signals));
+            }
+        }
+    }
+    bool came() {
+        if (!signals_) {
+            return false;
+        }
+        const auto signal = signals_->next();
+        return signal && signal->has_value();
+    }
+
+private:
+    bool tried_ = false;
+    std::optional<sys::SignalFd> signals_;
+};
+
 Result<int> run_push(Context& context, const Parsed& args) {
     if (args.positionals.empty() || args.positionals.size() > 2) {
         return fail(Errc::invalid_argument,
@@ -48,15 +75,21 @@ Result<int> run_push(Context& context, const Parsed& args) {
     if (args.flag("all-platforms") && args.has("platform")) {
         return fail(Errc::invalid_argument, "--platform and --all-platforms exclude each other");
     }
-    const PushRequest request{.name = std::string(args.positionals.front()),
-                              .destination = std::string(destination),
-                              .options = KNARR_TRY(parse_pull_options(args)),
-                              .all_platforms = args.flag("all-platforms")};
+    PushRequest request{.name = std::string(args.positionals.front()),
+                        .destination = std::string(destination),
+                        .options = KNARR_TRY(parse_pull_options(args)),
+                        .all_platforms = args.flag("all-platforms")};
+    Interruption interruption;
+    request.options.cancelled = [&] { return interruption.came(); };
     Engine engine = KNARR_TRY(open_engine(context));
     const bool quiet = args.flag("quiet");
     ProgressView progress(KNARR_TRY(wanted_style(args)));
-    auto result =
-        engine.push_image(request, [&](const PullProgress& news) { progress.show(news); });
+    auto result = engine.push_image(request, [&](const PullProgress& news) {
+        if (news.phase == PullPhase::uploading) {
+            interruption.begin();
+        }
+        progress.show(news);
+    });
     progress.finish();
     const PushedImage pushed = KNARR_TRY(std::move(result));
     if (const auto file = args.find("digestfile")) {
@@ -81,7 +114,8 @@ constexpr Verb kPush{
         "loaded, and gives it its name last. DESTINATION is [docker://]HOST/NAME[:TAG]; without\n"
         "it the image goes where its own name says. An index goes whole when all its variants are\n"
         "stored, else the manifest of the stored one. Blobs that another repository of the\n"
-        "registry has are not sent. The last line is docker's: TAG: digest: DIGEST size: BYTES.",
+        "registry has are not sent. A push that fails or is stopped (Ctrl-C) gives back what the\n"
+        "registry has of a blob. The last line is docker's: TAG: digest: DIGEST size: BYTES.",
     .example = "knarr push busybox:1.36 registry.example/team/busybox:1.36",
     .options = kPushOptions,
     .run = run_push,

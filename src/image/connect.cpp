@@ -102,6 +102,21 @@ Result<> wait_for(PullProcess& process, const PullOptions& options) {
     return {};
 }
 
+Result<PullProcess::Order> finish(PullProcess& process,
+                                  std::uint32_t id,
+                                  const PullOptions& options) {
+    const PullProcess::Order& order = process.order(id);
+    while (!order.done && !order.failed) {
+        KNARR_TRY(wait_for(process, options));
+    }
+    PullProcess::Order ended = order;
+    process.forget(id);
+    if (ended.failed) {
+        return fail(*std::move(ended.failed));
+    }
+    return ended;
+}
+
 Result<Document> fetch_document(PullProcess& process,
                                 rpc::FetchKind kind,
                                 const std::string& target,
@@ -113,6 +128,18 @@ Result<Document> fetch_document(PullProcess& process,
     return Document{.text = std::move(text),
                     .media_type = stream->media_type(),
                     .next_page = stream->next_page()};
+}
+
+Result<std::optional<Document>> fetch_if_there(PullProcess& process,
+                                               rpc::FetchKind kind,
+                                               const std::string& target,
+                                               std::size_t max,
+                                               const PullOptions& options) {
+    auto document = fetch_document(process, kind, target, max, options);
+    if (!document && document.error().code == Errc::image_not_found) {
+        return std::optional<Document>();
+    }
+    return std::optional(KNARR_TRY(std::move(document)));
 }
 
 Result<> ask_whether_good(const Reference& place,

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -40,8 +41,20 @@ Result<Document> fetch_document(PullProcess& process,
                                 std::size_t max,
                                 const PullOptions& options);
 
+/// The same; nothing where there is none.
+Result<std::optional<Document>> fetch_if_there(PullProcess& process,
+                                               rpc::FetchKind kind,
+                                               const std::string& target,
+                                               std::size_t max,
+                                               const PullOptions& options);
+
 /// Waits for news of the process; what comes is taken in. Errors: interrupted.
 Result<> wait_for(PullProcess& process, const PullOptions& options);
+
+/// Waits for the end of an order, and forgets it. Errors: interrupted; those of the order.
+Result<PullProcess::Order> finish(PullProcess& process,
+                                  std::uint32_t id,
+                                  const PullOptions& options);
 
 /// Errors: unauthorized when the registry does not take the credentials.
 Result<> ask_whether_good(const Reference& place,

@@ -6,7 +6,7 @@
 //   pull_process.h, connect.h, registry_source.h     knarr-pull, the registry
 //   short_names.h  names without a registry   config_files.h  where podman has its files
 //   places.h       mirrors and certificates: registries_conf.h, hosts_toml.h
-//   remote.h       tags, referrers, deleting in a registry
+//   remote.h       tags, referrers, deleting in a registry; referrers_tag.h the list that we keep
 //   login.h, credential_helper.h                     login, logout      push.h   store -> registry
 //   layout_source.h, docker_archive.h                oci:DIR, oci-archive:FILE, docker-archive:FILE
 //   pull.h         source -> store, verified while it streams, unpacked as it comes

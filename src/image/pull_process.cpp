@@ -221,6 +221,28 @@ Result<std::uint32_t> PullProcess::remove(std::string digest) {
     return id;
 }
 
+void PullProcess::leave() {
+    constexpr std::chrono::milliseconds kMargin{500};
+    const Clock::Steady end = system_clock().steady() + rpc::kLeaveTime + kMargin;
+    if (!socket_.valid() || !sys::send_packet(socket_, rpc::encode(rpc::Request(rpc::Leave{})))) {
+        return;
+    }
+    while (true) {
+        // What it still says is of no interest: only that it is gone.
+        const auto packet = sys::receive_packet(socket_, rpc::kMaxPacketBytes);
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(end - system_clock().steady());
+        if (!packet || (packet->has_value() && (*packet)->closed) || left.count() <= 0) {
+            break;
+        }
+        sys::Ready item{.fd = socket_.get()};
+        if (!packet->has_value() && !sys::wait_ready({&item, 1}, static_cast<int>(left.count()))) {
+            break;
+        }
+    }
+    socket_.reset();
+}
+
 Result<> PullProcess::pump() {
     while (socket_.valid()) {
         std::optional<sys::Packet> packet =
@@ -301,6 +323,7 @@ void PullProcess::take_order(Order& order, rpc::Event& event) {
         order.sent = std::max(order.sent, sent->bytes);  // a retry may go back
     } else if (auto* head = std::get_if<rpc::Head>(&event)) {
         order.digest = std::move(head->digest);
+        order.lists_referrer = head->lists_referrer;
     } else if (const auto* done = std::get_if<rpc::Done>(&event)) {
         order.done = true;
         order.bytes = done->bytes;

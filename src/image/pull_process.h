@@ -52,12 +52,16 @@ public:
         bool done = false;
         std::uint64_t bytes = 0;  ///< in all, once done
         rpc::Outcome how = rpc::Outcome::transferred;
-        std::string digest = {};  ///< as the registry says; may be empty
+        std::string digest = {};      ///< as the registry says; may be empty
+        bool lists_referrer = false;  ///< the registry says that it took note of the subject
         std::optional<Error> failed = {};
     };
     /// Starts to send the bytes of `file`; the ID to ask for news by. `what.id` is chosen here.
     Result<std::uint32_t> push(rpc::Push what, const sys::Fd& file);
     Result<std::uint32_t> remove(std::string digest);
+    /// Ends everything. Uploads that are open are given back to the registry, which may take a
+    /// little longer than rpc::kLeaveTime; nothing else can be asked afterwards.
+    void leave();
     /// News come with pump(). The order is forgotten with forget().
     const Order& order(std::uint32_t id) const { return orders_.at(id); }
     void forget(std::uint32_t id) { orders_.erase(id); }

@@ -9,7 +9,9 @@
 #include "image/image_list.h"
 #include "image/platform.h"
 #include "image/reference.h"
+#include "image/referrers_tag.h"
 #include "image/short_names.h"
+#include "spec/referrers.h"
 
 namespace knarr::image {
 namespace {
@@ -22,6 +24,7 @@ struct Parcel {
     spec::Digest digest;
     std::string media_type;
     std::uint64_t size = 0;
+    std::optional<spec::Referral> referral = {};
 };
 
 /// Everything that goes, in its order.
@@ -104,8 +107,7 @@ private:
                 shipment_.blobs.push_back(std::move(blob));
             }
         }
-        shipment_.documents.push_back(
-            {.digest = digest, .media_type = content.manifest->media_type, .size = text.size()});
+        KNARR_TRY(add_document(digest, content.manifest->media_type, text));
         return std::optional<spec::Digest>();
     }
 
@@ -124,9 +126,18 @@ private:
                 return missing;
             }
         }
-        shipment_.documents.push_back(
-            {.digest = image.top, .media_type = content.index->media_type, .size = text.size()});
+        KNARR_TRY(add_document(image.top, content.index->media_type, text));
         return std::optional<spec::Digest>();
+    }
+
+    Result<> add_document(const spec::Digest& digest,
+                          const std::string& media_type,
+                          std::string_view text) {
+        shipment_.documents.push_back({.digest = digest,
+                                       .media_type = media_type,
+                                       .size = text.size(),
+                                       .referral = KNARR_TRY(spec::referral_of(text, digest))});
+        return {};
     }
 
     const store::Store& store_;
@@ -184,6 +195,7 @@ public:
             pushed = push_documents(to);
         }
         if (!pushed) {
+            process_.leave();
             Error error = std::move(pushed).error();
             error.message += fmt::format("; {} of {} blobs and {} of {} manifests are there",
                                          blobs_done_,
@@ -285,21 +297,17 @@ private:
                  .media_type = document.media_type,
                  .size = document.size},
                 file));
-            const PullProcess::Order& order = process_.order(id);
-            while (!order.done && !order.failed) {
-                KNARR_TRY(wait_for(process_, request_.options));
-            }
-            if (order.failed) {
-                return fail(*order.failed);
-            }
+            const auto order = KNARR_TRY(finish(process_, id, request_.options));
             if (!order.digest.empty() && order.digest != document.digest.text()) {
                 return fail(Errc::digest_mismatch,
                             "the registry stored manifest {}, and says that it is {}",
                             document.digest.text(),
                             order.digest);
             }
-            process_.forget(id);
             ++documents_done_;
+            if (document.referral && !order.lists_referrer) {
+                KNARR_TRY(list_referrer(process_, *document.referral, request_.options));
+            }
         }
         return {};
     }

@@ -1,8 +1,13 @@
 #include "image/remote.h"
 
+#include <algorithm>
+
 #include "core/core.h"
 #include "image/connect.h"
+#include "image/deadline.h"
 #include "image/reference.h"
+#include "image/referrers_tag.h"
+#include "spec/referrers.h"
 #include "spec/registry.h"
 #include "store/sha256.h"
 
@@ -20,6 +25,10 @@ struct Remote {
     Result<Document> fetch(rpc::FetchKind kind, const std::string& target, std::size_t max) const {
         return fetch_document(*process, kind, target, max, options);
     }
+    Result<std::optional<Document>> fetch_if_there(rpc::FetchKind kind,
+                                                   const std::string& target) const {
+        return image::fetch_if_there(*process, kind, target, limits::kMaxManifestBytes, options);
+    }
 };
 
 Result<Remote> open(const RemoteRequest& request, Purpose purpose) {
@@ -36,23 +45,21 @@ Result<Remote> open(const RemoteRequest& request, Purpose purpose) {
 
 /// The digest of the manifest that the name means: of the bytes that come, whatever the registry
 /// calls them.
-Result<spec::Digest> resolve(const Remote& remote) {
+struct Meant {
+    spec::Digest digest;
+    std::string text;
+};
+
+Result<Meant> resolve(const Remote& remote) {
     const auto& said = remote.reference.digest();
-    const Document document = KNARR_TRY(remote.fetch(rpc::FetchKind::manifest,
-                                                     said ? said->text() : remote.reference.tag(),
-                                                     limits::kMaxManifestBytes));
+    Document document = KNARR_TRY(remote.fetch(rpc::FetchKind::manifest,
+                                               said ? said->text() : remote.reference.tag(),
+                                               limits::kMaxManifestBytes));
     spec::Digest digest = store::sha256_of(document.text);
     if (said && digest != *said) {
         return fail(Errc::digest_mismatch, "it is {}, not {}", digest.text(), said->text());
     }
-    return digest;
-}
-
-Result<std::optional<Document>> if_there(Result<Document> document) {
-    if (!document && document.error().code == Errc::image_not_found) {
-        return std::optional<Document>();
-    }
-    return std::optional(KNARR_TRY(std::move(document)));
+    return Meant{.digest = std::move(digest), .text = std::move(document.text)};
 }
 
 Result<> add_referrers(const Document& document,
@@ -76,14 +83,12 @@ Result<> add_referrers(const Document& document,
 }
 
 Result<RemoteReferrers> referrers_of(const Remote& remote, const std::string& artifact_type) {
-    const spec::Digest subject = KNARR_TRY(resolve(remote));
+    const spec::Digest subject = KNARR_TRY(resolve(remote)).digest;
     RemoteReferrers out{.repository = remote.reference.name(), .subject = subject.text()};
-    auto page = KNARR_TRY(if_there(
-        remote.fetch(rpc::FetchKind::referrers, subject.text(), limits::kMaxManifestBytes)));
+    auto page = KNARR_TRY(remote.fetch_if_there(rpc::FetchKind::referrers, subject.text()));
     if (!page) {
-        page = KNARR_TRY(if_there(remote.fetch(rpc::FetchKind::manifest,
-                                               fmt::format("sha256-{}", subject.hex()),
-                                               limits::kMaxManifestBytes)));
+        page = KNARR_TRY(
+            remote.fetch_if_there(rpc::FetchKind::manifest, spec::referrers_tag(subject.text())));
         if (page) {
             KNARR_TRY(add_referrers(*page, artifact_type, out));
         }
@@ -119,6 +124,23 @@ Result<RemoteTags> tags_of(const Remote& remote) {
     }
 }
 
+/// Takes a deleted manifest out of its subject's list, where the registry does not.
+/// Source: distribution-spec v1.1 "Deleting Manifests".
+Result<> forget_referrer(RemoteRequest request,
+                         const Remote& remote,
+                         const spec::Referral& referral,
+                         const Deadline& deadline) {
+    if (KNARR_TRY(remote.fetch_if_there(rpc::FetchKind::referrers, referral.subject))) {
+        return {};
+    }
+    // What was opened for deleting may not be allowed to push.
+    const auto left =
+        std::chrono::ceil<std::chrono::seconds>(deadline.end - system_clock().steady());
+    request.options.timeout_seconds = static_cast<std::uint32_t>(std::max(left.count(), 1L));
+    const Remote writer = KNARR_TRY(open(request, Purpose::push));
+    return unlist_referrer(*writer.process, referral, request.options);
+}
+
 }  // namespace
 
 Result<RemoteTags> list_tags(const RemoteRequest& request) {
@@ -135,18 +157,23 @@ Result<RemoteReferrers> list_referrers(const RemoteRequest& request) {
 }
 
 Result<RemoteImage> delete_remote(const RemoteRequest& request) {
-    const Remote remote =
-        KNARR_TRY(open(request, Purpose::remove), "delete {}", printable(request.name));
-    const spec::Digest digest = KNARR_TRY(resolve(remote), "delete {}", printable(request.name));
-    const std::uint32_t id = KNARR_TRY(remote.process->remove(digest.text()));
-    const PullProcess::Order& order = remote.process->order(id);
-    while (!order.done && !order.failed) {
-        KNARR_TRY(wait_for(*remote.process, request.options));
+    const std::string what = "delete " + printable(request.name);
+    const Deadline deadline = deadline_of(request.options, system_clock().steady());
+    const Remote remote = KNARR_TRY(open(request, Purpose::remove), "{}", what);
+    const Meant meant = KNARR_TRY(resolve(remote), "{}", what);
+    // What no client can make sense of can still be deleted.
+    const auto referral = spec::referral_of(meant.text, meant.digest);
+    const std::uint32_t id = KNARR_TRY(remote.process->remove(meant.digest.text()));
+    KNARR_TRY(finish(*remote.process, id, request.options), "{}", what);
+    if (referral && referral->has_value()) {
+        if (auto gone = forget_referrer(request, remote, **referral, deadline); !gone) {
+            return fail(std::move(gone).error().within(
+                fmt::format("{}: it is deleted, but still in the list of what refers to {}",
+                            what,
+                            printable((*referral)->subject, 100))));
+        }
     }
-    if (order.failed) {
-        return fail(Error(*order.failed).within("delete " + printable(request.name)));
-    }
-    return RemoteImage{.repository = remote.reference.name(), .digest = digest.text()};
+    return RemoteImage{.repository = remote.reference.name(), .digest = meant.digest.text()};
 }
 
 }  // namespace knarr::image

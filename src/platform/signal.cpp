@@ -121,6 +121,23 @@ Result<SignalFd> SignalFd::open() {
     }
     sigaddset(&wanted, SIGCHLD);
     sigaddset(&wanted, SIGPIPE);
+    return hold(wanted);
+}
+
+Result<SignalFd> SignalFd::open_ending() {
+    sigset_t wanted;
+    sigemptyset(&wanted);
+    for (const int number : {SIGINT, SIGTERM, SIGHUP}) {
+        struct sigaction found{};
+        // A signal that is held back is read even when it is ignored.
+        if (sigaction(number, nullptr, &found) == 0 && found.sa_handler != SIG_IGN) {
+            sigaddset(&wanted, number);
+        }
+    }
+    return hold(wanted);
+}
+
+Result<SignalFd> SignalFd::hold(const sigset_t& wanted) {
     const int fd = signalfd(-1, &wanted, SFD_CLOEXEC | SFD_NONBLOCK);
     if (fd < 0) {
         return fail_errno(errno, "signalfd");

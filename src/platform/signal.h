@@ -25,11 +25,14 @@ std::string signal_name(int number);
 /// faults (SEGV, BUS, ...), its children or a pipe of its own.
 bool is_forwardable(int number);
 
-/// Holds back all forwardable signals, SIGCHLD and SIGPIPE of this process, to be read instead of
-/// delivered. The destructor restores the mask that was found.
+/// Holds back signals of this process, to be read instead of delivered. The destructor restores
+/// the mask that was found.
 class SignalFd {
 public:
+    /// All forwardable ones, SIGCHLD and SIGPIPE.
     static Result<SignalFd> open();
+    /// INT, TERM and HUP, which ask a program to end; without those that the caller ignores.
+    static Result<SignalFd> open_ending();
     SignalFd(SignalFd&& other) noexcept;
     SignalFd& operator=(SignalFd&&) = delete;
     SignalFd(const SignalFd&) = delete;
@@ -43,6 +46,7 @@ public:
     Result<bool> wait_with(const Fd& other);
 
 private:
+    static Result<SignalFd> hold(const sigset_t& wanted);
     SignalFd(Fd fd, const sigset_t& before) : fd_(std::move(fd)), before_(before) {}
     Fd fd_;
     sigset_t before_;

@@ -50,6 +50,21 @@ TEST(Signal, AHeldBackSignalIsReadInsteadOfDelivered) {
     EXPECT_EQ(**signals.next(), SIGTERM);
 }
 
+TEST(Signal, ThoseThatEndAProgramAreHeldBackAloneAndNotWhereTheyAreIgnored) {
+    ASSERT_NE(signal(SIGHUP, SIG_IGN), SIG_ERR);
+    SignalFd signals = *SignalFd::open_ending();
+    sigset_t now;
+    sigprocmask(SIG_SETMASK, nullptr, &now);
+    EXPECT_EQ(sigismember(&now, SIGINT), 1);
+    EXPECT_EQ(sigismember(&now, SIGTERM), 1);
+    for (const int number : {SIGHUP, SIGCHLD, SIGPIPE, SIGWINCH, SIGQUIT}) {
+        EXPECT_EQ(sigismember(&now, number), 0) << number;
+    }
+    ASSERT_EQ(kill(getpid(), SIGINT), 0);
+    EXPECT_EQ(**signals.next(), SIGINT);
+    ASSERT_NE(signal(SIGHUP, SIG_DFL), SIG_ERR);
+}
+
 TEST(Signal, TheMaskIsRestored) {
     {
         SignalFd signals = *SignalFd::open();

@@ -54,7 +54,8 @@ struct JobContext {
     unsigned retries = 5;
     unsigned spare_lanes = lanes::kAllTogether;  ///< see lanes.h
     std::function<void(const rpc::Event&)> report = {};
-    std::set<std::string> warnings = {};  ///< of registries that were told: each once, so many
+    std::vector<HttpRequest> left_open = {};  ///< DELETE of uploads that nobody goes on with
+    std::set<std::string> warnings = {};      ///< of registries that were told: each once, so many
 };
 
 /// The steps of a job:
@@ -75,6 +76,9 @@ public:
     /// Does what time allows now. Call after every wait.
     virtual void tick();
     bool ended() const { return step_ == Step::ended; }
+    /// It has ended, or nobody wants it any more: what the registry is to know goes into left_open.
+    /// False while that is not known yet; to be asked again after every wait.
+    virtual bool leave() { return true; }
     /// The pipe that must take bytes before this job can go on; -1 when it does not wait for it.
     virtual int blocked_pipe() const { return -1; }
     /// When tick() has something to do even if nothing else happens.

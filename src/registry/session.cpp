@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <memory>
+#include <optional>
+#include <utility>
 #include <vector>
 
 #include "core/core.h"
@@ -28,8 +30,15 @@ public:
             for (const auto& job : jobs_) {
                 job->tick();
             }
-            std::erase_if(jobs_, [](const auto& job) { return job->ended(); });
+            std::erase_if(jobs_, [this](const auto& job) {
+                return (job->ended() || leaving_) && job->leave();
+            });
+            dismiss();
             KNARR_TRY(std::move(sent_));
+            if (leaving_ && ((jobs_.empty() && dismissals_.empty()) ||
+                             system_clock().steady() - *leaving_ >= rpc::kLeaveTime)) {
+                return {};
+            }
             KNARR_TRY(wait());
         }
         return {};
@@ -52,7 +61,19 @@ private:
         return {};
     }
 
+    /// Uploads that nobody goes on with are given back.
+    void dismiss() {
+        std::erase_if(dismissals_, [](const auto& one) { return one->ended(); });
+        for (const HttpRequest& request : std::exchange(context_.left_open, {})) {
+            dismissals_.push_back(std::make_unique<Dismissal>(*http_, request));
+        }
+    }
+
     Result<> take(rpc::Request request, sys::Fd fd) {
+        if (std::holds_alternative<rpc::Leave>(request)) {
+            leaving_ = system_clock().steady();
+            return {};
+        }
         if (auto* session = std::get_if<rpc::Session>(&request)) {
             return open(std::move(*session));
         }
@@ -163,7 +184,7 @@ private:
     Result<> wait() {
         std::vector<sys::Ready> items{{.fd = socket_.get()}};
         const Clock::Steady now = system_clock().steady();
-        Clock::Steady next = now + std::chrono::hours(1);
+        Clock::Steady next = leaving_ ? *leaving_ + rpc::kLeaveTime : now + std::chrono::hours(1);
         for (const auto& job : jobs_) {
             next = std::min(next, job->next_tick());
             if (const int pipe = job->blocked_pipe(); pipe >= 0) {
@@ -178,12 +199,14 @@ private:
 
     const sys::Fd& socket_;
     bool closed_ = false;
+    std::optional<Clock::Steady> leaving_;  ///< since when nothing more is wanted
     std::size_t trust_bytes_ = 0;
     Result<> sent_;
     // Destroyed in reverse: jobs end their exchanges while the client still lives.
     JobContext context_;
     std::unique_ptr<HttpClient> http_;
     std::vector<std::unique_ptr<Job>> jobs_;
+    std::vector<std::unique_ptr<Dismissal>> dismissals_;
 };
 
 }  // namespace

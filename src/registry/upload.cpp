@@ -1,6 +1,7 @@
 #include "registry/upload.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/core.h"
 
@@ -36,6 +37,12 @@ Upload::Upload(JobContext& context, rpc::Push what, sys::Fd file)
       what_(std::move(what)),
       file_(std::move(file)),
       act_(what_.kind == rpc::FetchKind::manifest ? Act::manifest : Act::look) {}
+
+Dismissal::Dismissal(HttpClient& http, const HttpRequest& request) {
+    if (auto exchange = http.start(request, *this)) {
+        exchange_ = *std::move(exchange);
+    }
+}
 
 bool Upload::suits(const Endpoint& endpoint) const {
     return !endpoint.place.is_mirror;
@@ -134,11 +141,27 @@ void Upload::go(Act act) {
                          percent_encode(what_.target);
         }
     } else {
-        location_.reset();
+        give_back();
         stored_ = 0;
         go_home();
     }
     ask();
+}
+
+bool Upload::leave() {
+    leaving_ = true;
+    if (act_ == Act::open && exchange_) {
+        return false;  // it may be opened at this moment
+    }
+    give_back();
+    return true;
+}
+
+void Upload::give_back() {
+    if (location_) {
+        url_ = *std::exchange(location_, std::nullopt);
+        context_.left_open.push_back(addressed({.method = "DELETE"}));
+    }
 }
 
 void Upload::again() {
@@ -193,7 +216,7 @@ void Upload::finish(HttpEnd end, const std::string& detail) {
         case Act::open:
             if (head_.status == 201) {
                 end_if_right(head_.field("docker-content-digest"), rpc::Outcome::mounted);
-            } else if (take_location()) {
+            } else if (take_location() && !leaving_) {
                 // What it wants at least in a piece that is not the last one.
                 if (const auto least = parse_number(head_.field("oci-chunk-min-length"))) {
                     max_chunk_ = std::max(max_chunk_, *least);
@@ -221,6 +244,7 @@ void Upload::finish(HttpEnd end, const std::string& detail) {
         }
         case Act::close:
         case Act::manifest:
+            location_.reset();
             end_if_right(head_.field("docker-content-digest"), rpc::Outcome::transferred);
             break;
     }
@@ -237,7 +261,8 @@ void Upload::end_if_right(std::string_view digest, rpc::Outcome how) {
     context_.report(rpc::Head{.id = id_,
                               .status = static_cast<std::uint32_t>(head_.status),
                               .media_type = {},
-                              .digest = std::string(digest)});
+                              .digest = std::string(digest),
+                              .lists_referrer = !head_.field("oci-subject").empty()});
     end_well(how == rpc::Outcome::transferred ? what_.size : 0, how);
 }
 

@@ -14,6 +14,7 @@ enum class Type : std::uint8_t {
     fetch = 3,
     push = 4,
     remove = 5,
+    leave = 6,
     head = 16,
     notice = 17,
     done = 18,
@@ -187,6 +188,10 @@ std::string encode_one(const Remove& m) {
     return Writer(Type::remove).number(m.id, 4).text(m.target, kMaxTextBytes).take();
 }
 
+std::string encode_one(const Leave&) {
+    return Writer(Type::leave).take();
+}
+
 std::string encode_one(const Head& m) {
     return Writer(Type::head)
         .number(m.id, 4)
@@ -195,6 +200,7 @@ std::string encode_one(const Head& m) {
         .text(m.digest, kMaxEventTextBytes)
         .number(m.length, 8)
         .text(m.link, kMaxNameBytes)
+        .number(m.lists_referrer ? 1 : 0, 1)
         .take();
 }
 
@@ -294,6 +300,7 @@ Result<Event> decode_head(Reader reader) {
     m.digest = printable(reader.text("digest", kMaxEventTextBytes), kMaxEventTextBytes);
     m.length = reader.number(8, "length", INT64_MAX);
     m.link = reader.text("link", kMaxNameBytes);
+    m.lists_referrer = reader.number(1, "lists_referrer", 1) == 1;
     return reader.finish<Event>("head", std::move(m));
 }
 
@@ -359,6 +366,8 @@ Result<Request> decode_request(std::string_view packet) {
             return decode_push(reader);
         case Type::remove:
             return decode_remove(reader);
+        case Type::leave:
+            return reader.finish<Request>("leave", Leave{});
         default:
             return fail(Errc::invalid_argument,
                         "transfer request of unknown type {}",

@@ -14,6 +14,8 @@
 //   fetch {id, kind, target, ..} + pipe's end ->   up to limits::kMaxInFlightBlobs jobs at a time
 //   push {id, kind, target, ..} + a file      ->
 //   remove {id, target}                       ->
+//   leave {}                                  ->   gives open uploads back to the registry, then
+//   ends
 //                                             <-   notice {id, text}    waits, retries (0..n times)
 //                                             <-   sent {id, bytes}     of a push (0..n times)
 //                                             <-   head {id, status, type, length, digest, ..}
@@ -36,7 +38,7 @@
 
 namespace knarr::rpc {
 
-inline constexpr std::uint8_t kTransferVersion = 3;
+inline constexpr std::uint8_t kTransferVersion = 4;
 inline constexpr std::size_t kMaxPacketBytes = std::size_t{64} * 1024;
 inline constexpr std::size_t kMaxTextBytes =
     std::size_t{12} * 1024;  // a secret, or what is asked for
@@ -116,6 +118,11 @@ struct Remove {
     std::string target = {};
 };
 
+/// Nothing more is wanted: jobs end, and of uploads that are open the registry is told so, for at
+/// most kLeaveTime. Then the socket is closed.
+struct Leave {};
+inline constexpr std::chrono::seconds kLeaveTime{2};
+
 /// The answer is there; its body follows through the pipe. Sent once per fetch.
 struct Head {
     std::uint32_t id = 0;
@@ -124,6 +131,8 @@ struct Head {
     std::string digest = {};   ///< Docker-Content-Digest; may be empty
     std::uint64_t length = 0;  ///< 0: not known
     std::string link = {};     ///< to the next page of a list; empty: there is none
+    /// Of a manifest that was pushed: the registry lists it for its subject (OCI-Subject).
+    bool lists_referrer = false;
 };
 
 /// So much of a push is on its way, or was taken by the registry.
@@ -157,7 +166,7 @@ struct Failed {
     std::uint32_t status = 0;  ///< HTTP, 0 when none
 };
 
-using Request = std::variant<Session, Trust, Fetch, Push, Remove>;
+using Request = std::variant<Session, Trust, Fetch, Push, Remove, Leave>;
 using Event = std::variant<Head, Notice, Sent, Done, Failed>;
 
 /// The caller keeps texts within their bounds: longer ones are cut, and cut secrets do not work.

@@ -52,6 +52,8 @@ TEST(Transfer, EveryRequestSurvivesTheWire) {
     const Remove remove{.id = 9, .target = "sha256:ab"};
     EXPECT_EQ(std::get<Remove>(decode_request(encode(Request(remove))).value()).target,
               "sha256:ab");
+    EXPECT_TRUE(std::holds_alternative<Leave>(decode_request(encode(Request(Leave{}))).value()));
+    EXPECT_FALSE(decode_request(encode(Request(Leave{})) + "x"));
 }
 
 TEST(Transfer, AnOffsetBehindTheEndIsRefused) {
@@ -69,6 +71,8 @@ TEST(Transfer, EveryEventSurvivesTheWire) {
               99U);
     const Head head{.id = 1, .status = 200, .media_type = "a/b", .digest = "d", .length = 5};
     EXPECT_EQ(std::get<Head>(decode_event(encode(Event(head))).value()).media_type, "a/b");
+    const Head pushed{.id = 1, .status = 201, .lists_referrer = true};
+    EXPECT_TRUE(std::get<Head>(decode_event(encode(Event(pushed))).value()).lists_referrer);
     const Done mounted{.id = 4, .how = Outcome::mounted};
     EXPECT_EQ(std::get<Done>(decode_event(encode(Event(mounted))).value()).how, Outcome::mounted);
     EXPECT_EQ(std::get<Sent>(decode_event(encode(Event(Sent{5, 77}))).value()).bytes, 77U);

@@ -5,9 +5,11 @@
 //   resources.h       its linux.resources alone
 //   image.h           manifests, indexes, image configs (OCI 1.1 and Docker schema 2), digests
 //   oci_layout.h      images as files: oci-layout, docker-archive
+//   referrers.h       the list of what has a manifest as its subject
 //   registry.h        tokens, error bodies, credentials files
 //   json_reader.h     a checked JSON value, for the records that other rooms keep
 //   json_writer.h     JSON text, for records and --json output
+//   json_copy.h       a part of a document, written again
 //   json_fields.h     one list of fields for both directions; runtime_*_fields.h are such lists
 //   json_tree.h utf8.h  what a checked value stands on: the parsed tree, valid texts
 //
@@ -19,5 +21,6 @@
 #include "spec/json_reader.h"
 #include "spec/json_writer.h"
 #include "spec/oci_layout.h"
+#include "spec/referrers.h"
 #include "spec/registry.h"
 #include "spec/runtime_config.h"

@@ -88,6 +88,7 @@ class Registry:
         self.upload_number = itertools.count()  # several are under way at once: no ID comes twice
         self.elsewhere = {}  # blobs of other repositories, by repository and digest
         self.may_delete, self.page, self.referrers = True, 1000, {}
+        self.lists_subjects = False  # whether it has the API of referrers: who clients keep no list for
         self.basic = self.bearer = None  # (user, password); an anonymous bearer is ("", "")
         self.server = Server((host, 0), Handler)
         self.server.registry = self
@@ -198,6 +199,10 @@ class Registry:
         elif key not in self.uploads:
             handler.send(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
             return
+        if handler.command == "DELETE":
+            del self.uploads[key]
+            handler.send(204)
+            return
         data = self.uploads[key]
         if handler.command in ("PATCH", "PUT"):
             first = handler.headers.get("Content-Range", f"{len(data)}-").partition("-")[0]
@@ -227,7 +232,9 @@ class Registry:
             handler.send(400, b'{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}')
             return
         self.add_manifest(text, handler.headers["Content-Type"], target)
-        handler.send(201, Docker_Content_Digest=images.digest_of(text))
+        subject = document.get("subject", {}).get("digest")
+        noted = {"OCI_Subject": subject} if subject and self.lists_subjects else {}
+        handler.send(201, Docker_Content_Digest=images.digest_of(text), **noted)
 
     def delete(self, handler, target):
         if not self.may_delete:
