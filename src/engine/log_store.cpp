@@ -23,7 +23,7 @@ constexpr std::string_view kSuffix = ".log";
 constexpr const char* kFilledFile = "log.in";
 constexpr std::uint64_t kSpoolBytes = 256 * size::kKiB;
 constexpr std::uint64_t kSpoolRest = 64 * size::kKiB;  // with less room it begins again: a pipe's
-constexpr std::size_t kReadAtOnce = 64 * size::kKiB;
+constexpr std::size_t kTakenAtOnce = 64 * size::kKiB;
 constexpr std::size_t kWrittenAtOnce = 128 * size::kKiB;
 constexpr std::uint64_t kScreenBytes = 256 * size::kKiB;
 
@@ -86,7 +86,7 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
                                   const LogPolicy& policy) {
     LogWriter writer;
     writer.policy_ = policy;
-    writer.memory_ = KNARR_TRY(sys::Pages::map(kReadAtOnce + kWrittenAtOnce), "log");
+    writer.memory_ = KNARR_TRY(sys::Pages::map(kWrittenAtOnce), "log");
     static_assert(kWrittenAtOnce >= kMaxLogPart + kMaxLogHead);
     // Not made here: somebody may be removing the container.
     writer.log_dir_ = KNARR_TRY(sys::open_path(log_dir, O_RDONLY | O_DIRECTORY), "log");
@@ -96,8 +96,10 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
         KNARR_TRY(sys::open_at(state_dir, kFilledFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
     writer.filled_ = KNARR_TRY(sys::KeptOffsets::map(filled), "log");
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
-        writer.spools_[index_of(stream)] = KNARR_TRY(sys::open_at(
+        Spool& spool = writer.spools_[index_of(stream)];
+        spool.file = KNARR_TRY(sys::open_at(
             state_dir, fifo_name(stream) + ".spool", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+        spool.bytes = KNARR_TRY(sys::Pages::map_file(spool.file, kSpoolBytes), "log");
     }
     KNARR_TRY(writer.read_place(), "log");
     KNARR_TRY(writer.open_log(), "log");
@@ -203,7 +205,7 @@ std::uint64_t LogWriter::untaken(LogStream stream) const {
 
 Result<bool> LogWriter::is_filled_rightly(LogStream stream) const {
     const std::int64_t end = filled(stream);
-    const std::int64_t size = KNARR_TRY(sys::stat_of(spools_[index_of(stream)])).st_size;
+    const std::int64_t size = KNARR_TRY(sys::stat_of(spools_[index_of(stream)].file)).st_size;
     return end >= 0 && end <= static_cast<std::int64_t>(kSpoolBytes) && end <= size;
 }
 
@@ -216,20 +218,18 @@ Result<> LogWriter::begin_again(LogStream stream) {
 }
 
 Result<> LogWriter::flush(LogStream stream) {
-    const sys::Fd& spool = spools_[index_of(stream)];
+    const std::span<const char> spool = spools_[index_of(stream)].bytes.memory();
     while (const std::uint64_t rest = untaken(stream)) {
-        const std::uint64_t from = place_.taken[index_of(stream)];
-        const std::span<char> input = memory_.memory().first(kReadAtOnce);
-        const std::span<char> output = memory_.memory().subspan(kReadAtOnce);
-        const std::size_t size = KNARR_TRY(sys::read_part_into(
-            input.first(std::min<std::uint64_t>(kReadAtOnce, rest)), spool, from));
+        const auto input = spool.subspan(place_.taken[index_of(stream)],
+                                         std::min<std::uint64_t>(kTakenAtOnce, rest));
+        const std::span<char> output = memory_.memory();
         std::uint64_t room = output.size();
         if (policy_.max_bytes > 0) {
             room = std::min(room, policy_.max_bytes - std::min(policy_.max_bytes, place_.end));
         }
         const std::string time = format_time(system_clock().wall());
         const LogBatch batch =
-            make_entries({input.data(), size},
+            make_entries({input.data(), input.size()},
                          stream,
                          time,
                          {.memory = output, .bytes = room, .takes_one = place_.end == 0});
@@ -257,7 +257,7 @@ Result<std::optional<std::size_t>> LogWriter::move(LogStream stream, const sys::
     }
     const std::uint64_t room = kSpoolBytes - static_cast<std::uint64_t>(end);
     const auto moved =
-        KNARR_TRY(sys::move_to_file(fifo, spools_[index_of(stream)], end, room), "log");
+        KNARR_TRY(sys::move_to_file(fifo, spools_[index_of(stream)].file, end, room), "log");
     KNARR_TRY(fault_point("log.spooled"));
     KNARR_TRY(flush(stream), "log");
     return moved;
@@ -284,7 +284,7 @@ void LogWriter::release_memory() {
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
         // One that cannot begin again now, or not be emptied, only keeps its memory for longer.
         if (filled(stream) > 0 && untaken(stream) == 0 && begin_again(stream)) {
-            static_cast<void>(sys::set_size(spools_[index_of(stream)], 0));
+            static_cast<void>(sys::set_size(spools_[index_of(stream)].file, 0));
         }
     }
 }

@@ -92,11 +92,15 @@ private:
 
     std::string warning_;
     LogPolicy policy_;
-    sys::Pages memory_;  // for what is read from a spool, and for its entries
+    sys::Pages memory_;  // for entries
     sys::Fd log_dir_, log_, place_file_;
     Place place_;
     sys::KeptOffsets filled_;
-    std::array<sys::Fd, 2> spools_;
+    struct Spool {
+        sys::Fd file;
+        sys::Pages bytes;  // what is in it; only what it is filled with is touched
+    };
+    std::array<Spool, 2> spools_;
 };
 
 }  // namespace knarr::engine

@@ -72,13 +72,12 @@ Result<std::uint64_t> bytes_held(const Fd& pipe) {
     return static_cast<std::uint64_t>(count);
 }
 
-Result<std::size_t> read_part_into(std::span<char> memory, const Fd& file, std::uint64_t offset) {
+Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t bytes) {
+    std::string out(bytes, '\0');
     std::size_t have = 0;
-    while (have < memory.size()) {
-        const ssize_t got = pread(file.get(),
-                                  memory.data() + have,
-                                  memory.size() - have,
-                                  static_cast<off_t>(offset + have));
+    while (have < bytes) {
+        const ssize_t got =
+            pread(file.get(), out.data() + have, bytes - have, static_cast<off_t>(offset + have));
         if (got < 0 && errno != EINTR) {
             return fail_errno(errno, "pread");
         }
@@ -87,12 +86,7 @@ Result<std::size_t> read_part_into(std::span<char> memory, const Fd& file, std::
         }
         have += got > 0 ? static_cast<std::size_t>(got) : 0;
     }
-    return have;
-}
-
-Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t bytes) {
-    std::string out(bytes, '\0');
-    out.resize(KNARR_TRY(read_part_into(out, file, offset)));
+    out.resize(have);
     return out;
 }
 

@@ -38,8 +38,7 @@ Result<std::optional<std::size_t>> move_to_pipe(const Fd& terminal,
 /// How many bytes a pipe holds. Source: pipe(7), FIONREAD.
 Result<std::uint64_t> bytes_held(const Fd& pipe);
 
-/// pread(2); fewer than there is room for, or asked for, at the end of the file.
-Result<std::size_t> read_part_into(std::span<char> memory, const Fd& file, std::uint64_t offset);
+/// pread(2); fewer than asked for at the end of the file.
 Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t bytes);
 
 /// inotify(7) on directories: readable when an entry of one was made, written to, renamed or
