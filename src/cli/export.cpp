@@ -11,17 +11,19 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array kOptions{
-    Option{.name = "output",
-           .letter = 'o',
-           .value = "FILE",
-           .help = "where to",
-           .fallback = "standard output"},
-};
+constexpr std::array kOptions{kTarOutputOption};
 
 Result<int> run_export(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
-    const std::string path(args.get("output"));
+    const std::string path = KNARR_TRY(tar_output(args));
+    KNARR_TRY(engine::export_container(engine_options(context), id, path));
+    return 0;
+}
+
+}  // namespace
+
+Result<std::string> tar_output(const Parsed& args) {
+    std::string path(args.get("output"));
     if (path.empty() && args.has("output")) {
         return fail(Errc::invalid_argument, "option --output is empty");
     }
@@ -30,11 +32,8 @@ Result<int> run_export(Context& context, const Parsed& args) {
                           .message = "a tar is nothing for a terminal",
                           .hint = "-o FILE, or redirect the output"});
     }
-    KNARR_TRY(engine::export_container(engine_options(context), id, path));
-    return 0;
+    return path;
 }
-
-}  // namespace
 
 constexpr Verb kExport{
     .name = "export",

@@ -4,6 +4,7 @@
 
 #include "cli/containers.h"
 #include "cli/image_verbs.h"
+#include "cli/row_format.h"
 #include "cli/table.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
@@ -42,10 +43,7 @@ Result<int> run_untag(Context& context, const Parsed& args) {
 
 constexpr std::array kHistoryOptions{
     Option{.name = "json", .help = "print a JSON array, as docker's API has it"},
-    Option{.name = "format",
-           .value = "FORMAT",
-           .help = "table, json or '{{json .}}': one object a line, as docker's command line",
-           .fallback = "table"},
+    kRowsOption,
     Option{.name = "no-trunc", .help = "print commands and IDs whole"},
     Option{.name = "quiet", .letter = 'q', .help = "print IDs only"},
     Option{.name = "human",
@@ -84,8 +82,13 @@ std::string shown_command(const std::string& command, bool whole) {
     return whole || command.size() <= kWidth ? command : command.substr(0, kWidth - 1) + "…";
 }
 
-std::string history_lines(const std::vector<HistoryStep>& steps, bool whole) {
-    std::string text;
+constexpr std::string_view kHistoryHeadings =
+    R"({"Comment":"COMMENT","CreatedAt":"CREATED AT","CreatedBy":"CREATED BY",)"
+    R"("CreatedSince":"CREATED","ID":"IMAGE","Size":"SIZE"})";
+
+/// As docker's command line has them, for --format.
+std::vector<std::string> history_rows(const std::vector<HistoryStep>& steps, bool whole) {
+    std::vector<std::string> rows;
     for (const HistoryStep& step : steps) {
         spec::JsonWriter json;
         json.begin_object().member("Comment", step.comment).member("CreatedAt", step.created);
@@ -93,9 +96,9 @@ std::string history_lines(const std::vector<HistoryStep>& steps, bool whole) {
         json.member("CreatedSince", ago(parse_time(step.created), now_s()));
         json.member("ID", step_id(step, whole)).member("Size", decimal_size(step.size));
         json.end_object();
-        text += std::move(json).text() + "\n";
+        rows.push_back(std::move(json).text());
     }
-    return text;
+    return rows;
 }
 
 std::string history_table(const std::vector<HistoryStep>& steps, bool whole, bool human) {
@@ -125,7 +128,9 @@ Result<int> run_history(Context& context, const Parsed& args) {
     } else if (format == ImageFormat::table) {
         text = history_table(steps, whole, !args.has("human") || args.flag("human"));
     } else {
-        text = format == ImageFormat::json ? history_json(steps) : history_lines(steps, whole);
+        text = format == ImageFormat::json
+                   ? history_json(steps)
+                   : KNARR_TRY(by_template(args, kHistoryHeadings, history_rows(steps, whole)));
     }
     KNARR_TRY(print(text));
     return 0;
@@ -135,17 +140,27 @@ Result<int> run_history(Context& context, const Parsed& args) {
 
 Result<ImageFormat> image_format(const Parsed& args) {
     const std::string_view format = args.flag("json") ? "json" : args.get("format", "table");
-    if (format == "{{json .}}" || format == "{{ json . }}") {
-        return ImageFormat::lines;
+    if (format.find("{{") != std::string_view::npos) {
+        return ImageFormat::rows;
     }
     if (format != "table" && format != "json") {
         return fail(Error{.code = Errc::invalid_argument,
-                          .message = fmt::format("--format \"{}\" is neither table, json nor "
-                                                 "{{{{json .}}}}",
+                          .message = fmt::format("--format \"{}\" is neither table, json nor a "
+                                                 "template",
                                                  printable(format)),
-                          .hint = "other Go templates are not built: --json and jq do the same"});
+                          .hint = "a template has fields: --format '{{.ID}} {{.Size}}'"});
     }
     return format == "json" ? ImageFormat::json : ImageFormat::table;
+}
+
+Result<std::string> by_template(const Parsed& args,
+                                std::string_view headings,
+                                const std::vector<std::string>& rows) {
+    RowFormat chosen(args.get("format"), headings);
+    for (const std::string& row : rows) {
+        KNARR_TRY(chosen.add(row));
+    }
+    return std::move(chosen).text();
 }
 
 constexpr Verb kTag{

@@ -1,4 +1,4 @@
-// image diff and rootfs: what is in the root file systems of stored images.
+// image diff, rootfs and export: what is in the root file systems of stored images.
 
 #include "engine/image_trees.h"
 
@@ -66,6 +66,16 @@ Result<int> run_rootfs(Context& context, const Parsed& args) {
     return 0;
 }
 
+constexpr std::array kExportOptions{kTarOutputOption};
+
+Result<int> run_image_export(Context& context, const Parsed& args) {
+    const std::string_view name = KNARR_TRY(one_argument(args, "IMAGE"));
+    const std::string path = KNARR_TRY(tar_output(args));
+    const std::string root = KNARR_TRY(sys::absolute(context.globals.data_root));
+    KNARR_TRY(engine::export_image(root, name, path), "export of image {}", printable(name));
+    return 0;
+}
+
 }  // namespace
 
 constexpr Verb kImageDiff{
@@ -79,6 +89,20 @@ constexpr Verb kImageDiff{
     .example = "knarr image diff web:2 web:1",
     .options = kDiffOptions,
     .run = run_diff,
+};
+
+constexpr Verb kImageExport{
+    .name = "export",
+    .synopsis = "[--output FILE] IMAGE",
+    .summary = "write an image's root file system as a tar",
+    .about =
+        "Writes all files of a stored image, its layers one over the other, with owners, modes,\n"
+        "times, hard links, devices and extended attributes, as `knarr export` does for a\n"
+        "container; `knarr import` makes an image of it. `save` keeps the layers and the "
+        "configuration.",
+    .example = "knarr image export -o busybox.tar busybox",
+    .options = kExportOptions,
+    .run = run_image_export,
 };
 
 constexpr Verb kImageRootfs{

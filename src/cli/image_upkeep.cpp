@@ -176,6 +176,7 @@ Result<int> run_verify(Context& context, const Parsed& args) {
 constexpr std::array kDfOptions{
     Option{.name = "verbose", .letter = 'v', .help = "also each image, and what it shares"},
     kJsonOption,
+    kRowsOption,
 };
 
 void write_line(spec::JsonWriter& json, std::string_view type, const UsageLine& line) {
@@ -200,18 +201,43 @@ std::string usage_json(const StoreUsage& usage) {
     return std::move(json).text() + "\n";
 }
 
-std::vector<std::string> usage_row(const std::string& type, const UsageLine& line) {
+std::string shown_reclaimable(const UsageLine& line) {
     std::string reclaimable = decimal_size(line.reclaimable);
     if (line.bytes > 0) {
         reclaimable += fmt::format(
             " ({:.0f}%)",
             100 * static_cast<double>(line.reclaimable) / static_cast<double>(line.bytes));
     }
+    return reclaimable;
+}
+
+std::vector<std::string> usage_row(const std::string& type, const UsageLine& line) {
     return {type,
             fmt::format("{}", line.total),
             fmt::format("{}", line.active),
             decimal_size(line.bytes),
-            std::move(reclaimable)};
+            shown_reclaimable(line)};
+}
+
+constexpr std::string_view kUsageHeadings =
+    R"({"Type":"TYPE","TotalCount":"TOTAL","Active":"ACTIVE","Size":"SIZE",)"
+    R"("Reclaimable":"RECLAIMABLE"})";
+
+/// As docker's `system df` has them, for --format.
+std::vector<std::string> usage_rows(const StoreUsage& usage) {
+    std::vector<std::string> rows;
+    for (const auto& [type, line] : {std::pair("Images", usage.images),
+                                     std::pair("Layers", usage.layers),
+                                     std::pair("Garbage", usage.garbage)}) {
+        spec::JsonWriter json;
+        json.begin_object().member("Active", fmt::format("{}", line.active));
+        json.member("Reclaimable", shown_reclaimable(line));
+        json.member("Size", decimal_size(line.bytes));
+        json.member("TotalCount", fmt::format("{}", line.total)).member("Type", type);
+        json.end_object();
+        rows.push_back(std::move(json).text());
+    }
+    return rows;
 }
 
 std::string usage_table(const StoreUsage& usage, bool verbose) {
@@ -248,10 +274,17 @@ std::string usage_table(const StoreUsage& usage, bool verbose) {
 
 Result<int> run_df(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
+    const ImageFormat format = KNARR_TRY(image_format(args));
     const Engine engine = KNARR_TRY(open_engine(context));
     const StoreUsage usage = KNARR_TRY(engine.image_usage());
-    KNARR_TRY(
-        print(args.flag("json") ? usage_json(usage) : usage_table(usage, args.flag("verbose"))));
+    std::string text;
+    if (format == ImageFormat::rows) {
+        text = KNARR_TRY(by_template(args, kUsageHeadings, usage_rows(usage)));
+    } else {
+        text = format == ImageFormat::json ? usage_json(usage)
+                                           : usage_table(usage, args.flag("verbose"));
+    }
+    KNARR_TRY(print(text));
     return 0;
 }
 
@@ -307,7 +340,9 @@ constexpr Verb kImageDf{
         "Prints, as `docker system df` does, how many images, unpacked layers and pieces of "
         "garbage\n"
         "there are, how many containers use, their bytes, and what removing the unused ones would\n"
-        "give back. A blob that images share is counted once.",
+        "give back. A blob that images share is counted once. The fields of a template are "
+        "docker's:\n"
+        "Type, TotalCount, Active, Size and Reclaimable. A store that is read-only will do.",
     .example = "knarr image df --verbose",
     .options = kDfOptions,
     .run = run_df,

@@ -1,6 +1,10 @@
 #pragma once
 // The verbs inside `image`, which is their table; some of them are verbs of their own as well.
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 #include "cli/verb.h"
 
 namespace knarr::cli {
@@ -8,17 +12,38 @@ namespace knarr::cli {
 // image_import.cpp, image_mount.cpp, export.cpp
 extern const Verb kImport, kImageMount, kImageUnmount, kExport;
 // image_trees.cpp
-extern const Verb kImageDiff, kImageRootfs;
+extern const Verb kImageDiff, kImageRootfs, kImageExport;
 // image_upkeep.cpp
 extern const Verb kImageGc, kImagePrune, kImageVerify, kImageDf;
 // image_remote.cpp
 extern const Verb kImageTags, kImageReferrers, kImageDelete;
 
-/// How a list is printed: for people; as one JSON array, in the shape of docker's API; as one
-/// object a line, in that of docker's command line.
-enum class ImageFormat : std::uint8_t { table, json, lines };
-/// --json and --format. Errors: invalid_argument for any other format.
+/// --format of lists of images, their history and their room.
+inline constexpr Option kRowsOption{
+    .name = "format",
+    .value = "FORMAT",
+    .help = "table, json, or a Go template for each row, as docker's: '{{json .}}'",
+    .fallback = "table",
+};
+/// --output of what writes a tar of files, checked: empty for standard output.
+inline constexpr Option kTarOutputOption{.name = "output",
+                                         .letter = 'o',
+                                         .value = "FILE",
+                                         .help = "where to",
+                                         .fallback = "standard output"};
+/// Errors: invalid_argument for an empty one, and for a terminal.
+Result<std::string> tar_output(const Parsed& args);
+
+/// How a list is printed: for people; as one JSON array, in the shape of docker's API; by a
+/// template whose fields are those of docker's command line.
+enum class ImageFormat : std::uint8_t { table, json, rows };
+/// --json and --format. Errors: invalid_argument for what is no template.
 Result<ImageFormat> image_format(const Parsed& args);
+/// `rows`, JSON objects, each by the template that --format is. `headings` as RowFormat wants them.
+/// Errors: invalid_argument.
+Result<std::string> by_template(const Parsed& args,
+                                std::string_view headings,
+                                const std::vector<std::string>& rows);
 
 /// "docker.io/library/busybox:latest" -> {"docker.io/library/busybox", "latest"}; "<none>" for what
 /// a reference does not have.

@@ -41,10 +41,7 @@ Result<int> run_pull(Context& context, const Parsed& args) {
 
 constexpr std::array kListOptions{
     Option{.name = "json", .help = "print a JSON array, as docker's API has it"},
-    Option{.name = "format",
-           .value = "FORMAT",
-           .help = "table, json or '{{json .}}': one object a line, as docker's command line",
-           .fallback = "table"},
+    kRowsOption,
     Option{.name = "quiet", .letter = 'q', .help = "print IDs only"},
     Option{.name = "no-trunc", .help = "print IDs whole"},
     Option{.name = "all", .letter = 'a', .help = "no effect: all images are always shown"},
@@ -89,24 +86,36 @@ std::string images_json(const std::vector<ImageSummary>& all) {
     return std::move(json).text() + "\n";
 }
 
-/// As docker's `images --format '{{json .}}'`.
-std::string images_lines(const std::vector<ImageSummary>& all, bool whole) {
-    std::string text;
+/// As Go writes a time, "2026-01-02 03:04:05 +0000 UTC".
+std::string go_time(std::int64_t seconds) {
+    const std::string text = format_time(Clock::Wall(std::chrono::seconds(seconds)));
+    return text.substr(0, 10) + " " + text.substr(11, 8) + " +0000 UTC";
+}
+
+constexpr std::string_view kImageHeadings =
+    R"({"Containers":"CONTAINERS","CreatedAt":"CREATED AT","CreatedSince":"CREATED",)"
+    R"("Digest":"DIGEST","ID":"IMAGE ID","Repository":"REPOSITORY","SharedSize":"SHARED SIZE",)"
+    R"("Size":"SIZE","Tag":"TAG","UniqueSize":"UNIQUE SIZE","VirtualSize":"VIRTUAL SIZE"})";
+
+/// As docker's command line has them, for --format.
+std::vector<std::string> image_rows(const std::vector<ImageSummary>& all, bool whole) {
+    std::vector<std::string> rows;
     for (const ImageSummary& image : all) {
         for (const std::string& reference : image.references) {
             const auto [repository, tag] = split_reference(reference);
             const std::string size = decimal_size(image.size);
             spec::JsonWriter json;
-            json.begin_object().member("Containers", "N/A").member("CreatedAt", image.created);
+            json.begin_object().member("Containers", "N/A");
+            json.member("CreatedAt", go_time(parse_time(image.created)));
             json.member("CreatedSince", ago(parse_time(image.created), now_s()));
             json.member("Digest", image.digest).member("ID", shown_id(image.id, whole));
             json.member("Repository", repository).member("SharedSize", "N/A").member("Size", size);
             json.member("Tag", tag).member("UniqueSize", "N/A").member("VirtualSize", size);
             json.end_object();
-            text += std::move(json).text() + "\n";
+            rows.push_back(std::move(json).text());
         }
     }
-    return text;
+    return rows;
 }
 
 Result<int> run_images(Context& context, const Parsed& args) {
@@ -123,7 +132,9 @@ Result<int> run_images(Context& context, const Parsed& args) {
     } else if (format == ImageFormat::table) {
         text = images_table(all, whole);
     } else {
-        text = format == ImageFormat::json ? images_json(all) : images_lines(all, whole);
+        text = format == ImageFormat::json
+                   ? images_json(all)
+                   : KNARR_TRY(by_template(args, kImageHeadings, image_rows(all, whole)));
     }
     KNARR_TRY(print(text));
     return 0;
@@ -215,10 +226,10 @@ constexpr Verb kImageInspect{
     .run = run_inspect,
 };
 constexpr std::array kInner{
-    &kImageList,    &kImagePull, &kPush,           &kImageRm,     &kImageInspect, &kTag,
-    &kUntag,        &kHistory,   &kSave,           &kLoad,        &kImport,       &kImageMount,
-    &kImageUnmount, &kImageGc,   &kImagePrune,     &kImageVerify, &kImageDf,      &kImageDiff,
-    &kImageRootfs,  &kImageTags, &kImageReferrers, &kImageDelete};
+    &kImageList,    &kImagePull,   &kPush,       &kImageRm,        &kImageInspect, &kTag,
+    &kUntag,        &kHistory,     &kSave,       &kLoad,           &kImport,       &kImageMount,
+    &kImageUnmount, &kImageGc,     &kImagePrune, &kImageVerify,    &kImageDf,      &kImageDiff,
+    &kImageRootfs,  &kImageExport, &kImageTags,  &kImageReferrers, &kImageDelete};
 
 }  // namespace
 

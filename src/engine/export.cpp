@@ -53,6 +53,11 @@ Result<> write_file(const sys::Fd& root, const std::string& path) {
 
 }  // namespace
 
+Result<> export_tree(const sys::Fd& root, const std::string& path) {
+    return path.empty() ? image::write_tree(root, sys::StandardStream(1).fd())
+                        : write_file(root, path);
+}
+
 Result<> export_container(const EngineOptions& options,
                           std::string_view id,
                           const std::string& path) {
@@ -62,11 +67,7 @@ Result<> export_container(const EngineOptions& options,
     const Seen seen = KNARR_TRY(look_at(context, container));
     const std::string what = "export of container " + container.text();
     const sys::Fd root = KNARR_TRY(open_root(seen.record), "{}", what);
-    if (!path.empty()) {
-        KNARR_TRY(write_file(root, path), "{}", what);
-        return {};
-    }
-    KNARR_TRY(image::write_tree(root, sys::StandardStream(1).fd()), "{}", what);
+    KNARR_TRY(export_tree(root, path), "{}", what);
     return {};
 }
 

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "knarr/engine.h"
+#include "platform/fd.h"
 
 namespace knarr::engine {
 
@@ -14,5 +15,8 @@ namespace knarr::engine {
 Result<> export_container(const EngineOptions& options,
                           std::string_view id,
                           const std::string& path);
+
+/// The same for any tree. `path` is where to, as above.
+Result<> export_tree(const sys::Fd& root, const std::string& path);
 
 }  // namespace knarr::engine

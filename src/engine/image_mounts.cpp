@@ -125,7 +125,11 @@ Result<std::vector<ImageMount>> mounts_in_use(const std::string& data_root) {
     for (const std::string& name : KNARR_TRY(sys::list_dir(*mounts))) {
         const std::string path = fmt::format("{}/{}/{}", mounts_dir(data_root), name, kMerged);
         if (!KNARR_TRY(sys::is_mount_point(path))) {
-            KNARR_TRY(forget(*mounts, name), "forget the mount of image {}", printable(name));
+            auto forgotten = forget(*mounts, name);
+            if (!forgotten && forgotten.error().sys_errno == EROFS) {
+                continue;  // a store that can only be read
+            }
+            KNARR_TRY(std::move(forgotten), "forget the mount of image {}", printable(name));
             KNARR_TRY(unmount_leftovers(data_root));
             continue;
         }

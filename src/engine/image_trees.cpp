@@ -10,6 +10,7 @@
 
 #include "core/core.h"
 #include "core/text.h"
+#include "engine/export.h"
 #include "engine/image_mounts.h"
 #include "engine/tree_copy.h"
 #include "image/image_list.h"
@@ -215,7 +216,7 @@ Result<std::vector<Change>> image_changes(const std::string& data_root,
                                           std::string_view name,
                                           std::optional<std::string_view> other) {
     const auto store = KNARR_TRY(store::Store::open(data_root));
-    const store::Lease lease = KNARR_TRY(store.lease());
+    const store::Lease lease = KNARR_TRY(store.lease_to_read());
     const image::Image image = KNARR_TRY(find_files(store, lease, name));
     std::vector<spec::Digest> below(image.chain.begin(), image.chain.end() - 1);
     if (other) {
@@ -263,11 +264,21 @@ Result<> fill_rootfs(const sys::Fd& from, const sys::Fd& to, const std::string& 
     return copied;
 }
 
+Result<> export_image(const std::string& data_root,
+                      std::string_view name,
+                      const std::string& path) {
+    const auto store = KNARR_TRY(store::Store::open(data_root));
+    const store::Lease lease = KNARR_TRY(store.lease_to_read());
+    const image::Image image = KNARR_TRY(find_files(store, lease, name));
+    const ImageRoot from = KNARR_TRY(open_root(store, image.chain));
+    return export_tree(from.root, path);
+}
+
 Result<> write_rootfs(const std::string& data_root,
                       std::string_view name,
                       const std::string& directory) {
     const auto store = KNARR_TRY(store::Store::open(data_root));
-    const store::Lease lease = KNARR_TRY(store.lease());
+    const store::Lease lease = KNARR_TRY(store.lease_to_read());
     const image::Image image = KNARR_TRY(find_files(store, lease, name));
     const ImageRoot from = KNARR_TRY(open_root(store, image.chain));
     Result<> made = sys::make_dir_at(sys::Fd(), directory, 0700);

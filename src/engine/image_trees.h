@@ -40,4 +40,9 @@ Result<> write_rootfs(const std::string& data_root,
                       std::string_view name,
                       const std::string& directory);
 
+/// Writes a stored image's root file system, flattened, as a tar: as export_tree() of
+/// engine/export.h does. For root only. Errors: as image_mounts.h; io. A file appears whole or not
+/// at all.
+Result<> export_image(const std::string& data_root, std::string_view name, const std::string& path);
+
 }  // namespace knarr::engine

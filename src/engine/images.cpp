@@ -1,5 +1,7 @@
 #include "engine/images.h"
 
+#include <cerrno>
+#include <optional>
 #include <vector>
 
 #include "engine/container_data.h"
@@ -17,13 +19,19 @@ namespace {
 /// an image without being seen, by its directory or by its lease.
 struct Upkeep {
     store::Store store;
-    sys::FileLock lock;
+    std::optional<sys::FileLock> lock;
     image::ImageUse use;
 };
 
 Result<Upkeep> open_upkeep(const std::string& data_root, Doing removal_of_leftovers) {
     auto store = KNARR_TRY(store::Store::open(data_root));
-    auto lock = KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::exclusive));
+    std::optional<sys::FileLock> lock;
+    auto locked = lock_containers(data_root, sys::FileLock::Kind::exclusive);
+    if (locked) {
+        lock.emplace(*std::move(locked));
+    } else if (removal_of_leftovers == Doing::it || locked.error().sys_errno != EROFS) {
+        return fail(std::move(locked).error());
+    }  // else nobody changes anything there
     std::vector<ContainerUse> uses = KNARR_TRY(images_in_use(data_root, removal_of_leftovers));
     image::ImageUse use;
     for (const ContainerUse& one : uses) {

@@ -4,6 +4,7 @@
 #include "core/core.h"
 #include "image/image_list.h"
 #include "image/platform.h"
+#include "layer/stored.h"
 #include "spec/json_writer.h"
 #include "spec/wasm.h"
 
@@ -74,6 +75,14 @@ void write_run_config(spec::JsonWriter& json, const spec::ImageRunConfig& config
     json.end_object();
 }
 
+/// The form in which its layers are kept; empty where they are not unpacked.
+std::string driver_of(const store::Store& store, const Image& image) {
+    const auto info = image.chain.empty()
+                          ? Result<layer::LayerInfo>(fail(Errc::image_not_found, "no layer"))
+                          : layer::read_layer_info(store, image.chain.back());
+    return info ? std::string(layer::name_of(info->driver)) : std::string();
+}
+
 }  // namespace
 
 Result<std::string> inspect_image(const store::Store& store, std::string_view text) {
@@ -105,6 +114,9 @@ Result<std::string> inspect_image(const store::Store& store, std::string_view te
         json.member("Variant", config.platform.variant);
     }
     json.member("Os", config.platform.os).member("Size", shown.size);
+    // Nothing of its places: they are the store's own business.
+    json.key("GraphDriver").begin_object().key("Data").null();
+    json.member("Name", driver_of(store, image)).end_object();
     json.key("RootFS").begin_object().member("Type", "layers").key("Layers").begin_array();
     for (const spec::Digest& diff_id : config.diff_ids) {
         json.value(diff_id.text());

@@ -20,7 +20,7 @@ constexpr std::string_view kLayoutPrefix = "oci:", kOciArchivePrefix = "oci-arch
                            kDockerArchivePrefix = "docker-archive:";
 
 /// A manifest or an index, verified and stored.
-struct Document {
+struct CheckedManifest {
     std::string text;
     spec::Digest digest;
     std::string media_type;
@@ -46,10 +46,10 @@ public:
         KNARR_TRY(check_name(source_, source_.stored_name()));
         tell("manifest");
         std::unique_ptr<ByteStream> stream = KNARR_TRY(source_.open_top());
-        Document top = KNARR_TRY(read_document(*stream, source_.top_digest()), "manifest");
+        CheckedManifest top = KNARR_TRY(read_document(*stream, source_.top_digest()), "manifest");
         stream.reset();
         const spec::Platform wanted = KNARR_TRY(wanted_platform());
-        Document chosen = top.content.index ? KNARR_TRY(choose(top, wanted)) : top;
+        CheckedManifest chosen = top.content.index ? KNARR_TRY(choose(top, wanted)) : top;
         spec::Manifest manifest = *std::move(chosen.content.manifest);
         // From here on nothing that is found stored can go.
         KNARR_TRY(protect(top.digest, chosen, manifest));
@@ -92,7 +92,7 @@ public:
 
 private:
     Result<> protect(const spec::Digest& top,
-                     const Document& chosen,
+                     const CheckedManifest& chosen,
                      const spec::Manifest& manifest) {
         std::vector<spec::Digest> digests{top, chosen.digest, manifest.config.digest};
         for (const spec::Descriptor& layer : manifest.layers) {
@@ -107,8 +107,8 @@ private:
         }
     }
 
-    Result<Document> read_document(ByteStream& stream,
-                                   const std::optional<spec::Digest>& expected) {
+    Result<CheckedManifest> read_document(ByteStream& stream,
+                                          const std::optional<spec::Digest>& expected) {
         std::string text =
             KNARR_TRY(read_whole(source_, stream, limits::kMaxManifestBytes, options_));
         const spec::Digest digest = store::sha256_of(text);
@@ -123,10 +123,10 @@ private:
         auto content = KNARR_TRY(spec::decode_manifest_or_index(text, said));
         std::string media_type =
             content.index ? content.index->media_type : content.manifest->media_type;
-        return Document{.text = std::move(text),
-                        .digest = digest,
-                        .media_type = std::move(media_type),
-                        .content = std::move(content)};
+        return CheckedManifest{.text = std::move(text),
+                               .digest = digest,
+                               .media_type = std::move(media_type),
+                               .content = std::move(content)};
     }
 
     Result<spec::Platform> wanted_platform() const {
@@ -136,10 +136,10 @@ private:
         return host_platform(KNARR_TRY(sys::machine_name()));
     }
 
-    Result<Document> choose(const Document& top, const spec::Platform& wanted) {
+    Result<CheckedManifest> choose(const CheckedManifest& top, const spec::Platform& wanted) {
         const spec::Descriptor entry = KNARR_TRY(choose_platform(*top.content.index, wanted));
         std::unique_ptr<ByteStream> stream = KNARR_TRY(source_.open_manifest(entry));
-        Document chosen =
+        CheckedManifest chosen =
             KNARR_TRY(read_document(*stream, entry.digest), "manifest for {}", to_text(wanted));
         if (!chosen.content.manifest) {
             return fail(Errc::invalid_image, "an index inside an index");
@@ -194,13 +194,13 @@ private:
                                               printable(to_text(config.platform), 64))});
     }
 
-    std::string reference_of(const Document& top) const {
+    std::string reference_of(const CheckedManifest& top) const {
         const std::string name = source_.stored_name();
         return name.empty() ? top.digest.text() : name;
     }
 
     /// From here on the image exists.
-    Result<> keep(const Document& top) {
+    Result<> keep(const CheckedManifest& top) {
         KNARR_TRY(store_.put_blob(top.text));
         return store_.put_ref({.reference = reference_of(top),
                                .media_type = top.media_type,

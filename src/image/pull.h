@@ -4,6 +4,7 @@
 //   reference.h    names by Docker's rules           platform.h   variants
 //   credentials.h  logins of podman and docker       source.h     where bytes come from
 //   pull_process.h, connect.h, registry_source.h     knarr-pull, the registry
+//   deadline.h     one time for the whole of it
 //   short_names.h  names without a registry   config_files.h  where podman has its files
 //   places.h       mirrors and certificates: registries_conf.h, hosts_toml.h
 //   remote.h       tags, referrers, deleting in a registry; referrers_tag.h the list that we keep
@@ -12,7 +13,8 @@
 //   pull.h         source -> store, verified while it streams, unpacked as it comes
 //   image_list.h   list, inspect, remove      names.h   tag, untag, history
 //   upkeep.h       prune, verify, df          save.h, load.h   archives; archive_writer.h writes,
-//   file_tree.h, archive_index.h              and these read, the files that they consist of
+//   file_tree.h, archive_index.h, archive_input.h    and these read, the files that they consist of
+//   import.h, import_change.h  a tar of files as an image; tree_tar.h  files as a tar
 //   layer_pull.h   the layers of one image, side by side
 //
 // In: a reference or a path. Out: blobs and layer directories in the store, and the reference that

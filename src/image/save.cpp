@@ -158,7 +158,7 @@ Result<std::unique_ptr<FileSink>> open_sink(const SaveRequest& request) {
 }  // namespace
 
 Result<> save_images(const store::Store& store, const SaveRequest& request) {
-    const store::Lease lease = KNARR_TRY(store.lease());
+    const store::Lease lease = KNARR_TRY(store.lease_to_read());
     const std::vector<Saved> all = KNARR_TRY(choose(store, lease, request.names));
     for (const Saved& saved : all) {
         if (request.format == ArchiveFormat::docker_archive &&

@@ -14,7 +14,11 @@
 //   own_tree.h what they fill: disk_tree.h or erofs_tree.h; unpack.h is the job with its process
 //   and its verification, inflate_job.h its first half, jailed_inflate.h the same of no layer;
 //   tar_mark.h what a blob was seen to hold; staged.h a layer before and stored.h after it can be
-//   found; driver.h chooses; snapshot.h makes a container's root.
+//   found, info.h what is kept of it; driver.h chooses; snapshot.h makes a container's root, base.h
+//   the layer below the image's.
+//   Below these: view.h what the layers below and this one show together, path.h paths of a tar,
+//   tar_number.h numbers of its headers, tar_file.h a tar on the disk; deflate.h and crc32.h are
+//   gzip's.
 
 #include "layer/driver.h"
 #include "layer/inflate_job.h"

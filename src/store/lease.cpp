@@ -1,6 +1,7 @@
 #include "store/lease.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fcntl.h>
 
@@ -35,6 +36,9 @@ Lease::~Lease() {
 }
 
 Result<> Lease::protect(const std::vector<spec::Digest>& digests) const {
+    if (!file_.valid()) {
+        return {};  // nothing is removed where this one is from
+    }
     std::string text;
     for (const spec::Digest& digest : digests) {
         text += digest.text();
@@ -54,6 +58,14 @@ Result<> Lease::protect(const std::vector<spec::Digest>& digests) const {
 
 Result<Lease> Store::lease() const {
     return about_disk(make_lease(), root_);
+}
+
+Result<Lease> Store::lease_to_read() const {
+    auto lease = make_lease();
+    if (!lease && lease.error().sys_errno == EROFS) {
+        return Lease();
+    }
+    return about_disk(std::move(lease), root_);
 }
 
 Result<Lease> Store::make_lease() const {

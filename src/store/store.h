@@ -9,6 +9,12 @@
 //   part     the beginning of a blob that broke off, kept for the next pull to go on from, until a
 //            collection
 //
+//   store.h         all of these, from open() on; the files behind it: blob.cpp, ref.cpp,
+//                   collect.cpp (garbage), check.cpp (damage), lease.cpp, store.cpp
+//   lease.h         what a process is about to use, kept from collectors
+//   sha256.h        the digest of bytes
+//   disk_trouble.h  a full, read-only or broken disk, in words
+//
 // In: bytes with the digest that names them. Out: descriptors of verified files. Directory:
 //   DATA_ROOT/blobs/sha256/ab/<64 hex>  ingest/  refs/<sha256 of the reference>.json
 //             layers/<64 hex>/  layers/.tmp-*  leases/  quarantine/  lock  staging.lock
@@ -165,6 +171,9 @@ public:
 
     // --- leases, locks and space ---
     Result<Lease> lease() const;
+    /// For who only reads: on a read-only file system, where nothing is removed, one that protects
+    /// nothing.
+    Result<Lease> lease_to_read() const;
     /// Held for the moment in which something staged is made and locked.
     Result<sys::FileLock> lock_staging() const;
     /// Bytes of all blobs.

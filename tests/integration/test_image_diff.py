@@ -1,7 +1,8 @@
-"""image diff and rootfs: the files of images beside each other, and as a directory of the host."""
+"""image diff, rootfs and export: the files of images beside each other, and as a directory of the host."""
 
 import json
 import os
+import subprocess
 import tarfile
 
 import pytest
@@ -90,3 +91,58 @@ def test_all_files_come_into_a_directory(host, scratch):
     assert host.run("image", "rootfs", "localhost/two", scratch / "file").returncode != 0
     assert host.run("image", "rootfs", "localhost/none", scratch / "other").returncode != 0
     assert not (scratch / "other").exists()
+
+
+def names_in(archive):
+    with tarfile.open(archive) as tar:
+        return {one.name: one for one in tar.getmembers()}
+
+
+def test_all_files_go_into_one_tar(host, scratch):
+    out = scratch / "two.tar"
+    assert host.good("image", "export", "-o", out, "localhost/two") == ""
+    assert out.stat().st_mode & 0o777 == 0o600
+    entries = names_in(out)
+    assert "d/gone" not in entries and "d/opaque/hidden" not in entries
+    assert not [name for name in entries if ".wh." in name]
+    assert entries["d/mode"].mode == 0o4755 and entries["d/mode"].uid == 7 and entries["kind"].isfile()
+    assert {entries["new/file"].type, entries["new/also"].type} == {tarfile.REGTYPE, tarfile.LNKTYPE}
+    assert any("SCHILY.xattr.user.a" in one.pax_headers for one in (entries["new/file"], entries["new/also"]))
+    with open(scratch / "stdout.tar", "wb") as file:
+        assert host.run("image", "export", "localhost/two", capture_output=False, stdout=file).returncode == 0
+    assert set(names_in(scratch / "stdout.tar")) == set(entries)
+    host.good("import", "-q", out, "localhost/flat:1")
+    assert host.good("image", "diff", "localhost/flat:1", "localhost/two") == ""
+    assert host.run("image", "export", "-o", scratch / "none.tar", "localhost/none").returncode != 0
+    assert host.run("image", "export", "-o", scratch / "missing/x.tar", "localhost/two").returncode == 6
+    assert host.run("image", "export", "-o", "", "localhost/two").returncode == 2
+    assert not [path.name for path in scratch.iterdir() if path.name.startswith(("none", "missing"))]
+
+
+READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+
+
+@pytest.mark.parametrize("containers", ["there", "never"])
+def test_what_only_reads_does_so_from_a_read_only_store(host, scratch, containers):
+    is_dir = "dir" in host.command("x")[:3]
+    assert not host.data.joinpath("containers").exists()
+    if containers == "there":
+        host.good("image", "df")
+    words = [["images"], ["image", "inspect", "localhost/two"], ["history", "localhost/two"], ["image", "df"],
+             ["image", "df", "-v"], ["image", "verify"], ["save", "-o", scratch / "saved.tar", "localhost/two"]]
+    if is_dir:  # the other driver's layers are mounted in the store
+        words += [["image", "diff", "localhost/two"], ["image", "rootfs", "localhost/two", scratch / "out"],
+                  ["image", "export", "-o", scratch / "out.tar", "localhost/two"]]
+    for one in words:
+        expected = host.run(*one) if one[0] in ("images", "history") or one[1] in ("inspect",) else None
+        done = read_only(host, *one)
+        assert done.returncode == 0, (one, done.stderr)
+        assert expected is None or done.stdout == expected.stdout
+    for one in (["image", "gc"], ["tag", "localhost/two", "x:1"], ["rmi", "localhost/two"]):
+        done = read_only(host, *one)
+        assert done.returncode != 0 and "Read-only file system" in done.stderr, (one, done.stderr)
+
+
+def read_only(host, *words):
+    return subprocess.run(["unshare", "--mount", "sh", "-c", READ_ONLY, host.data, *host.command(*words)],
+                          capture_output=True, text=True, timeout=60, check=False)

@@ -102,7 +102,8 @@ def test_a_stored_name_is_not_believed_to_have_its_digest(host, layout):
     (["tag", "nothing", "new"], 3), (["tag", "localhost/box", "UPPER"], 2),
     (["tag", "localhost/box"], 2), (["tag", "localhost/box", "a@sha256:" + "0" * 64], 2),
     (["untag", "localhost/box", "other"], 2), (["untag", "nothing"], 3), (["history", "nothing"], 3),
-    (["images", "--format", "{{.ID}}"], 2)])
+    (["images", "--format", "{{.Nothing}}"], 2), (["images", "--format", "xml"], 2),
+    (["history", "--format", "{{.ID", "localhost/box"], 2)])
 def test_bad_names_are_refused_and_nothing_changes(host, layout, words, status):
     host.good("pull", "-q", layout)
     before = listed(host)
@@ -123,6 +124,21 @@ def test_lists_have_the_shapes_of_docker(host, layout):
     assert set(line) == {"Containers", "CreatedAt", "CreatedSince", "Digest", "ID", "Repository",
                          "SharedSize", "Size", "Tag", "UniqueSize", "VirtualSize"}
     assert line["ID"] == identifier[7:19] and line["Repository"] == "localhost/box"
+    assert line["CreatedAt"] == "2026-01-02 03:04:05 +0000 UTC"
+    assert host.good("images", "--format", "{{.Repository}}:{{.Tag}}") == "localhost/box:latest\n"
+    assert host.good("images", "--format", r"table {{.ID}}\t{{.Size}}").split()[:3] == ["IMAGE", "ID", "SIZE"]
+    (shown,) = json.loads(host.good("image", "inspect", "localhost/box"))
+    assert shown["GraphDriver"]["Name"] in ("erofs", "dir") and shown["GraphDriver"]["Data"] is None
+    assert set(shown) >= {"Id", "RepoTags", "RepoDigests", "Parent", "Comment", "Created", "DockerVersion", "Author",
+                          "Config", "Architecture", "Os", "Size", "GraphDriver", "RootFS", "Metadata"}
+    (line,) = host.good("history", "--format", "{{json .}}", "localhost/box").splitlines()
+    assert set(json.loads(line)) == {"Comment", "CreatedAt", "CreatedBy", "CreatedSince", "ID", "Size"}
+    assert host.good("history", "--format", "{{.ID}}", "localhost/box") == identifier[7:19] + "\n"
+    lines = [json.loads(line) for line in host.good("image", "df", "--format", "{{json .}}").splitlines()]
+    assert [line["Type"] for line in lines] == ["Images", "Layers", "Garbage"]
+    assert all(set(line) == {"Active", "Reclaimable", "Size", "TotalCount", "Type"} and
+               all(isinstance(value, str) for value in line.values()) for line in lines)
+    assert json.loads(host.good("image", "df", "--format", "json")) == json.loads(host.good("image", "df", "--json"))
     (step,) = json.loads(host.good("history", "--json", "localhost/box"))
     assert set(step) == {"Id", "Created", "CreatedBy", "Tags", "Size", "Comment"}
     assert step["Id"] == identifier and step["Tags"] == ["localhost/box:latest"]
