@@ -40,6 +40,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         registry = self.server.registry
         self.unread = 0 if self.command == "POST" else int(self.headers.get("Content-Length", 0))
         registry.requests.append((self.command, self.path, dict(self.headers), self.form))
+        if registry.scheme == "https":
+            registry.protocols.add(self.connection.selected_alpn_protocol())
         with registry.lock:
             for part, steps in registry.steps:
                 if part in self.path and steps:
@@ -84,6 +86,7 @@ class Registry:
         self.blobs, self.tags, self.steps, self.requests = {}, {}, [], []
         self.forever, self.lock = set(), threading.Lock()
         self.scopes = []  # that tokens were asked for
+        self.protocols = set()  # that clients chose, by TLS
         self.uploads = {}  # by ID: what came so far
         self.upload_number = itertools.count()  # several are under way at once: no ID comes twice
         self.elsewhere = {}  # blobs of other repositories, by repository and digest
@@ -95,6 +98,7 @@ class Registry:
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
+            context.set_alpn_protocols(["h2", "http/1.1"])  # what it does not speak: chosen by who offers it
             if clients:
                 context.verify_mode = ssl.CERT_REQUIRED
                 context.load_verify_locations(clients)

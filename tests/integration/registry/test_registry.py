@@ -591,6 +591,16 @@ def test_tls_with_a_private_certificate(puller, certificate):
         secure.close()
 
 
+def test_http_1_1_is_spoken_where_http_2_is_offered_too(puller, certificate):
+    """Several connections are faster than one: docs/registries.md."""
+    secure = hostile.Registry(tls=certificate)
+    try:
+        puller.ok("pull", secure.add(SMALL), "--tls-ca", certificate[0])
+        assert secure.protocols == {"http/1.1"}
+    finally:
+        secure.close()
+
+
 def test_https_never_falls_back_to_http(puller, registry, certificate):
     secure = hostile.Registry(tls=certificate)
     try:
