@@ -272,7 +272,7 @@ def fuzz_one(target, seconds):
     name = target.name.removeprefix("fuzz_")
     work = FOUND / name
     (work / "new").mkdir(parents=True, exist_ok=True)
-    corpus = (ROOT / f"build/fuzz/fuzz/{name}.corpus").read_text().split()
+    corpus = (ROOT / f"build/asan/fuzz/{name}.corpus").read_text().split()
     status, log = run(f"fuzz-{name}",
                       [target, f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=2048",
                        "-print_final_stats=1", f"-artifact_prefix={work}/", work / "new", *corpus],
@@ -287,10 +287,10 @@ def fuzz_one(target, seconds):
 
 
 def lane_fuzz(tally):
-    if not build(tally, "fuzz"):
+    if not build(tally, "asan"):
         return
     seconds = int(os.environ.get("KNARR_FUZZ_SECONDS", "60"))
-    targets = sorted((ROOT / "build/fuzz/bin").glob("fuzz_*"))
+    targets = sorted((ROOT / "build/asan/bin").glob("fuzz_*"))
     with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:
         for what, output in pool.map(lambda target: fuzz_one(target, seconds), targets):
             if what is None:
