@@ -21,6 +21,14 @@ constexpr std::array<std::string_view, 34> kBytes = {
 };
 /// Of a range of a file, by the architectures' two names.
 constexpr std::array<std::string_view, 2> kSync = {"sync_file_range", "sync_file_range2"};
+/// AddressSanitizer asks where the other stack is before it calls what does not return.
+#ifdef __has_feature
+constexpr bool kIsSanitized = __has_feature(address_sanitizer);
+#else
+constexpr bool kIsSanitized = false;
+#endif
+constexpr std::array<std::string_view, 1> kSanitizer = {"sigaltstack"};
+
 /// Memory, where its third argument does not let it be executed.
 constexpr std::array<std::string_view, 2> kMemory = {"mmap", "mprotect"};
 
@@ -116,6 +124,9 @@ Result<SeccompProgram> worker_filter(WorkerCalls calls) {
         memory.conditions = {
             {.index = 2, .op = SeccompOp::masked_eq, .value = PROT_EXEC, .value_two = 0}};
         policy.rules = {rule(kBytes, kAllow), rule(kSync, kAllow), std::move(memory)};
+        if constexpr (kIsSanitized) {
+            policy.rules.push_back(rule(kSanitizer, kAllow));
+        }
     }
     return compile_seccomp(policy);
 }
