@@ -48,8 +48,9 @@ struct ContainerInfo {
     std::optional<HealthReport> health;         ///< of one with a health check
     std::map<std::string, std::string> labels;  ///< of one made from an image
     std::string log_dir;                        ///< where its log files are; empty: there is none
-    std::string trouble;                        ///< what its monitor could not do; empty: nothing
-    std::optional<LaunchFailure> failure;       ///< not of list(): since it ran last, it could not
+    std::map<std::string, std::string> log_details;  ///< LogPolicy::details
+    std::string trouble;                   ///< what its monitor could not do; empty: nothing
+    std::optional<LaunchFailure> failure;  ///< not of list(): since it ran last, it could not
     /// Not empty: the record on disk cannot be understood, and why. Everything but `id` is unset;
     /// only a forced removal works.
     std::string damage;
@@ -92,6 +93,9 @@ enum class RemoveMode : std::uint8_t {
     when_stopped,  ///< stopped and created containers only
     force,         ///< kills first; a container that is not there is no error
 };
+
+/// Whether what a container's files take is summed up, which goes through all that it wrote.
+enum class Sizes : std::uint8_t { left_out, shown };
 
 /// What becomes of the volumes that a container has for itself. Those of `run --rm` always go.
 enum class AnonymousVolumes : std::uint8_t { stay, go };

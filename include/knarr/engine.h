@@ -195,7 +195,7 @@ public:
     /// Errors: already_exists, invalid_argument; unsupported for a container of a bundle.
     Result<> rename(std::string_view id, const std::string& name);
     /// All about a container as docker's API has it: one JSON object.
-    Result<std::string> inspect(std::string_view id) const;
+    Result<std::string> inspect(std::string_view id, Sizes sizes = Sizes::left_out) const;
 
     /// Brings an image into the store: a reference, "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or
     /// "docker-archive:FILE[:TAG]". Its ID.

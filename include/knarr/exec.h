@@ -20,8 +20,12 @@ struct ExecRequest {
                        ///< /etc/passwd brings its group and supplementary groups
     std::vector<std::uint32_t> additional_gids;
     std::vector<std::string> capabilities;  ///< added: bounding, permitted, effective
+    bool privileged = false;  ///< all capabilities, without an AppArmor profile; the container's
+                              ///< seccomp filter and namespaces stay
     std::optional<bool> no_new_privs;
-    bool terminal = false;             ///< a new terminal as stdin, stdout and stderr
+    bool terminal = false;  ///< a new terminal as stdin, stdout and stderr
+    /// In front of a terminal: the keys that leave it, as docker spells them; empty: none do.
+    std::string detach_keys;
     std::string console_socket;        ///< AF_UNIX socket that receives the terminal's master
     std::string pidfd_socket;          ///< AF_UNIX socket that receives the program's pidfd
     bool detach = false;               ///< do not wait: the result is 0

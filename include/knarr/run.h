@@ -46,6 +46,10 @@ struct LogPolicy {
     std::uint64_t max_bytes = 0;  ///< of one file, then the next is begun; 0: no bound
     unsigned max_files = 1;       ///< the oldest beyond it is removed; counts with max_bytes
     bool journal = false;         ///< what is kept goes to the system's journal, too
+    /// Labels and variables of the container that `logs --details` shows, by name; and what these
+    /// are, once it is made.
+    std::vector<std::string> labels = {}, variables = {};
+    std::map<std::string, std::string> details = {};
 };
 
 /// Which of the program's streams are the caller's; the others are /dev/null.

@@ -14,8 +14,18 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array<std::string_view, 10> kKeys{
-    "id", "name", "label", "status", "health", "exited", "ancestor", "before", "since", "until"};
+constexpr std::array<std::string_view, 12> kKeys{"id",
+                                                 "name",
+                                                 "label",
+                                                 "status",
+                                                 "health",
+                                                 "exited",
+                                                 "ancestor",
+                                                 "before",
+                                                 "since",
+                                                 "until",
+                                                 "volume",
+                                                 "network"};
 constexpr std::array<std::string_view, 4> kHealths{"none", "starting", "healthy", "unhealthy"};
 constexpr std::array<std::string_view, 6> kStates{
     "created", "running", "paused", "exited", "dead", "restarting"};
@@ -136,7 +146,16 @@ Result<ContainerFilter> ContainerFilter::parse(const std::vector<std::string_vie
 bool ContainerFilter::fits_one(std::string_view key,
                                const std::string& value,
                                const ContainerInfo& info,
-                               const std::vector<ContainerInfo>& all) const {
+                               const std::vector<ContainerInfo>& all,
+                               const ContainerDetails* details) const {
+    if (key == "volume") {
+        return details != nullptr &&
+               (std::ranges::find(details->sources, value) != details->sources.end() ||
+                std::ranges::find(details->targets, value) != details->targets.end());
+    }
+    if (key == "network") {
+        return details != nullptr && details->network == value;
+    }
     if (key == "id") {
         return matches(value, info.id);
     }
@@ -183,10 +202,12 @@ Result<> ContainerFilter::check_names(const std::vector<ContainerInfo>& all) con
     return {};
 }
 
-bool ContainerFilter::fits(const ContainerInfo& info, const std::vector<ContainerInfo>& all) const {
+bool ContainerFilter::fits(const ContainerInfo& info,
+                           const std::vector<ContainerInfo>& all,
+                           const ContainerDetails* details) const {
     return std::ranges::all_of(values_, [&](const auto& one) {
         const auto fits_value = [&](const std::string& value) {
-            return fits_one(one.first, value, info, all);
+            return fits_one(one.first, value, info, all, details);
         };
         return one.first == "label" ? std::ranges::all_of(one.second, fits_value)
                                     : std::ranges::any_of(one.second, fits_value);

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/container_details.h"
 #include "knarr/container.h"
 #include "knarr/result.h"
 
@@ -15,7 +16,8 @@ class ContainerFilter {
 public:
     /// "KEY=VALUE" each: id, name (extended regular expressions, somewhere in them), label (KEY or
     /// KEY=VALUE), status, health, exited, ancestor, before, since, until (seconds before `now`, as
-    /// "24h"). Errors: invalid_argument naming the filter.
+    /// "24h"), volume (name, or a path on the host or in it), network. Errors: invalid_argument
+    /// naming the filter.
     static Result<ContainerFilter> parse(const std::vector<std::string_view>& texts,
                                          std::int64_t now);
 
@@ -23,7 +25,13 @@ public:
     Result<> check_names(const std::vector<ContainerInfo>& all) const;
     /// Of one key one value must fit, of label all; and every key. `all` are the containers that
     /// before and since may mean.
-    bool fits(const ContainerInfo& info, const std::vector<ContainerInfo>& all) const;
+    /// Without `details` volume and network fit nothing.
+    bool fits(const ContainerInfo& info,
+              const std::vector<ContainerInfo>& all,
+              const ContainerDetails* details = nullptr) const;
+    bool asks_for_details() const {
+        return values_.contains("volume") || values_.contains("network");
+    }
     /// Whether containers that do not run are meant as well.
     bool asks_for_stopped() const {
         return values_.contains("status") || values_.contains("exited");
@@ -33,7 +41,8 @@ private:
     bool fits_one(std::string_view key,
                   const std::string& value,
                   const ContainerInfo& info,
-                  const std::vector<ContainerInfo>& all) const;
+                  const std::vector<ContainerInfo>& all,
+                  const ContainerDetails* details) const;
 
     std::map<std::string, std::vector<std::string>, std::less<>> values_;
     std::int64_t now_ = 0;

@@ -32,6 +32,20 @@ std::string chosen(const std::vector<std::string_view>& texts) {
     return out;
 }
 
+TEST(ContainerFilter, ChoosesByMountsAndNetwork) {
+    const ContainerDetails details{.sources = {"data"}, .targets = {"/d"}, .network = "none"};
+    const auto fits = [&](std::string_view text, const ContainerDetails* known) {
+        const auto filter = ContainerFilter::parse({text}, 0);
+        EXPECT_TRUE(filter && filter->asks_for_details());
+        const std::vector all{container("1aa", "web", ContainerState::running)};
+        return filter && filter->fits(all.front(), all, known);
+    };
+    EXPECT_TRUE(fits("volume=data", &details) && fits("volume=/d", &details));
+    EXPECT_TRUE(fits("network=none", &details));
+    EXPECT_FALSE(fits("volume=dat", &details) || fits("network=host", &details));
+    EXPECT_FALSE(fits("network=none", nullptr));
+}
+
 TEST(ContainerFilter, ChoosesByWhatContainersAre) {
     EXPECT_EQ(chosen({}), "123");
     EXPECT_EQ(chosen({"name=web"}), "12");

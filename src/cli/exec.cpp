@@ -1,5 +1,6 @@
 #include "knarr/exec.h"
 
+#include "cli/attach_options.h"
 #include "cli/containers.h"
 #include "cli/refused.h"
 #include "cli/run_options.h"
@@ -47,8 +48,11 @@ constexpr std::array kOptions{
            .value = "CAP",
            .help = "one more capability: bounding, permitted and effective",
            .repeatable = true},
+    Option{.name = "privileged",
+           .help = "all capabilities; what the container's seccomp filter refuses stays refused"},
     Option{.name = "no-new-privs", .help = "set-user-ID programs gain nothing"},
     Option{.name = "tty", .letter = 't', .help = "give the program a terminal"},
+    kDetachKeysOption,
     Option{.name = "interactive", .letter = 'i', .help = "no effect: stdin is always passed on"},
     Option{.name = "detach", .letter = 'd', .help = "leave when the program runs"},
     Option{.name = "timeout",
@@ -117,10 +121,12 @@ Result<ExecRequest> parse_exec(const Parsed& args) {
     }
     request.additional_gids = KNARR_TRY(parse_gids(args));
     request.capabilities = texts(args.all("cap"));
+    request.privileged = args.flag("privileged");
     if (args.has("no-new-privs")) {
         request.no_new_privs = args.flag("no-new-privs");
     }
     request.terminal = args.flag("tty");
+    request.detach_keys = attach_request(args).detach_keys;
     request.detach = args.flag("detach");
     request.console_socket = args.get("console-socket");
     request.pidfd_socket = args.get("pidfd-socket");
@@ -171,7 +177,8 @@ constexpr Verb kExec{
         "\n"
         "The exit status is the program's, 128+n when signal n ended it, and 255 when knarr could\n"
         "not run it: no such container or program, a stopped or paused container, a bad option.\n"
-        "Signals are passed on. A knarr that is killed leaves the program running.\n"
+        "Signals are passed on. A knarr that is killed leaves the program running, as do the\n"
+        "detach keys: then nobody sees what it writes to its terminal, and the status is 0.\n"
         "\n"
         "--user NUMBER changes the user ID alone, as with runc; --user NAME also brings the\n"
         "groups that the container's /etc/passwd and /etc/group give that user.",

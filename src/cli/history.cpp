@@ -131,7 +131,7 @@ std::string history_text(const HistoryEvent& event) {
     }
     std::string list;
     for (const auto& [name, value] : event.attributes) {
-        list += fmt::format("{}{}={}", list.empty() ? "" : ", ", name, printable(value));
+        list += fmt::format("{}{}={}", list.empty() ? "" : ", ", printable(name), printable(value));
     }
     return fmt::format("{} {} {} {} ({})", event.time, kType, event.action, event.id, list);
 }

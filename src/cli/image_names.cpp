@@ -156,7 +156,7 @@ Result<ImageFormat> image_format(const Parsed& args) {
 Result<std::string> by_template(const Parsed& args,
                                 std::string_view headings,
                                 const std::vector<std::string>& rows) {
-    RowFormat chosen(args.get("format"), headings);
+    RowFormat chosen = KNARR_TRY(RowFormat::parse(args.get("format"), headings));
     for (const std::string& row : rows) {
         KNARR_TRY(chosen.add(row));
     }

@@ -4,6 +4,7 @@
 
 #include "cli/containers.h"
 #include "cli/image_verbs.h"
+#include "cli/json_template.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
 #include "cli/table.h"
@@ -174,6 +175,15 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
         return fail(Errc::invalid_argument, "which one? IMAGE is missing");
     }
     const Engine engine = KNARR_TRY(open_engine(context));
+    if (const auto format = args.find("format")) {
+        const Template shown = KNARR_TRY(Template::parse(*format));
+        for (const std::string_view name : args.positionals) {
+            const std::string json = KNARR_TRY(engine.inspect_image(name));
+            const std::string text = *format == "json" ? json : KNARR_TRY(shown.render(json));
+            KNARR_TRY(print(text + "\n"));
+        }
+        return 0;
+    }
     // One array whatever the number, so that a caller reads one shape.
     std::string out = "[";
     for (const std::string_view name : args.positionals) {
@@ -215,14 +225,16 @@ constexpr Verb kImageRm{
     .example = "knarr image rm busybox:1.36",
     .run = run_rmi,
 };
+constexpr std::array kInspectOptions{kTemplateOption};
 constexpr Verb kImageInspect{
     .name = "inspect",
-    .synopsis = "IMAGE...",
+    .synopsis = "[options] IMAGE...",
     .summary = "print what is known about images, as a JSON array",
     .about =
         "Prints one JSON array with an object for each image, in the shape that docker and podman\n"
         "use: Id, RepoTags, Config, RootFS, ...",
     .example = "knarr image inspect busybox",
+    .options = kInspectOptions,
     .run = run_inspect,
 };
 constexpr std::array kInner{

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "cli/json_template.h"
 #include "cli/verb.h"
 #include "cli/version.h"
 #include "spec/json_writer.h"
@@ -12,6 +13,7 @@ namespace {
 
 constexpr std::array kOptions{
     Option{.name = "json", .help = "print JSON"},
+    kTemplateOption,
 };
 
 void write_features(spec::JsonWriter& json, const std::vector<engine::Feature>& features) {
@@ -97,8 +99,11 @@ Result<int> run_info(Context& context, const Parsed& args) {
     const Globals& globals = context.globals;
     const std::string driver =
         KNARR_TRY(engine::snapshot_driver(globals.snapshot_driver, globals.data_root));
-    KNARR_TRY(print(args.flag("json") ? as_json(report, globals, driver) + "\n"
-                                      : as_text(report, globals, driver)));
+    std::string text = as_text(report, globals, driver);
+    if (args.flag("json") || args.has("format")) {
+        text = KNARR_TRY(formatted(args, as_json(report, globals, driver))) + "\n";
+    }
+    KNARR_TRY(print(text));
     return 0;
 }
 
@@ -106,7 +111,7 @@ Result<int> run_info(Context& context, const Parsed& args) {
 
 constexpr Verb kInfo{
     .name = "info",
-    .synopsis = "[--json]",
+    .synopsis = "[--json | --format TEMPLATE]",
     .summary = "print what this host and this build can do",
     .about =
         "Prints the platform, the cgroup layout, which kinds of isolation can be used and what "

@@ -12,6 +12,9 @@ constexpr std::array kOptions{
            .value = "TEMPLATE",
            .help = "json, or a Go template of members: {{.State.Status}}, {{json .State}}",
            .fallback = "json"},
+    Option{.name = "size",
+           .letter = 's',
+           .help = "also SizeRw, what it wrote, and SizeRootFs, that with its image: bytes"},
     Option{.name = "type",
            .letter = 't',
            .value = "TYPE",
@@ -28,11 +31,12 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
                           .hint = "knarr image inspect IMAGE shows an image"});
     }
     const std::string_view format = args.get("format", "json");
+    const Sizes sizes = args.flag("size") ? Sizes::shown : Sizes::left_out;
     const Engine engine = KNARR_TRY(open_engine(context));
     std::string array;
     const Result<int> status =
         for_each_container(context, args, [&](std::string_view id) -> Result<> {
-            const std::string one = KNARR_TRY(engine.inspect(id));
+            const std::string one = KNARR_TRY(engine.inspect(id, sizes));
             if (format != "json") {
                 const std::string text = KNARR_TRY(render_template(format, one));
                 return print(text + "\n");

@@ -8,6 +8,8 @@
 #include "cli/template_parse.h"
 #include "cli/template_value.h"
 #include "core/text.h"
+#include "platform/standard_stream.h"
+#include "platform/terminal.h"
 #include "spec/json_reader.h"
 
 namespace knarr::cli {
@@ -17,12 +19,18 @@ namespace {
 /// Whether a member that is not there is nothing, or an error.
 enum class Missing : std::uint8_t { nothing, refused };
 
+/// How it goes on behind a node.
+enum class Going : std::uint8_t { on, stop, next };
+
+constexpr unsigned kMaxCalls = 100;  // of templates within each other
+
 class Renderer {
 public:
-    explicit Renderer(TemplateValue root) : root_(std::move(root)) {
-        variables_.emplace_back("", root_);
+    Renderer(const TemplateTree& tree, const TemplateValue& root, Controls controls)
+        : tree_(tree), controls_(controls) {
+        variables_.emplace_back("", root);
     }
-    Result<> render(const std::vector<TemplateNode>& nodes, const TemplateValue& dot);
+    Result<Going> render(const std::vector<TemplateNode>& nodes, const TemplateValue& dot);
     std::string text() && { return std::move(out_); }
 
 private:
@@ -36,10 +44,17 @@ private:
     Result<TemplateValue> value(const TemplateOperand& operand,
                                 const TemplateValue& dot,
                                 Missing missing);
-    Result<> loop(const TemplateNode& node, const TemplateValue& list, const TemplateValue& dot);
+    Result<Going> loop(const TemplateNode& node,
+                       const TemplateValue& list,
+                       const TemplateValue& dot);
+    Result<> call(const TemplateNode& node, const TemplateValue& dot);
+    Result<Going> act(const TemplateNode& node, const TemplateValue& dot);
+    void show(const TemplateValue& value);
     void keep(const Pipeline& pipeline, const TemplateValue& value);
 
-    TemplateValue root_;
+    const TemplateTree& tree_;
+    Controls controls_;
+    unsigned calls_ = 0;
     std::vector<std::pair<std::string, TemplateValue>> variables_;  // the innermost last
     std::string out_;
 };
@@ -159,9 +174,9 @@ void Renderer::keep(const Pipeline& pipeline, const TemplateValue& value) {
     }
 }
 
-Result<> Renderer::loop(const TemplateNode& node,
-                        const TemplateValue& list,
-                        const TemplateValue& dot) {
+Result<Going> Renderer::loop(const TemplateNode& node,
+                             const TemplateValue& list,
+                             const TemplateValue& dot) {
     const auto* part = std::get_if<spec::JsonValue>(&list);
     if (!is_true(list)) {
         return render(node.otherwise, dot);
@@ -184,49 +199,124 @@ Result<> Renderer::loop(const TemplateNode& node,
             variables_.emplace_back(names.back(), one);
         }
         ++number;
-        KNARR_TRY(render(node.body, one));
+        const Going going = KNARR_TRY(render(node.body, one));
         variables_.resize(before);
+        if (going == Going::stop) {
+            break;
+        }
     }
+    return Going::on;
+}
+
+/// A named template sees its value and nothing of ours.
+Result<> Renderer::call(const TemplateNode& node, const TemplateValue& dot) {
+    const auto found = tree_.named.find(node.text);
+    if (found == tree_.named.end()) {
+        return fail(Errc::invalid_argument,
+                    "--format: there is no template \"{}\"",
+                    printable(node.text, 64));
+    }
+    if (calls_ >= kMaxCalls) {
+        return fail(Errc::invalid_argument,
+                    "--format: the template \"{}\" calls itself without end",
+                    printable(node.text, 64));
+    }
+    const TemplateValue value_given = node.pipeline.commands.empty()
+                                          ? TemplateValue()
+                                          : KNARR_TRY(value(node.pipeline, dot, Missing::nothing));
+    auto ours = std::exchange(variables_, {{"", value_given}});
+    ++calls_;
+    KNARR_TRY(render(found->second, value_given));
+    --calls_;
+    variables_ = std::move(ours);
     return {};
 }
 
-Result<> Renderer::render(const std::vector<TemplateNode>& nodes, const TemplateValue& dot) {
+void Renderer::show(const TemplateValue& value) {
+    const std::string text = text_of(value);
+    if (controls_ == Controls::pass) {
+        out_ += text;
+        return;
+    }
+    std::string_view left = text;
+    while (!left.empty()) {
+        const std::size_t length = std::min(left.find_first_of("\n\t"), left.size());
+        out_ += printable(left.substr(0, length), SIZE_MAX);
+        out_ += left.substr(length, 1);
+        left.remove_prefix(std::min(length + 1, left.size()));
+    }
+}
+
+/// What has a pipeline.
+Result<Going> Renderer::act(const TemplateNode& node, const TemplateValue& dot) {
+    using Kind = TemplateNode::Kind;
+    const bool prints = node.kind == Kind::print;
+    const TemplateValue found =
+        KNARR_TRY(value(node.pipeline, dot, prints ? Missing::refused : Missing::nothing));
+    const std::size_t before = variables_.size();
+    if (node.kind == Kind::loop) {
+        return loop(node, found, dot);
+    }
+    keep(node.pipeline, found);
+    if (prints) {
+        if (node.pipeline.variables.empty()) {
+            show(found);
+        }
+        return Going::on;
+    }
+    const bool holds = is_true(found);
+    const Going going = KNARR_TRY(
+        render(holds ? node.body : node.otherwise, node.kind == Kind::with && holds ? found : dot));
+    variables_.resize(before);
+    return going;
+}
+
+Result<Going> Renderer::render(const std::vector<TemplateNode>& nodes, const TemplateValue& dot) {
     using Kind = TemplateNode::Kind;
     for (const TemplateNode& node : nodes) {
+        Going going = Going::on;
         if (node.kind == Kind::text) {
             out_ += node.text;
-            continue;
+        } else if (node.kind == Kind::call) {
+            KNARR_TRY(call(node, dot));
+        } else if (node.kind == Kind::stop || node.kind == Kind::next) {
+            going = node.kind == Kind::stop ? Going::stop : Going::next;
+        } else {
+            going = KNARR_TRY(act(node, dot));
         }
-        const bool prints = node.kind == Kind::print;
-        const TemplateValue found =
-            KNARR_TRY(value(node.pipeline, dot, prints ? Missing::refused : Missing::nothing));
-        const std::size_t before = variables_.size();
-        if (node.kind == Kind::loop) {
-            KNARR_TRY(loop(node, found, dot));
-            continue;
+        if (going != Going::on) {
+            return going;
         }
-        keep(node.pipeline, found);
-        if (prints) {
-            out_ += node.pipeline.variables.empty() ? text_of(found) : "";
-            continue;
-        }
-        const bool holds = is_true(found);
-        KNARR_TRY(render(holds ? node.body : node.otherwise,
-                         node.kind == Kind::with && holds ? found : dot));
-        variables_.resize(before);
     }
-    return {};
+    return Going::on;
 }
 
 }  // namespace
 
-Result<std::string> render_template(std::string_view text, std::string_view document) {
+Controls controls_of_output() {
+    return sys::is_terminal(sys::StandardStream(1).fd()) ? Controls::escape : Controls::pass;
+}
+
+Result<Template> Template::parse(std::string_view text) {
+    return Template(std::make_shared<const TemplateTree>(KNARR_TRY(parse_template(text))));
+}
+
+Result<std::string> Template::render(std::string_view document, Controls controls) const {
     const auto parsed = KNARR_TRY(spec::JsonDocument::parse(document, {.name = "document"}));
-    const std::vector<TemplateNode> nodes = KNARR_TRY(parse_template(text));
     const TemplateValue root = template_value(parsed.root());
-    Renderer renderer(root);
-    KNARR_TRY(renderer.render(nodes, root));
+    Renderer renderer(*tree_, root, controls);
+    KNARR_TRY(renderer.render(tree_->nodes, root));
     return std::move(renderer).text();
+}
+
+Result<std::string> render_template(std::string_view text, std::string_view document) {
+    return KNARR_TRY(Template::parse(text)).render(document);
+}
+
+Result<std::string> formatted(const Parsed& args, std::string document) {
+    const std::string_view format = args.get("format", "json");
+    return format == "json" ? Result<std::string>(std::move(document))
+                            : render_template(format, document);
 }
 
 }  // namespace knarr::cli

@@ -33,7 +33,7 @@ TEST(JsonTemplate, RefusesTheRestByName) {
     EXPECT_TRUE(rendered("{{.Sate.Pid}}").starts_with("! ")) << rendered("{{.Sate.Pid}}");
     EXPECT_NE(rendered("{{.State.Pit}}").find("no member Pit in .State.Pit"), std::string::npos);
     EXPECT_NE(rendered("{{.Id.x}}").find("no member x"), std::string::npos);
-    EXPECT_NE(rendered("{{template \"x\"}}").find("is not built"), std::string::npos);
+    EXPECT_NE(rendered("{{template \"x\"}}").find("no template"), std::string::npos);
     EXPECT_NE(rendered("{{.Id | frob}}").find("frob is not built"), std::string::npos);
     EXPECT_NE(rendered("{{.Id").find("has no }}"), std::string::npos);
 }
@@ -51,6 +51,38 @@ TEST(JsonTemplate, HasTheActionsThatScriptsUse) {
               "7-");
     EXPECT_EQ(rendered("{{$x := .State.Pid}}{{if $x}}{{$x = 8}}{{end}}{{$x}}"), "8");
     EXPECT_EQ(rendered("a {{- .Id -}} \n b{{/* why */}}"), "aa<bb");
+}
+
+TEST(JsonTemplate, LoopsAreLeftAndGoneOn) {
+    EXPECT_EQ(rendered("{{range .Args}}{{if eq . \"y\"}}{{break}}{{end}}<{{.}}>{{end}}"), "<x>");
+    EXPECT_EQ(rendered("{{range .Args}}{{if eq . \"x\"}}{{continue}}{{end}}<{{.}}>{{end}}"), "<y>");
+    EXPECT_TRUE(rendered("{{break}}").starts_with("! "));
+    EXPECT_TRUE(rendered("{{range .None}}{{else}}{{continue}}{{end}}").starts_with("! "));
+}
+
+TEST(JsonTemplate, TemplatesHaveNames) {
+    EXPECT_EQ(rendered("{{define \"p\"}}<{{.Pid}}>{{end}}{{template \"p\" .State}}"), "<7>");
+    EXPECT_EQ(rendered("{{block \"p\" .State}}{{.Pid}}{{end}}{{template \"p\" .State}}"), "77");
+    EXPECT_EQ(
+        rendered("{{$x := 1}}{{define \"p\"}}{{with $}}{{.}}{{end}}{{end}}{{template \"p\"}}"), "");
+    for (const char* wrong : {"{{define \"p\"}}{{$x}}{{end}}{{$x := 1}}{{template \"p\"}}",
+                              "{{define \"p\"}}{{template \"p\"}}{{end}}{{template \"p\"}}",
+                              "{{if .Id}}{{define \"p\"}}{{end}}{{end}}",
+                              "{{define p}}{{end}}",
+                              "{{define \"p\"}}",
+                              "{{define \"p\"}}{{else}}{{end}}",
+                              "{{block \"p\"}}{{end}}",
+                              "{{range .Args}}{{block \"p\" .}}{{break}}{{end}}{{end}}"}) {
+        EXPECT_TRUE(rendered(wrong).starts_with("! ")) << wrong << " " << rendered(wrong);
+    }
+}
+
+TEST(JsonTemplate, ControlCharactersOfValuesAreForPrograms) {
+    const auto shown = Template::parse("\x1b[1m{{.A}}");
+    ASSERT_TRUE(shown);
+    constexpr std::string_view kEvil = R"({"A":"\u001b]0;x\u0007\u009b\n\t."})";
+    EXPECT_EQ(shown->render(kEvil, Controls::pass), "\x1b[1m\x1b]0;x\x07\xc2\x9b\n\t.");
+    EXPECT_EQ(shown->render(kEvil, Controls::escape), "\x1b[1m\\x1b]0;x\\x07\\xc2\\x9b\n\t.");
 }
 
 TEST(JsonTemplate, HasDockersFunctions) {

@@ -1,6 +1,7 @@
 #include "cli/containers.h"
 #include "cli/log_time.h"
 #include "cli/refused.h"
+#include "core/ascii.h"
 #include "core/clock.h"
 #include "core/text.h"
 
@@ -19,6 +20,8 @@ constexpr std::array kOptions{
            .value = "TIME",
            .help = "not before: RFC 3339, seconds since 1970, or 10m for ten minutes ago"},
     Option{.name = "until", .value = "TIME", .help = "not after"},
+    Option{.name = "details",
+           .help = "begin each line with the labels and variables that run --log-opt chose"},
     Option{.name = "timestamps", .letter = 't', .help = "begin each line with when it was written"},
 };
 
@@ -42,10 +45,35 @@ Result<LogRequest> parse_logs(const Parsed& args) {
     return request;
 }
 
+/// As in the query of a URL, which docker's users unpack.
+std::string escaped(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (is_alnum(c) || std::string_view("-_.~").find(c) != std::string_view::npos) {
+            out += c;
+        } else if (c == ' ') {
+            out += '+';
+        } else {
+            out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+        }
+    }
+    return out;
+}
+
+/// "a=1,b=2 " as docker has it: no more than the blank where there are none.
+std::string details_text(const std::map<std::string, std::string>& details) {
+    std::string text;
+    for (const auto& [name, value] : details) {
+        text += fmt::format("{}{}={}", text.empty() ? "" : ",", escaped(name), escaped(value));
+    }
+    return text + " ";
+}
+
 /// Both streams, each to our own of that name, in the order that they were written in.
 class Output {
 public:
-    explicit Output(bool timestamps) : timestamps_(timestamps) {}
+    Output(bool timestamps, std::string details)
+        : timestamps_(timestamps), details_(std::move(details)) {}
 
     Result<> take(const LogPart& part) {
         if (part.error_stream != error_) {
@@ -57,6 +85,7 @@ public:
             kept_ += part.time;
             kept_ += ' ';
         }
+        kept_ += inside ? "" : details_;
         inside = !part.text.ends_with('\n');
         kept_ += part.text;
         return kept_.size() >= kKept ? flush() : Result<>{};
@@ -75,6 +104,7 @@ public:
 
 private:
     bool timestamps_;
+    std::string details_;  // before each line
     bool error_ = false;
     std::array<bool, 2> inside_{};  // a line of that stream has begun
     std::string kept_;
@@ -84,7 +114,9 @@ Result<int> run_logs(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     const LogRequest request = KNARR_TRY(parse_logs(args));
     const Engine engine = KNARR_TRY(open_engine(context));
-    Output output(args.flag("timestamps"));
+    Output output(args.flag("timestamps"),
+                  args.flag("details") ? details_text(KNARR_TRY(engine.state(id)).log_details)
+                                       : std::string());
     const LogSink sink = [&](const LogPart& part) -> Result<> {
         KNARR_TRY(output.take(part));
         return request.follow ? output.flush() : Result<>{};

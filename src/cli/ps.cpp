@@ -21,13 +21,17 @@ constexpr std::array kOptions{
     Option{.name = "filter",
            .value = "KEY=VALUE",
            .help = "without ID: only those; id, name, label, status, health, exited, "
-                   "ancestor, before, since, until",
+                   "ancestor, before, since, until, volume, network",
            .repeatable = true},
     Option{.name = "last",
            .letter = 'n',
            .value = "N",
            .help = "without ID: the N newest, also those that do not run"},
     Option{.name = "latest", .letter = 'l', .help = "without ID: the newest one"},
+    Option{.name = "size",
+           .letter = 's',
+           .help = "without ID: what each wrote, and that with its image"},
+    Option{.name = "noheading", .help = "without ID: the table without its heading"},
     Option{.name = "no-trunc", .help = "without ID: whole IDs and commands"},
 };
 

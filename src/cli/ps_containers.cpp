@@ -1,6 +1,7 @@
 #include "cli/ps_containers.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "cli/container_filter.h"
 #include "cli/containers.h"
@@ -98,21 +99,25 @@ std::string status_text(const ContainerInfo& info, std::int64_t now) {
                                  : fmt::format("{} ({}) {}", word, code, since(info.finished, now));
 }
 
-std::string ps_json(const ContainerInfo& info, const std::string& id, std::int64_t now) {
+std::string ps_json(const ContainerInfo& info,
+                    const std::string& id,
+                    std::int64_t now,
+                    const ContainerDetails& details) {
     spec::JsonWriter json;
     json.begin_object().member("Command", command_text(info, true));
     json.member("CreatedAt", info.created).member("ID", id).member("Image", info.image);
     json.member("Labels", labels_text(info.labels))
-        .member("LocalVolumes", "0")
-        .member("Mounts", "");
-    json.member("Names", info.name).member("Networks", "").member("Ports", "");
-    json.member("RunningFor", since(info.created, now)).member("Size", "");
+        .member("LocalVolumes", fmt::format("{}", details.volumes))
+        .member("Mounts", fmt::format("{}", fmt::join(details.sources, ",")));
+    json.member("Names", info.name).member("Networks", details.network).member("Ports", "");
+    json.member("RunningFor", since(info.created, now)).member("Size", details.size_text());
     json.member("State", docker_state(info)).member("Status", status_text(info, now)).end_object();
     return std::move(json).text();
 }
 
 namespace {
 
+constexpr std::string_view kTable = "table";
 /// docker's headings, of `ps --format "table ..."`.
 constexpr std::string_view kHeadings =
     R"({"ID":"CONTAINER ID","Image":"IMAGE","Command":"COMMAND","CreatedAt":"CREATED AT",)"
@@ -120,67 +125,134 @@ constexpr std::string_view kHeadings =
     R"("Names":"NAMES","Labels":"LABELS","LocalVolumes":"LOCAL VOLUMES","Mounts":"MOUNTS",)"
     R"("Networks":"NETWORKS"})";
 
+/// What is asked of a list besides which containers.
+struct ListWish {
+    std::string_view format;
+    bool whole = false, quiet = false, sizes = false, details = false, json = false;
+};
+
+ListWish list_wish(const Parsed& args, const ContainerFilter& filter) {
+    ListWish wish{.format = args.get("format", kTable),
+                  .whole = args.flag("no-trunc"),
+                  .quiet = args.flag("quiet"),
+                  .json = args.flag("json")};
+    const auto names = [&](std::string_view member) {
+        return wish.format.find(member) != std::string_view::npos;
+    };
+    wish.sizes = !wish.quiet && (args.flag("size") || names(".Size"));
+    wish.details = wish.sizes || filter.asks_for_details() || names("json") || names(".Mounts") ||
+                   names(".Networks") || names(".LocalVolumes");
+    return wish;
+}
+
+/// Nothing of one that is damaged, or was removed meanwhile.
+ContainerDetails details_of(const Engine& engine, const ContainerInfo& info, const ListWish& wish) {
+    const Result<std::string> inspected =
+        wish.details ? engine.inspect(info.id, wish.sizes ? Sizes::shown : Sizes::left_out)
+                     : fail(Errc::not_found, "not asked for");
+    const Result<ContainerDetails> details =
+        inspected ? read_details(*inspected) : fail(inspected.error());
+    return details.value_or(ContainerDetails{});
+}
+
+/// The numbers of `all`, the newest first, as docker has it.
+std::vector<std::size_t> newest_first(const std::vector<ContainerInfo>& all) {
+    std::vector<std::size_t> order(all.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::ranges::stable_sort(
+        order, [&](std::size_t a, std::size_t b) { return all[a].created > all[b].created; });
+    return order;
+}
+
+/// What is printed, a row at a time.
+class ContainerRows {
+public:
+    ContainerRows(const ListWish& wish, RowFormat chosen)
+        : wish_(wish), chosen_(std::move(chosen)) {}
+
+    Result<> add(const ContainerInfo& info,
+                 const std::string& id,
+                 const ContainerDetails& details) {
+        const std::int64_t now = now_s();
+        if (wish_.quiet) {
+            ids_ += id + "\n";
+        } else if (wish_.json) {
+            shown_.push_back(info);
+        } else if (wish_.format != kTable) {
+            return chosen_.add(ps_json(info, id, now, details));
+        } else {
+            rows_.push_back({id,
+                             info.image,
+                             command_text(info, wish_.whole),
+                             since(info.created, now),
+                             status_text(info, now),
+                             "",
+                             info.name});
+            if (wish_.sizes) {
+                rows_.back().push_back(details.size_text());
+            }
+        }
+        return {};
+    }
+    Result<std::string> text(bool heading) && {
+        if (wish_.quiet) {
+            return std::move(ids_);
+        }
+        if (wish_.json) {
+            return list_json(shown_) + "\n";
+        }
+        if (wish_.format != kTable) {
+            return std::move(chosen_).text();
+        }
+        if (heading) {
+            rows_.insert(
+                rows_.begin(),
+                {"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"});
+            if (wish_.sizes) {
+                rows_.front().emplace_back("SIZE");
+            }
+        }
+        return format_table(rows_);
+    }
+
+private:
+    const ListWish& wish_;
+    RowFormat chosen_;
+    std::string ids_;
+    std::vector<ContainerInfo> shown_;
+    std::vector<std::vector<std::string>> rows_;
+};
+
 }  // namespace
 
 Result<int> list_running(Context& context, const Parsed& args) {
-    const std::string_view format = args.get("format", "table");
-    const std::int64_t now = now_s();
-    const ContainerFilter filter = KNARR_TRY(ContainerFilter::parse(args.all("filter"), now));
+    const ContainerFilter filter = KNARR_TRY(ContainerFilter::parse(args.all("filter"), now_s()));
+    const ListWish wish = list_wish(args, filter);
     constexpr std::uint64_t kMany = 1'000'000;
     std::optional<std::uint64_t> left = KNARR_TRY(args.number("last", kMany));
     left = args.flag("latest") ? 1 : left;
     const bool stopped_too = args.flag("all") || left || filter.asks_for_stopped();
+    ContainerRows rows(
+        wish, KNARR_TRY(RowFormat::parse(wish.format == kTable ? "json" : wish.format, kHeadings)));
     const Engine engine = KNARR_TRY(open_engine(context));
-    std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
+    const std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
     KNARR_TRY(filter.check_names(all));
     const std::vector<std::string> ids = short_ids(all);
-    const bool whole = args.flag("no-trunc");
-    std::vector<std::vector<std::string>> rows{
-        {"CONTAINER ID", "IMAGE", "COMMAND", "CREATED", "STATUS", "PORTS", "NAMES"}};
-    std::vector<ContainerInfo> shown;
-    RowFormat chosen(format, kHeadings);
-    std::string text;
-    // The newest first, as docker has it.
-    std::vector<std::size_t> order(all.size());
-    for (std::size_t i = 0; i < order.size(); ++i) {
-        order[i] = i;
-    }
-    std::ranges::stable_sort(
-        order, [&](std::size_t a, std::size_t b) { return all[a].created > all[b].created; });
-    for (const std::size_t i : order) {
+    for (const std::size_t i : newest_first(all)) {
         const ContainerInfo& info = all[i];
-        if ((!stopped_too && !is_running(info)) || !filter.fits(info, all)) {
+        if (!stopped_too && !is_running(info)) {
+            continue;
+        }
+        const ContainerDetails details = details_of(engine, info, wish);
+        if (!filter.fits(info, all, &details)) {
             continue;
         }
         if (left && (*left)-- == 0) {
             break;
         }
-        const std::string& id = whole ? info.id : ids[i];
-        if (args.flag("quiet")) {
-            text += id + "\n";
-        } else if (args.flag("json")) {
-            shown.push_back(info);
-        } else if (format == "json") {
-            text += ps_json(info, id, now) + "\n";
-        } else if (format != "table") {
-            KNARR_TRY(chosen.add(ps_json(info, id, now)));
-        } else {
-            rows.push_back({id,
-                            info.image,
-                            command_text(info, whole),
-                            since(info.created, now),
-                            status_text(info, now),
-                            "",
-                            info.name});
-        }
+        KNARR_TRY(rows.add(info, wish.whole ? info.id : ids[i], details));
     }
-    if (!args.flag("quiet") && args.flag("json")) {
-        text = list_json(shown) + "\n";
-    } else if (!args.flag("quiet") && format == "table") {
-        text = format_table(rows);
-    } else if (!args.flag("quiet") && format != "json") {
-        text = KNARR_TRY(std::move(chosen).text());
-    }
+    const std::string text = KNARR_TRY(std::move(rows).text(!args.flag("noheading")));
     KNARR_TRY(print(text));
     return 0;
 }

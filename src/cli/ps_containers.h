@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/container_details.h"
 #include "cli/verb.h"
 #include "knarr/container.h"
 
@@ -20,6 +21,9 @@ std::vector<std::string> short_ids(const std::vector<ContainerInfo>& all);
 std::string status_text(const ContainerInfo& info, std::int64_t now);
 
 /// One container as docker's `ps --format json`, without a line break.
-std::string ps_json(const ContainerInfo& info, const std::string& id, std::int64_t now);
+std::string ps_json(const ContainerInfo& info,
+                    const std::string& id,
+                    std::int64_t now,
+                    const ContainerDetails& details = {});
 
 }  // namespace knarr::cli

@@ -25,24 +25,36 @@ std::string unescaped(std::string_view text) {
 
 }  // namespace
 
-RowFormat::RowFormat(std::string_view format, std::string_view headings) : headings_(headings) {
-    table_ = format.starts_with(kTable) && format.size() > kTable.size() &&
-             (format[kTable.size()] == ' ' || format.substr(kTable.size()).starts_with("\\t"));
-    if (table_) {
+Result<RowFormat> RowFormat::parse(std::string_view format, std::string_view headings) {
+    RowFormat out;
+    out.headings_ = headings;
+    if (format == "json") {
+        return out;
+    }
+    out.table_ = format.starts_with(kTable) && format.size() > kTable.size() &&
+                 (format[kTable.size()] == ' ' || format.substr(kTable.size()).starts_with("\\t"));
+    if (out.table_) {
         format.remove_prefix(kTable.size() + (format[kTable.size()] == ' ' ? 1 : 2));
     }
-    template_ = unescaped(format);
+    out.template_ = KNARR_TRY(Template::parse(unescaped(format)));
+    return out;
 }
 
 Result<> RowFormat::add(std::string_view row) {
-    lines_.push_back(KNARR_TRY(render_template(template_, row)));
+    if (!template_) {
+        lines_.emplace_back(row);
+        return {};
+    }
+    // A table's cells are made printable as a whole.
+    lines_.push_back(
+        KNARR_TRY(template_->render(row, table_ ? Controls::pass : controls_of_output())));
     return {};
 }
 
 Result<std::string> RowFormat::text() && {
     if (table_) {
         std::vector<std::vector<std::string>> rows;
-        lines_.insert(lines_.begin(), KNARR_TRY(render_template(template_, headings_)));
+        lines_.insert(lines_.begin(), KNARR_TRY(template_->render(headings_, Controls::pass)));
         for (const std::string& line : lines_) {
             std::vector<std::string>& cells = rows.emplace_back();
             for (const std::string_view cell : split(line, '\t')) {

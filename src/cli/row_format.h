@@ -1,11 +1,13 @@
 #pragma once
-// --format of lists, as docker has it: a template for each row, in which \t and \n stand for what
-// they name, and "table " before it for a heading and columns.
+// --format of lists, as docker has it: json, or a template for each row, in which \t and \n stand
+// for what they name, and "table " before it for a heading and columns.
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "cli/json_template.h"
 #include "knarr/result.h"
 
 namespace knarr::cli {
@@ -13,14 +15,18 @@ namespace knarr::cli {
 class RowFormat {
 public:
     /// `headings`: a JSON object, of each member of a row the heading of its column.
-    RowFormat(std::string_view format, std::string_view headings);
-    /// Adds a row, a JSON object. Errors: as render_template().
+    /// Errors: as Template::parse().
+    static Result<RowFormat> parse(std::string_view format, std::string_view headings);
+    /// Adds a row, a JSON object. Errors: as Template::render().
     Result<> add(std::string_view row);
     /// All rows, each with its line break.
     Result<std::string> text() &&;
 
 private:
-    std::string template_, headings_;
+    RowFormat() = default;
+
+    std::optional<Template> template_;  // nothing: json
+    std::string headings_;
     bool table_ = false;
     std::vector<std::string> lines_;
 };

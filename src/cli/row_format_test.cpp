@@ -6,7 +6,11 @@ namespace knarr::cli {
 namespace {
 
 std::string rows(std::string_view format) {
-    RowFormat rows(format, R"({"Names":"NAMES","Status":"STATUS"})");
+    auto parsed = RowFormat::parse(format, R"({"Names":"NAMES","Status":"STATUS"})");
+    if (!parsed) {
+        return "! " + parsed.error().message;
+    }
+    RowFormat rows = *std::move(parsed);
     for (const std::string_view row :
          {R"({"Names":"a","Status":"Up 5 minutes"})", R"({"Names":"longer","Status":"Exited"})"}) {
         if (const Result<> added = rows.add(row); !added) {
@@ -19,6 +23,8 @@ std::string rows(std::string_view format) {
 TEST(RowFormat, ATemplateForEachRow) {
     EXPECT_EQ(rows("{{.Names}}"), "a\nlonger\n");
     EXPECT_EQ(rows("{{.Names}}\\t{{.Status}}"), "a\tUp 5 minutes\nlonger\tExited\n");
+    EXPECT_EQ(rows("json").substr(0, 12), R"({"Names":"a")");
+    EXPECT_TRUE(rows("{{.Names").starts_with("! "));
     EXPECT_TRUE(rows("{{.Nmes}}").starts_with("! "));
 }
 

@@ -106,8 +106,8 @@ constexpr std::array kImageOnly{
            .fallback = "k8s-file"},
     Option{.name = "log-opt",
            .value = "NAME=VALUE",
-           .help =
-               "in the background: max-size=10m begins a new log file then, max-file=3 keeps three",
+           .help = "in the background: max-size=10m begins a new log file then, max-file=3 keeps "
+                   "three; labels=NAME and env=NAME are shown by logs --details",
            .repeatable = true},
     Option{.name = "interactive",
            .letter = 'i',
@@ -293,9 +293,22 @@ Result<> parse_log_option(std::string_view text, LogPolicy& log) {
         log.max_files = static_cast<unsigned>(*files);
         return {};
     }
+    if (name == "labels" || name == "env") {
+        std::vector<std::string>& names = name == "env" ? log.variables : log.labels;
+        for (const std::string_view one : split(value, ',')) {
+            if (one.empty()) {
+                return fail(Errc::invalid_argument,
+                            "--log-opt {} \"{}\" is not a list of names",
+                            name,
+                            printable(value));
+            }
+            names.emplace_back(one);
+        }
+        return {};
+    }
     return fail(Error{.code = Errc::invalid_argument,
                       .message = fmt::format("--log-opt {} is not known", printable(text)),
-                      .hint = "max-size=SIZE and max-file=N are"});
+                      .hint = "max-size=SIZE, max-file=N, labels=NAME,... and env=NAME,... are"});
 }
 
 Result<LogPolicy> parse_log(const Parsed& args) {

@@ -5,9 +5,9 @@
 #include <map>
 
 #include "cli/containers.h"
-#include "cli/json_template.h"
 #include "cli/ps_containers.h"
 #include "cli/refused.h"
+#include "cli/row_format.h"
 #include "cli/table.h"
 #include "cli/usage.h"
 #include "core/clock.h"
@@ -70,6 +70,13 @@ Result<std::vector<Usage>> look(const Engine& engine,
     return out;
 }
 
+constexpr std::string_view kTable = "table", kJson = "json";
+/// docker's, of `stats --format "table ..."`.
+constexpr std::string_view kUsageHeadings =
+    R"({"ID":"CONTAINER ID","Container":"CONTAINER","Name":"NAME","CPUPerc":"CPU %",)"
+    R"("MemUsage":"MEM USAGE / LIMIT","MemPerc":"MEM %","NetIO":"NET I/O","BlockIO":"BLOCK I/O",)"
+    R"("PIDs":"PIDS"})";
+
 Result<std::string> render(const std::vector<Usage>& now,
                            const std::map<std::string, Usage>& before,
                            std::string_view format,
@@ -88,20 +95,19 @@ Result<std::string> render(const std::vector<Usage>& now,
                                                 "NET I/O",
                                                 "BLOCK I/O",
                                                 "PIDS"}};
-    std::string text;
+    RowFormat chosen =
+        KNARR_TRY(RowFormat::parse(format == kTable ? kJson : format, kUsageHeadings));
     for (std::size_t i = 0; i < now.size(); ++i) {
         const auto at = before.find(now[i].info.id);
         const Usage* const last = at == before.end() ? nullptr : &at->second;
         const std::string& id = whole_ids ? now[i].info.id : ids[i];
-        if (format == "table") {
+        if (format == kTable) {
             rows.push_back(usage_row(last, now[i], id));
-        } else if (format == "json") {
-            text += usage_json(last, now[i], id) + "\n";
         } else {
-            text += KNARR_TRY(render_template(format, usage_json(last, now[i], id))) + "\n";
+            KNARR_TRY(chosen.add(usage_json(last, now[i], id)));
         }
     }
-    return format == "table" ? format_table(rows) : text;
+    return format == kTable ? format_table(rows) : std::move(chosen).text();
 }
 
 Result<int> run_stats(Context& context, const Parsed& args) {

@@ -1,6 +1,7 @@
 #include "cli/template_parse.h"
 
 #include <optional>
+#include <utility>
 
 #include "core/ascii.h"
 #include "core/text.h"
@@ -144,6 +145,13 @@ public:
         return fits;
     }
     Result<Pipeline> pipeline(unsigned depth);
+    /// The name of a template, as a text.
+    Result<std::string> name() {
+        return peek().kind == Kind::text
+                   ? Result<std::string>(tokens_[at_++].text)
+                   : fail(wrong(action_, "a template's name in quotes is missing"));
+    }
+    bool at_end() const { return peek().kind == Kind::end; }
     Result<> end() const {
         return peek().kind == Kind::end
                    ? Result<>{}
@@ -281,17 +289,23 @@ Result<std::optional<TemplateOperand>> Action::operand(unsigned depth) {
 class Parser {
 public:
     explicit Parser(std::string_view text) : text_(text) {}
-    Result<std::vector<TemplateNode>> all();
+    Result<TemplateTree> all();
 
 private:
     /// Why a list of nodes ended.
     enum class Stop : std::uint8_t { text, end, otherwise };
     Result<Stop> nodes(std::vector<TemplateNode>& out, unsigned depth);
     Result<TemplateNode> block(TemplateNode::Kind kind, Action action, unsigned depth);
+    Result<TemplateNode> call(Action action, unsigned depth);
+    Result<std::optional<TemplateNode>> jump(Action& action);
+    Result<> named_body(const std::string& name, unsigned depth);
+    Result<> define(Action action, unsigned depth);
     Result<bool> next_action(std::vector<TemplateNode>& out);
 
     std::string_view text_, action_;
     std::optional<Action> words_;
+    unsigned loops_ = 0;  // that we are in
+    TemplateTree tree_;
 };
 
 /// Goes behind the next action, which is in words_; what stands before it is text. False: the end.
@@ -338,7 +352,9 @@ Result<TemplateNode> Parser::block(TemplateNode::Kind kind, Action action, unsig
     const std::string whole(action_);
     node.pipeline = KNARR_TRY(action.pipeline(depth));
     KNARR_TRY(action.end());
+    loops_ += kind == TemplateNode::Kind::loop ? 1 : 0;
     Stop stop = KNARR_TRY(nodes(node.body, depth + 1));
+    loops_ -= kind == TemplateNode::Kind::loop ? 1 : 0;
     if (stop == Stop::otherwise) {
         if (words_->takes(Kind::word, "if")) {
             node.otherwise.push_back(
@@ -353,6 +369,56 @@ Result<TemplateNode> Parser::block(TemplateNode::Kind kind, Action action, unsig
     return node;
 }
 
+/// {{template "name" value}}.
+Result<TemplateNode> Parser::call(Action action, unsigned depth) {
+    TemplateNode node;
+    node.kind = TemplateNode::Kind::call;
+    node.text = KNARR_TRY(action.name());
+    if (!action.at_end()) {
+        node.pipeline = KNARR_TRY(action.pipeline(depth));
+    }
+    KNARR_TRY(action.end());
+    return node;
+}
+
+/// {{break}} and {{continue}}; nothing where the action is another.
+Result<std::optional<TemplateNode>> Parser::jump(Action& action) {
+    TemplateNode node;
+    if (action.takes(Kind::word, "break")) {
+        node.kind = TemplateNode::Kind::stop;
+    } else if (action.takes(Kind::word, "continue")) {
+        node.kind = TemplateNode::Kind::next;
+    } else {
+        return std::nullopt;
+    }
+    KNARR_TRY(action.end());
+    if (loops_ == 0) {
+        return fail(wrong(action_, "it is not within a range"));
+    }
+    return node;
+}
+
+Result<> Parser::named_body(const std::string& name, unsigned depth) {
+    const std::string whole(action_);
+    const unsigned outer = std::exchange(loops_, 0);
+    std::vector<TemplateNode> body;
+    if (KNARR_TRY(nodes(body, depth + 1)) != Stop::end) {
+        return fail(wrong(whole, "its {{end}} is missing"));
+    }
+    loops_ = outer;
+    tree_.named[name] = std::move(body);
+    return {};
+}
+
+Result<> Parser::define(Action action, unsigned depth) {
+    if (depth > 0) {
+        return fail(wrong(action_, "it stands within another action"));
+    }
+    const std::string name = KNARR_TRY(action.name());
+    KNARR_TRY(action.end());
+    return named_body(name, depth);
+}
+
 Result<Parser::Stop> Parser::nodes(std::vector<TemplateNode>& out, unsigned depth) {
     if (depth > kMaxDepth) {
         return fail(wrong(action_, "it is nested too deeply"));
@@ -365,14 +431,25 @@ Result<Parser::Stop> Parser::nodes(std::vector<TemplateNode>& out, unsigned dept
         if (words_->takes(Kind::word, "else")) {
             return Stop::otherwise;
         }
-        for (const std::string_view other : {"define", "block", "template", "break", "continue"}) {
-            if (action.takes(Kind::word, other)) {
-                return fail(
-                    Error{.code = Errc::unsupported,
-                          .message = fmt::format("--format: {{{{{}}}}} is not built", other),
-                          .hint = "without --format all is printed as JSON, which jq "
-                                  "understands"});
+        if (action.takes(Kind::word, "define")) {
+            KNARR_TRY(define(std::move(action), depth));
+            continue;
+        }
+        const bool names = action.takes(Kind::word, "block");
+        if (names || action.takes(Kind::word, "template")) {
+            TemplateNode node = KNARR_TRY(call(std::move(action), depth));
+            if (names && node.pipeline.commands.empty()) {
+                return fail(wrong(action_, "a value is missing"));
             }
+            if (names) {
+                KNARR_TRY(named_body(node.text, depth));
+            }
+            out.push_back(std::move(node));
+            continue;
+        }
+        if (auto node = KNARR_TRY(jump(action))) {
+            out.push_back(std::move(*node));
+            continue;
         }
         using NodeKind = TemplateNode::Kind;
         const NodeKind kind = action.takes(Kind::word, "if")      ? NodeKind::condition
@@ -392,17 +469,18 @@ Result<Parser::Stop> Parser::nodes(std::vector<TemplateNode>& out, unsigned dept
     return Stop::text;
 }
 
-Result<std::vector<TemplateNode>> Parser::all() {
+Result<TemplateTree> Parser::all() {
     std::vector<TemplateNode> out;
     if (KNARR_TRY(nodes(out, 0)) != Stop::text) {
         return fail(wrong(action_, "there is nothing that it would end"));
     }
-    return out;
+    tree_.nodes = std::move(out);
+    return std::move(tree_);
 }
 
 }  // namespace
 
-Result<std::vector<TemplateNode>> parse_template(std::string_view text) {
+Result<TemplateTree> parse_template(std::string_view text) {
     return Parser(text).all();
 }
 

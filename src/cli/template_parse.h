@@ -3,6 +3,7 @@
 // Source: Go's package text/template, "Actions", "Pipelines".
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,14 +40,19 @@ struct Pipeline {
 };
 
 struct TemplateNode {
-    enum class Kind : std::uint8_t { text, print, condition, loop, with };
+    enum class Kind : std::uint8_t { text, print, condition, loop, with, call, stop, next };
     Kind kind = Kind::text;
-    std::string text;
+    std::string text;  // of a call the template's name; its pipeline may have no commands
     Pipeline pipeline;
     std::vector<TemplateNode> body, otherwise;
 };
 
-/// Errors: invalid_argument, naming the action; unsupported for Go's define, block and template.
-Result<std::vector<TemplateNode>> parse_template(std::string_view text);
+struct TemplateTree {
+    std::vector<TemplateNode> nodes;
+    std::map<std::string, std::vector<TemplateNode>> named;  // by {{define}} and {{block}}
+};
+
+/// Errors: invalid_argument, naming the action.
+Result<TemplateTree> parse_template(std::string_view text);
 
 }  // namespace knarr::cli

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "cli/json_template.h"
 #include "cli/verb.h"
 #include "spec/json_writer.h"
 
@@ -20,11 +21,12 @@ namespace {
 
 constexpr std::array kOptions{
     Option{.name = "json", .help = "print JSON"},
+    kTemplateOption,
 };
 
 Result<int> run_version(Context&, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    if (!args.flag("json")) {
+    if (!args.flag("json") && !args.has("format")) {
         KNARR_TRY(print(version_text()));
         return 0;
     }
@@ -32,7 +34,8 @@ Result<int> run_version(Context&, const Parsed& args) {
     json.begin_object().member("name", "knarr").member("version", KNARR_VERSION);
     json.member("commit", build_commit()).member("runtime_spec", kRuntimeSpec);
     json.member("image_spec", kImageSpec).end_object();
-    KNARR_TRY(print(std::move(json).text() + "\n"));
+    const std::string text = KNARR_TRY(formatted(args, std::move(json).text()));
+    KNARR_TRY(print(text + "\n"));
     return 0;
 }
 
@@ -40,7 +43,7 @@ Result<int> run_version(Context&, const Parsed& args) {
 
 constexpr Verb kVersion{
     .name = "version",
-    .synopsis = "[--json]",
+    .synopsis = "[--json | --format TEMPLATE]",
     .summary = "print the version",
     .about =
         "Prints the version, the commit and the newest OCI runtime specification that is read.",

@@ -7,6 +7,7 @@
 #include "cli/containers.h"
 #include "cli/json_template.h"
 #include "cli/key_value.h"
+#include "cli/row_format.h"
 #include "cli/table.h"
 #include "cli/volume_filter.h"
 #include "core/text.h"
@@ -98,6 +99,12 @@ constexpr std::array kListOptions{
     Option{.name = "quiet", .letter = 'q', .help = "print names only"},
 };
 
+/// docker's headings, of `volume ls --format "table ..."`.
+constexpr std::string_view kHeadings =
+    R"({"Driver":"DRIVER","Name":"VOLUME NAME","Scope":"SCOPE","Mountpoint":"MOUNTPOINT",)"
+    R"("Labels":"LABELS","Links":"LINKS","Size":"SIZE","Status":"STATUS","Group":"GROUP",)"
+    R"("Availability":"AVAILABILITY"})";
+
 /// Those that fit all filters. Who uses them is looked up where a filter, or the caller, asks.
 Result<std::vector<VolumeInfo>> chosen_volumes(Context& context,
                                                const std::vector<VolumeFilter>& filters,
@@ -125,19 +132,21 @@ Result<int> run_list(Context& context, const Parsed& args) {
     const std::string_view format = args.get("format", "table");
     const bool table = format == "table" && !args.flag("quiet");
     std::vector<std::vector<std::string>> rows{{"DRIVER", "VOLUME NAME"}};
+    RowFormat chosen = KNARR_TRY(RowFormat::parse(table ? "json" : format, kHeadings));
     std::string text;
     for (const VolumeInfo& volume : KNARR_TRY(chosen_volumes(context, filters, false))) {
         if (args.flag("quiet")) {
             text += volume.name + "\n";
         } else if (table) {
             rows.push_back({"local", volume.name});
-        } else if (format == "json") {
-            text += volume_line_json(volume) + "\n";
         } else {
-            text += KNARR_TRY(render_template(format, volume_line_json(volume))) + "\n";
+            KNARR_TRY(chosen.add(volume_line_json(volume)));
         }
     }
-    KNARR_TRY(print(table ? format_table(rows) : text));
+    if (!args.flag("quiet")) {
+        text = table ? format_table(rows) : KNARR_TRY(std::move(chosen).text());
+    }
+    KNARR_TRY(print(text));
     return 0;
 }
 

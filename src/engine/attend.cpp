@@ -94,6 +94,9 @@ Result<std::optional<int>> attend(sys::SignalFd& signals,
             wait_ms = static_cast<int>(std::min<std::int64_t>(left, INT32_MAX));
         }
         const Items items = KNARR_TRY(wait(signals, &process, beside, wait_ms));
+        if (beside.relay != nullptr && beside.relay->is_left()) {
+            return std::nullopt;
+        }
         KNARR_TRY(hand_on(signals, process, beside.relay));
         if (items[0].is_ready) {
             const int code = KNARR_TRY(sys::reap(process)).code();

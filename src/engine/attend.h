@@ -12,9 +12,9 @@
 namespace knarr::engine {
 
 /// Hands signals on to the child `process` until it has ended, and reaps it; its exit code. Nothing
-/// when `timeout` is over first. With a `relay` it serves the program's terminal meanwhile, and
-/// SIGWINCH is the terminal's: the kernel tells the program. With a `notify` it passes the
-/// program's readiness on.
+/// when `timeout` is over first, or the relay is left by its keys. With a `relay` it serves the
+/// program's terminal meanwhile, and SIGWINCH is the terminal's: the kernel tells the program. With
+/// a `notify` it passes the program's readiness on.
 struct Beside {
     Relay* relay = nullptr;
     NotifyProxy* notify = nullptr;

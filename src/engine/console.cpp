@@ -68,12 +68,12 @@ Result<std::optional<sys::Fd>> Console::receive(const sys::Fd& gate) {
     return std::move(packet->fd);
 }
 
-Result<std::optional<Relay>> Console::start_relay(const sys::Fd& gate) {
+Result<std::optional<Relay>> Console::start_relay(const sys::Fd& gate, std::string keys) {
     std::optional<sys::Fd> master = KNARR_TRY(receive(gate));
     if (!master) {
         return std::nullopt;
     }
-    return KNARR_TRY(Relay::open(std::move(*master)), "terminal");
+    return KNARR_TRY(Relay::open(std::move(*master), std::move(keys)), "terminal");
 }
 
 }  // namespace knarr::engine

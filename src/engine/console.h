@@ -31,9 +31,9 @@ public:
     /// Waits for the other side of the process's terminal, where it comes to us. Nothing also as
     /// below.
     Result<std::optional<sys::Fd>> receive(const sys::Fd& gate);
-    /// Waits for the process's terminal, where we are to relay it. Nothing also when the process
-    /// failed before it had one: what was wrong is told at the `gate`.
-    Result<std::optional<Relay>> start_relay(const sys::Fd& gate);
+    /// Waits for the process's terminal, where we are to relay it until `keys` are typed. Nothing
+    /// also when the process failed before it had one: what was wrong is told at the `gate`.
+    Result<std::optional<Relay>> start_relay(const sys::Fd& gate, std::string keys = {});
 
 private:
     sys::Fd theirs_, ours_;

@@ -110,10 +110,10 @@ Result<> Engine::rename(std::string_view id, const std::string& name) {
     return engine::rename_container(context, options_.data_root, checked, name);
 }
 
-Result<std::string> Engine::inspect(std::string_view id) const {
+Result<std::string> Engine::inspect(std::string_view id, Sizes sizes) const {
     const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
-    return engine::inspect_container(context, options_.data_root, checked);
+    return engine::inspect_container(context, options_.data_root, checked, sizes);
 }
 
 }  // namespace knarr

@@ -1,21 +1,29 @@
 #include "engine/exec.h"
 
+#include <array>
 #include <cerrno>
 #include <csignal>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include "core/fault.h"
 #include "core/text.h"
 #include "engine/attend.h"
 #include "engine/console.h"
+#include "engine/detach_keys.h"
 #include "engine/exec_process.h"
+#include "engine/flow_io.h"
 #include "engine/handed_over.h"
 #include "engine/kept_config.h"
 #include "engine/live.h"
 #include "engine/never_ran.h"
 #include "engine/seccomp_agent.h"
+#include "platform/file.h"
 #include "platform/host_facts.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
+#include "platform/socket.h"
 #include "runtime/launch/launch.h"
 #include "runtime/runtime.h"
 
@@ -116,7 +124,10 @@ Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
     if (!request.pid_file.empty()) {
         KNARR_TRY(write_pid_file(request.pid_file, launched.pid));
     }
-    std::optional<Relay> relay = KNARR_TRY(console.start_relay(launched.gate));
+    std::string keys = request.detach_keys.empty()
+                           ? std::string()
+                           : KNARR_TRY(parse_detach_keys(request.detach_keys));
+    std::optional<Relay> relay = KNARR_TRY(console.start_relay(launched.gate, std::move(keys)));
     const runtime::ListenerAgent agent =
         KNARR_TRY(seccomp_agent(target.dir, target.record, "running", launched.pid));
     KNARR_TRY(runtime::open_gate(launched.gate, agent));
@@ -143,6 +154,36 @@ Result<int> time_out(const runtime::Launched& launched, std::chrono::millisecond
     return fail(Errc::timed_out,
                 "the program ran longer than {} s and was killed with its process group",
                 std::chrono::duration<double>(limit).count());
+}
+
+/// The caller leaves, the program stays: a process of ours holds its terminal until it has ended,
+/// and takes what it writes there.
+Result<int> leave(Relay& relay) {
+    const sys::Fd master = relay.leave();
+    sys::Pipe away = KNARR_TRY(sys::make_pipe());
+    const sys::Clone keeper = KNARR_TRY(sys::clone_process(0));
+    if (!keeper.in_child()) {
+        // The end of a session's first process, which we may be, hangs up whoever is still in it.
+        away.write.reset();
+        std::array<char, 1> nothing{};
+        static_cast<void>(sys::read_some(away.read, nothing));
+        return 0;
+    }
+    sys::new_session();
+    sys::reset_signals(nullptr);
+    if (const auto nothing = sys::open_path("/dev/null", O_RDWR)) {
+        for (const int number : {0, 1, 2}) {
+            static_cast<void>(sys::replace_fd(*nothing, number));
+        }
+    }
+    static_cast<void>(sys::keep_only({master.get()}));
+    std::array<char, 4096> taken{};
+    while (true) {
+        std::array<sys::Ready, 1> items{sys::Ready{.fd = master.get()}};
+        if (!sys::wait_ready(items, -1) || read_ready(master, taken) == std::size_t{0}) {
+            _exit(0);
+        }
+    }
 }
 
 Result<int> exec(const Context& context, Target target, const ExecRequest& request) {
@@ -173,6 +214,9 @@ Result<int> exec(const Context& context, Target target, const ExecRequest& reque
     }
     const auto code = KNARR_TRY(
         attend(*signals, launched.pidfd, {.relay = relay ? &*relay : nullptr}, request.timeout));
+    if (!code && relay && relay->is_left()) {
+        return leave(*relay);
+    }
     relay.reset();  // an error that follows is for a terminal as it was
     return code ? Result<int>(*code) : time_out(launched, *request.timeout);
 }
@@ -183,6 +227,9 @@ Result<int> exec_in_container(const Context& context,
                               const ContainerId& id,
                               const ExecRequest& request) {
     KNARR_TRY(check_preserved_fds(request.preserve_fds));
+    if (!request.detach_keys.empty()) {
+        KNARR_TRY(parse_detach_keys(request.detach_keys));
+    }
     if (context.before_seen) {
         KNARR_TRY(context.before_seen(), "exec");
     }

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "bundle/passwd.h"
+#include "bundle/settings.h"
 #include "core/limits.h"
 #include "core/text.h"
 #include "platform/file.h"
@@ -142,6 +143,10 @@ Result<> change_process(spec::Process& process,
     }
     for (const std::uint32_t gid : request.additional_gids) {
         process.user.additional_gids.push_back(gid);
+    }
+    if (request.privileged) {
+        add_capabilities(process, KNARR_TRY(bundle::choose_capabilities({.privileged = true})));
+        process.apparmor_profile.clear();
     }
     add_capabilities(process, request.capabilities);
     process.no_new_privileges = request.no_new_privs.value_or(process.no_new_privileges);

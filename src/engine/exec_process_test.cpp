@@ -1,5 +1,7 @@
 #include "engine/exec_process.h"
 
+#include <algorithm>
+
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -117,6 +119,23 @@ TEST(ExecProcess, TheUserFilesOfAStrangerAreNotRead) {
     ASSERT_TRUE(self);
     EXPECT_TRUE(read_user_files(getpid(), *self));
     EXPECT_FALSE(read_user_files(INT32_MAX, *self));
+}
+
+TEST(ExecProcess, PrivilegedIsAllCapabilitiesButInheritableOnes) {
+    spec::Process process;
+    process.args = {"sh"};
+    process.apparmor_profile = "knarr-default";
+    process.capabilities.emplace().bounding = {"CAP_CHOWN"};
+    ExecRequest request;
+    request.privileged = true;
+    ASSERT_TRUE(change_process(process, request, {}));
+    EXPECT_TRUE(process.apparmor_profile.empty());
+    for (const auto* set : {&process.capabilities->bounding,
+                            &process.capabilities->permitted,
+                            &process.capabilities->effective}) {
+        EXPECT_NE(std::ranges::find(*set, "CAP_SYS_ADMIN"), set->end());
+    }
+    EXPECT_TRUE(process.capabilities->inheritable.empty());
 }
 
 }  // namespace

@@ -8,14 +8,18 @@
 #include "core/text.h"
 #include "engine/container_data.h"
 #include "engine/container_volumes.h"
+#include "engine/inspect_host_config.h"
 #include "engine/live.h"
 #include "engine/log_store.h"
 #include "engine/operate.h"
+#include "engine/tree_copy.h"
 #include "engine/volumes.h"
+#include "layer/stored.h"
 #include "platform/file.h"
 #include "platform/signal.h"
 #include "platform/task.h"
 #include "spec/json_writer.h"
+#include "store/store.h"
 
 namespace knarr::engine {
 
@@ -91,14 +95,21 @@ void write_state(spec::JsonWriter& json, const ContainerInfo& info) {
 
 void write_config(spec::JsonWriter& json,
                   const ContainerInfo& info,
-                  const spec::RuntimeConfig& config) {
+                  const spec::RuntimeConfig& config,
+                  bool keeps_stdin) {
     json.key("Config").begin_object().member("Hostname", config.hostname);
     if (config.process) {
         const spec::Process& process = *config.process;
         json.member("User", fmt::format("{}:{}", process.user.uid, process.user.gid));
         json.member("Tty", process.terminal).member("Env", process.env);
         json.member("Cmd", process.args).member("WorkingDir", process.cwd);
+        json.key("Entrypoint").null();  // Cmd has both
     }
+    json.member("Domainname", config.domainname);
+    json.member("OpenStdin", keeps_stdin).member("StdinOnce", false);
+    // Who is attached is no property of a container here.
+    json.member("AttachStdin", false).member("AttachStdout", false).member("AttachStderr", false);
+    json.key("ExposedPorts").begin_object().end_object().key("OnBuild").null();
     json.member("Image", info.image).member("Labels", info.labels);
     json.member("StopSignal", sys::signal_name(info.stop_signal));
     if (info.stop_seconds) {
@@ -107,83 +118,6 @@ void write_config(spec::JsonWriter& json,
     if (info.health) {
         write_health_check(json, info.health->check);
     }
-    json.end_object();
-}
-
-/// Whether it has one that is not the host's.
-bool has_namespace(const spec::RuntimeConfig& config, spec::NamespaceType type) {
-    return config.linux_ && std::ranges::any_of(config.linux_->namespaces,
-                                                [&](const auto& one) { return one.type == type; });
-}
-
-/// docker's words for whose namespaces it has.
-void write_namespaces(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
-    const auto mode = [&](spec::NamespaceType type, std::string_view own) {
-        return has_namespace(config, type) ? own : std::string_view("host");
-    };
-    json.member("NetworkMode", mode(spec::NamespaceType::network, "none"));
-    json.member("PidMode", mode(spec::NamespaceType::pid, ""));
-    json.member("IpcMode", mode(spec::NamespaceType::ipc, "private"));
-    json.member("UTSMode", mode(spec::NamespaceType::uts, ""));
-    json.member("CgroupnsMode", mode(spec::NamespaceType::cgroup, "private"));
-}
-
-void write_limits(spec::JsonWriter& json, const spec::Resources& resources) {
-    const spec::CpuLimits cpu = resources.cpu.value_or(spec::CpuLimits{});
-    const spec::MemoryLimits memory = resources.memory.value_or(spec::MemoryLimits{});
-    json.member("CpuShares", cpu.shares.value_or(0)).member("CpuPeriod", cpu.period.value_or(0));
-    json.member("CpuQuota", cpu.quota.value_or(0));
-    json.member("CpusetCpus", cpu.cpus).member("CpusetMems", cpu.mems);
-    json.member("Memory", memory.limit.value_or(0)).member("MemorySwap", memory.swap.value_or(0));
-    json.member("MemoryReservation", memory.reservation.value_or(0));
-    json.member("PidsLimit", resources.pids_limit);
-}
-
-void write_host_config(spec::JsonWriter& json,
-                       const Record& record,
-                       const spec::RuntimeConfig& config) {
-    json.key("HostConfig").begin_object();
-    std::vector<std::string> binds;
-    for (const spec::Mount& mount : config.mounts) {
-        if (is_asked_for(mount, record.data_dir)) {
-            const std::string volume = volume_shown_by(data_root_of(record.data_dir), mount.source);
-            binds.push_back(fmt::format("{}:{}:{}",
-                                        volume.empty() ? mount.source : volume,
-                                        mount.destination,
-                                        is_writable(mount) ? "rw" : "ro"));
-        }
-    }
-    json.member("Binds", binds);
-    json.member("AutoRemove", record.auto_remove);
-    write_namespaces(json, config);
-    if (config.process) {
-        json.member("OomScoreAdj", config.process->oom_score_adj.value_or(0));
-    }
-    if (record.life) {
-        const RestartPolicy& policy = record.life->restart.policy;
-        json.key("RestartPolicy").begin_object().member("Name", name_of(policy.mode));
-        json.member("MaximumRetryCount", policy.max_retries).end_object();
-    }
-    json.member("ReadonlyRootfs", config.root && config.root->readonly);
-    json.member("Isolation", name_of(record.isolation));
-    if (record.life && record.life->monitored) {
-        const LogPolicy& log = record.life->log;
-        json.key("LogConfig")
-            .begin_object()
-            .member("Type",
-                    log.journal ? "journald"
-                    : log.keep  ? "k8s-file"
-                                : "none");
-        json.key("Config").begin_object();
-        if (log.max_bytes > 0) {
-            json.member("max-size", fmt::format("{}", log.max_bytes));
-            json.member("max-file", fmt::format("{}", log.max_files));
-        }
-        json.end_object().end_object();
-    }
-    write_limits(
-        json,
-        config.linux_ && config.linux_->resources ? *config.linux_->resources : spec::Resources{});
     json.end_object();
 }
 
@@ -234,11 +168,43 @@ std::string log_path(const ContainerInfo& info) {
                : std::string();
 }
 
+/// Of one made from an image: where its files are, and what they take.
+Result<> write_files(spec::JsonWriter& json,
+                     const std::string& data_root,
+                     const Record& record,
+                     Sizes sizes) {
+    if (record.data_dir.empty()) {
+        return {};
+    }
+    const std::string root = KNARR_TRY(sys::absolute(data_root));
+    const auto store = store::Store::open(root);
+    const auto use = store ? read_use(root, record.id) : fail(store.error());
+    const auto lowers = use ? layer::lower_paths(*store, use->chain) : fail(use.error());
+    const bundle::OverlayRoot overlay =
+        planned_root(lowers.value_or(std::vector<std::string>()), record.data_dir);
+    json.key("GraphDriver").begin_object().member("Name", "overlay").key("Data").begin_object();
+    json.member("LowerDir", fmt::format("{}", fmt::join(overlay.lowers, ":")));
+    json.member("MergedDir", overlay.merged).member("UpperDir", overlay.upper);
+    json.member("WorkDir", overlay.work).end_object().end_object();
+    if (sizes == Sizes::left_out) {
+        return {};
+    }
+    const auto upper = sys::open_path(overlay.upper, O_RDONLY | O_DIRECTORY);
+    const std::uint64_t written = upper ? KNARR_TRY(tree_bytes(*upper), "size") : 0;
+    std::uint64_t all = written;
+    for (const spec::Digest& layer : use ? use->chain : std::vector<spec::Digest>()) {
+        all += KNARR_TRY(layer::read_layer_info(*store, layer), "size").bytes;
+    }
+    json.member("SizeRw", written).member("SizeRootFs", all);
+    return {};
+}
+
 }  // namespace
 
 Result<std::string> inspect_container(const Context& context,
                                       const std::string& data_root,
-                                      const ContainerId& id) {
+                                      const ContainerId& id,
+                                      Sizes sizes) {
     const Seen seen = KNARR_TRY(look_at(context, id));
     const ContainerInfo info = describe_watched(context, id, seen);
     const Record& record = seen.record;
@@ -264,10 +230,15 @@ Result<std::string> inspect_container(const Context& context,
     json.member("LogPath", log_path(info)).member("Name", info.name.empty() ? "" : "/" + info.name);
     json.member("RestartCount", info.restart_count).member("Driver", "overlay");
     json.member("Platform", "linux").member("Bundle", info.bundle).member("Rootfs", info.rootfs);
+    json.member("AppArmorProfile", config.process ? config.process->apparmor_profile : "");
+    json.member("ProcessLabel", config.process ? config.process->selinux_label : "");
+    json.member("MountLabel", config.linux_ ? config.linux_->mount_label : "");
+    json.key("ExecIDs").null();  // further programs have no IDs
+    KNARR_TRY(write_files(json, data_root, record, sizes));
     write_host_config(json, record, config);
     write_mounts(json, record, config);
     write_networks(json, config);
-    write_config(json, info, config);
+    write_config(json, info, config, record.life && record.life->keeps_stdin);
     json.end_object();
     return std::move(json).text();
 }

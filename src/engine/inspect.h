@@ -11,6 +11,7 @@ namespace knarr::engine {
 /// Errors: not_found, corrupt.
 Result<std::string> inspect_container(const Context& context,
                                       const std::string& data_root,
-                                      const ContainerId& id);
+                                      const ContainerId& id,
+                                      Sizes sizes = Sizes::left_out);
 
 }  // namespace knarr::engine

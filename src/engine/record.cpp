@@ -138,6 +138,9 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     if (life.log.journal) {
         json.member("journal", true);
     }
+    if (!life.log.details.empty()) {
+        json.member("details", life.log.details);
+    }
     json.member("maxFiles", life.log.max_files).end_object();
     json.member("started", life.started).member("finished", life.finished);
     json.member("oomKilled", life.oom_killed);
@@ -183,6 +186,7 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(log->required("maxBytes", life.log.max_bytes));
     KNARR_TRY(log->required("maxFiles", life.log.max_files));
     KNARR_TRY(log->optional("journal", life.log.journal));
+    KNARR_TRY(log->optional("details", life.log.details));
     KNARR_TRY(value->required("started", life.started));
     KNARR_TRY(value->required("finished", life.finished));
     KNARR_TRY(value->required("oomKilled", life.oom_killed));

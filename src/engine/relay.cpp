@@ -12,8 +12,8 @@ constexpr std::size_t kMaxDrainedBytes = std::size_t{1} << 20;
 
 }  // namespace
 
-Result<Relay> Relay::open(sys::Fd master) {
-    Relay relay(std::move(master));
+Result<Relay> Relay::open(sys::Fd master, std::string keys) {
+    Relay relay(std::move(master), std::move(keys));
     KNARR_TRY(sys::set_nonblocking(relay.master_));
     relay.slave_ = KNARR_TRY(sys::open_slave(relay.master_));
     relay.stdin_ = sys::open_standard(0);
@@ -21,7 +21,7 @@ Result<Relay> Relay::open(sys::Fd master) {
     relay.size_source_ = sys::open_standard_terminal();
     relay.resize();
     if (!relay.stdin_) {
-        relay.input_.end();
+        relay.input_.end(std::nullopt);
     } else if (sys::is_terminal(*relay.stdin_)) {
         relay.stdin_is_terminal_ = true;
         sys::Fd terminal = KNARR_TRY(sys::duplicate(*relay.stdin_));
@@ -38,7 +38,7 @@ std::array<sys::Ready, Relay::kItems> Relay::wants() const {
     const sys::Fd* out = stdout_ ? &*stdout_ : nullptr;
     std::array<sys::Ready, kItems> items;
     items[from_stdin] = {.fd = when(input_.wants_to_read(), in)};
-    items[to_master] = {.fd = when(input_.wants_to_write(), &master_), .to_write = true};
+    items[to_master] = {.fd = when(input_.flow().wants_to_write(), &master_), .to_write = true};
     items[from_master] = {.fd = when(output_.wants_to_read(), &master_)};
     items[to_stdout] = {.fd = when(output_.wants_to_write(), out), .to_write = true};
     return items;
@@ -48,7 +48,7 @@ void Relay::serve(const std::array<sys::Ready, kItems>& ready) {
     if (ready[from_stdin].is_ready) {
         take_input();
     }
-    if (ready[to_master].is_ready && input_.wants_to_write()) {
+    if (ready[to_master].is_ready && input_.flow().wants_to_write()) {
         give_input();
     }
     // After the end nobody has to announce what is there: reading says when it was the last.
@@ -65,20 +65,20 @@ void Relay::take_input() {
     if (!got) {
         return;
     }
-    input_.was_read(*got);
     if (*got > 0) {
+        input_.was_read(*got);
         return;
     }
     if (stdin_is_terminal_) {
         hang_up();
         return;
     }
-    input_.end_as_terminal(sys::end_of_input(master_));
+    input_.end(sys::end_of_input(master_));
 }
 
 void Relay::give_input() {
-    if (write_ready(master_, input_) == Sink::gone) {
-        input_.break_off();
+    if (write_ready(master_, input_.flow()) == Sink::gone) {
+        input_.flow().break_off();
     }
 }
 
@@ -119,10 +119,16 @@ void Relay::give_output() {
 }
 
 void Relay::hang_up() {
-    input_.break_off();
+    input_.flow().break_off();
     output_.break_off();
     slave_.reset();
     master_.reset();
+}
+
+sys::Fd Relay::leave() {
+    raw_.reset();
+    slave_.reset();
+    return std::move(master_);
 }
 
 void Relay::resize() {
@@ -145,7 +151,7 @@ void Relay::resume() {
 void Relay::program_ended() {
     program_ended_ = true;
     slave_.reset();
-    input_.break_off();
+    input_.flow().break_off();
 }
 
 }  // namespace knarr::engine

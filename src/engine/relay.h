@@ -3,15 +3,17 @@
 // of a container, while its program runs in the foreground.
 //
 //   stdin  -> input_  -> master    bytes as they are; at the end of a pipe or file the end-of-file
-//                                  character, where the program reads lines
+//                                  character, where the program reads lines; less the detach keys
 //   stdout <- output_ <- master    until the program has ended and the terminal holds no more
 //
 // The caller's terminal, where stdin is one, is in raw mode meanwhile and gives its size.
 
 #include <array>
 #include <optional>
+#include <string>
 
 #include "engine/flow.h"
+#include "engine/typed_input.h"
 #include "platform/fd.h"
 #include "platform/raw_terminal.h"
 #include "platform/socket.h"
@@ -20,8 +22,9 @@ namespace knarr::engine {
 
 class Relay {
 public:
-    /// Takes over the terminal behind `master`: its size from here on is the caller's.
-    static Result<Relay> open(sys::Fd master);
+    /// Takes over the terminal behind `master`: its size from here on is the caller's. `keys` leave
+    /// it (detach_keys.h); empty: none do.
+    static Result<Relay> open(sys::Fd master, std::string keys = {});
 
     static constexpr std::size_t kItems = 4;
     /// What to wait for before the next serve().
@@ -37,6 +40,11 @@ public:
     /// The program has ended: what it wrote still goes out, input is over. Others may hold the
     /// terminal open and write on; they are not waited for.
     void program_ended();
+    /// The keys were typed. Then leave() gives the program's terminal away: somebody has to hold
+    /// it.
+    bool is_left() const { return input_.is_left(); }
+    sys::Fd leave();
+
     /// After the end: whether all is out; whether there is something to wait for until it is.
     bool is_done() const { return output_.is_done(); }
     bool must_wait() const { return output_.wants_to_write(); }
@@ -44,7 +52,7 @@ public:
 private:
     enum Item { from_stdin, to_master, from_master, to_stdout };
 
-    explicit Relay(sys::Fd master) : master_(std::move(master)) {}
+    Relay(sys::Fd master, std::string keys) : master_(std::move(master)), input_(std::move(keys)) {}
     void take_input();
     void give_input();
     void take_output();
@@ -59,7 +67,8 @@ private:
     std::optional<sys::Fd> size_source_;  // the caller's terminal
     bool stdin_is_terminal_ = false;
     std::optional<sys::RawTerminal> raw_;
-    Flow input_, output_;
+    TypedInput input_;
+    Flow output_;
     bool program_ended_ = false;
     std::size_t drained_bytes_ = 0;  // since the program ended
 };

@@ -1,9 +1,11 @@
 #include "engine/run_image.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <functional>
 #include <optional>
+#include <utility>
 
 #include <fcntl.h>
 
@@ -233,6 +235,22 @@ Result<bundle::Bundle> bundle_of_image(const std::string& data_dir,
 
 namespace {
 
+/// What `logs --details` will show, of what was asked for by name. What is not there is left out.
+void note_details(const std::vector<std::string>& env, Life& life) {
+    for (const std::string& name : std::exchange(life.log.labels, {})) {
+        if (const auto label = life.labels.find(name); label != life.labels.end()) {
+            life.log.details.insert(*label);
+        }
+    }
+    for (const std::string& name : std::exchange(life.log.variables, {})) {
+        const auto set = std::ranges::find_if(
+            env, [&](const std::string& one) { return one.starts_with(name + "="); });
+        if (set != env.end()) {
+            life.log.details[name] = set->substr(name.size() + 1);
+        }
+    }
+}
+
 /// What the container's record keeps of the request, for `stop` and the monitor.
 Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     Life life;
@@ -253,6 +271,7 @@ Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     life.labels = request.settings.labels;
     life.labels.insert(prepared.image.config.config.labels.begin(),
                        prepared.image.config.config.labels.end());
+    note_details(prepared.made.bundle.config.process->env, life);
     const std::string& image = prepared.image.config.config.stop_signal;
     if (!request.stop_signal.empty()) {
         life.stop_signal = KNARR_TRY(sys::parse_signal(request.stop_signal), "stop signal");

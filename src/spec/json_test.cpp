@@ -176,5 +176,11 @@ TEST(JsonWriter, WhatItWritesIsReadBack) {
     EXPECT_EQ(document.root().find(every_byte)->string().value(), every_byte);
 }
 
+TEST(JsonWriter, WritesNothingThatATerminalActsUpon) {
+    JsonWriter json;
+    json.value("\x1b[1m\xc2\x9b\x7f\xc2\xa0\xc3\xa4");
+    EXPECT_EQ(std::move(json).text(), "\"\\u001b[1m\\u009b\\u007f\xc2\xa0\xc3\xa4\"");
+}
+
 }  // namespace
 }  // namespace knarr::spec

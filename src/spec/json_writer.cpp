@@ -85,13 +85,19 @@ void JsonWriter::append_string(std::string_view text) {
     for (std::size_t at = 0; at < text.size();) {
         const char c = text[at];
         const std::size_t length = utf8_sequence_length(text.substr(at));
-        if (length > 0 && static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\') {
+        // Also U+0080 to U+009F, which some terminals act upon.
+        const bool c1 =
+            length == 2 && c == '\xc2' && static_cast<unsigned char>(text[at + 1]) < 0xa0;
+        if (length > 0 && static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\' &&
+            c != '\x7f' && !c1) {
             at += length;
             continue;
         }
         text_ += text.substr(copied, at - copied);
         if (length == 0) {
             text_ += "\xef\xbf\xbd";  // U+FFFD
+        } else if (c1) {
+            text_ += fmt::format("\\u{:04x}", static_cast<unsigned char>(text[++at]));
         } else if (c == '"' || c == '\\') {
             text_ += '\\';
             text_ += c;

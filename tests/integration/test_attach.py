@@ -484,3 +484,44 @@ def test_what_cannot_be_attached_to(host, layout):
     refused = host.run("attach", silent)
     assert refused.returncode == 5 and "--log-driver none" in refused.stderr
     assert host.run("attach", "nobody").returncode == 1
+
+
+def keepers(host):
+    """Processes of ours that have no child and no container's name: who holds terminals."""
+    mine = str(host.root).encode()
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and int(entry) != os.getpid()
+            and mine in open(f"/proc/{entry}/cmdline", "rb").read()]
+
+
+def test_exec_is_left_by_the_keys_and_its_program_goes_on(host, layout, screens):
+    host.launch(layout, "sleep", "1000", options=["--name", "box"])
+    before = len(host.good("top", "box").splitlines())
+    screen = screens(host, "exec", "-it", "--detach-keys", "ctrl-x,d", "box", "sh", "-c",
+                     "echo ready; read word; echo got $word; i=0; while [ $i -lt 3000 ]; do i=$((i+1)); "
+                     "echo line $i of what nobody sees any more; done; : > /done; exec sleep 1000")
+    screen.expect(b"ready\r\n")
+    screen.type(b"\x18")  # the beginning of the keys, which is typed after all
+    screen.type(b"one\n")
+    screen.expect(b"got \x18one\r\n")
+    screen.type(b"\x18d")
+    assert screen.wait() == 0
+    assert screen.is_restored()
+    wait_until(lambda: host.run("exec", "box", "sh", "-c", "test -e /done").returncode == 0,
+               "the program is held up by a terminal that nobody reads")
+    assert len(host.good("top", "box").splitlines()) == before + 1
+    host.good("rm", "-f", "box")
+    refused = host.run("exec", "-t", "--detach-keys", "ctrl-1", "box", "true")
+    assert refused.returncode == 255 and "ctrl-1" in refused.stderr
+    host.end()
+    wait_until(lambda: not keepers(host), "a process that held the terminal is left")
+
+
+def test_exec_privileged_has_all_capabilities(host, layout):
+    host.launch(layout, "sleep", "1000", options=["--name", "box"])
+    caps = "grep CapEff /proc/self/status"
+    plain, privileged = (int(host.good("exec", *words, "box", "sh", "-c", caps).split()[1], 16)
+                         for words in ([], ["--privileged"]))
+    own = int(host.good("exec", "box", "sh", "-c", "grep CapBnd /proc/1/status").split()[1], 16)
+    assert plain == own
+    assert privileged & ~own and privileged & own == own and privileged >> 21 & 1, "no CAP_SYS_ADMIN"
+    host.end()

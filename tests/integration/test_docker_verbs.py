@@ -137,3 +137,91 @@ def test_templates_of_scripts(host, layout):
             ('{{join .Config.Cmd " "}}', "sleep 1000"),
             ("{{.Name}} {{.HostConfig.NetworkMode}}", "/web none")):
         assert host.good("inspect", "-f", template, container) == told + "\n", template
+
+
+def test_ps_shows_and_chooses_by_mounts_network_and_size(host, layout):
+    host.launch(layout, "sh", "-c", "head -c 3000000 /dev/zero > /big; exec sleep 1000",
+                options=["--name", "web", "-v", "data:/d", "-v", "/usr:/host/usr:ro"])
+    host.launch(layout, "sleep", "1000", options=["--name", "db", "--network", "host"])
+    def names(*filters):
+        words = [word for one in filters for word in ("--filter", one)]
+        return host.good("ps", *words, "--format", "{{.Names}}").split()
+    assert names("volume=data") == names("volume=/d") == names("volume=/usr") == ["web"]
+    assert names("network=host") == ["db"] and names("network=none", "volume=data") == ["web"]
+    assert names("volume=other") == []
+    web = json.loads(host.good("ps", "--filter", "name=web", "--format", "json"))
+    assert web["Mounts"] == "data,/usr" and web["LocalVolumes"] == "1" and web["Networks"] == "none"
+    images_table = host.good("ps", "-s")
+    assert images_table.splitlines()[0].split()[-1] == "SIZE" and "(virtual " in images_table
+    assert "CONTAINER ID" not in host.good("ps", "--noheading")
+    assert host.good("ps", "--format", "{{.Size}}", "--filter", "name=web").startswith("3")
+    one = json.loads(host.good("inspect", "--size", "web"))[0]
+    assert 3_000_000 <= one["SizeRw"] < 4_000_000 < one["SizeRootFs"]
+    assert "SizeRw" not in json.loads(host.good("inspect", "web"))[0]
+    host.end()
+    host.good("volume", "rm", "data")
+
+
+def test_inspect_tells_what_was_asked_for(host, layout):
+    host.launch(layout, "sleep", "1000", options=[
+        "--name", "web", "--cap-add", "NET_ADMIN", "--cap-drop", "CHOWN", "--device", "/dev/fuse:/dev/mine:rw",
+        "--device-cgroup-rule", "c 42:* rw", "--ulimit", "nofile=100:200", "--sysctl", "net.ipv4.ip_forward=1",
+        "--tmpfs", "/scratch:size=1m", "--shm-size", "2m", "--security-opt", "seccomp=unconfined", "--cpus", "0.5",
+        "--init", "-i", "--cgroup-parent", "/knarr-inspect"])
+    one = host.inspect("web")
+    asked = one["HostConfig"]
+    assert asked["CapAdd"] == ["CAP_NET_ADMIN"] and asked["CapDrop"] == ["CAP_CHOWN"]
+    assert asked["Devices"] == [{"PathOnHost": "/dev/fuse", "PathInContainer": "/dev/mine", "CgroupPermissions": "rw"}]
+    assert asked["DeviceCgroupRules"] == ["c 42:* rw"]
+    assert asked["Ulimits"] == [{"Name": "nofile", "Hard": 200, "Soft": 100}]
+    assert asked["Sysctls"] == {"net.ipv4.ip_forward": "1"} and asked["ShmSize"] == 2 << 20
+    assert list(asked["Tmpfs"]) == ["/scratch"] and asked["SecurityOpt"] == ["seccomp=unconfined"]
+    assert asked["NanoCpus"] == 500_000_000 and asked["Init"] and not asked["Privileged"]
+    assert asked["CgroupParent"] == "/knarr-inspect" and asked["Runtime"] == "knarr"
+    assert one["Config"]["OpenStdin"] and one["ExecIDs"] is None
+    data = one["GraphDriver"]["Data"]
+    assert one["GraphDriver"]["Name"] == "overlay" and os.path.isdir(data["UpperDir"])
+    assert all(os.path.isdir(place) for place in data["LowerDir"].split(":"))
+    host.good("rm", "-f", "web")
+    for place in ("/sys/fs/cgroup", *(f"/sys/fs/cgroup/{one}" for one in os.listdir("/sys/fs/cgroup"))):
+        if os.path.isdir(f"{place}/knarr-inspect"):
+            os.rmdir(f"{place}/knarr-inspect")
+    host.end()
+
+
+def test_lists_take_templates_with_a_heading(host, layout):
+    box = host.launch(layout, "sleep", "1000", options=["--name", "web"])
+    wanted = "table {{.ID}}\\t{{.Name}}"
+    assert host.good("stats", "--no-stream", "--format", wanted).split() == ["CONTAINER", "ID", "NAME", box[:12], "web"]
+    host.good("volume", "create", "data")
+    assert host.good("volume", "ls", "--format", "table {{.Name}}\\t{{.Driver}}").split() == [
+        "VOLUME", "NAME", "DRIVER", "data", "local"]
+    rows = host.good("images", "--format", "table {{.Repository}}\\t{{.Tag}}").splitlines()
+    assert rows[0].split() == ["REPOSITORY", "TAG"] and len(rows) > 1
+    image = host.good("images", "-q", "--no-trunc").split()[0]
+    assert image.endswith(host.good("image", "inspect", "-f", "{{.Id}}", image.removeprefix("sha256:")[:12]).strip().removeprefix("sha256:"))
+    assert "SIZE" in host.good("history", "--format", "table {{.ID}}\\t{{.Size}}", image.removeprefix("sha256:")[:12])
+    assert host.good("version", "--format", "{{.name}}") == "knarr\n"
+    assert host.good("info", "-f", "{{.os}}") == "linux\n"
+    host.good("volume", "rm", "data")
+    host.end()
+
+
+def test_control_characters_of_a_container_do_not_reach_a_terminal(host, layout):
+    evil = "\x1b]0;owned\x07\x9b31m\x7f"
+    host.launch(layout, "sleep", "1000", options=["--name", "web", "--label", f"evil={evil}", "-e", f"EVIL={evil}"])
+    from terminals import Screen
+    for words in (["ps", "--format", "{{.Labels}}"], ["ps", "--format", "table {{.Labels}}"], ["inspect", "web"],
+                  ["inspect", "-f", "{{.Config.Env}}", "web"], ["inspect", "-f", "{{json .Config.Labels}}", "web"],
+                  ["ps", "--no-trunc"], ["events", "--since", "1h", "--until", "0s"]):
+        screen = Screen(columns=2000)
+        try:
+            screen.start(host.command(*words), dict(os.environ))
+            assert screen.wait() == 0, screen.seen
+            assert screen.seen.strip(), words
+            bad = [byte for byte in screen.seen if (byte < 0x20 and byte not in b"\r\n\t") or byte == 0x7f]
+            assert not bad and "\x9b".encode() not in screen.seen, (words, screen.seen)
+        finally:
+            screen.close()
+    assert host.good("ps", "--format", "{{.Labels}}") == f"evil={evil}\n", "a program gets the bytes as they are"
+    host.end()

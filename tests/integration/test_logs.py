@@ -202,3 +202,16 @@ def test_a_full_disk_stops_the_log_and_loses_nothing(host, layout):
         for container in host.containers():
             host.run("rm", "-f", container["id"])
         subprocess.run(["umount", host.data], check=True)
+
+
+def test_details_are_the_labels_and_variables_that_were_chosen(host, layout):
+    container = ended(host, layout, "echo one; printf 'two\\nthree'", options=[
+        "--label", "tier=front end", "--label", "other=x", "-e", "LEVEL=3", "--log-opt", "labels=tier,none",
+        "--log-opt", "env=LEVEL"])
+    assert logs(host, "--details", container)[0] == b"".join(
+        b"LEVEL=3,tier=front+end " + line for line in (b"one\n", b"two\n", b"three"))
+    assert logs(host, container)[0] == b"one\ntwo\nthree"
+    plain = ended(host, layout, "echo one")
+    assert logs(host, "--details", plain)[0] == b" one\n", "as docker, with nothing to say"
+    refused = host.run("run", "-d", "--log-opt", "labels=", layout, "true")
+    assert refused.returncode == 125 and "labels" in refused.stderr

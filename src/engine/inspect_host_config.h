@@ -1,0 +1,23 @@
+#pragma once
+// docker's HostConfig of a container: what it was asked for, as its configuration has it.
+
+#include "engine/record.h"
+#include "spec/json_writer.h"
+#include "spec/runtime_config.h"
+
+namespace knarr::engine {
+
+void write_host_config(spec::JsonWriter& json,
+                       const Record& record,
+                       const spec::RuntimeConfig& config);
+
+/// Whether it has one that is not the host's.
+bool has_namespace(const spec::RuntimeConfig& config, spec::NamespaceType type);
+
+/// The host's path of a device by its numbers, as the kernel names it; empty where there is none.
+std::string device_path(char type, std::int64_t major, std::int64_t minor);
+
+/// What `--cgroup-parent` said, from linux.cgroupsPath.
+std::string cgroup_parent_of(std::string_view cgroups_path);
+
+}  // namespace knarr::engine
