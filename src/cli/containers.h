@@ -17,6 +17,8 @@ EngineOptions engine_options(Context& context);
 /// The engine for this command line.
 Result<Engine> open_engine(Context& context);
 
+/// docker's and podman's status for a failure of theirs, apart from the program's own.
+inline constexpr int kOwnFailure = 125;
 /// runc's exit status for every failure of a bundle, once the words are understood.
 inline constexpr int kRuncFailure = 1;
 

@@ -10,9 +10,6 @@ namespace knarr::cli {
 
 namespace {
 
-/// docker's and podman's status for a failure of theirs.
-constexpr int kOwnFailure = 125;
-
 Result<int> create_from_bundle(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     const BundleRequest request = KNARR_TRY(bundle_request(args, id));

@@ -12,9 +12,6 @@ namespace knarr::cli {
 
 namespace {
 
-/// docker's and podman's status for a failure of theirs, apart from the program's own.
-constexpr int kOwnFailure = 125;
-
 Result<int> run_bundle(Context& context, const Parsed& args) {
     const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     const BundleRequest request = KNARR_TRY(bundle_request(args, id));

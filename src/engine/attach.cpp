@@ -336,7 +336,7 @@ Result<> check(const Seen& seen) {
 Result<std::string> log_dir_for(const Context& context, const Record& record) {
     const Life& life = *record.life;
     const auto place =
-        log_place(life.log, life.terminal, record.data_dir, context.root.path() + "/" + record.id);
+        log_place(life.log, life.terminal, record.data_dir, path_of(context, record.id));
     if (!place) {
         return fail(Error{.code = Errc::unsupported,
                           .message = "it was made with --log-driver none: what it writes is kept "

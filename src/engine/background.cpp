@@ -6,6 +6,7 @@
 #include "core/fault.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "engine/live.h"
 #include "engine/log_store.h"
 #include "engine/monitor.h"
 #include "platform/disk.h"
@@ -130,8 +131,8 @@ void take_size(NewContainer& wanted) {
                               const sys::Fd& report) {
     const Life& life = *wanted.life;
     Streams streams{
-        .log = log_place(
-            life.log, life.terminal, wanted.data_dir, context.root.path() + "/" + wanted.id.text()),
+        .log =
+            log_place(life.log, life.terminal, wanted.data_dir, path_of(context, wanted.id.text())),
         .terminal = life.terminal,
         .keeps_stdin = life.keeps_stdin,
         .attached = std::move(wanted.attached),

@@ -56,7 +56,7 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
     if (!dir) {
         return dir.error().code == Errc::not_found ? Result<>{} : fail(std::move(dir).error());
     }
-    const auto now = KNARR_TRY(load_record(dir->fd(), context.root.path() + "/" + record.id));
+    const auto now = KNARR_TRY(load_record(dir->fd(), path_of(context, record.id)));
     if (!now || now->pid != record.pid || now->pid_start_ticks != record.pid_start_ticks) {
         return {};  // another container took the ID
     }

@@ -60,7 +60,7 @@ Result<Target> find_target(const Context& context,
                            const ContainerId& id,
                            const ExecRequest& request) {
     sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
-    const std::string path = context.root.path() + "/" + id.text();
+    const std::string path = path_of(context, id.text());
     auto record = KNARR_TRY(load_record(dir, path));
     if (!record) {
         return fail(Errc::not_found, "container {} does not exist", id.text());

@@ -33,8 +33,6 @@ public:
     void end_as_terminal(std::optional<char> eof);
     /// The sink takes no more: what is held is lost.
     void break_off() { broken_ = true; }
-    /// The last byte that came in; '\n' before the first one.
-    char last_read() const { return last_read_; }
 
 private:
     std::size_t held() const { return end_ - begin_; }
@@ -42,7 +40,7 @@ private:
     std::array<char, kRoom> buffer_{};
     std::size_t begin_ = 0, end_ = 0;
     bool ended_ = false, broken_ = false;
-    char last_read_ = '\n';
+    char last_read_ = '\n';  // the last byte that came in
 };
 
 }  // namespace knarr::engine

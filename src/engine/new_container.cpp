@@ -22,6 +22,7 @@
 #include "engine/hook_output.h"
 #include "engine/kept_config.h"
 #include "engine/launch_failures.h"
+#include "engine/live.h"
 #include "engine/notify.h"
 #include "engine/record.h"
 #include "engine/seccomp_agent.h"
@@ -56,7 +57,7 @@ Result<runtime::LaunchPlan> plan_container(const Context& context,
     std::optional<bundle::Bundle> changed;
     if (!wanted.service.notify_socket.empty() && wanted.bundle.config.process) {
         changed = wanted.bundle;
-        const std::string source = context.root.path() + "/" + wanted.id.text() + "/notify";
+        const std::string source = path_of(context, wanted.id.text()) + "/notify";
         add_notify(changed->config, wanted.service.notify_socket, KNARR_TRY(sys::absolute(source)));
     }
     const bundle::Bundle& bundle = changed ? *changed : wanted.bundle;
@@ -150,7 +151,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
 
 Result<LockedDir> take_id(const Context& context, const ContainerId& id) {
     return context.root.make(id, [&](const LockedDir& found) -> Result<bool> {
-        const auto record = load_record(found.fd(), context.root.path() + "/" + id.text());
+        const auto record = load_record(found.fd(), path_of(context, id.text()));
         if (!record || (*record && (*record)->status != ContainerState::creating)) {
             return false;  // a damaged one is somebody's: only delete --force takes it
         }

@@ -85,54 +85,46 @@ Result<> start_container(const Context& context,
                          const ContainerId& id,
                          const ServiceLinks& service,
                          AttachedEnds attached) {
-    LockedDir dir = KNARR_TRY(context.root.lock(id));
-    auto record = KNARR_TRY(load_record(dir.fd(), path_of(context, id.text())));
-    if (!record) {
-        return fail(Errc::not_found, "container {} does not exist", id.text());
-    }
-    Live live = KNARR_TRY(live_state(*record, Worker::none));
-    if (record->life) {
+    Held held = KNARR_TRY(hold(context, id));
+    auto& [dir, record, live] = held;
+    if (record.life) {
         if (live.process.valid()) {
             return {};  // it runs, which is what was asked for, as docker has it
         }
-        const bool pending = is_pending(*record->life);
-        step(record->life->restart, {.kind = RestartEvent::Kind::started_by_hand}, steady_ms());
+        const bool pending = is_pending(*record.life);
+        step(record.life->restart, {.kind = RestartEvent::Kind::started_by_hand}, steady_ms());
         if (pending) {
-            KNARR_TRY(save_record(dir, *record));  // its monitor is waiting, and leaves
+            KNARR_TRY(save_record(dir, record));  // its monitor is waiting, and leaves
         }
-        return run_again(
-            context,
-            data_root,
-            Held{.dir = std::move(dir), .record = std::move(*record), .live = std::move(live)},
-            std::move(attached));
+        return run_again(context, data_root, std::move(held), std::move(attached));
     }
     KNARR_TRY(next_state(id.text(), live.state, Verb::start));
     std::optional<NotifyProxy> notify = listen_for_readiness(context, dir, service);
     const runtime::ListenerAgent agent =
-        KNARR_TRY(seccomp_agent(dir.fd(), *record, "created", record->pid));
+        KNARR_TRY(seccomp_agent(dir.fd(), record, "created", record.pid));
     Result<> opened = runtime::open_gate_at(dir.fd(), kGateSocket, agent);
     // A program that is not there is ENOENT too, but has its own code.
     const bool nobody_waits =
         !opened &&
         (opened.error().sys_errno == ECONNREFUSED ||
          (opened.error().sys_errno == ENOENT && opened.error().code != Errc::exec_not_found));
-    if (nobody_waits && KNARR_TRY(sys::open_process(record->pid, record->pid_start_ticks))) {
+    if (nobody_waits && KNARR_TRY(sys::open_process(record.pid, record.pid_start_ticks))) {
         // Nobody waits at the gate, but the process is there: a start that was killed before it
         // could write so has let it run.
-        record->status = ContainerState::running;
-        KNARR_TRY(save_record(dir, *record), "container {}", id.text());
-        return fail(next_state(id.text(), record->status, Verb::start).error());
+        record.status = ContainerState::running;
+        KNARR_TRY(save_record(dir, record), "container {}", id.text());
+        return fail(next_state(id.text(), record.status, Verb::start).error());
     }
     KNARR_TRY(std::move(opened), "container {}", id.text());
     KNARR_TRY(fault_point("start.gate"), "container {}", id.text());
-    record->status = ContainerState::running;
-    KNARR_TRY(save_record(dir, *record), "container {}", id.text());
+    record.status = ContainerState::running;
+    KNARR_TRY(save_record(dir, record), "container {}", id.text());
     KNARR_TRY(fault_point("start.recorded"), "container {}", id.text());
     KNARR_TRY(sys::unlink_at(dir.fd(), kGateSocket), "container {}", id.text());
-    if (!record->poststart.empty()) {
-        Result<> ran = run_poststart(*record);
+    if (!record.poststart.empty()) {
+        Result<> ran = run_poststart(record);
         if (!ran) {
-            const Result<> gone = destroy(context, std::move(dir), *record);
+            const Result<> gone = destroy(context, std::move(dir), record);
             if (!gone) {
                 context.warn(gone.error().message);
             }
@@ -143,7 +135,7 @@ Result<> start_container(const Context& context,
         {
             const LockedDir unlocked = std::move(dir);
         }  // others may kill and delete it meanwhile
-        pass_readiness_on(context, *notify, live.process, record->pid);
+        pass_readiness_on(context, *notify, live.process, record.pid);
     }
     return {};
 }

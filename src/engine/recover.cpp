@@ -170,11 +170,7 @@ Result<> Recoverer::after_boot(const ContainerId& id) {
     if (effect != RestartEffect::launch) {
         return {};
     }
-    Context as_before{.root = context_.root, .warn = context_.warn};
-    as_before.rootless = record.life->rootless;
-    as_before.cgroup_manager = record.life->cgroup_manager;
-    const std::string data_root = data_root_of(record.data_dir);
-    KNARR_TRY(run_again(as_before, data_root, std::move(held)));
+    KNARR_TRY(run_as_before(context_, std::move(held)));
     say(Kind::started, id.text());
     return {};
 }

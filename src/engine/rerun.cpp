@@ -27,11 +27,7 @@ Result<> rerun(const Context& context, const ContainerId& id) {
     }
     KNARR_TRY(save_record(held->dir, record));
     KNARR_TRY(fault_point("rerun.noted"));
-    Context as_before{.root = context.root, .warn = context.warn};
-    as_before.rootless = record.life->rootless;
-    as_before.cgroup_manager = record.life->cgroup_manager;
-    const std::string data_root = data_root_of(record.data_dir);
-    Result<> running = run_again(as_before, data_root, std::move(*held));
+    Result<> running = run_as_before(context, std::move(*held));
     if (!running) {
         context.warn("restart: " + running.error().message);
         KNARR_TRY(settle_launch(context, id));

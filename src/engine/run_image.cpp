@@ -521,4 +521,12 @@ Result<> run_again(const Context& context,
                                           .attached = std::move(attached)});
 }
 
+Result<> run_as_before(const Context& context, Held held) {
+    Context before{.root = context.root, .warn = context.warn};
+    before.rootless = held.record.life->rootless;
+    before.cgroup_manager = held.record.life->cgroup_manager;
+    const std::string data_root = data_root_of(held.record.data_dir);
+    return run_again(before, data_root, std::move(held));
+}
+
 }  // namespace knarr::engine

@@ -45,6 +45,8 @@ Result<> run_again(const Context& context,
                    const std::string& data_root,
                    Held held,
                    AttachedEnds attached = {});
+/// The same by the one that ran it last: its cgroup manager, its privileges, its data root.
+Result<> run_as_before(const Context& context, Held held);
 
 /// The bundle that run_image would launch, for `knarr plan`; nothing is made.
 Result<bundle::Bundle> bundle_of_image(const std::string& data_root,

@@ -1,6 +1,7 @@
 #include "engine/update.h"
 
 #include "engine/event_log.h"
+#include "engine/kept_limits.h"
 #include "engine/live.h"
 #include "engine/never_ran.h"
 #include "platform/cgroup_files.h"
@@ -54,6 +55,13 @@ Result<> update_container(const Context& context,
     if (held.record.life && request.pids_limit == 0) {
         wanted.pids_limit = -1;  // docker's 0; that of a bundle's resources leaves one process
     }
+    const bool ended = held.live.state == ContainerState::stopped;
+    if (held.record.life && ended && held.record.status != ContainerState::creating) {
+        // docker's: they hold from its next start on.
+        KNARR_TRY(keep_limits(held.record, wanted, Check::limits), "container {}", id.text());
+        note_event(context, held.record, "update");
+        return {};
+    }
     KNARR_TRY(next_state(held.record, held.live, Verb::update));
     if (!held.record.cgroup) {
         return fail(Error{.code = Errc::unsupported,
@@ -70,6 +78,11 @@ Result<> update_container(const Context& context,
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     std::vector<std::string> warnings;
     const spec::Resources for_unit = runtime::native::completed(wanted, now);
+    const auto done = [&]() -> Result<> {
+        KNARR_TRY(keep_limits(held.record, for_unit, Check::nothing), "container {}", id.text());
+        note_event(context, held.record, "update");
+        return {};
+    };
     const sys::CgroupPlan plan = KNARR_TRY(
         runtime::native::plan_update(std::move(wanted), now, host, *held.record.cgroup, warnings),
         "container {}",
@@ -79,8 +92,7 @@ Result<> update_container(const Context& context,
     }
     if (!held.record.unit) {
         KNARR_TRY(sys::update_cgroup(plan), "container {}", id.text());
-        note_event(context, held.record, "update");
-        return {};
+        return done();
     }
     // systemd puts its own idea of the limits back at the next `systemctl daemon-reload`.
     std::vector<rpc::UnitProperty> properties = KNARR_TRY(
@@ -89,8 +101,7 @@ Result<> update_container(const Context& context,
     rpc::Systemd systemd = KNARR_TRY(rpc::Systemd::connect(unit.bus), "container {}", id.text());
     const auto tell = [&] { return systemd.set_properties(unit.name, std::move(properties)); };
     KNARR_TRY(sys::update_cgroup(plan, tell), "container {}", id.text());
-    note_event(context, held.record, "update");
-    return {};
+    return done();
 }
 
 }  // namespace knarr::engine

@@ -6,6 +6,7 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "core/words.h"
 #include "platform/file.h"
 
 namespace knarr::sys {
@@ -13,16 +14,6 @@ namespace knarr::sys {
 namespace {
 
 constexpr std::size_t kMaxBytes = size::kMiB;
-
-std::vector<std::string_view> words(std::string_view line) {
-    std::vector<std::string_view> out;
-    for (const std::string_view word : split(line, ' ')) {
-        if (!word.empty()) {
-            out.push_back(word);
-        }
-    }
-    return out;
-}
 
 /// One number; nothing for "max" and for what v1 shows as its largest multiple of a page.
 std::optional<std::uint64_t> number(const std::optional<std::string>& text) {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "core/words.h"
 #include "platform/file.h"
 #include "platform/mountinfo.h"
 
@@ -25,20 +26,6 @@ struct CgroupMount {
     std::string_view super_options;
     bool v2 = false;
 };
-
-std::vector<std::string_view> words(std::string_view text) {
-    std::vector<std::string_view> out;
-    for (std::size_t at = 0; at < text.size();) {
-        const std::size_t start = text.find_first_not_of(" \t", at);
-        if (start == std::string_view::npos) {
-            break;
-        }
-        const std::size_t end = std::min(text.find_first_of(" \t", start), text.size());
-        out.push_back(text.substr(start, end - start));
-        at = end;
-    }
-    return out;
-}
 
 std::vector<CgroupMount> cgroup_mounts(std::string_view mountinfo) {
     std::vector<CgroupMount> out;

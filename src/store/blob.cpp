@@ -278,14 +278,4 @@ Result<std::vector<spec::Digest>> Store::list_blobs() const {
     return all;
 }
 
-Result<std::uint64_t> Store::used_bytes() const {
-    std::uint64_t sum = 0;
-    for (const spec::Digest& digest : KNARR_TRY(list_blobs())) {
-        if (const auto found = KNARR_TRY(sys::stat_at(blobs_, blob_name(digest)))) {
-            sum += static_cast<std::uint64_t>(found->st_size);
-        }
-    }
-    return sum;
-}
-
 }  // namespace knarr::store

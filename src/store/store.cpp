@@ -11,6 +11,7 @@
 #include "core/text.h"
 #include "platform/disk.h"
 #include "platform/host_mount.h"
+#include "platform/link_owner.h"
 #include "store/disk_trouble.h"
 
 namespace knarr::store {
@@ -38,6 +39,23 @@ Result<> check_private(const sys::Fd& dir, const std::string& path) {
     return {};
 }
 
+/// Who owns a link on the way may lead us to a store of theirs, or of another owner of ours.
+Result<> check_links(const std::string& path) {
+    const auto found = KNARR_TRY(sys::link_of_another(path), "data root {}", printable(path));
+    if (!found) {
+        return {};
+    }
+    return fail(Error{
+        .code = Errc::denied,
+        .message = fmt::format("data root {} is reached through the symbolic link {} of user {}, "
+                               "who can turn it to another place at any time",
+                               printable(path),
+                               printable(found->path),
+                               found->owner),
+        .hint = "have root own the link (chown -h root it), or name the directory itself with "
+                "--data-root"});
+}
+
 Result<sys::Fd> sub_dir(const sys::Fd& dir, const std::string& name) {
     Result<> made = sys::make_dir_at(dir, name, 0700);
     if (!made && made.error().sys_errno != EEXIST) {
@@ -58,6 +76,7 @@ Result<Store> Store::make(const std::string& root) {
     }
     Store store;
     store.root_ = root;
+    KNARR_TRY(check_links(root));
     store.dir_ = KNARR_TRY(sys::make_dirs(root, 0700), "data root");
     KNARR_TRY(check_private(store.dir_, root));
     const sys::Fd blobs = KNARR_TRY(sub_dir(store.dir_, "blobs"), "data root {}", root);
@@ -169,11 +188,6 @@ Result<std::optional<Store::Doomed>> Store::doom_layer(const spec::Digest& chain
     auto lock = KNARR_TRY(
         sys::FileLock::try_acquire(layers_, doomed + "/lock", sys::FileLock::Kind::exclusive));
     return std::optional(Doomed{.name = doomed, .lock = std::move(lock)});
-}
-
-Result<> Store::remove_layer(const spec::Digest& chain_id) const {
-    const auto doomed = KNARR_TRY(doom_layer(chain_id));
-    return doomed ? sys::remove_tree_at(layers_, doomed->name) : Result<>{};
 }
 
 std::vector<spec::Digest> chain_ids(const std::vector<spec::Digest>& diff_ids) {

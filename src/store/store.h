@@ -167,7 +167,6 @@ public:
     std::string layer_path(const spec::Digest& chain_id) const;  // DATA_ROOT/layers/<hex>
     Result<bool> has_layer(const spec::Digest& chain_id) const;
     Result<std::vector<spec::Digest>> list_layers() const;
-    Result<> remove_layer(const spec::Digest& chain_id) const;
 
     // --- leases, locks and space ---
     Result<Lease> lease() const;
@@ -176,8 +175,6 @@ public:
     Result<Lease> lease_to_read() const;
     /// Held for the moment in which something staged is made and locked.
     Result<sys::FileLock> lock_staging() const;
-    /// Bytes of all blobs.
-    Result<std::uint64_t> used_bytes() const;
 
     /// What a reference reaches, as far as the store knows. An entry of an index that is stored and
     /// is no document is kept as it is. Errors: corrupt; invalid_image, limit_exceeded of the

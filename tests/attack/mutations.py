@@ -104,8 +104,8 @@ MUTATIONS = [
      "if (peer) {",
      PROGRAM + "test_a_stranger_does_not_open_the_gate_with_the_programs_own_words"),
     ("no value from the host's environment", "src/bundle/make.cpp",
-     "        env.set(setting);\n    }\n    for (const std::string& setting : input.request.env) {",
-     "        env.set(setting);\n    }\n"
+     "            env.set(setting);\n        }\n    }\n    for (const std::string& setting : input.request.env) {",
+     "            env.set(setting);\n        }\n    }\n"
      "    env.set(std::string(\"SECRET_OF_THE_HOST=\") + getenv(\"SECRET_OF_THE_HOST\"));\n"
      "    for (const std::string& setting : input.request.env) {",
      PROGRAM + "test_the_hosts_environment_stays_outside"),
@@ -113,6 +113,9 @@ MUTATIONS = [
      "    if (is_home()) {\n        const std::string& login",
      "    {\n        const std::string& login",
      MIRRORS + "test_headers_go_to_their_host_and_to_nobody_that_it_points_to"),
+    ("a data root is not reached through a stranger's link", "src/store/store.cpp",
+     "    KNARR_TRY(check_links(root));\n", "",
+     "tests/integration/test_image_store.py::test_a_data_root_behind_a_link_of_somebody_elses_is_refused"),
     ("archives are decompressed in a jail", "src/layer/jailed_inflate.cpp",
      "    return decode_written_tar(KNARR_TRY(worker.finish()));",
      "    worker.stop();\n"

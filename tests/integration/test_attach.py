@@ -3,6 +3,7 @@
 import ctypes
 import errno
 import os
+import pathlib
 import signal
 import socket
 import subprocess
@@ -487,10 +488,14 @@ def test_what_cannot_be_attached_to(host, layout):
 
 
 def keepers(host):
-    """Processes of ours that have no child and no container's name: who holds terminals."""
-    mine = str(host.root).encode()
-    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit() and int(entry) != os.getpid()
-            and mine in open(f"/proc/{entry}/cmdline", "rb").read()]
+    """All processes of this knarr's: with no container left, those that hold terminals."""
+    found = []
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            found += [entry] if str(host.root).encode() in pathlib.Path("/proc", entry, "cmdline").read_bytes() else []
+        except OSError:
+            continue  # it has ended
+    return found
 
 
 def test_exec_is_left_by_the_keys_and_its_program_goes_on(host, layout, screens):

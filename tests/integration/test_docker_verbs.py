@@ -225,3 +225,28 @@ def test_control_characters_of_a_container_do_not_reach_a_terminal(host, layout)
             screen.close()
     assert host.good("ps", "--format", "{{.Labels}}") == f"evil={evil}\n", "a program gets the bytes as they are"
     host.end()
+
+
+def test_new_limits_are_told_and_hold_for_later_runs(host, layout):
+    box = host.launch(layout, "sleep", "1000", options=["--name", "web", "--memory", "64m"])
+    host.good("update", "--memory", "48m", "--cpus", "0.5", "--pids-limit", "50", "web")
+    def told():
+        asked = host.inspect("web")["HostConfig"]
+        return asked["Memory"] >> 20, asked["NanoCpus"], asked["PidsLimit"]
+    assert told() == (48, 500_000_000, 50)
+    refused = host.run("update", "--memory", "1k", "--memory-swap", "1", "web")
+    assert refused.returncode != 0 and told() == (48, 500_000_000, 50)
+    host.good("stop", "-t", "0", "web")
+    host.good("update", "--pids-limit", "60", "-m", "40m", "web")
+    assert told() == (40, 500_000_000, 60)
+    assert host.run("update", "--blkio-weight", "1", "web").returncode != 0, "no launch would take it"
+    host.good("start", "web")
+    lines = open(f"/proc/{host.state('web')['Pid']}/cgroup").read().splitlines()
+    places = {names: path for _, names, path in (line.split(":", 2) for line in lines)}
+    pids = f"/sys/fs/cgroup/pids{places['pids']}/pids.max" if "pids" in places else f"/sys/fs/cgroup{places['']}/pids.max"
+    assert open(pids).read() == "60\n"
+    assert told() == (40, 500_000_000, 60)
+    host.good("create", "-q", "--name", "made", layout, "true")
+    host.good("update", "--pids-limit", "7", "made")
+    assert host.inspect("made")["HostConfig"]["PidsLimit"] == 7 and box
+    host.end()

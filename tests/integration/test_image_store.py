@@ -242,3 +242,30 @@ def test_killed_at_random_moments_the_store_verifies_clean(host, scratch, base):
         host.good("run", "--rm", layout, "true")
     assert verify(host)["Missing"] == []
     assert pathlib.Path(host.data).stat().st_mode & 0o777 == 0o700
+
+
+def test_a_data_root_behind_a_link_of_somebody_elses_is_refused(host, knarr_path, scratch, layout):
+    """Another user's link could lead root to a store that the user has made, or away from its own."""
+    def images_of(path):
+        return subprocess.run([knarr_path, "--root", host.root, "--data-root", path, "images", "-q"],
+                              capture_output=True, text=True, timeout=60, check=False)
+    host.good("pull", layout)
+    open_place = scratch / "open"
+    open_place.mkdir()
+    own, theirs = open_place / "own", open_place / "theirs"
+    own.symlink_to(host.data)
+    theirs.symlink_to(own)
+    assert images_of(theirs).returncode == 0 and images_of(theirs).stdout
+    os.chown(theirs, 12345, 12345, follow_symlinks=False)
+    for path in (theirs, theirs / "below", f"{open_place}/../open/theirs"):
+        refused = images_of(path)
+        assert refused.returncode != 0 and refused.stdout == ""
+        assert "user 12345" in refused.stderr and str(theirs) in refused.stderr and "--data-root" in refused.stderr
+    behind = scratch / "behind"
+    behind.symlink_to(theirs)
+    assert images_of(behind).returncode != 0, "a link of ours that leads through theirs"
+    for words in (["run", "--rm", layout, "true"], ["volume", "create", "x"], ["volume", "ls"]):
+        done = subprocess.run([knarr_path, "--root", host.root, "--data-root", theirs, *words],
+                              capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode != 0 and "user 12345" in done.stderr, words
+    assert not (host.data / "below").exists() and images_of(own).returncode == 0

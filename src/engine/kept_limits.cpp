@@ -1,0 +1,126 @@
+#include "engine/kept_limits.h"
+
+#include <algorithm>
+
+#include <fcntl.h>
+
+#include "bundle/read.h"
+#include "platform/file.h"
+#include "platform/host_facts.h"
+#include "runtime/native/cgroup_plan.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// 0 and "" stay what they were, as with runc.
+template <typename T>
+void take(std::optional<T>& have, const std::optional<T>& change) {
+    if (change && *change != T{}) {
+        have = change;
+    }
+}
+void take(std::string& have, const std::string& change) {
+    if (!change.empty()) {
+        have = change;
+    }
+}
+
+template <typename T>
+T& made(std::optional<T>& one) {
+    return one ? *one : one.emplace();
+}
+
+/// A further limit of the same device takes the place of the first.
+template <typename Device>
+void take_devices(std::vector<Device>& have, const std::vector<Device>& change) {
+    for (const Device& one : change) {
+        std::erase_if(have, [&](const Device& other) {
+            return other.major == one.major && other.minor == one.minor;
+        });
+        have.push_back(one);
+    }
+}
+
+void change_memory(spec::MemoryLimits& have, const spec::MemoryLimits& change) {
+    take(have.limit, change.limit);
+    take(have.reservation, change.reservation);
+    take(have.swap, change.swap);
+    take(have.kernel_tcp, change.kernel_tcp);
+    if (change.swappiness) {
+        have.swappiness = change.swappiness;
+    }
+}
+
+void change_cpu(spec::CpuLimits& have, const spec::CpuLimits& change) {
+    take(have.shares, change.shares);
+    take(have.quota, change.quota);
+    take(have.period, change.period);
+    take(have.burst, change.burst);
+    take(have.realtime_runtime, change.realtime_runtime);
+    take(have.realtime_period, change.realtime_period);
+    take(have.cpus, change.cpus);
+    take(have.mems, change.mems);
+    if (change.idle) {
+        have.idle = change.idle;
+    }
+}
+
+void change_disks(spec::BlockIoLimits& have, const spec::BlockIoLimits& change) {
+    take(have.weight, change.weight);
+    take(have.leaf_weight, change.leaf_weight);
+    take_devices(have.weight_devices, change.weight_devices);
+    take_devices(have.read_bps, change.read_bps);
+    take_devices(have.write_bps, change.write_bps);
+    take_devices(have.read_iops, change.read_iops);
+    take_devices(have.write_iops, change.write_iops);
+}
+
+}  // namespace
+
+void change_limits(spec::Resources& have, const spec::Resources& change) {
+    if (change.memory) {
+        change_memory(made(have.memory), *change.memory);
+    }
+    if (change.cpu) {
+        change_cpu(made(have.cpu), *change.cpu);
+    }
+    if (change.pids_limit) {
+        have.pids_limit = change.pids_limit;
+    }
+    if (change.block_io) {
+        change_disks(made(have.block_io), *change.block_io);
+    }
+    for (const spec::HugepageLimit& one : change.hugepage_limits) {
+        std::erase_if(have.hugepage_limits,
+                      [&](const auto& other) { return other.page_size == one.page_size; });
+        have.hugepage_limits.push_back(one);
+    }
+    if (change.network) {
+        have.network = change.network;
+    }
+    for (const auto& [name, limit] : change.rdma) {
+        have.rdma[name] = limit;
+    }
+    for (const auto& [file, text] : change.unified) {
+        have.unified[file] = text;
+    }
+}
+
+Result<> keep_limits(const Record& record, const spec::Resources& change, Check check) {
+    if (!record.life) {
+        return {};
+    }
+    bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(record.data_dir));
+    change_limits(made(made(bundle.config.linux_).resources), change);
+    if (check == Check::limits) {
+        const sys::HostFacts host = KNARR_TRY(sys::probe_host());
+        std::vector<std::string> warnings;  // told when it runs
+        KNARR_TRY(runtime::native::plan_cgroup(bundle.config, host, record.id, warnings));
+    }
+    const sys::Fd dir = KNARR_TRY(sys::open_path(record.data_dir, O_RDONLY | O_DIRECTORY));
+    return sys::replace_file(
+        dir, "config.json", spec::encode_runtime_config(bundle.config), 0644, sys::Sync::file);
+}
+
+}  // namespace knarr::engine
