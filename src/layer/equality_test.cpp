@@ -187,7 +187,7 @@ TEST_P(Equality, ATreeComesOutAsGnuTarPackedIt) {
                 expect_equal(path_ + "/tree", at(""), GetParam());
             }
             const spec::Digest chain = store::chain_ids(diff_ids_).back();
-            ASSERT_TRUE(sys::remove_tree_at(store().layers_dir(), chain.hex()));
+            ASSERT_TRUE(sys::remove_tree_at(store().layers_dir(), std::string(chain.hex())));
             diff_ids_.clear();
         }
     }
