@@ -1,6 +1,10 @@
 #include "cli/containers.h"
 #include "cli/json_template.h"
 #include "cli/refused.h"
+#include "cli/volume_filter.h"
+#include "core/text.h"
+#include "engine/volumes.h"
+#include "platform/file.h"
 
 namespace knarr::cli {
 
@@ -18,27 +22,64 @@ constexpr std::array kOptions{
     Option{.name = "type",
            .letter = 't',
            .value = "TYPE",
-           .help = "container; image: knarr image inspect"},
+           .help = "container, image or volume",
+           .fallback = "the first of them that has such a name"},
 };
+
+Result<std::string> inspect_other(const Context& context,
+                                  const Engine& engine,
+                                  std::string_view name,
+                                  std::string_view type) {
+    if (type == "image") {
+        return engine.inspect_image(name);
+    }
+    if (type == "volume") {
+        const std::string root = KNARR_TRY(sys::absolute(context.globals.data_root));
+        const engine::VolumeInfo volume =
+            KNARR_TRY(engine::find_volume(root, std::string(name)));
+        return volume_json(volume);
+    }
+    return fail(Error{.code = Errc::unsupported,
+                      .message = fmt::format("--type {} is not built", printable(type)),
+                      .hint = "container, image and volume are"});
+}
+
+/// docker's order where no type is named; what none has is missed as a container.
+Result<std::string> inspect_any(const Context& context,
+                                const Engine& engine,
+                                std::string_view name,
+                                const Parsed& args) {
+    const std::string_view type = args.get("type");
+    if (type.empty() || type == "container") {
+        const Sizes sizes = args.flag("size") ? Sizes::shown : Sizes::left_out;
+        Result<std::string> container = engine.inspect(name, sizes);
+        if (container || !type.empty() || container.error().code != Errc::not_found) {
+            return container;
+        }
+        for (const std::string_view other : {"image", "volume"}) {
+            Result<std::string> found = inspect_other(context, engine, name, other);
+            if (found) {
+                return found;
+            }
+        }
+        return container;
+    }
+    return inspect_other(context, engine, name, type);
+}
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which one? container ID is missing");
     }
-    if (args.get("type", "container") != "container") {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = "inspect shows containers",
-                          .hint = "knarr image inspect IMAGE shows an image"});
-    }
     const std::string_view format = args.get("format", "json");
-    const Sizes sizes = args.flag("size") ? Sizes::shown : Sizes::left_out;
+    const Template shown = KNARR_TRY(Template::parse(format));
     const Engine engine = KNARR_TRY(open_engine(context));
     std::string array;
     const Result<int> status =
         for_each_container(context, args, [&](std::string_view id) -> Result<> {
-            const std::string one = KNARR_TRY(engine.inspect(id, sizes));
+            const std::string one = KNARR_TRY(inspect_any(context, engine, id, args));
             if (format != "json") {
-                const std::string text = KNARR_TRY(render_template(format, one));
+                const std::string text = KNARR_TRY(shown.render(one));
                 return print(text + "\n");
             }
             array += (array.empty() ? "" : ",") + one;
@@ -55,10 +96,10 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
 
 constexpr Verb kInspect{
     .name = "inspect",
-    .synopsis = "[options] ID...",
-    .summary = "print all about containers",
+    .synopsis = "[options] ID|IMAGE|VOLUME...",
+    .summary = "print all about containers, images, volumes",
     .about =
-        "Prints a JSON array with one object for each container, in the shape of docker's API. "
+        "Prints a JSON array with one object for each that is named, in the shape of docker's API. "
         "With\n"
         "a template, one line for each. An exit code that nobody saw is 255, and State.Error says "
         "so.",

@@ -250,3 +250,18 @@ def test_new_limits_are_told_and_hold_for_later_runs(host, layout):
     host.good("update", "--pids-limit", "7", "made")
     assert host.inspect("made")["HostConfig"]["PidsLimit"] == 7 and box
     host.end()
+
+
+def test_inspect_takes_what_docker_takes(host, layout):
+    host.launch(layout, "sleep", "1000", options=["--name", "web", "-v", "data:/d"])
+    image = host.good("images", "-q", "--no-trunc").split()[0]
+    digits = image.removeprefix("sha256:")
+    box, picture, volume = json.loads(host.good("inspect", "web", digits, "data"))
+    assert box["State"]["Running"] and picture["Id"].endswith(digits) and volume["Name"] == "data"
+    assert host.good("inspect", "--type", "image", "-f", "{{.Id}}", digits).strip().endswith(digits)
+    assert host.run("inspect", "--type", "container", "data").returncode != 0
+    missing = host.run("inspect", "nothing-of-that-name")
+    assert missing.returncode != 0 and "does not exist" in missing.stderr
+    assert "not built" in host.run("inspect", "--type", "network", "web").stderr
+    host.end()
+    host.good("volume", "rm", "data")
