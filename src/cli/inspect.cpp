@@ -4,7 +4,7 @@
 #include "cli/volume_filter.h"
 #include "core/text.h"
 #include "engine/volumes.h"
-#include "platform/file.h"
+#include "platform/task.h"
 
 namespace knarr::cli {
 
@@ -35,8 +35,7 @@ Result<std::string> inspect_other(const Context& context,
     }
     if (type == "volume") {
         const std::string root = KNARR_TRY(sys::absolute(context.globals.data_root));
-        const engine::VolumeInfo volume =
-            KNARR_TRY(engine::find_volume(root, std::string(name)));
+        const engine::VolumeInfo volume = KNARR_TRY(engine::find_volume(root, std::string(name)));
         return volume_json(volume);
     }
     return fail(Error{.code = Errc::unsupported,

@@ -186,8 +186,7 @@ TEST_P(Equality, ATreeComesOutAsGnuTarPackedIt) {
             if (format == "posix") {
                 expect_equal(path_ + "/tree", at(""), GetParam());
             }
-            const spec::Digest chain = store::chain_ids(diff_ids_).back();
-            ASSERT_TRUE(sys::remove_tree_at(store().layers_dir(), std::string(chain.hex())));
+            ASSERT_EQ(store().collect({}).value().layers, 1U);
             diff_ids_.clear();
         }
     }

@@ -133,7 +133,7 @@ TEST(JsonReader, SecretsAreNotShown) {
 TEST(JsonWriter, EscapesWhatMustBeEscapedAndNoMore) {
     JsonWriter json;
     json.value(std::string_view("<a>&\"\\/\b\n\r\t\x01\x7f \xc3\xbc \xff", 18));
-    EXPECT_EQ(json.text(), "\"<a>&\\\"\\\\/\\u0008\\n\\r\\t\\u0001\x7f \xc3\xbc \xef\xbf\xbd\"");
+    EXPECT_EQ(json.text(), "\"<a>&\\\"\\\\/\\u0008\\n\\r\\t\\u0001\\u007f \xc3\xbc \xef\xbf\xbd\"");
 }
 
 TEST(JsonWriter, WritesCompactAndIndented) {
