@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { socket_fd = 3, fetch_type = 3, notice_type = 17, done_type = 18 };
+enum { wire_version = 4, socket_fd = 3, fetch_type = 3, notice_type = 17, done_type = 18 };
 
 static void put(unsigned char* at, unsigned long long value, int bytes) {
     for (int i = 0; i < bytes; ++i) {
@@ -15,7 +15,7 @@ static void put(unsigned char* at, unsigned long long value, int bytes) {
 }
 
 static int notice(void) {
-    unsigned char packet[] = {3, notice_type, 1, 0, 0, 0, 2, 0, 0, 0, 'h', 'i'};
+    unsigned char packet[] = {wire_version, notice_type, 1, 0, 0, 0, 2, 0, 0, 0, 'h', 'i'};
     return send(socket_fd, packet, sizeof packet, MSG_NOSIGNAL) > 0;
 }
 
@@ -57,7 +57,7 @@ int main(void) {
         while (write(pipe, bytes, sizeof bytes) > 0) {
         }
     } else if (strcmp(way, "lie") == 0) {
-        unsigned char packet[15] = {3, done_type, 1};
+        unsigned char packet[15] = {wire_version, done_type, 1};
         put(packet + 6, 1ULL << 40, 8);
         (void)!write(pipe, "{}", 2);
         (void)send(socket_fd, packet, sizeof packet, MSG_NOSIGNAL);
@@ -66,7 +66,7 @@ int main(void) {
     } else if (strcmp(way, "silent") == 0) {
         pause();
     } else if (strcmp(way, "nonsense") == 0) {
-        (void)send(socket_fd, "\3\377nonsense", 10, MSG_NOSIGNAL);
+        (void)send(socket_fd, "\4\377nonsense", 10, MSG_NOSIGNAL);
         pause();
     }
     return 0;
