@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "layer/layer.h"
+#include "layer/testing_deflate.h"
 #include "layer/testing_tar.h"
 
 namespace knarr::layer {
@@ -198,6 +199,22 @@ TEST_P(LayerTest, RefusesAHardLinkThroughALowerLinkToTheOutside) {
     ASSERT_TRUE(unpack(TarWriter().symlink("etc2", "/etc").end()));
     EXPECT_FALSE(unpack(TarWriter().hard_link("h", "etc2/passwd").end()));
     EXPECT_FALSE(unpack(TarWriter().hard_link("h", "etc2").end()));
+}
+
+TEST_P(LayerTest, SaysWhatIsWrongAndNotWhatFollowsFromIt) {
+    // More than fits between two processes, so that the one that is right has to wait.
+    const std::string big(4'000'000, 'x');
+    const std::string good = TarWriter().file("a", big).file("b", big).end();
+    const std::string blob = deflate_by_zlib(good, 15 + 16, 0);
+    const auto cut = unpack_blob(blob.substr(0, blob.size() / 2), store::sha256_of(good));
+    ASSERT_FALSE(cut);
+    EXPECT_NE(cut.error().message.find("the gzip data is cut off"), std::string::npos)
+        << cut.error().message;
+    const auto escaped = unpack(TarWriter().file("../out").file("a", big).file("b", big).end());
+    ASSERT_FALSE(escaped);
+    EXPECT_NE(escaped.error().message.find("entry \"../out\""), std::string::npos)
+        << escaped.error().message;
+    EXPECT_EQ(layers(), 0U);
 }
 
 TEST_P(LayerTest, RefusesAnotherDiffId) {

@@ -3,7 +3,7 @@
 //   parent                                      worker (own namespaces, chroot to the layer's fs)
 //   layers/.tmp-X/{fs,lock}, flock
 //   read-only detached mounts of the lowers ->  descriptors
-//   clone                                   ->  inflate, hash, apply
+//   clone (dir: twice, with a pipe between) ->  inflate, hash -> apply
 //   poll ready_fd()                         <-  counts, digest of the tar, opaque directories
 //   compare the digest, mark what is opaque (dir), check the image (erofs), meta, sync, rename
 //
@@ -27,8 +27,10 @@
 #include "layer/inflate_job.h"
 #include "layer/stored.h"
 #include "layer/tar.h"
+#include "layer/tar_file.h"
 #include "layer/tar_mark.h"
 #include "platform/disk.h"
+#include "platform/socket.h"
 #include "platform/xattr.h"
 
 namespace knarr::layer {
@@ -39,6 +41,7 @@ constexpr int kDirectory = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 // zstd's window, sparse maps, names of directories whose times are to be set; the inodes of an
 // EROFS image.
 constexpr std::uint64_t kWorkerMemory = 512 * size::kMiB;
+constexpr int kPipeBytes = 1024 * 1024;
 
 // Not CAP_SYS_ADMIN: it would be needed for trusted.overlay.opaque alone, which the parent sets,
 // and is power over the host. CAP_MKNOD, because layers have devices; containers see them through a
@@ -48,6 +51,11 @@ constexpr std::uint64_t kDirCapabilities = 1ULL << CAP_CHOWN | 1ULL << CAP_DAC_O
                                            1ULL << CAP_MKNOD | 1ULL << CAP_SETFCAP;
 /// It only reads files of layers below.
 constexpr std::uint64_t kErofsCapabilities = 1ULL << CAP_DAC_READ_SEARCH;
+
+/// In the place of a digest that another worker knows.
+spec::Digest not_known() {
+    return spec::Digest::of_sha256(std::string(64, '0'));
+}
 
 std::string result_of(Applied applied, Driver driver, const spec::Digest& diff_id) {
     return encode_info(LayerInfo{.bytes = applied.bytes,
@@ -66,15 +74,33 @@ Result<std::string> only_hash(const sys::Fd& blob, spec::Compression stated, con
     return KNARR_TRY(stream->finish()).text();
 }
 
-Result<std::string> work_dir(const sys::Fd& blob,
+/// What another worker writes into a pipe.
+class PipeSource final : public ByteSource {
+public:
+    explicit PipeSource(const sys::Fd& pipe) : pipe_(pipe), buffer_(kPieceBytes, '\0') {}
+
+    Result<std::string_view> next() override {
+        const std::size_t got = KNARR_TRY(sys::read_some(pipe_, buffer_), "read the tar");
+        return std::string_view(buffer_).substr(0, got);
+    }
+
+private:
+    static constexpr std::size_t kPieceBytes = 256 * size::kKiB;
+    const sys::Fd& pipe_;
+    std::string buffer_;
+};
+
+/// The digest is found out by who writes into the pipe; what is behind the tar's end counts too.
+Result<std::string> work_dir(const sys::Fd& pipe,
                              const sys::Fd& root,
-                             spec::Compression stated,
                              const ApplyRequest& request) {
-    auto stream = KNARR_TRY(LayerStream::open(blob, stated, request.limits.max_layer_bytes));
-    TarReader tar(*stream);
+    PipeSource source(pipe);
+    TarReader tar(source);
     DiskTree tree(root);
     Applied applied = KNARR_TRY(apply_tar(tar, tree, request));
-    return result_of(std::move(applied), Driver::dir, KNARR_TRY(stream->finish()));
+    while (!KNARR_TRY(source.next()).empty()) {
+    }
+    return result_of(std::move(applied), Driver::dir, not_known());
 }
 
 Result<std::string> work_erofs(const WrittenTar& written,
@@ -126,7 +152,8 @@ Unpack::Unpack(Unpack&& other) noexcept
       blob_(std::move(other.blob_)),
       diff_id_(std::move(other.diff_id_)),
       label_(std::move(other.label_)),
-      worker_(std::move(other.worker_)) {
+      worker_(std::move(other.worker_)),
+      inflater_(std::move(other.inflater_)) {
     other.staged_.reset();
 }
 
@@ -135,6 +162,7 @@ Unpack::~Unpack() {
 }
 
 void Unpack::discard() noexcept {
+    inflater_.stop();
     worker_.stop();  // before what it writes to
     staged_.reset();
     inflated_.reset();
@@ -219,12 +247,35 @@ Result<> Unpack::start_worker(const store::Store& store,
     }
     const sys::Fd root = KNARR_TRY(jail_root(staged_->fs(), erofs ? MOUNT_ATTR_RDONLY : 0));
     jail.root = &root;
+    if (!erofs) {
+        const sys::Pipe tar = KNARR_TRY(sys::make_pipe());
+        sys::widen_pipe(tar.read, kPipeBytes);
+        jail.keep.push_back(&tar.read);
+        worker_ =
+            KNARR_TRY(sys::Worker::start(jail, [&] { return work_dir(tar.read, root, apply); }));
+        return start_inflater(request, tar.write);
+    }
     worker_ = KNARR_TRY(sys::Worker::start(jail, [&] {
-        return !erofs ? work_dir(blob_, root, request.compression, apply)
-               : inflated_
-                   ? work_erofs(inflated_->tar, data_, image_, apply)
-                   : inflate_and_work_erofs(blob_, data_, image_, request.compression, apply);
+        return inflated_ ? work_erofs(inflated_->tar, data_, image_, apply)
+                         : inflate_and_work_erofs(blob_, data_, image_, request.compression, apply);
     }));
+    return {};
+}
+
+/// On another core than what makes files of it. It has the blob and the pipe, and no right to ask
+/// for more.
+Result<> Unpack::start_inflater(const UnpackRequest& request, const sys::Fd& tar) {
+    const sys::Fd root = KNARR_TRY(jail_root(staged_->fs(), MOUNT_ATTR_RDONLY));
+    const auto work = [&]() -> Result<std::string> {
+        auto stream = KNARR_TRY(
+            LayerStream::open(blob_, request.compression, request.limits.max_layer_bytes));
+        return encode(KNARR_TRY(write_tar(*stream, tar)));
+    };
+    inflater_ = KNARR_TRY(sys::Worker::start({.root = &root,
+                                              .keep = {&blob_, &tar, &staged_->lock()},
+                                              .calls = sys::WorkerCalls::bytes,
+                                              .max_memory_bytes = kWorkerMemory},
+                                             work));
     return {};
 }
 
@@ -242,8 +293,26 @@ Result<LayerInfo> Unpack::finish() {
     return info;
 }
 
+/// What the worker says. Of two, the one says why whose end was not the other's doing.
+Result<std::string> Unpack::work_done() {
+    Result<std::string> done = worker_.finish();
+    if (!inflater_.pidfd().valid()) {
+        return done;
+    }
+    const Result<std::string> inflated = inflater_.finish();
+    const bool lost_its_reader = !inflated && (inflated.error().code == Errc::internal ||
+                                               inflated.error().sys_errno == EPIPE);
+    if (!inflated && (done || !lost_its_reader)) {
+        return fail(inflated.error());
+    }
+    const std::string text = KNARR_TRY(std::move(done));
+    const WrittenTar tar = KNARR_TRY(decode_written_tar(*inflated));
+    DecodedInfo decoded = KNARR_TRY(decode_info(text));
+    return encode_info(decoded.info, tar.diff_id.text());
+}
+
 Result<LayerInfo> Unpack::complete() {
-    const std::string text = KNARR_TRY(worker_.finish());
+    const std::string text = KNARR_TRY(work_done());
     DecodedInfo decoded =
         check_only_ ? DecodedInfo{.info = known_, .diff_id = text} : KNARR_TRY(decode_info(text));
     if (decoded.diff_id != diff_id_->text()) {

@@ -67,6 +67,8 @@ private:
     Result<> start_worker(const store::Store& store,
                           const UnpackRequest& request,
                           LayerRoots& roots);
+    Result<> start_inflater(const UnpackRequest& request, const sys::Fd& tar);
+    Result<std::string> work_done();
     Result<LayerInfo> complete();
     Result<> make_durable(const LayerInfo& info) const;
     Result<> check_image() const;
@@ -82,6 +84,7 @@ private:
     std::optional<spec::Digest> diff_id_;
     std::string label_;  // for messages: "layer sha256:..."
     sys::Worker worker_;
+    sys::Worker inflater_;  // of the driver dir: decompresses and hashes what the worker reads
 };
 
 }  // namespace knarr::layer
