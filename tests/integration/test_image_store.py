@@ -264,7 +264,7 @@ def test_a_data_root_behind_a_link_of_somebody_elses_is_refused(host, knarr_path
     behind = scratch / "behind"
     behind.symlink_to(theirs)
     assert images_of(behind).returncode != 0, "a link of ours that leads through theirs"
-    for words in (["run", "--rm", layout, "true"], ["volume", "create", "x"], ["volume", "ls"]):
+    for words in (["run", "--rm", layout, "true"], ["volume", "create", "data"], ["volume", "ls"]):
         done = subprocess.run([knarr_path, "--root", host.root, "--data-root", theirs, *words],
                               capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode != 0 and "user 12345" in done.stderr, words
