@@ -74,16 +74,15 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
     const Template shown = KNARR_TRY(Template::parse(format));
     const Engine engine = KNARR_TRY(open_engine(context));
     std::string array;
-    const Result<int> status =
-        for_each_container(context, args, [&](std::string_view id) -> Result<> {
-            const std::string one = KNARR_TRY(inspect_any(context, engine, id, args));
-            if (format != "json") {
-                const std::string text = KNARR_TRY(shown.render(one));
-                return print(text + "\n");
-            }
-            array += (array.empty() ? "" : ",") + one;
-            return {};
-        });
+    Result<int> status = for_each_container(context, args, [&](std::string_view id) -> Result<> {
+        const std::string one = KNARR_TRY(inspect_any(context, engine, id, args));
+        if (format != "json") {
+            const std::string text = KNARR_TRY(shown.render(one));
+            return print(text + "\n");
+        }
+        array += (array.empty() ? "" : ",") + one;
+        return {};
+    });
     if (format == "json") {
         // Those that were found are shown, as docker has it.
         KNARR_TRY(print("[" + array + "]\n"));

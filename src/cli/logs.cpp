@@ -25,7 +25,7 @@ constexpr std::array kOptions{
     Option{.name = "timestamps", .letter = 't', .help = "begin each line with when it was written"},
 };
 
-constexpr std::size_t kKept = 64 * 1024;  // of output, until it is written
+constexpr std::size_t kKept = std::size_t{64} * 1024;  // of output, until it is written
 
 Result<LogRequest> parse_logs(const Parsed& args) {
     LogRequest request;
