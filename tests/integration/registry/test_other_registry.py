@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 from conftest import ROOT
 
-from small_images import INDEX, Image, index_of, write_layout
+from small_images import INDEX, Image, digest_of, index_of, write_layout
 
 SMALL = Image({"bin/true": b"#!", "data": b"1" * 400_000}, {"etc/x": b"2" * 5000})
 
@@ -97,3 +97,19 @@ def put(host, repository, tag, image, index):
         ask("PUT", f"{where}{'&' if '?' in where else '?'}digest={digest}", data)
     ask("PUT", f"{base}/manifests/{image.digest}", image.manifest, image.descriptor()["mediaType"])
     ask("PUT", f"{base}/manifests/{tag}", index, INDEX)
+
+
+def test_what_refers_to_an_image_is_listed_and_taken_out_again(knarr, host, stored, scratch):
+    knarr.good("push", "--plain-http", "-q", stored, f"{host}/team/app:1")
+    sbom = Image({"sbom": b"{}"})
+    sbom.manifest = json.dumps({**json.loads(sbom.manifest), "subject": SMALL.descriptor(),
+                                "artifactType": "application/spdx+json"}).encode()
+    sbom.digest = digest_of(sbom.manifest)
+    write_layout(scratch / "sbom", sbom, "1")
+    knarr.good("pull", "-q", f"oci:{scratch}/sbom:1")
+    knarr.good("push", "--plain-http", "-q", sbom.config["digest"], f"{host}/team/app:sbom")
+    words = ["image", "referrers", "--plain-http", "--json", f"{host}/team/app:1"]
+    (found,) = json.loads(knarr.good(*words))["manifests"]
+    assert (found["digest"], found["artifactType"]) == (sbom.digest, "application/spdx+json")
+    knarr.good("image", "delete", "--plain-http", f"docker://{host}/team/app@{sbom.digest}")
+    assert json.loads(knarr.good(*words))["manifests"] == []
