@@ -244,9 +244,10 @@ void share_namespaces(const ContainerSettings& settings, spec::RuntimeConfig& co
         config.hostname.clear();  // it has the host's
     }
     if (settings.host_ipc) {
-        // The host's shared memory belongs to the host's IPC namespace.
+        // The host's shared memory is in a mount of its own; a new mqueue shows the namespace's
+        // queues.
         for (spec::Mount& mount : config.mounts) {
-            if (mount.destination == "/dev/shm" || mount.destination == "/dev/mqueue") {
+            if (mount.destination == "/dev/shm") {
                 mount.type = "bind";
                 mount.source = mount.destination;
                 mount.options = {"rbind", "rprivate", "nosuid", "noexec", "nodev"};

@@ -18,6 +18,7 @@
 #include "engine/seccomp_agent.h"
 #include "engine/states.h"
 #include "platform/file.h"
+#include "platform/patience.h"
 #include "platform/pidfd.h"
 #include "runtime/launch/launch.h"
 
@@ -78,6 +79,27 @@ Result<> kill_everything(const Seen& seen, int signal) {
     return {};
 }
 
+/// Holds it once the end of its last run is put down. Its monitors do that, and need the lock.
+Result<Held> hold_concluded(const Context& context, const ContainerId& id) {
+    sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
+    while (true) {
+        Held held = KNARR_TRY(hold(context, id));
+        const bool is_untold = held.record.life && !held.live.process.valid() &&
+                               held.record.status == ContainerState::running;
+        if (!is_untold || !KNARR_TRY(is_watched(held.dir.fd()))) {
+            return held;
+        }
+        {
+            const LockedDir unlocked = std::move(held.dir);
+        }
+        if (!patience.rest()) {
+            return fail(Errc::wrong_state,
+                        "container {}: the monitor of its last run is still at work",
+                        id.text());
+        }
+    }
+}
+
 }  // namespace
 
 Result<> start_container(const Context& context,
@@ -85,7 +107,7 @@ Result<> start_container(const Context& context,
                          const ContainerId& id,
                          const ServiceLinks& service,
                          AttachedEnds attached) {
-    Held held = KNARR_TRY(hold(context, id));
+    Held held = KNARR_TRY(hold_concluded(context, id));
     auto& [dir, record, live] = held;
     if (record.life) {
         if (live.process.valid()) {
