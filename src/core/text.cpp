@@ -29,6 +29,14 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     }
 }
 
+std::string_view trimmed(std::string_view text) {
+    constexpr std::string_view kBlanks = " \t\r\n";
+    const std::size_t first = text.find_first_not_of(kBlanks);
+    return first == std::string_view::npos
+               ? std::string_view()
+               : text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
+}
+
 namespace {
 
 /// The length of the valid UTF-8 sequence that `text` starts with; 0: none, or not to be shown.

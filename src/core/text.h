@@ -21,6 +21,9 @@ std::vector<std::string_view> split(std::string_view text, char separator);
 template <std::same_as<std::string> Temporary>
 void split(Temporary&& text, char separator) = delete;  // the parts would outlive it
 
+/// `text` without the blanks, tabs and line ends around it; a part of `text`.
+std::string_view trimmed(std::string_view text);
+
 /// `text` as it may be shown on a terminal or in a log: control characters, those that
 /// change the direction of writing, and invalid UTF-8 as \xNN, cut after `max` bytes with "...".
 std::string printable(std::string_view text, std::size_t max = 256);

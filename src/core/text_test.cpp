@@ -29,6 +29,13 @@ TEST(Split, KeepsEmptyParts) {
     EXPECT_EQ(split("abc", ','), (std::vector<std::string_view>{"abc"}));
 }
 
+TEST(Trimmed, TakesBlanksOffBothEnds) {
+    EXPECT_EQ(trimmed(" \t a b\r\n"), "a b");
+    EXPECT_EQ(trimmed("ab"), "ab");
+    EXPECT_EQ(trimmed(" \t\r\n"), "");
+    EXPECT_EQ(trimmed(""), "");
+}
+
 TEST(Printable, LeavesPlainTextAndValidUtf8Alone) {
     EXPECT_EQ(printable("web-1 \u00e9\u4e16\U0001f6a2"), "web-1 \u00e9\u4e16\U0001f6a2");
 }
