@@ -8,7 +8,7 @@
 #include <sched.h>
 #include <sys/socket.h>
 
-#include "core/text.h"
+#include "core/words.h"
 
 namespace knarr::bundle {
 
@@ -121,10 +121,10 @@ spec::SeccompRule make_rule(std::vector<std::string> names,
             .args = std::move(args)};
 }
 
-std::vector<std::string> words(std::initializer_list<std::string_view> lists) {
+std::vector<std::string> names_in(std::initializer_list<std::string_view> lists) {
     std::vector<std::string> out;
     for (const std::string_view list : lists) {
-        for (const std::string_view word : split(list, ' ')) {
+        for (const std::string_view word : words(list)) {
             out.emplace_back(word);
         }
     }
@@ -195,12 +195,12 @@ spec::Seccomp default_seccomp(const std::vector<std::string>& capabilities) {
         return std::ranges::find(capabilities, one) != capabilities.end();
     };
     std::set<std::string> refused;
-    for (std::string& call : words({kRefused})) {
+    for (std::string& call : names_in({kRefused})) {
         refused.insert(std::move(call));
     }
     std::vector<std::string> granted;
     for (const CallsOf& of : kCallsOf) {
-        for (std::string& call : has(of.capability) ? words({of.calls}) : words({})) {
+        for (std::string& call : has(of.capability) ? names_in({of.calls}) : names_in({})) {
             if (refused.erase(call) > 0) {
                 granted.push_back(std::move(call));
             }
@@ -216,8 +216,9 @@ spec::Seccomp default_seccomp(const std::vector<std::string>& capabilities) {
 #else
 #error "name this machine's seccomp architectures here"
 #endif
-    seccomp.syscalls.push_back(make_rule(
-        words({kFiles, kWaiting, kMemory, kProcesses, kTime, kNetworkAndIpc, kArm}), std::nullopt));
+    seccomp.syscalls.push_back(
+        make_rule(names_in({kFiles, kWaiting, kMemory, kProcesses, kTime, kNetworkAndIpc, kArm}),
+                  std::nullopt));
     seccomp.syscalls.push_back(make_rule({refused.begin(), refused.end()}, kEperm));
     add_sockets(seccomp.syscalls);
     if (has("CAP_SYS_ADMIN")) {

@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 
 #include "bundle/default_seccomp.h"
+#include "core/ascii.h"
 #include "core/text.h"
 #include "platform/capability.h"
 
@@ -21,18 +21,10 @@ struct NamedCapabilities {
     bool all = false;
 };
 
-std::string upper(std::string_view text) {
-    std::string out(text);
-    for (char& c : out) {
-        c = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
-    }
-    return out;
-}
-
 Result<NamedCapabilities> by_name(const std::vector<std::string>& names, std::string_view option) {
     NamedCapabilities out;
     for (const std::string& name : names) {
-        if (upper(name) == kAll) {
+        if (to_upper(name) == kAll) {
             out.all = true;
             continue;
         }
@@ -96,7 +88,7 @@ Result<> apply_ulimits(const ContainerSettings& settings, spec::Process& process
                       .message = fmt::format("--ulimit: \"{}\" is no limit", printable(limit.name)),
                       .hint = fmt::format("one of {}", fmt::join(kLimits, ", "))});
         }
-        const std::string type = "RLIMIT_" + upper(limit.name);
+        const std::string type = "RLIMIT_" + to_upper(limit.name);
         std::erase_if(process.rlimits, [&](const spec::Rlimit& one) { return one.type == type; });
         process.rlimits.push_back({.type = type, .soft = limit.soft, .hard = limit.hard});
     }
@@ -148,6 +140,9 @@ void apply_devices(const std::vector<HostDevice>& devices,
 }
 
 void apply_device_numbers(const ContainerSettings& settings, spec::Linux& linux_config) {
+    if (settings.security.privileged) {
+        return;  // all are allowed
+    }
     for (const DeviceNumbers& one : settings.device_rules) {
         linux_config.resources->devices.push_back({.allow = true,
                                                    .type = one.type,

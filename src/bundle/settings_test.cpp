@@ -186,6 +186,16 @@ TEST(Settings, RulesOfDevicesComeLast) {
     EXPECT_EQ(last.access, "rw");
 }
 
+TEST(Settings, RulesOfDevicesAddNothingToPrivileged) {
+    spec::RuntimeConfig config = base();
+    ContainerSettings settings;
+    settings.security.privileged = true;
+    settings.device_rules = {{.type = 'c', .major = 42, .minor = {}, .access = "rw"}};
+    ASSERT_TRUE(apply_settings(settings, {}, config));
+    ASSERT_EQ(config.linux_->resources->devices.size(), 1U);
+    EXPECT_EQ(config.linux_->resources->devices.front().type, 'a');
+}
+
 TEST(Settings, WithoutTheOomKillerThereMustBeALimit) {
     spec::RuntimeConfig config = base();
     ContainerSettings settings;

@@ -202,6 +202,14 @@ Result<> ContainerFilter::check_names(const std::vector<ContainerInfo>& all) con
     return {};
 }
 
+bool ContainerFilter::may_fit(const ContainerInfo& info,
+                              const std::vector<ContainerInfo>& all) const {
+    ContainerFilter cheap = *this;
+    cheap.values_.erase("volume");
+    cheap.values_.erase("network");
+    return cheap.fits(info, all);
+}
+
 bool ContainerFilter::fits(const ContainerInfo& info,
                            const std::vector<ContainerInfo>& all,
                            const ContainerDetails* details) const {

@@ -29,6 +29,8 @@ public:
     bool fits(const ContainerInfo& info,
               const std::vector<ContainerInfo>& all,
               const ContainerDetails* details = nullptr) const;
+    /// The same without volume and network, of which the answer has to be asked for. Pure.
+    bool may_fit(const ContainerInfo& info, const std::vector<ContainerInfo>& all) const;
     bool asks_for_details() const {
         return values_.contains("volume") || values_.contains("network");
     }

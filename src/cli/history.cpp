@@ -155,11 +155,7 @@ Result<int> run_history(Context& context, const Parsed& args) {
         if (format.empty()) {
             return print(history_text(event) + "\n");
         }
-        const std::string json = history_json(event);
-        if (format == "json") {
-            return print(json + "\n");
-        }
-        return print(KNARR_TRY(render_template(format, json)) + "\n");
+        return print(KNARR_TRY(render_template(format, history_json(event))) + "\n");
     };
     KNARR_TRY(engine.history(request, tell));
     return 0;

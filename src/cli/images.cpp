@@ -175,11 +175,11 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
         return fail(Errc::invalid_argument, "which one? IMAGE is missing");
     }
     const Engine engine = KNARR_TRY(open_engine(context));
-    if (const auto format = args.find("format")) {
+    if (const auto format = args.find("format"); format && *format != "json") {
         const Template shown = KNARR_TRY(Template::parse(*format));
         for (const std::string_view name : args.positionals) {
             const std::string json = KNARR_TRY(engine.inspect_image(name));
-            const std::string text = *format == "json" ? json : KNARR_TRY(shown.render(json));
+            const std::string text = KNARR_TRY(shown.render(json));
             KNARR_TRY(print(text + "\n"));
         }
         return 0;

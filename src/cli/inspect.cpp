@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <array>
+
 #include "cli/containers.h"
 #include "cli/json_template.h"
 #include "cli/refused.h"
@@ -38,6 +41,14 @@ Result<std::string> inspect_other(const Context& context,
         const engine::VolumeInfo volume = KNARR_TRY(engine::find_volume(root, std::string(name)));
         return volume_json(volume);
     }
+    constexpr std::array<std::string_view, 8> kDockers{
+        "config", "network", "node", "plugin", "secret", "service", "swarm", "task"};
+    const bool is_dockers = std::ranges::find(kDockers, type) != kDockers.end();
+    if (!is_dockers) {
+        return fail(Errc::invalid_argument,
+                    "--type \"{}\" is none of container, image, volume",
+                    printable(type));
+    }
     return fail(Error{.code = Errc::unsupported,
                       .message = fmt::format("--type {} is not built", printable(type)),
                       .hint = "container, image and volume are"});
@@ -57,7 +68,9 @@ Result<std::string> inspect_any(const Context& context,
         }
         for (const std::string_view other : {"image", "volume"}) {
             Result<std::string> found = inspect_other(context, engine, name, other);
-            if (found) {
+            const Errc code = found ? Errc::not_found : found.error().code;
+            if (found || (code != Errc::not_found && code != Errc::image_not_found &&
+                          code != Errc::invalid_argument)) {
                 return found;
             }
         }
@@ -68,7 +81,7 @@ Result<std::string> inspect_any(const Context& context,
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
-        return fail(Errc::invalid_argument, "which one? container ID is missing");
+        return fail(Errc::invalid_argument, "which one? ID, IMAGE or VOLUME is missing");
     }
     const std::string_view format = args.get("format", "json");
     const Template shown = KNARR_TRY(Template::parse(format));

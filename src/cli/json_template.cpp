@@ -310,13 +310,14 @@ Result<std::string> Template::render(std::string_view document, Controls control
 }
 
 Result<std::string> render_template(std::string_view text, std::string_view document) {
+    if (text == "json") {
+        return std::string(document);
+    }
     return KNARR_TRY(Template::parse(text)).render(document);
 }
 
-Result<std::string> formatted(const Parsed& args, std::string document) {
-    const std::string_view format = args.get("format", "json");
-    return format == "json" ? Result<std::string>(std::move(document))
-                            : render_template(format, document);
+Result<std::string> formatted(const Parsed& args, std::string_view document) {
+    return render_template(args.get("format", "json"), document);
 }
 
 }  // namespace knarr::cli

@@ -38,7 +38,7 @@ private:
     std::shared_ptr<const TemplateTree> tree_;  // shared by copies, which nobody changes
 };
 
-/// Both at once.
+/// Both at once; "json" is the document itself.
 Result<std::string> render_template(std::string_view text, std::string_view document);
 
 /// --format of a verb that prints one document.
@@ -47,6 +47,6 @@ inline constexpr Option kTemplateOption{.name = "format",
                                         .value = "TEMPLATE",
                                         .help = "json, or a Go template of members of --json"};
 /// What it says of the document: the document itself for json, and where it is not given.
-Result<std::string> formatted(const Parsed& args, std::string document);
+Result<std::string> formatted(const Parsed& args, std::string_view document);
 
 }  // namespace knarr::cli

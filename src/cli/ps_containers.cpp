@@ -232,15 +232,14 @@ Result<int> list_running(Context& context, const Parsed& args) {
     std::optional<std::uint64_t> left = KNARR_TRY(args.number("last", kMany));
     left = args.flag("latest") ? 1 : left;
     const bool stopped_too = args.flag("all") || left || filter.asks_for_stopped();
-    ContainerRows rows(
-        wish, KNARR_TRY(RowFormat::parse(wish.format == kTable ? "json" : wish.format, kHeadings)));
+    ContainerRows rows(wish, KNARR_TRY(RowFormat::parse(wish.format, kHeadings)));
     const Engine engine = KNARR_TRY(open_engine(context));
     const std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
     KNARR_TRY(filter.check_names(all));
     const std::vector<std::string> ids = short_ids(all);
     for (const std::size_t i : newest_first(all)) {
         const ContainerInfo& info = all[i];
-        if (!stopped_too && !is_running(info)) {
+        if ((!stopped_too && !is_running(info)) || !filter.may_fit(info, all)) {
             continue;
         }
         const ContainerDetails details = details_of(engine, info, wish);

@@ -28,7 +28,7 @@ std::string unescaped(std::string_view text) {
 Result<RowFormat> RowFormat::parse(std::string_view format, std::string_view headings) {
     RowFormat out;
     out.headings_ = headings;
-    if (format == "json") {
+    if (format == "json" || format == kTable) {
         return out;
     }
     out.table_ = format.starts_with(kTable) && format.size() > kTable.size() &&

@@ -14,6 +14,7 @@ namespace knarr::cli {
 
 class RowFormat {
 public:
+    /// "json" and "table" have no template: the second is for a caller whose own table it is.
     /// `headings`: a JSON object, of each member of a row the heading of its column.
     /// Errors: as Template::parse().
     static Result<RowFormat> parse(std::string_view format, std::string_view headings);

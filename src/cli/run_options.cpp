@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <chrono>
 #include <cstdlib>
 
@@ -14,6 +13,7 @@
 #include "cli/resource_options.h"
 #include "cli/setting_options.h"
 #include "cli/volume.h"
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "core/text.h"
 #include "platform/file.h"
@@ -232,10 +232,7 @@ Result<> parse_streams(const Parsed& args, RunKind kind, RunRequest& request) {
     StandardStreams chosen{.in = false, .out = false, .err = false};
     for (const std::string_view option : args.all("attach")) {
         for (const std::string_view text : split(option, ',')) {
-            std::string name(text);
-            std::ranges::transform(name, name.begin(), [](unsigned char c) {
-                return static_cast<char>(std::tolower(c));
-            });
+            const std::string name = to_lower(std::string(text));
             if (name != "stdin" && name != "stdout" && name != "stderr") {
                 return fail(Errc::invalid_argument,
                             "--attach \"{}\" is none of stdin, stdout, stderr",

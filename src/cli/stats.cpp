@@ -70,7 +70,7 @@ Result<std::vector<Usage>> look(const Engine& engine,
     return out;
 }
 
-constexpr std::string_view kTable = "table", kJson = "json";
+constexpr std::string_view kTable = "table";
 /// docker's, of `stats --format "table ..."`.
 constexpr std::string_view kUsageHeadings =
     R"({"ID":"CONTAINER ID","Container":"CONTAINER","Name":"NAME","CPUPerc":"CPU %",)"
@@ -95,8 +95,7 @@ Result<std::string> render(const std::vector<Usage>& now,
                                                 "NET I/O",
                                                 "BLOCK I/O",
                                                 "PIDS"}};
-    RowFormat chosen =
-        KNARR_TRY(RowFormat::parse(format == kTable ? kJson : format, kUsageHeadings));
+    RowFormat chosen = KNARR_TRY(RowFormat::parse(format, kUsageHeadings));
     for (std::size_t i = 0; i < now.size(); ++i) {
         const auto at = before.find(now[i].info.id);
         const Usage* const last = at == before.end() ? nullptr : &at->second;

@@ -192,9 +192,9 @@ constexpr Verb kUpdate{
     .synopsis = "[options] ID",
     .summary = "change the limits of a container",
     .about =
-        "Changes limits of a created, running or paused container: all that are named, or none.\n"
-        "Of an image they hold for its later runs, too, and one that has ended takes them as "
-        "well.\n"
+        "Changes limits of a created, running or paused container: all that are named, or none. "
+        "One\n"
+        "of an image keeps them for its later runs, and may have ended or not have run yet.\n"
         "What is not named stays. A quota without a period keeps the period in force, and the\n"
         "other way round. 0 is \"unchanged\" for memory and CPU, as with runc. --restart holds "
         "for\n"

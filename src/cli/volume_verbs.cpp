@@ -132,7 +132,7 @@ Result<int> run_list(Context& context, const Parsed& args) {
     const std::string_view format = args.get("format", "table");
     const bool table = format == "table" && !args.flag("quiet");
     std::vector<std::vector<std::string>> rows{{"DRIVER", "VOLUME NAME"}};
-    RowFormat chosen = KNARR_TRY(RowFormat::parse(table ? "json" : format, kHeadings));
+    RowFormat chosen = KNARR_TRY(RowFormat::parse(format, kHeadings));
     std::string text;
     for (const VolumeInfo& volume : KNARR_TRY(chosen_volumes(context, filters, false))) {
         if (args.flag("quiet")) {
@@ -151,26 +151,28 @@ Result<int> run_list(Context& context, const Parsed& args) {
 }
 
 constexpr std::array kInspectOptions{
-    Option{.name = "format", .letter = 'f', .value = "TEMPLATE", .help = "only that of each"},
+    Option{
+        .name = "format", .letter = 'f', .value = "TEMPLATE", .help = "json, or only that of each"},
 };
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
     const std::string root = KNARR_TRY(data_root(context));
     std::string all;
     std::string lines;
+    const std::string_view format = args.get("format", "json");
     const auto one = [&](std::string_view name) -> Result<> {
         const VolumeInfo volume = KNARR_TRY(engine::find_volume(root, std::string(name)));
         tell_damage(context, volume);
         const std::string json = volume_json(volume);
         all += (all.empty() ? "" : ",") + json;
-        if (args.has("format")) {
-            lines += KNARR_TRY(render_template(args.get("format"), json)) + "\n";
+        if (format != "json") {
+            lines += KNARR_TRY(render_template(format, json)) + "\n";
         }
         return {};
     };
     Result<int> status = for_each_named(context, args, "volume", one);
     if (!args.positionals.empty()) {
-        KNARR_TRY(print(args.has("format") ? lines : "[" + all + "]\n"));
+        KNARR_TRY(print(format != "json" ? lines : "[" + all + "]\n"));
     }
     return status;
 }

@@ -113,7 +113,7 @@ Result<> Engine::rename(std::string_view id, const std::string& name) {
 Result<std::string> Engine::inspect(std::string_view id, Sizes sizes) const {
     const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
-    return engine::inspect_container(context, options_.data_root, checked, sizes);
+    return engine::inspect_container(context, checked, sizes);
 }
 
 }  // namespace knarr

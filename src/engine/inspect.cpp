@@ -169,14 +169,11 @@ std::string log_path(const ContainerInfo& info) {
 }
 
 /// Of one made from an image: where its files are, and what they take.
-Result<> write_files(spec::JsonWriter& json,
-                     const std::string& data_root,
-                     const Record& record,
-                     Sizes sizes) {
+Result<> write_files(spec::JsonWriter& json, const Record& record, Sizes sizes) {
     if (record.data_dir.empty()) {
         return {};
     }
-    const std::string root = KNARR_TRY(sys::absolute(data_root));
+    const std::string root = data_root_of(record.data_dir);
     const auto store = store::Store::open(root);
     const auto use = store ? read_use(root, record.id) : fail(store.error());
     const auto lowers = use ? layer::lower_paths(*store, use->chain) : fail(use.error());
@@ -201,10 +198,7 @@ Result<> write_files(spec::JsonWriter& json,
 
 }  // namespace
 
-Result<std::string> inspect_container(const Context& context,
-                                      const std::string& data_root,
-                                      const ContainerId& id,
-                                      Sizes sizes) {
+Result<std::string> inspect_container(const Context& context, const ContainerId& id, Sizes sizes) {
     const Seen seen = KNARR_TRY(look_at(context, id));
     const ContainerInfo info = describe_watched(context, id, seen);
     const Record& record = seen.record;
@@ -220,8 +214,7 @@ Result<std::string> inspect_container(const Context& context,
     json.member("Args", args.empty() ? args : std::vector(args.begin() + 1, args.end()));
     write_state(json, info);
     if (!record.image.empty()) {
-        const std::string data = KNARR_TRY(sys::absolute(data_root));
-        const Result<ContainerUse> use = read_use(data, info.id);
+        const auto use = read_use(data_root_of(record.data_dir), info.id);
         json.member("Image", use ? use->image_id : record.image);
         json.member("HostnamePath", record.data_dir + "/hostname");
         json.member("HostsPath", record.data_dir + "/hosts");
@@ -234,7 +227,7 @@ Result<std::string> inspect_container(const Context& context,
     json.member("ProcessLabel", config.process ? config.process->selinux_label : "");
     json.member("MountLabel", config.linux_ ? config.linux_->mount_label : "");
     json.key("ExecIDs").null();  // further programs have no IDs
-    KNARR_TRY(write_files(json, data_root, record, sizes));
+    KNARR_TRY(write_files(json, record, sizes));
     write_host_config(json, record, config);
     write_mounts(json, record, config);
     write_networks(json, config);

@@ -10,7 +10,6 @@ namespace knarr::engine {
 /// One JSON object as `docker container inspect` has it; what knarr does not have is left out.
 /// Errors: not_found, corrupt.
 Result<std::string> inspect_container(const Context& context,
-                                      const std::string& data_root,
                                       const ContainerId& id,
                                       Sizes sizes = Sizes::left_out);
 

@@ -17,6 +17,31 @@ namespace knarr::engine {
 
 namespace {
 
+/// The host's path of a device by its numbers, as the kernel names it; empty where there is none.
+std::string device_path(char type, std::int64_t major, std::int64_t minor) {
+    constexpr std::size_t kMaxBytes = 4096;
+    constexpr std::string_view kName = "DEVNAME=";
+    const auto text = sys::read_file(
+        fmt::format("/sys/dev/{}/{}:{}/uevent", type == 'b' ? "block" : "char", major, minor),
+        kMaxBytes);
+    const std::string known = text.value_or(std::string());
+    for (const std::string_view line : split(known, '\n')) {
+        if (line.starts_with(kName)) {
+            return fmt::format("/dev/{}", line.substr(kName.size()));
+        }
+    }
+    return "";
+}
+
+/// What `--cgroup-parent` said, from linux.cgroupsPath.
+std::string cgroup_parent_of(std::string_view cgroups_path) {
+    if (const std::size_t colon = cgroups_path.find(':'); colon != std::string_view::npos) {
+        return std::string(cgroups_path.substr(0, colon));
+    }
+    const std::size_t slash = cgroups_path.rfind('/');
+    return slash == std::string_view::npos ? "" : std::string(cgroups_path.substr(0, slash));
+}
+
 /// docker's words for whose namespaces it has.
 void write_namespaces(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
     const auto mode = [&](spec::NamespaceType type, std::string_view own) {
@@ -213,29 +238,6 @@ void write_process_limits(spec::JsonWriter& json, const spec::RuntimeConfig& con
 bool has_namespace(const spec::RuntimeConfig& config, spec::NamespaceType type) {
     return config.linux_ && std::ranges::any_of(config.linux_->namespaces,
                                                 [&](const auto& one) { return one.type == type; });
-}
-
-std::string device_path(char type, std::int64_t major, std::int64_t minor) {
-    constexpr std::size_t kMaxBytes = 4096;
-    constexpr std::string_view kName = "DEVNAME=";
-    const auto text = sys::read_file(
-        fmt::format("/sys/dev/{}/{}:{}/uevent", type == 'b' ? "block" : "char", major, minor),
-        kMaxBytes);
-    const std::string known = text.value_or(std::string());
-    for (const std::string_view line : split(known, '\n')) {
-        if (line.starts_with(kName)) {
-            return fmt::format("/dev/{}", line.substr(kName.size()));
-        }
-    }
-    return "";
-}
-
-std::string cgroup_parent_of(std::string_view cgroups_path) {
-    if (const std::size_t colon = cgroups_path.find(':'); colon != std::string_view::npos) {
-        return std::string(cgroups_path.substr(0, colon));
-    }
-    const std::size_t slash = cgroups_path.rfind('/');
-    return slash == std::string_view::npos ? "" : std::string(cgroups_path.substr(0, slash));
 }
 
 void write_host_config(spec::JsonWriter& json,

@@ -14,10 +14,4 @@ void write_host_config(spec::JsonWriter& json,
 /// Whether it has one that is not the host's.
 bool has_namespace(const spec::RuntimeConfig& config, spec::NamespaceType type);
 
-/// The host's path of a device by its numbers, as the kernel names it; empty where there is none.
-std::string device_path(char type, std::int64_t major, std::int64_t minor);
-
-/// What `--cgroup-parent` said, from linux.cgroupsPath.
-std::string cgroup_parent_of(std::string_view cgroups_path);
-
 }  // namespace knarr::engine

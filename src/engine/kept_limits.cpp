@@ -50,6 +50,9 @@ void change_memory(spec::MemoryLimits& have, const spec::MemoryLimits& change) {
     if (change.swappiness) {
         have.swappiness = change.swappiness;
     }
+    if (change.disable_oom_killer) {
+        have.disable_oom_killer = change.disable_oom_killer;
+    }
 }
 
 void change_cpu(spec::CpuLimits& have, const spec::CpuLimits& change) {

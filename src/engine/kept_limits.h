@@ -9,11 +9,12 @@ namespace knarr::engine {
 /// Limits as `update` has them: what is not there, and 0 of memory and CPU, stays as it is. Pure.
 void change_limits(spec::Resources& have, const spec::Resources& change);
 
+/// What is seen to before limits are kept.
+enum class Check : std::uint8_t { limits, nothing };
 /// Changes the limits in the configuration that its next run is made from; the caller has locked
 /// the container. Nothing is changed for a container of a bundle, whose configuration is its
 /// owner's. With Check::limits it is first seen whether a launch would take them. Errors: io,
 /// corrupt; invalid_config, unsupported for limits that no launch here takes.
-enum class Check : std::uint8_t { limits, nothing };
 Result<> keep_limits(const Record& record, const spec::Resources& change, Check check);
 
 }  // namespace knarr::engine

@@ -15,12 +15,14 @@ TEST(KeptLimits, WhatIsNotNamedStays) {
     spec::Resources change;
     change.memory.emplace().limit = 32;
     change.memory->swap = 0;
+    change.memory->disable_oom_killer = true;
     change.cpu.emplace().quota = 5000;
     change.cpu->shares = 0;
     change.block_io.emplace().read_bps = {{.major = 8, .minor = 0, .rate = 7}};
     change_limits(have, change);
     EXPECT_EQ(have.memory->limit, 32);
     EXPECT_EQ(have.memory->swap, 128);
+    EXPECT_EQ(have.memory->disable_oom_killer, true);
     EXPECT_EQ(have.cpu->quota, 5000);
     EXPECT_FALSE(have.cpu->shares);
     EXPECT_EQ(have.pids_limit, 100);

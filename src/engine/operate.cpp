@@ -93,9 +93,11 @@ Result<Held> hold_concluded(const Context& context, const ContainerId& id) {
             const LockedDir unlocked = std::move(held.dir);
         }
         if (!patience.rest()) {
-            return fail(Errc::wrong_state,
-                        "container {}: the monitor of its last run is still at work",
-                        id.text());
+            return fail(
+                Error{.code = Errc::wrong_state,
+                      .message = fmt::format(
+                          "container {}: the monitor of its last run is still at work", id.text()),
+                      .hint = "try again; knarr explain ID tells what it waits for"});
         }
     }
 }

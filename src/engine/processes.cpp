@@ -7,6 +7,7 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "core/words.h"
 #include "engine/live.h"
 #include "platform/run_program.h"
 
@@ -16,16 +17,6 @@ namespace {
 
 constexpr std::chrono::seconds kMaxWait{60};
 constexpr std::size_t kMaxTable = 64 * size::kMiB;  // 4 million processes have shorter lines
-
-std::vector<std::string_view> words(std::string_view line) {
-    std::vector<std::string_view> out;
-    for (const std::string_view word : split(line, ' ')) {
-        if (!word.empty()) {
-            out.push_back(word);
-        }
-    }
-    return out;
-}
 
 }  // namespace
 

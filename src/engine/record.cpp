@@ -360,11 +360,8 @@ Result<> keep_copy(const Record& record, std::string_view text) {
 
 const std::string& boot_id() {
     static const std::string kId = [] {
-        std::string text = sys::read_file("/proc/sys/kernel/random/boot_id", 64).value_or("");
-        while (text.ends_with('\n')) {
-            text.pop_back();
-        }
-        return text;
+        const auto text = sys::read_file("/proc/sys/kernel/random/boot_id", 64);
+        return std::string(trimmed(text ? std::string_view(*text) : std::string_view()));
     }();
     return kId;
 }

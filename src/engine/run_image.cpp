@@ -120,11 +120,8 @@ Result<bool> has_swap_accounting() {
 
 /// The host's own name.
 Result<std::string> host_name() {
-    std::string name = KNARR_TRY(sys::read_file("/proc/sys/kernel/hostname", size::kKiB));
-    while (name.ends_with('\n')) {
-        name.pop_back();
-    }
-    return name;
+    const std::string text = KNARR_TRY(sys::read_file("/proc/sys/kernel/hostname", size::kKiB));
+    return std::string(trimmed(text));
 }
 
 /// The last twelve digits: the first ones are the time, which neighbours share.
@@ -340,6 +337,24 @@ std::function<Result<>(const LockedDir&, runtime::LaunchIo&)> chosen_streams(
     };
 }
 
+/// What the store is told that the container needs.
+Result<ContainerUse> use_of(const Context& context, const Prepared& prepared) {
+    const struct stat states = KNARR_TRY(sys::stat_of(context.root.fd()));
+    ContainerUse use{.container = prepared.id,
+                     .state_root = KNARR_TRY(sys::absolute(context.root.path())),
+                     .state_root_device = states.st_dev,
+                     .state_root_inode = states.st_ino,
+                     .boot = boot_id(),
+                     .reference = prepared.reference,
+                     .image_id = prepared.image.id.text(),
+                     .chain = prepared.image.chain,
+                     .volumes = {}};
+    for (const WantedVolume& volume : prepared.volumes) {
+        use.volumes.push_back(volume.name);
+    }
+    return use;
+}
+
 using Launch = std::function<Result<>(NewContainer)>;
 
 /// From a request to what is to be launched, and `launch` it while nobody can take its image away.
@@ -373,19 +388,7 @@ Result<> launch_image(const Context& context,
     for (const std::string& warning : prepared.made.warnings) {
         context.warn(warning);
     }
-    const struct stat states = KNARR_TRY(sys::stat_of(context.root.fd()));
-    ContainerUse use{.container = prepared.id,
-                     .state_root = KNARR_TRY(sys::absolute(context.root.path())),
-                     .state_root_device = states.st_dev,
-                     .state_root_inode = states.st_ino,
-                     .boot = boot_id(),
-                     .reference = prepared.reference,
-                     .image_id = prepared.image.id.text(),
-                     .chain = prepared.image.chain,
-                     .volumes = {}};
-    for (const WantedVolume& volume : prepared.volumes) {
-        use.volumes.push_back(volume.name);
-    }
+    const ContainerUse use = KNARR_TRY(use_of(context, prepared));
     const bundle::Bundle& bundle = prepared.made.bundle;
     const auto make_data_dir = [&]() -> Result<> {
         {

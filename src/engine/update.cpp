@@ -78,11 +78,8 @@ Result<> update_container(const Context& context,
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     std::vector<std::string> warnings;
     const spec::Resources for_unit = runtime::native::completed(wanted, now);
-    const auto done = [&]() -> Result<> {
-        KNARR_TRY(keep_limits(held.record, for_unit, Check::nothing), "container {}", id.text());
-        note_event(context, held.record, "update");
-        return {};
-    };
+    // Before the cgroup's files are final: where this fails, they are put back.
+    const auto keep = [&] { return keep_limits(held.record, for_unit, Check::nothing); };
     const sys::CgroupPlan plan = KNARR_TRY(
         runtime::native::plan_update(std::move(wanted), now, host, *held.record.cgroup, warnings),
         "container {}",
@@ -91,17 +88,22 @@ Result<> update_container(const Context& context,
         context.warn(warning);
     }
     if (!held.record.unit) {
-        KNARR_TRY(sys::update_cgroup(plan), "container {}", id.text());
-        return done();
+        KNARR_TRY(sys::update_cgroup(plan, keep), "container {}", id.text());
+        note_event(context, held.record, "update");
+        return {};
     }
     // systemd puts its own idea of the limits back at the next `systemctl daemon-reload`.
     std::vector<rpc::UnitProperty> properties = KNARR_TRY(
         runtime::native::unit_properties(for_unit, files.v2()), "container {}", id.text());
     const rpc::UnitName& unit = *held.record.unit;
     rpc::Systemd systemd = KNARR_TRY(rpc::Systemd::connect(unit.bus), "container {}", id.text());
-    const auto tell = [&] { return systemd.set_properties(unit.name, std::move(properties)); };
+    const auto tell = [&]() -> Result<> {
+        KNARR_TRY(systemd.set_properties(unit.name, std::move(properties)));
+        return keep();
+    };
     KNARR_TRY(sys::update_cgroup(plan, tell), "container {}", id.text());
-    return done();
+    note_event(context, held.record, "update");
+    return {};
 }
 
 }  // namespace knarr::engine

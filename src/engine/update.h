@@ -1,5 +1,6 @@
 #pragma once
-// update: new limits of a container that runs.
+// update: new limits for a container; one of an image keeps them for its later runs, and may have
+// ended or not have run yet.
 
 #include "engine/context.h"
 #include "knarr/update.h"

@@ -501,6 +501,7 @@ def keepers(host):
 def test_exec_is_left_by_the_keys_and_its_program_goes_on(host, layout, screens):
     host.launch(layout, "sleep", "1000", options=["--name", "box"])
     before = len(host.good("top", "box").splitlines())
+    held = set(keepers(host))
     screen = screens(host, "exec", "-it", "--detach-keys", "ctrl-x,d", "box", "sh", "-c",
                      "echo ready; read word; echo got $word; i=0; while [ $i -lt 3000 ]; do i=$((i+1)); "
                      "echo line $i of what nobody sees any more; done; : > /done; exec sleep 1000")
@@ -514,6 +515,7 @@ def test_exec_is_left_by_the_keys_and_its_program_goes_on(host, layout, screens)
     wait_until(lambda: host.run("exec", "box", "sh", "-c", "test -e /done").returncode == 0,
                "the program is held up by a terminal that nobody reads")
     assert len(host.good("top", "box").splitlines()) == before + 1
+    assert set(keepers(host)) - held
     host.good("rm", "-f", "box")
     refused = host.run("exec", "-t", "--detach-keys", "ctrl-1", "box", "true")
     assert refused.returncode == 255 and "ctrl-1" in refused.stderr

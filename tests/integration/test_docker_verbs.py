@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import subprocess
 import tarfile
 
 import pytest
@@ -182,6 +183,12 @@ def test_inspect_tells_what_was_asked_for(host, layout):
     data = one["GraphDriver"]["Data"]
     assert one["GraphDriver"]["Name"] == "overlay" and os.path.isdir(data["UpperDir"])
     assert all(os.path.isdir(place) for place in data["LowerDir"].split(":"))
+    before = json.loads(host.good("inspect", "--size", "web"))[0]
+    host.data, ours = host.scratch / "another", host.data
+    elsewhere = json.loads(host.good("inspect", "--size", "web"))[0]
+    host.data = ours
+    assert elsewhere["GraphDriver"] == before["GraphDriver"] and elsewhere["Image"] == before["Image"]
+    assert elsewhere["SizeRootFs"] == before["SizeRootFs"] > before["SizeRw"]
     host.good("rm", "-f", "web")
     for place in ("/sys/fs/cgroup", *(f"/sys/fs/cgroup/{one}" for one in os.listdir("/sys/fs/cgroup"))):
         if os.path.isdir(f"{place}/knarr-inspect"):
@@ -246,6 +253,13 @@ def test_new_limits_are_told_and_hold_for_later_runs(host, layout):
     pids = f"/sys/fs/cgroup/pids{places['pids']}/pids.max" if "pids" in places else f"/sys/fs/cgroup{places['']}/pids.max"
     assert open(pids).read() == "60\n"
     assert told() == (40, 500_000_000, 60)
+    # Where they cannot be kept, as on a full disk, those of before stay in force.
+    data = os.path.dirname(host.inspect("web")["HostnamePath"])
+    kept = subprocess.run(
+        ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"; exec "$@"', data,
+         *host.command("update", "--pids-limit", "70", "web")], capture_output=True, text=True, check=False)
+    assert kept.returncode != 0 and "config.json" in kept.stderr
+    assert open(pids).read() == "60\n" and told() == (40, 500_000_000, 60)
     host.good("create", "-q", "--name", "made", layout, "true")
     host.good("update", "--pids-limit", "7", "made")
     assert host.inspect("made")["HostConfig"]["PidsLimit"] == 7 and box
