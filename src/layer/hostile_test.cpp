@@ -217,6 +217,22 @@ TEST_P(LayerTest, SaysWhatIsWrongAndNotWhatFollowsFromIt) {
     EXPECT_EQ(layers(), 0U);
 }
 
+#ifdef KNARR_FAULTS
+TEST_P(LayerTest, SaysThatTheProcessThatDecompressesWasKilled) {
+    if (GetParam() != Driver::dir) {
+        GTEST_SKIP() << "with this driver it makes the files too";
+    }
+    ASSERT_EQ(setenv("KNARR_FAULT", "layer.inflate", 1), 0);
+    const auto result = unpack(TarWriter().file("f").end());
+    ASSERT_EQ(unsetenv("KNARR_FAULT"), 0);
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, Errc::internal);
+    EXPECT_NE(result.error().message.find("killed by SIGSYS"), std::string::npos)
+        << result.error().message;
+    EXPECT_EQ(layers(), 0U);
+}
+#endif
+
 TEST_P(LayerTest, RefusesAnotherDiffId) {
     const auto result = unpack_blob(TarWriter().file("f").end(), store::sha256_of("other"));
     ASSERT_FALSE(result);

@@ -1,5 +1,5 @@
 #pragma once
-// One layer's way from blob to directory, in a process of its own so that a pull goes on meanwhile.
+// One layer's way from blob to directory, in jailed processes so that a pull goes on meanwhile.
 
 #include <cstdint>
 #include <memory>
@@ -31,10 +31,10 @@ struct UnpackRequest {
 struct Inflated;   // inflate_job.h
 class LayerRoots;  // stored.h
 
-/// A layer on its way in. The destructor kills the process and removes what it made.
+/// A layer on its way in. The destructor kills its processes and removes what they made.
 class Unpack {
 public:
-    /// Starts to unpack. Only for single-threaded programs (the process is cloned without exec).
+    /// Starts to unpack. Only for single-threaded programs (processes are cloned without exec).
     /// Done at once when the layer is there already and this blob was seen to hold it; a blob that
     /// was not is read, and nothing else made.
     /// `inflated`: its tar, where an InflateJob has made it. `roots`: of layers below, kept by a
@@ -56,7 +56,7 @@ public:
     /// Readable when finish() will not wait long. Invalid when done().
     const sys::Fd& ready_fd() const { return worker_.result_fd(); }
 
-    /// Waits for the process, makes the layer durable and visible.
+    /// Waits for the processes, makes the layer durable and visible.
     /// Errors: invalid_image naming layer and entry; digest_mismatch; limit_exceeded; no_space. The
     /// layer's directory is absent then.
     Result<LayerInfo> finish();

@@ -20,6 +20,7 @@
 #include "platform/pidfd.h"
 #include "platform/process.h"
 #include "platform/signal.h"
+#include "platform/socket.h"
 #include "platform/task.h"
 
 namespace knarr::sys {
@@ -102,6 +103,7 @@ Result<> jail_self(const WorkerJail& jail, const SeccompProgram& filter, const F
     KNARR_TRY(keep_only(std::move(keep)));
     KNARR_TRY(chroot_to(*jail.root));
     set_umask(0);
+    ignore_broken_pipes();  // who writes to one that is gone says so
     KNARR_TRY(set_no_new_privs());
     KNARR_TRY(drop_bounding(jail.capabilities));
     // Without inheritable ones the ambient ones go too.

@@ -34,8 +34,8 @@ public:
     ~Worker() { stop(); }
 
     /// Clones (as root into new mount, pid, net, ipc and uts namespaces), jails the child, runs
-    /// `body` there. The child has /dev/null on 0 to 2, no_new_privs, no core dumps, a filter of
-    /// system calls, and dies with the parent.
+    /// `body` there. The child has /dev/null on 0 to 2, no_new_privs, no core dumps, no SIGPIPE, a
+    /// filter of system calls, and dies with the parent.
     static Result<Worker> start(const WorkerJail& jail,
                                 const std::function<Result<std::string>()>& body);
 
