@@ -11,6 +11,7 @@
 #include "image/short_names.h"
 #include "registry/upload.h"
 #include "registry/url.h"
+#include "spec/referrers.h"
 #include "spec/registry.h"
 #include "spec/toml.h"
 
@@ -64,12 +65,44 @@ void logins(std::string_view text) {
     }
 }
 
+/// A document that may have a subject, and a list that a registry has under the subject's tag: what
+/// was added is in the list, and once removed it is not.
+void referrers(std::string_view text) {
+    namespace spec = knarr::spec;
+    const spec::Digest digest = spec::Digest::of_sha256(std::string(64, 'a'));
+    const auto referral = spec::referral_of(text, digest);
+    spec::Descriptor entry{.media_type = std::string(spec::media::kOciManifest),
+                           .digest = digest,
+                           .size = 1,
+                           .platform = {},
+                           .annotations = {},
+                           .artifact_type = "a/b"};
+    if (referral && *referral) {
+        check(!spec::referrers_tag((*referral)->subject).empty());
+        entry = (*referral)->entry;
+        const auto first = spec::add_referrer("", "", entry);
+        check(first && *first && !*spec::add_referrer(**first, spec::media::kOciIndex, entry));
+    }
+    const auto added = spec::add_referrer(text, spec::media::kOciIndex, entry);
+    if (!added) {
+        return;
+    }
+    const std::string list = *added ? **added : std::string(text);
+    const auto again = spec::add_referrer(list, spec::media::kOciIndex, entry);
+    check(again && !*again);
+    const auto gone = spec::remove_referrer(list, spec::media::kOciIndex, digest);
+    check(gone && *gone);
+    const auto left = spec::remove_referrer(**gone, spec::media::kOciIndex, digest);
+    check(left && !*left);
+}
+
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     const std::string_view text(reinterpret_cast<const char*>(data), size);
     settings(text);
     logins(text);
+    referrers(text);
     static_cast<void>(knarr::registry::next_link(text));
     static_cast<void>(knarr::registry::parse_upload_range(text));
     return 0;
