@@ -6,7 +6,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { wire_version = 4, socket_fd = 3, fetch_type = 3, notice_type = 17, done_type = 18 };
+enum {
+    wire_version = KNARR_TRANSFER_VERSION,
+    socket_fd = 3,
+    fetch_type = 3,
+    notice_type = 17,
+    done_type = 18
+};
 
 static void put(unsigned char* at, unsigned long long value, int bytes) {
     for (int i = 0; i < bytes; ++i) {
@@ -66,7 +72,8 @@ int main(void) {
     } else if (strcmp(way, "silent") == 0) {
         pause();
     } else if (strcmp(way, "nonsense") == 0) {
-        (void)send(socket_fd, "\4\377nonsense", 10, MSG_NOSIGNAL);
+        const unsigned char packet[] = {wire_version, 255, 'x'};
+        (void)send(socket_fd, packet, sizeof packet, MSG_NOSIGNAL);
         pause();
     }
     return 0;

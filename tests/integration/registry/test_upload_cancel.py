@@ -13,6 +13,7 @@ from small_images import Image, write_layout
 
 BIG = Image({"data": os.urandom(12_000_000)})
 LAYER = BIG.layers[0]["digest"]
+HELD = 60  # seconds: half of it is no time that a busy machine needs
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def hold(event, begun=None):
         handler.body(100_000)
         if begun:
             begun.set()
-        event.wait(60)
+        event.wait(HELD)
         handler.close_connection = True
     return step
 
@@ -59,10 +60,10 @@ def test_ctrl_c_gives_it_back_at_once(knarr, registry, name, event, number):
     with subprocess.Popen(knarr.command("push", "-q", "--plain-http", name), env=knarr.environment,
                           stderr=subprocess.PIPE, text=True) as process:
         assert begun.wait(60)
-        start = time.monotonic()
         process.send_signal(number)
-        process.wait(20)
-        assert time.monotonic() - start < 2 and process.returncode == 130, process.stderr.read()
+        process.wait(HELD / 2)
+        assert process.returncode == 130, process.stderr.read()
+    assert not event.is_set(), "the registry went on first"
     assert not registry.uploads and given_back(registry)
 
 
@@ -86,7 +87,7 @@ def test_a_registry_that_does_not_answer_is_not_waited_for_long(knarr, registry,
     answers(registry, DELETE=hold(event), PATCH=hostile.status(403))
     start = time.monotonic()
     assert "403" in knarr.bad("push", "-q", "--plain-http", name)
-    assert 1.9 < time.monotonic() - start < 6 and given_back(registry)
+    assert 1.9 < time.monotonic() - start < HELD / 2 and given_back(registry)
 
 
 @pytest.mark.parametrize("answer", [401, 404, 405, 500])
