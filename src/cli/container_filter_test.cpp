@@ -46,6 +46,16 @@ TEST(ContainerFilter, ChoosesByMountsAndNetwork) {
     EXPECT_FALSE(fits("network=none", nullptr));
 }
 
+TEST(ContainerFilter, LetsThroughWhatMountsAndNetworkAreYetToDecide) {
+    const std::vector all{container("1aa", "web", ContainerState::running)};
+    const auto filter = ContainerFilter::parse({"name=web", "volume=data"}, 0);
+    ASSERT_TRUE(filter);
+    EXPECT_TRUE(filter->may_fit(all.front(), all));
+    const auto another = ContainerFilter::parse({"name=db", "volume=data"}, 0);
+    ASSERT_TRUE(another);
+    EXPECT_FALSE(another->may_fit(all.front(), all));
+}
+
 TEST(ContainerFilter, ChoosesByWhatContainersAre) {
     EXPECT_EQ(chosen({}), "123");
     EXPECT_EQ(chosen({"name=web"}), "12");

@@ -280,6 +280,12 @@ void write_host_config(spec::JsonWriter& json,
             json.member("max-size", fmt::format("{}", log.max_bytes));
             json.member("max-file", fmt::format("{}", log.max_files));
         }
+        if (!log.labels.empty()) {
+            json.member("labels", fmt::format("{}", fmt::join(log.labels, ",")));
+        }
+        if (!log.variables.empty()) {
+            json.member("env", fmt::format("{}", fmt::join(log.variables, ",")));
+        }
         json.end_object().end_object();
     }
     const spec::Linux part = config.linux_.value_or(spec::Linux{});

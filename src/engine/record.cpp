@@ -138,7 +138,8 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     if (life.log.journal) {
         json.member("journal", true);
     }
-    if (!life.log.details.empty()) {
+    if (!life.log.labels.empty() || !life.log.variables.empty()) {
+        json.member("labels", life.log.labels).member("variables", life.log.variables);
         json.member("details", life.log.details);
     }
     json.member("maxFiles", life.log.max_files).end_object();
@@ -186,6 +187,8 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(log->required("maxBytes", life.log.max_bytes));
     KNARR_TRY(log->required("maxFiles", life.log.max_files));
     KNARR_TRY(log->optional("journal", life.log.journal));
+    KNARR_TRY(log->optional("labels", life.log.labels));
+    KNARR_TRY(log->optional("variables", life.log.variables));
     KNARR_TRY(log->optional("details", life.log.details));
     KNARR_TRY(value->required("started", life.started));
     KNARR_TRY(value->required("finished", life.finished));

@@ -234,12 +234,12 @@ namespace {
 
 /// What `logs --details` will show, of what was asked for by name. What is not there is left out.
 void note_details(const std::vector<std::string>& env, Life& life) {
-    for (const std::string& name : std::exchange(life.log.labels, {})) {
+    for (const std::string& name : life.log.labels) {
         if (const auto label = life.labels.find(name); label != life.labels.end()) {
             life.log.details.insert(*label);
         }
     }
-    for (const std::string& name : std::exchange(life.log.variables, {})) {
+    for (const std::string& name : life.log.variables) {
         const auto set = std::ranges::find_if(
             env, [&](const std::string& one) { return one.starts_with(name + "="); });
         if (set != env.end()) {

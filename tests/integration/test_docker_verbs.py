@@ -277,5 +277,17 @@ def test_inspect_takes_what_docker_takes(host, layout):
     missing = host.run("inspect", "nothing-of-that-name")
     assert missing.returncode != 0 and "does not exist" in missing.stderr
     assert "not built" in host.run("inspect", "--type", "network", "web").stderr
+    assert "none of" in host.run("inspect", "--type", "boat", "web").stderr
+    assert "IMAGE" in host.run("inspect").stderr
+    for words in (("inspect", "-f", "json", "data"), ("volume", "inspect", "-f", "json", "data"),
+                  ("image", "inspect", "-f", "json", digits)):
+        assert len(json.loads(host.good(*words))) == 1, words
+    config = next((host.data / "blobs").rglob(f"*{digits}"))
+    good = config.read_bytes()
+    config.chmod(0o600)
+    config.write_bytes(good[:-1] + b" ")
+    damaged = host.run("inspect", "localhost/box")
+    assert damaged.returncode != 0 and "does not exist" not in damaged.stderr and "[]" in damaged.stdout
+    config.write_bytes(good)
     host.end()
     host.good("volume", "rm", "data")

@@ -220,6 +220,7 @@ def test_details_are_the_labels_and_variables_that_were_chosen(host, layout):
     assert logs(host, "--details", container)[0] == b"".join(
         b"LEVEL=3,tier=front+end " + line for line in (b"one\n", b"two\n", b"three"))
     assert logs(host, container)[0] == b"one\ntwo\nthree"
+    assert host.inspect(container)["HostConfig"]["LogConfig"]["Config"] == {"labels": "tier,none", "env": "LEVEL"}
     plain = ended(host, layout, "echo one")
     assert logs(host, "--details", plain)[0] == b" one\n", "as docker, with nothing to say"
     refused = host.run("run", "-d", "--log-opt", "labels=", layout, "true")
