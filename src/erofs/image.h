@@ -5,7 +5,7 @@
 //   image     superblock, inodes, directories and attributes, and no content
 //   device    a second file with the contents; regular files are runs of its blocks
 //
-// check.h judges images that somebody else wrote.
+// check.h judges images that somebody else wrote; format.h has the numbers of the format.
 //
 // In: a Tree. Out: the image's bytes, piece by piece. Pure: no file is opened here. Blocks have 512
 // bytes, as a tar's: so the second file can be the tar itself (kernel 6.4 or newer).

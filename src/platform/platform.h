@@ -4,32 +4,37 @@
 //
 //   fd.h file.h node.h disk.h xattr.h     descriptors; files beneath a root (openat2); what has to
 //                                         reach the disk; attributes
+//   absent.h pages.h kept_offsets.h       errors that say that there is no such path; memory by
+//                                         the page; offsets that outlive who moves bytes by them
 //   mount.h mountinfo.h mounts_below.h    the mount API by descriptor; /proc/PID/mountinfo, and
-//   what
-//                                         of it lies below a directory
+//                                         what of it lies below a directory
+//   host_mount.h image_mount.h            mounts by the operator's path; file systems out of files
 //   process.h pidfd.h task.h signal.h     clone3, namespaces; processes that cannot be mistaken;
 //   user_namespace.h                      properties of our own process; signals to be read; IDs
 //   network_maker.h                       a network namespace, made while we do something else
 //   run_program.h spawn.h worker.h        children: a hook, an unprivileged helper program, a
-//                                         jailed copy of ourselves for hostile input
+//   worker_filter.h                       jailed copy of ourselves for hostile input, and what that
+//                                         may ask of the kernel
 //   trampoline.h own_copy.h sealed_memory.h  the last exec, so that knarr's file is never in reach;
 //                                         knarr itself from a file that nobody can write
 //   cgroup.h cgroup_devices.h             cgroup directories and texts; v2 device programs
 //   cgroup_freeze.h cgroup_files.h        a cgroup that stands still; its files, read and changed
 //   cgroup_stats.h oom_watch.h            what it has used; when it runs out of memory
 //   process_cgroup.h cgroup_write.h       the cgroups of a process; one write to a cgroup's file
-//   resctrl.h netlink.h                   classes of caches and memory bandwidth; network
-//   interfaces seccomp.h, seccomp_tree.h, seccomp_bpf.h, syscall_table.h
-//                                         the seccomp filter: policy -> tree -> BPF; call numbers
+//   resctrl.h netlink.h                   classes of caches and of memory bandwidth; interfaces
+//   seccomp.h seccomp_tree.h              the seccomp filter: policy -> tree -> BPF; call numbers
+//   seccomp_bpf.h syscall_table.h
 //   seccomp_listener.h seccomp_probe.h    its listener; which of its flags this kernel knows
 //   capability.h                          names and sets of capabilities
 //   socket.h unix_socket.h terminal.h     packets with descriptors; sockets by path; terminals
 //   descriptor_packet.h pipe_owner.h      how such packets are laid out; pipes become the user's
+//   stream.h                              streams that outlive who reads them, moved into files
 //   raw_terminal.h                        the caller's terminal, raw while a container's is shown
-//   path_access.h                         which directory on the way is closed to us
+//   path_access.h link_owner.h            which directory on the way is closed to us; whose links a
+//                                         path goes through
 //   environment.h standard_stream.h       the caller's environment, out of a container's sight; its
 //                                         three streams
-//   patience.h                            waiting where only asking again helps
+//   patience.h rest.h                     waiting where only asking again helps; waiting for long
 //   host_facts.h                          what this host can do, probed once, passed in as a value
 
 #include "platform/fd.h"

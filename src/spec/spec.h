@@ -7,10 +7,13 @@
 //   oci_layout.h      images as files: oci-layout, docker-archive
 //   referrers.h       the list of what has a manifest as its subject
 //   registry.h        tokens, error bodies, credentials files
+//   toml.h            TOML as checked values: what operators write about registries
+//   wasm.h            images of WebAssembly modules
 //   json_reader.h     a checked JSON value, for the records that other rooms keep
 //   json_writer.h     JSON text, for records and --json output
 //   json_copy.h       a part of a document, written again
-//   json_fields.h     one list of fields for both directions; runtime_*_fields.h are such lists
+//   json_fields.h     one list of fields for both directions; such lists are
+//                     runtime_linux_fields.h runtime_process_fields.h runtime_resource_fields.h
 //   json_tree.h utf8.h  what a checked value stands on: the parsed tree, valid texts
 //
 // Rules: unknown members are ignored; a wrong type, a value out of range, an unknown name or a
