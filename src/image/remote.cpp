@@ -15,6 +15,7 @@ namespace knarr::image {
 namespace {
 
 constexpr std::size_t kMaxListed = 1'000'000;
+constexpr std::size_t kMaxPages = 250;  // of referrers; a page may be empty
 
 /// One registry, asked for one repository.
 struct Remote {
@@ -94,10 +95,17 @@ Result<RemoteReferrers> referrers_of(const Remote& remote, const std::string& ar
         }
         return out;
     }
-    while (true) {
+    for (std::size_t pages = 1;; ++pages) {
         KNARR_TRY(add_referrers(*page, artifact_type, out));
         if (out.referrers.size() > kMaxListed) {
             return fail(Errc::limit_exceeded, "it has more than {} referrers", kMaxListed);
+        }
+        if (pages == kMaxPages) {
+            return fail(
+                Error{.code = Errc::limit_exceeded,
+                      .message = fmt::format("its referrers fill more than {} pages", kMaxPages),
+                      .hint = "ask for fewer by --artifact-type, or tell the registry's operator: "
+                              "it goes on without end"});
         }
         if (page->next_page.empty()) {
             return out;

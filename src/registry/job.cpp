@@ -397,6 +397,14 @@ void Job::redirect() {
         give_up(std::move(to).error().within(subject()), head_.status);
         return;
     }
+    if (!may_leave_home() && !to->same_origin(endpoint().url)) {
+        give_up(refused(Errc::registry_failed,
+                        fmt::format("a redirect to {}: refused, only the registry itself is to do "
+                                    "this",
+                                    printable(to->host))),
+                head_.status);
+        return;
+    }
     url_ = *std::move(to);
     ask();
 }

@@ -50,6 +50,7 @@ private:
     bool wants(int status) const override { return status == 202 || status == 200; }
     bool begin(const HttpHead&) override { return true; }
     void finish(HttpEnd end, const std::string& detail) override;
+    bool may_leave_home() const override { return false; }
     bool other(int status) override;
     bool suits(const Endpoint& endpoint) const override;
 

@@ -158,8 +158,10 @@ bool Upload::leave() {
 }
 
 void Upload::give_back() {
-    if (location_) {
-        url_ = *std::exchange(location_, std::nullopt);
+    const auto location = std::exchange(location_, std::nullopt);
+    // Another host is not asked to delete what the registry names.
+    if (location && location->same_origin(endpoint().url)) {
+        url_ = *location;
         context_.left_open.push_back(addressed({.method = "DELETE"}));
     }
 }

@@ -110,7 +110,7 @@ Result<Url> follow(const Url& from, std::string_view location) {
             location.starts_with('/') ? std::string(location) : base + std::string(location);
         to = KNARR_TRY(parse_url(whole.text()), "redirect from {}", from.host);
     }
-    const bool known = is_loopback(to.host) || to.host == from.host;
+    const bool known = to.host == from.host || (is_loopback(to.host) && is_loopback(from.host));
     if (to.scheme == "http" && (from.scheme == "https" || !known)) {
         return fail(Errc::registry_failed,
                     "redirect from {} to plain http at {}: refused",

@@ -85,6 +85,7 @@ TEST(Registry, PlainHttpToOthersIsTheOperatorsWord) {
     EXPECT_EQ(registry_url("r.io:5000", true, Plain::anywhere).value().text(), "http://r.io:5000/");
     EXPECT_TRUE(follow(url("http://r.io/"), "http://r.io:8/")) << "no further than it is trusted";
     EXPECT_FALSE(follow(url("http://r.io/"), "http://cdn.io/"));
+    EXPECT_FALSE(follow(url("http://r.io/"), "http://127.0.0.1/")) << "a service of our own";
 }
 
 TEST(NextLink, IsTheOneThatSaysSo) {

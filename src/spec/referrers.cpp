@@ -15,22 +15,15 @@ constexpr JsonSource kList{.name = "list of referrers",
                            .failure = Errc::invalid_image,
                            .max_bytes = limits::kMaxManifestBytes};
 
-/// Source: image-spec descriptor.md "Digests".
+/// A digest of the registered algorithms. Of any other text a tag would be made that somebody else
+/// may have: "v2:stable". Source: image-spec descriptor.md "Registered algorithms".
 bool is_digest(std::string_view text) {
-    constexpr std::size_t kMaxDigestBytes = 256;
-    const std::size_t colon = text.find(':');
-    const auto is_small = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
-    if (text.size() > kMaxDigestBytes || colon == std::string_view::npos ||
-        !is_small(text.front()) || colon + 1 == text.size()) {
-        return false;
-    }
-    return std::ranges::all_of(text.substr(0, colon),
-                               [&](char c) {
-                                   return is_small(c) || c == '+' || c == '.' || c == '_' ||
-                                          c == '-';
-                               }) &&
-           std::ranges::all_of(text.substr(colon + 1), [&](char c) {
-               return is_small(c) || (c >= 'A' && c <= 'Z') || c == '=' || c == '_' || c == '-';
+    const std::size_t colon = std::min(text.find(':'), text.size());
+    const std::string_view algorithm = text.substr(0, colon);
+    const std::size_t digits = algorithm == "sha256" ? 64 : algorithm == "sha512" ? 128 : 0;
+    return digits > 0 && text.size() == colon + 1 + digits &&
+           std::ranges::all_of(text.substr(colon + 1), [](char c) {
+               return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
            });
 }
 
@@ -116,8 +109,9 @@ Result<std::optional<Referral>> referral_of(std::string_view json, const Digest&
     std::string subject_digest;
     KNARR_TRY(subject->required("digest", subject_digest));
     if (!is_digest(subject_digest)) {
-        return fail(subject->error_at(
-            "digest", fmt::format("\"{}\" is not a digest", printable(subject_digest, 100))));
+        return fail(subject->error_at("digest",
+                                      fmt::format("\"{}\" is not a digest of sha256 or sha512",
+                                                  printable(subject_digest, 100))));
     }
     Descriptor entry{
         .media_type = content.manifest ? content.manifest->media_type : content.index->media_type,

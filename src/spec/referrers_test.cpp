@@ -63,11 +63,13 @@ TEST(Referral, OfAnIndexHasTheIndexsOwnType) {
 
 TEST(Referral, IsNoneWithoutASubjectAndRefusesWhatIsNoDigest) {
     EXPECT_FALSE(referral_of(manifest_with(""), Digest::of_sha256(kHexC)).value());
-    for (const char* bad : {"x", "sha256:", ":a", "sha256:../x", "SHA256:a", "a:b?c"}) {
+    for (const char* bad :
+         {"x", "sha256:", ":a", "sha256:../x", "SHA256:a", "a:b?c", "v2:stable", "sha256:abc"}) {
         const auto found = referral_of(manifest_with(subject(bad)), Digest::of_sha256(kHexC));
         ASSERT_FALSE(found) << bad;
         EXPECT_EQ(found.error().message,
-                  fmt::format("manifest: subject.digest: \"{}\" is not a digest", bad));
+                  fmt::format(
+                      "manifest: subject.digest: \"{}\" is not a digest of sha256 or sha512", bad));
     }
 }
 

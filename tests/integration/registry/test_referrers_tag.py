@@ -70,6 +70,14 @@ def test_a_registry_that_lists_them_itself_is_left_alone(registry, push):
     assert push(SBOM).returncode == 0 and not registry.asked(TAG)
 
 
+@pytest.mark.parametrize("subject", ["v2:stable", "sha256:abc"])
+def test_a_subject_does_not_choose_the_tag(registry, push, subject):
+    image = referrer("evil", subject={**SUBJECT.descriptor(), "digest": subject})
+    done = push(image)
+    assert done.returncode != 0 and f'"{subject}" is not a digest of sha256 or sha512' in done.stderr
+    assert all(request[0] != "PUT" or "/blobs/" in request[1] for request in registry.requests)
+
+
 def test_a_manifest_without_a_subject_has_no_list(registry, push):
     assert push(SUBJECT).returncode == 0 and not registry.asked("/manifests/sha256-")
 

@@ -83,6 +83,24 @@ def test_delete_is_by_digest_and_says_which(knarr, registry):
     assert registry.scopes[-1] == ["repository:a/b:pull,delete"]
 
 
+def test_a_deletion_is_not_sent_to_where_a_registry_points(knarr, registry, other):
+    name = registry.add(SMALL)
+    hostile.only(registry, "DELETE", hostile.redirect(f"{other.url}/all"), "/manifests/")
+    said = knarr.bad("image", "delete", "--plain-http", f"docker://{name}")
+    assert f"a redirect to {other.host.partition(':')[0]}: refused" in said
+    assert not other.requests and registry.tags
+
+
+def test_pages_of_referrers_without_end_are_left(knarr, registry):
+    name = registry.add(SMALL)
+    empty = hostile.body(json.dumps({**json.loads(referrers_index()), "manifests": []}).encode(),
+                         Content_Type=INDEX, Link='</v2/a/b/referrers/more>; rel="next"')
+    registry.on("/referrers/", *[empty] * 251)
+    said = knarr.bad("image", "referrers", "--plain-http", name)
+    assert "its referrers fill more than 250 pages" in said
+    assert len(registry.asked("/referrers/")) == 250
+
+
 def test_delete_wants_to_be_told_that_a_registry_is_meant(knarr, registry):
     name = registry.add(SMALL)
     assert "knarr rmi" in knarr.bad("image", "delete", "--plain-http", name)
