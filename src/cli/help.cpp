@@ -26,7 +26,7 @@ constexpr std::array kGlobalOptions{
     Option{.name = "snapshot-driver",
            .value = "DRIVER",
            .help = "the form in which layers are kept: erofs or dir; env KNARR_SNAPSHOT_DRIVER",
-           .fallback = "dir"},
+           .fallback = "erofs where its files can be mounted, else dir"},
     Option{.name = "log", .value = "FILE", .help = "append errors and warnings to FILE"},
     Option{.name = "log-format",
            .value = "FORMAT",

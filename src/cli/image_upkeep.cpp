@@ -308,7 +308,7 @@ constexpr Verb kImageGc{
 constexpr Verb kImagePrune{
     .name = "prune",
     .synopsis = "[options]",
-    .summary = "remove images that no container uses",
+    .summary = "remove images without a name, or with -a all that no container uses",
     .about =
         "Removes the images that have no name, with --all every image that no container uses, and\n"
         "the garbage, as docker and podman do. Asks first, unless -f is given.",

@@ -155,7 +155,9 @@ Result<int> run_verb(const Verb& verb, std::string path, Words words, Context& c
     const auto end = std::find(words.begin(), words.end(), "--");
     context.reporter.json_errors = has_json && std::find(words.begin(), end, "--json") != end;
 
+    context.failure_status = verb.usage_status;
     const Parsed args = KNARR_TRY(parse(verb.options, words, verb.rules));
+    context.failure_status = 0;
     if (args.help) {
         KNARR_TRY(print(verb_help(verb, path)));
         return 0;

@@ -36,6 +36,14 @@ constexpr std::array kOptions{
 };
 
 Result<int> run_ps(Context& context, const Parsed& args) {
+    const std::string_view form = args.get("format");
+    if (form.find('=') != std::string_view::npos && form.find("{{") == std::string_view::npos) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format("--format \"{}\" is no format", printable(form)),
+                          .hint = fmt::format("a filter is given by --filter {}: -f is --format "
+                                              "here, as runc spells it",
+                                              printable(form))});
+    }
     if (args.positionals.empty()) {
         return list_running(context, args);
     }

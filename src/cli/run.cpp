@@ -112,6 +112,7 @@ const Verb kRun{
     .example = "knarr run --rm -e GREETING=hello busybox sh -c 'echo $GREETING'",
     .options = run_options(),
     .rules = {.options_until = 1, .refused = kRefusedByRun},
+    .usage_status = kOwnFailure,
     .run = run_run,
 };
 

@@ -83,6 +83,7 @@ constexpr std::array kImageOnly{
            .value = "N",
            .help = "at most so many processes; -1 or 0: no limit",
            .fallback = "2048"},
+    Option{.name = "net", .value = "MODE", .help = "the same as --network"},
     Option{.name = "network",
            .value = "MODE",
            .help = "none (loopback only) or host",
@@ -534,7 +535,7 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
         request.cpu_quota_us = KNARR_TRY(parse_cpus(*cpus));
     }
     request.pids_limit = KNARR_TRY(parse_pids(args));
-    request.network = KNARR_TRY(parse_network(args.get("network", "none")));
+    request.network = KNARR_TRY(parse_network(args.get("network", args.get("net", "none"))));
     request.isolation = KNARR_TRY(parse_isolation(args.get("isolation", "native")));
     request.pull = KNARR_TRY(parse_pull_policy(args.get("pull", "missing")));
     request.pull_options = KNARR_TRY(parse_pull_options(args));

@@ -59,6 +59,7 @@ struct Verb {
     std::string_view example = {};
     std::span<const Option> options = {};
     ParseRules rules = {};
+    int usage_status = 0;  // of what cannot be parsed; 0: as the error has it
     /// Returns the exit status.
     Result<int> (*run)(Context& context, const Parsed& args) = nullptr;
     /// A verb of verbs ("image list"): its own table, and no `run`.

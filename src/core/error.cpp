@@ -18,7 +18,7 @@ const ErrcInfo& describe(Errc code) {
         return kInfo;                                                                        \
     }
         KNARR_ERRC(invalid_argument, usage, false, kUsage, "see knarr --help")
-        KNARR_ERRC(not_found, lifecycle, false, kLifecycle, "knarr list shows the containers")
+        KNARR_ERRC(not_found, lifecycle, false, kLifecycle, "knarr ps -a shows the containers")
         KNARR_ERRC(already_exists,
                    lifecycle,
                    false,

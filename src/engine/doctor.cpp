@@ -203,7 +203,7 @@ std::vector<Finding> diagnose(const sys::HostFacts& host,
         out.bad("erofs layers",
                 Verdict::limited,
                 trials.erofs_layers.reason,
-                "nothing, if --snapshot-driver dir (the default) is fast enough");
+                "nothing, if --snapshot-driver dir is fast enough");
     }
     if (!trials.newuidmap) {
         out.bad("newuidmap",

@@ -75,14 +75,14 @@ Result<> read_logs(const Context& context,
     if (!monitored || !life->log.keep) {
         return fail(Error{
             .code = Errc::unsupported,
-            .message =
-                fmt::format("container {} has no log: {}",
-                            id.text(),
-                            monitored ? "it was made with --log-driver none"
-                                      : "it was not started in the background by knarr run -d"),
+            .message = fmt::format("container {} has no log: {}",
+                                   id.text(),
+                                   monitored ? "it was made with --log-driver none"
+                                             : "only those of images in the background have one"),
             .hint = monitored
                         ? "make it without --log-driver none; knarr attach shows a terminal"
-                        : "a container in the foreground writes to the output of its knarr run"});
+                        : "one in the foreground, or of a bundle, writes to the output of its "
+                          "knarr run or create"});
     }
     const std::string log_dir = log_dir_of(seen.record.data_dir);
     std::optional<sys::DirWatch> watch;
