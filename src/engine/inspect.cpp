@@ -1,6 +1,7 @@
 #include "engine/inspect.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include <fcntl.h>
 
@@ -11,11 +12,13 @@
 #include "engine/inspect_host_config.h"
 #include "engine/live.h"
 #include "engine/log_store.h"
+#include "engine/monitor.h"
 #include "engine/operate.h"
 #include "engine/tree_copy.h"
 #include "engine/volumes.h"
 #include "layer/stored.h"
 #include "platform/file.h"
+#include "platform/patience.h"
 #include "platform/signal.h"
 #include "platform/task.h"
 #include "spec/json_writer.h"
@@ -26,6 +29,7 @@ namespace knarr::engine {
 namespace {
 
 constexpr std::string_view kNever = "0001-01-01T00:00:00Z";  // Go's zero time, which docker shows
+constexpr std::chrono::seconds kConcludeTime{2};
 constexpr int kUnknownExit = 255;  // as podman and containerd have it for an end that nobody saw
 
 /// docker's words for the states.
@@ -196,10 +200,24 @@ Result<> write_files(spec::JsonWriter& json, const Record& record, Sizes sizes) 
     return {};
 }
 
+/// Gives its monitors the time to put down an end that has just been: how it was is asked for.
+Result<Seen> look_concluded(const Context& context, const ContainerId& id) {
+    sys::Patience patience{kConcludeTime};
+    while (true) {
+        Seen seen = KNARR_TRY(look_at(context, id));
+        const auto dir = context.root.open_dir(id);
+        const bool is_coming =
+            is_end_untold(seen.record, seen.live) && dir && is_watched(*dir).value_or(false);
+        if (!is_coming || !patience.rest()) {
+            return seen;
+        }
+    }
+}
+
 }  // namespace
 
 Result<std::string> inspect_container(const Context& context, const ContainerId& id, Sizes sizes) {
-    const Seen seen = KNARR_TRY(look_at(context, id));
+    const Seen seen = KNARR_TRY(look_concluded(context, id));
     const ContainerInfo info = describe_watched(context, id, seen);
     const Record& record = seen.record;
     spec::RuntimeConfig config;

@@ -35,6 +35,11 @@ std::string path_of(const Context& context, const std::string& id) {
     return context.root.path() + "/" + id;
 }
 
+bool is_end_untold(const Record& record, const Live& live) {
+    return record.life && record.life->monitored && !live.process.valid() &&
+           record.status == ContainerState::running;
+}
+
 Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) {
     const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
     const std::string path = path_of(context, id.text());

@@ -14,6 +14,9 @@ struct Live {
     sys::Fd process;  // the first process's pidfd; invalid when it has ended
 };
 
+/// Whether its process has ended, and its monitors have still to put that down.
+bool is_end_untold(const Record& record, const Live& live);
+
 /// Whether somebody is working on the container just now, or nobody is (we may be).
 enum class Worker : std::uint8_t { none, other };
 

@@ -84,9 +84,7 @@ Result<Held> hold_concluded(const Context& context, const ContainerId& id) {
     sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
     while (true) {
         Held held = KNARR_TRY(hold(context, id));
-        const bool is_untold = held.record.life && !held.live.process.valid() &&
-                               held.record.status == ContainerState::running;
-        if (!is_untold || !KNARR_TRY(is_watched(held.dir.fd()))) {
+        if (!is_end_untold(held.record, held.live) || !KNARR_TRY(is_watched(held.dir.fd()))) {
             return held;
         }
         {

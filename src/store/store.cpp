@@ -39,7 +39,16 @@ Result<> check_private(const sys::Fd& dir, const std::string& path) {
     return {};
 }
 
-/// Who owns a link on the way may lead us to a store of theirs, or of another owner of ours.
+Result<sys::Fd> sub_dir(const sys::Fd& dir, const std::string& name) {
+    Result<> made = sys::make_dir_at(dir, name, 0700);
+    if (!made && made.error().sys_errno != EEXIST) {
+        return fail(std::move(made).error());
+    }
+    return sys::open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+}
+
+}  // namespace
+
 Result<> check_links(const std::string& path) {
     const auto found = KNARR_TRY(sys::link_of_another(path), "data root {}", printable(path));
     if (!found) {
@@ -55,16 +64,6 @@ Result<> check_links(const std::string& path) {
         .hint = "have root own the link (chown -h root it), or name the directory itself with "
                 "--data-root"});
 }
-
-Result<sys::Fd> sub_dir(const sys::Fd& dir, const std::string& name) {
-    Result<> made = sys::make_dir_at(dir, name, 0700);
-    if (!made && made.error().sys_errno != EEXIST) {
-        return fail(std::move(made).error());
-    }
-    return sys::open_at(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-}
-
-}  // namespace
 
 Result<Store> Store::open(const std::string& root) {
     return about_disk(make(root), root);

@@ -49,6 +49,10 @@ struct Ref {
     std::string pulled_time;  // RFC 3339
 };
 
+/// Errors: denied when a symbolic link of somebody else's is on the way to a data root: its owner
+/// may lead us to a store of theirs, or of another owner of ours.
+Result<> check_links(const std::string& data_root);
+
 class Store;
 
 /// Whether a name in ingest/ is that of a part.

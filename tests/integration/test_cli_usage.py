@@ -121,7 +121,7 @@ def test_the_log_gets_a_record_that_runcs_callers_can_read(knarr, scratch):
     record = json.loads(log.read_text())
     assert record["level"] == "error"
     assert "nobody" in record["msg"]
-    assert "knarr list" in record["msg"], "whoever calls us shows this text alone: the fix is in it"
+    assert "knarr ps -a" in record["msg"], "whoever calls us shows this text alone: the fix is in it"
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z", record["time"])
     knarr("--log", str(log), "--log-format=text", "state", "nobody")
     assert re.fullmatch(r'time="[^"]+" level=error msg=".*nobody.*"',

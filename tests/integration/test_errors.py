@@ -356,7 +356,7 @@ def test_a_wrong_state_names_the_state(host, verb, state, words, fix):
 def test_a_container_that_does_not_exist(host):
     for verb in ("start", "state", "kill", "delete"):
         message, hint = split_report(host.refused(verb, "nobody"))
-        assert "nobody does not exist" in message and "knarr list" in hint
+        assert "nobody does not exist" in message and "knarr ps -a" in hint
 
 
 def test_exec_beyond_the_limit_of_processes(host):

@@ -139,7 +139,7 @@ def test_without_a_log_the_error_says_why(host, layout):
     assert not log_dir(host, container).exists()
     host.run("run", "-q", "--name", "fore", layout, "true")
     failed = host.run("logs", "fore")
-    assert failed.returncode == 5 and "knarr run -d" in failed.stderr
+    assert failed.returncode == 5 and "only those of images in the background" in failed.stderr
     assert host.run("logs", "nobody").returncode == 1
 
 
