@@ -3,19 +3,19 @@
 // function that asks the engine. Nothing here decides; the engine does.
 //
 //   main.cpp     global options, which verb, what an error looks like and means as exit status
-//   options.h    the option parser
-//   verbs.cpp    the table of all verbs
-//   unbuilt.h    verbs of other engines that are not built yet
-//   help.h       help texts from the table
-//   output.h     standard output, standard error, the log file
-//   table.h      columns
+//   options.h    the option parser     verbs.cpp   the table of all verbs; unbuilt.h: not built yet
+//   help.h       help texts from the table; from that too completion.h, man.h
+//   output.h     standard output, standard error, the log file     table.h   columns
 //   containers.h, image_verbs.h, run_options.h   what several verbs share
-//   progress.h   a pull as a person sees it     stats_json.h   what `events` prints
-//   duration.h, volume.h, mount_option.h, volume_filter.h, container_filter.h
-//                values of options
-//   attach_options.h, health_options.h, setting_options.h       groups of options
-//   docker_verbs.h   verbs that docker alone has   confirm.h   its question
-//     places.h, version.h   defaults; this build
+//   progress.h   a pull as a person sees it; progress_sum.h   all of its layers together
+//   ps_containers.h, container_details.h   `ps`     history.h   `events` of all containers
+//   usage.h   `stats`, `metrics`     stats_json.h   `events` of one     explanation.h   `explain`
+//   row_format.h   --format of lists     json_template.h   Go's templates over a document:
+//                template_parse.h reads them, template_value.h has values and functions
+//   duration.h, log_time.h, key_value.h, volume.h, mount_option.h, volume_filter.h,
+//   container_filter.h   values of options     refused.h   docker's that are not here
+//   attach_options.h, health_options.h, setting_options.h, resource_options.h   groups of options
+//   docker_verbs.h, confirm.h   docker's own verbs and question     places.h, version.h   defaults
 
 #include <optional>
 #include <span>

@@ -4,11 +4,11 @@
 //
 //   error.cpp    the table behind knarr/error.h: code -> category, retryable, exit status, hint
 //   limits.h     every bound that knarr enforces, as two policies of constants
-//   text.h       strict numbers, splitting, quoting for messages
+//   text.h       strict numbers, splitting, quoting for messages; words.h: the parts of a line
 //   rollback.h   the undo list of all-or-nothing work
 //   clock.h      time, injected; a manual clock for tests
 //   random.h     randomness, injected; a seeded one for tests
-//   uuid.h       time-ordered container IDs
+//   uuid.h       time-ordered container IDs      ascii.h  letters, whatever the locale is
 //   trace.h      where the time goes, for --debug
 //   overloaded.h one callable of several, for std::visit
 //   fault.h      named points at which a test can make the next step fail

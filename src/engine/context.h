@@ -1,42 +1,42 @@
 #pragma once
 // engine: what a user asks for. Behind include/knarr/engine.h, which is all that an embedder sees;
 // the command line calls a few of these besides (policy, plan, info, export, image_mounts,
-// image_trees, container_copy, changes, volumes).
+// image_trees, container_copy, changes, volumes, doctor).
 //
 //   new_container.h   create and run, the one way from a Bundle to a record on disk
 //   conclude.h        what becomes of a container when its program has ended, or never began
-//   plan.h            what a start would do
-//   run_image.h       `run IMAGE`: pulled, seen through, made a Bundle of, then new_container.h
+//   run_image.h       `run IMAGE`: pulled, made a Bundle of, then new_container.h; host_devices.h:
+//                     --device; never_ran.h: made by `create`; launch_failures.h, for `explain`
 //   exec.h            exec: exec_process.h says what runs, kept_config.h what the container is
-//   attend.h          a program in the foreground: signals, exit code
-//   console.h         who gets a terminal's other side; relay.h, flow.h: we do
-//   handed_over.h     inherited descriptors, pid files, pidfds
-//   notify.h          sd_notify; hook_output.h: where hooks write to
+//   attend.h          a program in the foreground    plan.h        what a start would do
+//   console.h         who gets a terminal's other side; relay.h, flow.h, flow_io.h: we do
+//   handed_over.h     inherited descriptors, pidfds  notify.h      sd_notify; hook_output.h: hooks'
 //   seccomp_agent.h   who gets the listener of a container's filter
-//   operate.h         start, kill, state, list, wait          destroy.h   delete, and undo
+//   operate.h         start, kill, state, list, wait destroy.h     delete, and undo
 //   pause.h           pause, resume                  processes.h   ps
 //   checkpoint.h      checkpoint, restore: criu.h    features.h    what config.json may ask for
-//   update.h          new limits                     statistics.h  what it uses, as events
-//   states.h          which verb is legal in which state, as one table
-//   record.h          ROOT/ID/state.json                      state_dir.h ROOT/ID/ and its locks
-//   live.h            the record against the kernel: what a container's state really is
+//   update.h          new limits; kept_limits.h      statistics.h  what it uses, as events
+//   states.h          which verb is legal when       event_log.h   what happened to containers
+//   record.h          ROOT/ID/state.json             state_dir.h   ROOT/ID/ and its locks
+//   live.h            the record against the kernel  recover.h     all containers after a crash
 //   background.h      `run -d IMAGE`: a launch under a monitor; monitor.h what that does, watch.h
-//                     what it decides, ending.h how it records an end
-//   log_lines.h       the format of logs; log_store.h writes them, logs.h reads them
-//   attach.h          a caller in front of a container: caller.h what he types, detach_keys.h,
-//                     log_show.h and log_reader.h what he sees; attach_door.h, kept_terminal.h:
-//                     in its monitor
-//   container_copy.h  cp: tree_copy.h, tar_extract.h  changes.h     diff
+//                     what it decides, ending.h how it records an end, held_streams.h what it
+//                     holds; errand.h what it has done by a program that ends soon
+//   restart.h         whether one runs again by itself; rerun.h its monitor's part in that
+//   log_lines.h       the format of logs; log_store.h writes them, logs.h reads them, log_tail.h
+//                     finds the last lines; journal.h hands them to the system's journal
+//   attach.h          a caller in front of a container: caller.h and typed_input.h what he types,
+//                     detach_keys.h, log_show.h and log_reader.h what he sees; attach_door.h,
+//                     kept_terminal.h: in its monitor
+//   container_copy.h  cp: tree_copy.h, tar_extract.h changes.h     diff
 //   health.h          health checks: the rules; probe.h makes one, prober.h has them made
 //   stop.h            stop, wait                     names.h       names and rename
-//   inspect.h         docker's shape of a container
-//   container_data.h  DATA_ROOT/containers/ID/ of one made from an image
-//   image_trees.h     image diff, image rootfs
-//   volumes.h         DATA_ROOT/volumes/NAME/; tree_copy.h fills them
-//   container_volumes.h   those of a container in the making
-//   resolve.h         ID, name or the beginning of an ID -> ID
-//   images.h          rmi beside the containers that stand on images
-//   info.h, policy.h  what this host and build can do; which limits hold
+//   inspect.h         docker's shape of a container; inspect_host_config.h its HostConfig
+//   container_data.h  DATA_ROOT/containers/ID/; container_files.h: its files; export.h: as a tar
+//   image_trees.h     image diff, rootfs, export     image_mounts.h image mount
+//   volumes.h         those of DATA_ROOT; container_volumes.h of one in the making; volumes_from.h
+//   resolve.h         ID, name or a beginning -> ID  images.h      rmi beside containers
+//   info.h, policy.h  what this host can do, limits  doctor.h      what keeps it from running them
 //
 // In: values of include/knarr. Out: the same, and files from which any later process can go on.
 

@@ -44,13 +44,13 @@ Result<Remote> open(const RemoteRequest& request, Purpose purpose) {
                   .options = request.options};
 }
 
-/// The digest of the manifest that the name means: of the bytes that come, whatever the registry
-/// calls them.
 struct Meant {
     spec::Digest digest;
-    std::string text;
+    std::string text;  // of the manifest
 };
 
+/// The digest of the manifest that the name means: of the bytes that come, whatever the registry
+/// calls them.
 Result<Meant> resolve(const Remote& remote) {
     const auto& said = remote.reference.digest();
     Document document = KNARR_TRY(remote.fetch(rpc::FetchKind::manifest,

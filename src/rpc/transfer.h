@@ -14,8 +14,8 @@
 //   fetch {id, kind, target, ..} + pipe's end ->   up to limits::kMaxInFlightBlobs jobs at a time
 //   push {id, kind, target, ..} + a file      ->
 //   remove {id, target}                       ->
-//   leave {}                                  ->   gives open uploads back to the registry, then
-//   ends
+//   leave {}                                  ->   gives open uploads back to the registry,
+//                                                  then ends
 //                                             <-   notice {id, text}    waits, retries (0..n times)
 //                                             <-   sent {id, bytes}     of a push (0..n times)
 //                                             <-   head {id, status, type, length, digest, ..}

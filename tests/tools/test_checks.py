@@ -18,6 +18,8 @@ def house(tmp_path):
     subprocess.run(["git", "init", "-q", tmp_path], check=True)
     write(tmp_path, "include/knarr/error.h", '#pragma once\n#include <string>\n')
     write(tmp_path, "src/core/text.h", '#pragma once\n#include "knarr/error.h"\n')
+    for main in ("core/core.h", "platform/platform.h", "store/store.h"):
+        write(tmp_path, f"src/{main}", "#pragma once\n// A room.\n//\n//   text.h a.h  its files\n\n#include <string>\n")
     return tmp_path
 
 
@@ -75,6 +77,35 @@ def test_check_layers_allows(house, path, include):
     write(house, path, f"#pragma once\n#include {include}\n")
     status, output = check(house, "check-layers")
     assert status == 0, output
+
+
+@pytest.mark.parametrize("path", [
+    "src/core/b.h",
+    "src/core/ext.h",           # the end of a name that is there
+    "src/platform/part/a.h",    # another a.h
+    "src/monitor/a.h",          # no main header at all
+    "src/spec/a.h",
+])
+def test_check_layers_refuses_a_header_that_the_main_header_does_not_name(house, path):
+    write(house, path, "#pragma once\n")
+    status, output = check(house, "check-layers")
+    assert status == 1
+    assert f"{path}:1:" in output
+
+
+@pytest.mark.parametrize("path", ["src/core/a.h", "src/core/testing_b.h", "src/core/testdata/b.h",
+                                  "src/spec/data_for_tests.h", "src/core/b.cpp"])
+def test_check_layers_allows_what_is_named_or_for_tests(house, path):
+    write(house, path, "#pragma once\n")
+    status, output = check(house, "check-layers")
+    assert status == 0, output
+
+
+def test_a_name_below_the_opening_does_not_count(house):
+    write(house, "src/core/b.h", "#pragma once\n")
+    main = house / "src/core/core.h"
+    main.write_text(main.read_text() + "// b.h\n")
+    assert check(house, "check-layers")[0] == 1
 
 
 @pytest.mark.parametrize("line", [
