@@ -48,7 +48,7 @@ struct ContainerInfo {
     std::optional<HealthReport> health;         ///< of one with a health check
     std::map<std::string, std::string> labels;  ///< of one made from an image
     std::string log_dir;                        ///< where its log files are; empty: there is none
-    std::map<std::string, std::string> log_details;  ///< LogPolicy::details
+    std::map<std::string, std::string> log_details;  ///< what LogPolicy names
     std::string trouble;                   ///< what its monitor could not do; empty: nothing
     std::optional<LaunchFailure> failure;  ///< not of list(): since it ran last, it could not
     /// Not empty: the record on disk cannot be understood, and why. Everything but `id` is unset;

@@ -89,7 +89,7 @@ public:
     /// The last launch that failed of the container which has or had this ID, beginning of an ID or
     /// name, where that is not forgotten. What failed before there was a container is not there.
     Result<std::optional<LaunchFailure>> last_failure(std::string_view text) const;
-    /// All containers, by ID. Damaged ones are there with `damage` set.
+    /// All containers, by ID. Damaged ones are there with `damage` set. Errors: io, denied.
     Result<std::vector<ContainerInfo>> list() const;
     /// Sends signal `number` (0 to 64). A process that dies meanwhile is success.
     /// Errors: wrong_state when the container is stopped.
@@ -101,7 +101,8 @@ public:
     /// Lets a paused container go on, whoever paused it.
     /// Errors: as pause; wrong_state also when a cgroup above it is frozen.
     Result<> resume(std::string_view id);
-    /// Changes the limits of a created, running or paused container, all of them or none.
+    /// Changes the limits of a created, running or paused container, all of them or none. One of an
+    /// image keeps them for its later runs, and may have ended or not have run yet.
     /// Errors: wrong_state; invalid_config, when they contradict each other or those in force;
     /// unsupported names the controller or file that this host lacks.
     Result<> update(std::string_view id, const UpdateRequest& request);
@@ -121,9 +122,9 @@ public:
                    const std::function<Result<>(const ContainerEvent&)>& tell) const;
     /// Runs a further process in a created or running container, with the container's namespaces,
     /// cgroup, filter and limits; it inherits stdin, stdout and stderr. Its exit code as of run();
-    /// 0 at once when detached. Its signals are forwarded meanwhile.
-    /// Errors: not_found; wrong_state when stopped or paused; invalid_argument for an unknown user;
-    /// exec_not_found, exec_failed; timed_out.
+    /// 0 at once when detached, and when left by detach_keys. Its signals are forwarded meanwhile.
+    /// Errors: not_found; wrong_state when stopped or paused; invalid_argument for an unknown user
+    /// or keys that are none; exec_not_found, exec_failed; timed_out.
     Result<int> exec(std::string_view id, const ExecRequest& request);
     /// Makes a probe of a container's health check now; its result counts as any other.
     /// Errors: unsupported without a health check; wrong_state when it does not run, or is being
@@ -138,7 +139,7 @@ public:
     /// Errors: as create; unsupported as of checkpoint.
     Result<int> restore(const RestoreRequest& request);
     /// Waits until the container has ended; its exit code where this process started it, the record
-    /// has it or the kernel (6.15 and newer) tells it.
+    /// has it or the kernel (6.15 and newer) tells it. Errors: not_found, corrupt.
     Result<std::optional<int>> wait(std::string_view id);
     /// Removes all that a container consists of and runs its poststop hooks.
     /// Errors: not_found, wrong_state when it runs (both never with force), timed_out.
@@ -194,7 +195,8 @@ public:
     Result<> set_restart_policy(std::string_view id, const RestartPolicy& policy);
     /// Errors: already_exists, invalid_argument; unsupported for a container of a bundle.
     Result<> rename(std::string_view id, const std::string& name);
-    /// All about a container as docker's API has it: one JSON object.
+    /// All about a container as docker's API has it: one JSON object; SizeRw and SizeRootFs (bytes)
+    /// with Sizes::shown. Errors: not_found, corrupt.
     Result<std::string> inspect(std::string_view id, Sizes sizes = Sizes::left_out) const;
 
     /// Brings an image into the store: a reference, "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or
@@ -206,9 +208,10 @@ public:
     /// what was pushed before.
     Result<PushedImage> push_image(const PushRequest& request,
                                    const PullProgressFn& progress) const;
-    /// All stored images, by their first reference.
+    /// All stored images, by their first reference. Errors: io, denied, corrupt of the store.
     Result<std::vector<ImageSummary>> images() const;
-    /// One image as `docker image inspect` shows it: one JSON object.
+    /// One image as `docker image inspect` shows it: one JSON object. Errors: image_not_found;
+    /// invalid_argument for no name; corrupt.
     Result<std::string> inspect_image(std::string_view name) const;
     /// Removes a reference, and with the last one the image.
     /// Errors: image_not_found; image_in_use, naming a container that stands on it.
@@ -220,8 +223,10 @@ public:
     /// taken. Errors: image_not_found; invalid_argument for a name of another image.
     Result<std::vector<std::string>> untag_image(std::string_view name,
                                                  const std::vector<std::string>& names);
+    /// How it was made, step by step. Errors: as inspect_image.
     Result<std::vector<HistoryStep>> image_history(std::string_view name) const;
-    /// Writes images into an archive that docker, podman and skopeo read.
+    /// Writes images into an archive that docker, podman and skopeo read. Errors: image_not_found;
+    /// io of the file.
     Result<> save_images(const SaveRequest& request) const;
     /// Stores all images of a docker archive, OCI archive or OCI layout, told apart by content.
     Result<std::vector<LoadedImage>> load_images(const std::string& path,
@@ -240,6 +245,7 @@ public:
                                                              const std::string& auth_file);
 
     // --- what a registry has; these need no state either ---
+    /// Errors: those of the registry.
     static Result<RemoteTags> list_tags(const RemoteRequest& request);
     static Result<RemoteReferrers> list_referrers(const RemoteRequest& request);
     /// Deletes the manifest with all its tags. Errors: unsupported where that is not allowed.
@@ -253,6 +259,7 @@ public:
     /// Reads every byte of the named images' blobs again, of all blobs when there is no name.
     /// Errors: image_not_found. Damage is no error but in the report.
     Result<VerifyReport> verify_images(const std::vector<std::string>& names, DamagePolicy policy);
+    /// What it takes on disk. Errors: io, denied, corrupt of the store.
     Result<StoreUsage> image_usage() const;
 
 private:

@@ -46,10 +46,8 @@ struct LogPolicy {
     std::uint64_t max_bytes = 0;  ///< of one file, then the next is begun; 0: no bound
     unsigned max_files = 1;       ///< the oldest beyond it is removed; counts with max_bytes
     bool journal = false;         ///< what is kept goes to the system's journal, too
-    /// Labels and variables of the container that `logs --details` shows, by name; and what these
-    /// are, once it is made.
+    /// Labels and variables of the container that `logs --details` shows, by name.
     std::vector<std::string> labels = {}, variables = {};
-    std::map<std::string, std::string> details = {};
 };
 
 /// Which of the program's streams are the caller's; the others are /dev/null.
@@ -57,7 +55,7 @@ struct StandardStreams {
     bool in = true, out = true, err = true;
 };
 
-/// The period of RunRequest::cpu_quota_us.
+/// The period of RunRequest::cpu_quota_us where the request names none.
 inline constexpr std::int64_t kCpuPeriodUs = 100'000;
 
 /// What `run IMAGE` is asked for. Empty means: as the image says, else the default.
@@ -75,12 +73,13 @@ struct RunRequest {
     std::vector<std::string> volumes_from;  ///< containers: "ID" or "ID:ro"
     bool terminal = false;  ///< a new terminal as stdin, stdout and stderr, relayed to the caller's
     bool read_only = false;
-    bool scratch = true;      ///< with read_only: /tmp, /run and /var/tmp can be written
+    bool read_only_scratch = true;  ///< with read_only: /tmp, /run and /var/tmp can be written
     StandardStreams streams;  ///< in the foreground without a terminal: which are the caller's
     bool remove = false;      ///< leave nothing once it has ended
     std::optional<std::int64_t> memory_bytes;  ///< > 0
-    std::optional<std::int64_t> cpu_quota_us;  ///< of each kCpuPeriodUs
-    std::optional<std::int64_t> pids_limit;    ///< -1: none
+    std::optional<std::int64_t>
+        cpu_quota_us;  ///< us of each settings.resources.cpu_period_us, else kCpuPeriodUs
+    std::optional<std::int64_t> pids_limit;  ///< -1: none
     NetworkMode network = NetworkMode::none;
     Isolation isolation = Isolation::native;
     PullPolicy pull = PullPolicy::missing;

@@ -41,15 +41,16 @@ struct DeviceNumbers {
     std::string access = "rwm";                ///< of r, w, m
 };
 
-/// Limits besides memory, CPUs and processes. Nothing: none.
+/// Limits and cgroup, besides RunRequest's memory, CPUs and processes. Nothing: none.
 struct ResourceSettings {
     std::optional<std::int64_t> memory_reservation, memory_swap;  ///< bytes; -1: no limit
     std::optional<std::uint64_t> memory_swappiness;               ///< 0 to 100
-    bool never_out_of_memory = false;  ///< it waits instead of being killed (cgroup v1)
-    std::optional<std::uint64_t> cpu_shares, cpu_period_us;
+    bool waits_for_memory = false;            ///< it waits instead of being killed (cgroup v1)
+    std::optional<std::uint64_t> cpu_shares;  ///< a weight: 2 to 262144, 1024 is usual
+    std::optional<std::uint64_t> cpu_period_us;
     std::optional<std::uint64_t> realtime_period_us;  ///< cgroup v1, as the next
     std::optional<std::int64_t> realtime_runtime_us;
-    std::string cpuset_cpus, cpuset_mems;
+    std::string cpuset_cpus, cpuset_mems;          ///< lists of numbers, "0-3,5"; empty: all
     std::optional<std::uint64_t> block_io_weight;  ///< 10 to 1000
     std::vector<DeviceRate> device_weights, read_bps, write_bps, read_iops, write_iops;
     std::optional<int> oom_score_adj;            ///< -1000 to 1000
@@ -86,11 +87,11 @@ struct ContainerSettings {
     std::vector<DeviceRequest> devices;
     std::vector<DeviceNumbers> device_rules;  ///< besides `devices`
     std::vector<UlimitRequest> ulimits;
-    std::optional<std::uint32_t> umask;    ///< of the program; nothing: 0022
-    std::string personality;               ///< "LINUX32"; empty: the host's
-    std::vector<std::string> unset_names;  ///< variables of the image that it does not get
-    bool unset_all = false;                ///< none of the image's variables
-    bool own_hosts = false;                ///< /etc/hosts is the image's own
+    std::optional<std::uint32_t> umask;  ///< of the program; nothing: 0022
+    std::string personality;             ///< "LINUX32"; empty: the host's
+    std::vector<std::string> unset_env;  ///< variables of the image that it does not get
+    bool unset_all_env = false;          ///< none of the image's variables
+    bool image_hosts = false;            ///< /etc/hosts is the image's own
     std::map<std::string, std::string> sysctls;
     std::map<std::string, std::string> labels, annotations;
     std::vector<std::string> groups;  ///< further groups of the program, names or numbers

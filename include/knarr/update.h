@@ -1,5 +1,6 @@
 #pragma once
-// New limits for a container that runs.
+// New limits for a container; one of an image keeps them for its later runs, and may have ended or
+// not have run yet.
 
 #include <cstdint>
 #include <optional>

@@ -46,8 +46,8 @@ Result<std::vector<std::string>> make_env(const MakeInput& input,
     Environment env;
     const ContainerSettings& settings = input.request.settings;
     const auto unset = [&](std::string_view name) {
-        return settings.unset_all ||
-               std::ranges::find(settings.unset_names, name) != settings.unset_names.end();
+        return settings.unset_all_env ||
+               std::ranges::find(settings.unset_env, name) != settings.unset_env.end();
     };
     for (const std::string& setting : input.image.config.env) {
         // A name without a value never takes the host's value.
@@ -164,14 +164,14 @@ void add_name_file(std::vector<spec::Mount>& mounts,
 Result<std::vector<spec::Mount>> make_mounts(const MakeInput& input) {
     const RunRequest& request = input.request;
     std::vector<spec::Mount> mounts = default_mounts();
-    if (request.read_only && request.scratch) {
+    if (request.read_only && request.read_only_scratch) {
         for (spec::Mount& scratch : read_only_scratch()) {
             mounts.push_back(std::move(scratch));
         }
     }
     add_name_file(mounts, "/etc/resolv.conf", input.files.resolv_conf, request.read_only);
     add_name_file(mounts, "/etc/hostname", input.files.hostname, request.read_only);
-    if (!request.settings.own_hosts) {
+    if (!request.settings.image_hosts) {
         add_name_file(mounts, "/etc/hosts", input.files.hosts, request.read_only);
     }
     if (request.settings.init) {

@@ -280,20 +280,20 @@ TEST(MakeBundleEnv, VariablesOfTheImageAreUnset) {
     Wish wish;
     wish.image.config.env = {"A=1", "B=2", "PATH=/x"};
     wish.request.env = {"C=3"};
-    wish.request.settings.unset_names = {"B", "PATH"};
+    wish.request.settings.unset_env = {"B", "PATH"};
     Texts env = wish.config().process->env;
     EXPECT_TRUE(contains(env, "A=1") && contains(env, "C=3") && contains(env, "HOME=/root"));
     EXPECT_FALSE(contains(env, "B=2"));
     EXPECT_TRUE(std::ranges::none_of(env, [](const auto& one) { return one.starts_with("PATH"); }));
-    wish.request.settings.unset_all = true;
+    wish.request.settings.unset_all_env = true;
     EXPECT_EQ(wish.config().process->env, Texts{"C=3"});
 }
 
 TEST(MakeBundleMounts, HostsAndScratchMayBeLeftOut) {
     Wish wish;
     wish.request.read_only = true;
-    wish.request.scratch = false;
-    wish.request.settings.own_hosts = true;
+    wish.request.read_only_scratch = false;
+    wish.request.settings.image_hosts = true;
     const spec::RuntimeConfig config = wish.config();
     EXPECT_EQ(mount_on(config, "/etc/hosts"), nullptr);
     EXPECT_EQ(mount_on(config, "/tmp"), nullptr);

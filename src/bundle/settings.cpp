@@ -154,7 +154,7 @@ void apply_device_numbers(const ContainerSettings& settings, spec::Linux& linux_
 
 Result<> apply_memory(const ResourceSettings& wish, spec::Resources& resources) {
     if (!wish.memory_reservation && !wish.memory_swap && !wish.memory_swappiness &&
-        !wish.never_out_of_memory) {
+        !wish.waits_for_memory) {
         return {};
     }
     if (!resources.memory) {
@@ -184,7 +184,7 @@ Result<> apply_memory(const ResourceSettings& wish, spec::Resources& resources) 
         memory.reservation = wish.memory_reservation;
     }
     memory.swappiness = wish.memory_swappiness;
-    if (wish.never_out_of_memory) {
+    if (wish.waits_for_memory) {
         if (memory.limit.value_or(-1) == -1) {
             return fail(Errc::invalid_argument,
                         "--oom-kill-disable without --memory would let the container take all "

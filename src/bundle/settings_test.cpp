@@ -199,7 +199,7 @@ TEST(Settings, RulesOfDevicesAddNothingToPrivileged) {
 TEST(Settings, WithoutTheOomKillerThereMustBeALimit) {
     spec::RuntimeConfig config = base();
     ContainerSettings settings;
-    settings.resources.never_out_of_memory = true;
+    settings.resources.waits_for_memory = true;
     const auto refused = apply_settings(settings, {}, config);
     ASSERT_FALSE(refused);
     EXPECT_NE(refused.error().message.find("--oom-kill-disable"), std::string::npos);

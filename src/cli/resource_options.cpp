@@ -210,7 +210,7 @@ Result<> parse_resources(const Parsed& args,
         }
         out.oom_score_adj = static_cast<int>(*number) * (minus ? -1 : 1);
     }
-    out.never_out_of_memory = args.flag("oom-kill-disable");
+    out.waits_for_memory = args.flag("oom-kill-disable");
     KNARR_TRY(parse_disks(args, out));
     for (const std::string_view text : args.all("device-cgroup-rule")) {
         request.settings.device_rules.push_back(KNARR_TRY(parse_device_numbers(text)));

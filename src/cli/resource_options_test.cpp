@@ -73,9 +73,9 @@ TEST(ResourceOptions, TheProgramsOwnSettings) {
         run({"--umask", "0077", "--unsetenv", "A", "--no-hosts", "--read-only-tmpfs=false"});
     ASSERT_TRUE(out);
     EXPECT_EQ(out->request.settings.umask, 0077U);
-    EXPECT_EQ(out->request.settings.unset_names, std::vector<std::string>{"A"});
-    EXPECT_TRUE(out->request.settings.own_hosts);
-    EXPECT_FALSE(out->request.scratch);
+    EXPECT_EQ(out->request.settings.unset_env, std::vector<std::string>{"A"});
+    EXPECT_TRUE(out->request.settings.image_hosts);
+    EXPECT_FALSE(out->request.read_only_scratch);
     EXPECT_FALSE(run({"--no-hosts", "--add-host", "a:1.2.3.4"}));
 }
 

@@ -528,7 +528,7 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     KNARR_TRY(parse_volumes(args, out));
     request.terminal = args.flag("tty");
     request.read_only = args.flag("read-only");
-    request.scratch = args.get("read-only-tmpfs", "true") == "true";
+    request.read_only_scratch = args.get("read-only-tmpfs", "true") == "true";
     request.remove = args.flag("rm");
     request.memory_bytes = KNARR_TRY(parse_memory(args));
     if (const auto cpus = args.find("cpus")) {

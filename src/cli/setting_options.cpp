@@ -153,11 +153,11 @@ Result<> parse_program(const Parsed& args, ContainerSettings& out) {
                         "--unsetenv \"{}\" is not the name of a variable",
                         printable(name));
         }
-        out.unset_names.emplace_back(name);
+        out.unset_env.emplace_back(name);
     }
-    out.unset_all = args.flag("unsetenv-all");
-    out.own_hosts = args.flag("no-hosts");
-    if (out.own_hosts && args.has("add-host")) {
+    out.unset_all_env = args.flag("unsetenv-all");
+    out.image_hosts = args.flag("no-hosts");
+    if (out.image_hosts && args.has("add-host")) {
         return fail(Errc::invalid_argument,
                     "--no-hosts and --add-host contradict each other: one leaves alone what the "
                     "other writes");

@@ -119,7 +119,7 @@ ContainerInfo describe(const Record& record, const Live& live) {
         .health = {},
         .labels = life.labels,
         .log_dir = life.monitored && life.log.keep ? log_dir_of(record.data_dir) : std::string(),
-        .log_details = life.log.details,
+        .log_details = life.log_details,
         .trouble = {},
         .damage = {},
     };

@@ -140,7 +140,7 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     }
     if (!life.log.labels.empty() || !life.log.variables.empty()) {
         json.member("labels", life.log.labels).member("variables", life.log.variables);
-        json.member("details", life.log.details);
+        json.member("details", life.log_details);
     }
     json.member("maxFiles", life.log.max_files).end_object();
     json.member("started", life.started).member("finished", life.finished);
@@ -189,7 +189,7 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(log->optional("journal", life.log.journal));
     KNARR_TRY(log->optional("labels", life.log.labels));
     KNARR_TRY(log->optional("variables", life.log.variables));
-    KNARR_TRY(log->optional("details", life.log.details));
+    KNARR_TRY(log->optional("details", life.log_details));
     KNARR_TRY(value->required("started", life.started));
     KNARR_TRY(value->required("finished", life.finished));
     KNARR_TRY(value->required("oomKilled", life.oom_killed));

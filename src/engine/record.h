@@ -33,6 +33,7 @@ struct Life {
     std::optional<unsigned> stop_seconds;
     bool monitored = false;  // a monitor holds its streams and learns how it ends
     LogPolicy log;
+    std::map<std::string, std::string> log_details = {};  // what `log` names, as it was made
     std::string started, finished;  // RFC 3339, of the last run; empty: not yet
     bool oom_killed = false;        // the last run, in part or whole
     RestartState restart = {};

@@ -236,14 +236,14 @@ namespace {
 void note_details(const std::vector<std::string>& env, Life& life) {
     for (const std::string& name : life.log.labels) {
         if (const auto label = life.labels.find(name); label != life.labels.end()) {
-            life.log.details.insert(*label);
+            life.log_details.insert(*label);
         }
     }
     for (const std::string& name : life.log.variables) {
         const auto set = std::ranges::find_if(
             env, [&](const std::string& one) { return one.starts_with(name + "="); });
         if (set != env.end()) {
-            life.log.details[name] = set->substr(name.size() + 1);
+            life.log_details[name] = set->substr(name.size() + 1);
         }
     }
 }
