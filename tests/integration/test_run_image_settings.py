@@ -241,9 +241,9 @@ def cgroup_file(host, container, controller, v1, v2):
 def test_limits_of_single_disks(host, layout):
     path, number = disk()
     box = host.launch(layout, "sleep", "100", options=(
-        "--device-read-bps", f"{path}:1m", "--device-write-bps", f"{path}:2m",
-        "--device-read-iops", f"{path}:10", "--device-write-iops", f"{path}:20"))
-    wanted = {"read_bps": "1048576", "write_bps": "2097152", "read_iops": "10", "write_iops": "20"}
+        "--device-read-bps", f"{path}:100m", "--device-write-bps", f"{path}:200m",
+        "--device-read-iops", f"{path}:10000", "--device-write-iops", f"{path}:20000"))  # its end reads, too
+    wanted = {"read_bps": "104857600", "write_bps": "209715200", "read_iops": "10000", "write_iops": "20000"}
     for name, rate in wanted.items():
         _, text = cgroup_file(host, box, "blkio", f"blkio.throttle.{name}_device", "io.max")
         key = name[0] + name.split("_")[1]
