@@ -22,7 +22,8 @@ enum class Missing : std::uint8_t { nothing, refused };
 /// How it goes on behind a node.
 enum class Going : std::uint8_t { on, stop, next };
 
-constexpr unsigned kMaxCalls = 100;  // of templates within each other
+constexpr unsigned kMaxCalls = 100;        // of templates within each other
+constexpr unsigned kMaxAllCalls = 10'000;  // and one after the other
 
 class Renderer {
 public:
@@ -54,7 +55,7 @@ private:
 
     const TemplateTree& tree_;
     Controls controls_;
-    unsigned calls_ = 0;
+    unsigned calls_ = 0, all_calls_ = 0;
     std::vector<std::pair<std::string, TemplateValue>> variables_;  // the innermost last
     std::string out_;
 };
@@ -216,9 +217,9 @@ Result<> Renderer::call(const TemplateNode& node, const TemplateValue& dot) {
                     "--format: there is no template \"{}\"",
                     printable(node.text, 64));
     }
-    if (calls_ >= kMaxCalls) {
+    if (calls_ >= kMaxCalls || ++all_calls_ > kMaxAllCalls) {
         return fail(Errc::invalid_argument,
-                    "--format: the template \"{}\" calls itself without end",
+                    "--format: the template \"{}\" is called without end",
                     printable(node.text, 64));
     }
     const TemplateValue value_given = node.pipeline.commands.empty()

@@ -1,5 +1,8 @@
 #include "cli/json_template.h"
 
+#include <string>
+
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace knarr::cli {
@@ -75,6 +78,22 @@ TEST(JsonTemplate, TemplatesHaveNames) {
                               "{{range .Args}}{{block \"p\" .}}{{break}}{{end}}{{end}}"}) {
         EXPECT_TRUE(rendered(wrong).starts_with("! ")) << wrong << " " << rendered(wrong);
     }
+}
+
+TEST(JsonTemplate, HasBoundsThatNoTextGetsPast) {
+    std::string comments, doubled = "{{define \"t0\"}}x{{end}}";
+    for (int i = 0; i < 100'000; ++i) {
+        comments += "{{/**/}}";
+    }
+    EXPECT_EQ(rendered(comments + "{{.Id}}"), "a<b");
+    for (int i = 1; i < 30; ++i) {
+        doubled += fmt::format(
+            R"({{{{define "t{}"}}}}{{{{template "t{}"}}}}{{{{template "t{}"}}}}{{{{end}}}})",
+            i,
+            i - 1,
+            i - 1);
+    }
+    EXPECT_NE(rendered(doubled + "{{template \"t29\"}}").find("without end"), std::string::npos);
 }
 
 TEST(JsonTemplate, ControlCharactersOfValuesAreForPrograms) {

@@ -35,19 +35,6 @@ Result<std::optional<std::uint64_t>> parse_range(const Parsed& args,
     return number;
 }
 
-/// "0-3,7": digits, commas and hyphens; which there are the kernel knows.
-Result<std::string> parse_list(const Parsed& args, std::string_view name) {
-    const std::string_view text = args.get(name);
-    if (args.has(name) &&
-        (text.empty() || text.find_first_not_of("0123456789,-") != std::string_view::npos)) {
-        return fail(Errc::invalid_argument,
-                    "--{} \"{}\" is not a list of numbers such as 0-3,7",
-                    name,
-                    printable(text));
-    }
-    return std::string(text);
-}
-
 Result<> parse_cpu(const Parsed& args, RunRequest& request) {
     constexpr std::uint64_t kMaxShares = 262144, kLeastUs = 1000, kMaxUs = 1'000'000;
     ResourceSettings& out = request.settings.resources;
@@ -137,22 +124,39 @@ Result<> parse_disks(const Parsed& args, ResourceSettings& out) {
 }
 
 /// Checked as far as that goes without knowing who makes cgroups here.
+constexpr std::size_t kMaxParentParts = 64, kMaxParentBytes = 1024;
+
 Result<> parse_parent(const Parsed& args, std::string& out) {
     const std::string_view text = args.get("cgroup-parent");
     const auto parts = split(text, '/');
     const bool climbs = std::ranges::find(parts, "..") != parts.end();
     const bool odd = text.find_first_of(std::string_view("\0\n:", 3)) != std::string_view::npos;
-    if (climbs || odd || text == "/") {
+    const bool is_deep = parts.size() > kMaxParentParts || text.size() > kMaxParentBytes;
+    if (climbs || odd || is_deep || text == "/") {
         return fail(Errc::invalid_argument,
                     "--cgroup-parent \"{}\" is not the path of a cgroup below the root, nor a "
-                    "slice of systemd's such as web.slice",
-                    printable(text));
+                    "slice of systemd's such as web.slice, of at most {} parts and {} bytes",
+                    printable(text, 100),
+                    kMaxParentParts,
+                    kMaxParentBytes);
     }
     out = text;
     return {};
 }
 
 }  // namespace
+
+Result<std::string> parse_list(const Parsed& args, std::string_view name) {
+    const std::string_view text = args.get(name);
+    if (args.has(name) &&
+        (text.empty() || text.find_first_not_of("0123456789,-") != std::string_view::npos)) {
+        return fail(Errc::invalid_argument,
+                    "--{} \"{}\" is not a list of numbers such as 0-3,7",
+                    name,
+                    printable(text));
+    }
+    return std::string(text);
+}
 
 Result<DeviceNumbers> parse_device_numbers(std::string_view text) {
     const auto bad = [&] {

@@ -28,6 +28,10 @@ Result<std::optional<std::int64_t>> parse_bytes(const Parsed& args,
                                                 std::string_view name,
                                                 Unlimited unlimited = Unlimited::refused);
 
+/// "0-3,7" of --cpuset-cpus and --cpuset-mems: digits, commas and hyphens; which there are the
+/// kernel knows. Empty where the option is not given.
+Result<std::string> parse_list(const Parsed& args, std::string_view name);
+
 /// "TYPE MAJOR:MINOR ACCESS" of --device-cgroup-rule, where * is any number: "c 42:* rmw".
 Result<DeviceNumbers> parse_device_numbers(std::string_view text);
 

@@ -45,6 +45,10 @@ TEST(ResourceOptions, DevicesByNumber) {
 }
 
 TEST(ResourceOptions, WrongValuesNameTheirOption) {
+    std::string deep;
+    for (int part = 0; part < 65; ++part) {
+        deep += "/a";
+    }
     for (const auto& [option, value] : std::vector<std::pair<std::string_view, std::string_view>>{
              {"--device-read-bps", "sda:1m"},
              {"--device-read-bps", "/dev/sda"},
@@ -56,6 +60,8 @@ TEST(ResourceOptions, WrongValuesNameTheirOption) {
              {"--cgroup-parent", "/a/../b"},
              {"--cgroup-parent", "/"},
              {"--cgroup-parent", "a:b:c"},
+             {"--cgroup-parent", deep},
+             {"--cpuset-cpus", "0;rm"},
              {"--cgroup-conf", "memory.high"},
              {"--umask", "9"},
              {"--umask", "1777"},

@@ -300,6 +300,7 @@ private:
     Result<std::optional<TemplateNode>> jump(Action& action);
     Result<> named_body(const std::string& name, unsigned depth);
     Result<> define(Action action, unsigned depth);
+    Result<bool> find_action(std::vector<TemplateNode>& out);
     Result<bool> next_action(std::vector<TemplateNode>& out);
 
     std::string_view text_, action_;
@@ -308,8 +309,8 @@ private:
     TemplateTree tree_;
 };
 
-/// Goes behind the next action, which is in words_; what stands before it is text. False: the end.
-Result<bool> Parser::next_action(std::vector<TemplateNode>& out) {
+/// Goes behind the next action, which is in action_; what stands before it is text. False: the end.
+Result<bool> Parser::find_action(std::vector<TemplateNode>& out) {
     const std::size_t begin = text_.find("{{");
     std::string_view before = text_.substr(0, begin);
     std::size_t end = std::string_view::npos;
@@ -339,9 +340,16 @@ Result<bool> Parser::next_action(std::vector<TemplateNode>& out) {
         action_.remove_suffix(2);
         text_.remove_prefix(std::min(text_.find_first_not_of(kBlanks), text_.size()));
     }
-    if (action_.starts_with("/*")) {
-        return next_action(out);  // a comment
-    }
+    return true;
+}
+
+/// The same without comments, and with its words in words_.
+Result<bool> Parser::next_action(std::vector<TemplateNode>& out) {
+    do {
+        if (!KNARR_TRY(find_action(out))) {
+            return false;
+        }
+    } while (action_.starts_with("/*"));
     words_.emplace(action_, KNARR_TRY(Words(action_).read()));
     return true;
 }

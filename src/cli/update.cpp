@@ -102,8 +102,8 @@ Result<> read_cpu(const Parsed& args, UpdateRequest& out) {
         out.cpu_quota = *cpus == "0" ? -1 : KNARR_TRY(parse_cpus(*cpus));
         out.cpu_period = std::uint64_t{kCpuPeriodUs};
     }
-    out.cpuset_cpus = args.get("cpuset-cpus");
-    out.cpuset_mems = args.get("cpuset-mems");
+    out.cpuset_cpus = KNARR_TRY(parse_list(args, "cpuset-cpus"));
+    out.cpuset_mems = KNARR_TRY(parse_list(args, "cpuset-mems"));
     return {};
 }
 

@@ -247,6 +247,7 @@ def test_new_limits_are_told_and_hold_for_later_runs(host, layout):
     host.good("update", "--pids-limit", "60", "-m", "40m", "web")
     assert told() == (40, 500_000_000, 60)
     assert host.run("update", "--blkio-weight", "1", "web").returncode != 0, "no launch would take it"
+    assert "--cpuset-cpus" in host.run("update", "--cpuset-cpus", "0;rm", "web").stderr
     host.good("start", "web")
     lines = open(f"/proc/{host.state('web')['Pid']}/cgroup").read().splitlines()
     places = {names: path for _, names, path in (line.split(":", 2) for line in lines)}
