@@ -62,9 +62,11 @@ Result<std::string> inspect_any(const Context& context,
     const std::string_view type = args.get("type");
     if (type.empty() || type == "container") {
         const Sizes sizes = args.flag("size") ? Sizes::shown : Sizes::left_out;
-        Result<std::string> container = engine.inspect(name, sizes);
-        if (container || !type.empty() || container.error().code != Errc::not_found) {
-            return container;
+        Result<std::string> missing = engine.inspect(name, sizes);
+        const bool is_there = missing || (missing.error().code != Errc::not_found &&
+                                          missing.error().code != Errc::invalid_argument);
+        if (is_there || !type.empty()) {
+            return missing;
         }
         for (const std::string_view other : {"image", "volume"}) {
             Result<std::string> found = inspect_other(context, engine, name, other);
@@ -73,8 +75,11 @@ Result<std::string> inspect_any(const Context& context,
                           code != Errc::invalid_argument)) {
                 return found;
             }
+            if (missing.error().code == Errc::invalid_argument) {
+                missing = std::move(found);  // no container is called so: NAME:TAG
+            }
         }
-        return container;
+        return missing;
     }
     return inspect_other(context, engine, name, type);
 }

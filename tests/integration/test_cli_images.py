@@ -43,6 +43,14 @@ def test_images_as_table_json_and_ids(host, layout):
     assert host.good("image", "list", "--json") == host.good("images", "--format", "json")
 
 
+def test_inspect_finds_images_by_their_whole_name(host, layout):
+    host.good("pull", layout)
+    name = host.good("images", "--format", "{{.Repository}}:{{.Tag}}").split()[0]
+    assert json.loads(host.good("inspect", name)) == json.loads(host.good("image", "inspect", name))
+    missing = host.run("inspect", name + "-not")
+    assert missing.returncode != 0 and f"image {name}-not is not stored" in missing.stderr
+
+
 def test_inspect_is_one_array_whatever_the_number(host, layout):
     identifier = host.good("pull", "-q", layout).strip()
     one = json.loads(host.good("image", "inspect", identifier))
