@@ -445,8 +445,10 @@ def test_a_program_killed_by_somebody_is_not_blamed_on_memory(host):
     bundle.save()
     container = host.new_id()
     running = host.start_process("run", "-b", bundle.directory, container, stderr=subprocess.PIPE)
-    wait_until(lambda: container in host.entries() and host.status(container) == "running",
-               "it does not run")
+    def runs():
+        told = host.knarr("state", container)  # that it does not exist, as long as it has no record
+        return told.returncode == 0 and json.loads(told.stdout)["status"] == "running"
+    wait_until(runs, "it does not run")
     host.ok("kill", container, "KILL")
     assert b"memory" not in running.communicate(timeout=30)[1]
     assert running.returncode == 137
