@@ -205,9 +205,11 @@ Result<Seen> look_concluded(const Context& context, const ContainerId& id) {
     sys::Patience patience{kConcludeTime};
     while (true) {
         Seen seen = KNARR_TRY(look_at(context, id));
+        if (!is_end_untold(seen.record, seen.live)) {
+            return seen;
+        }
         const auto dir = context.root.open_dir(id);
-        const bool is_coming =
-            is_end_untold(seen.record, seen.live) && dir && is_watched(*dir).value_or(false);
+        const bool is_coming = dir && is_watched(*dir).value_or(false);
         if (!is_coming || !patience.rest()) {
             return seen;
         }

@@ -108,9 +108,9 @@ protected:
     virtual void again();
     /// Whether this endpoint can be asked for it; never a mirror for anything but a fetch.
     virtual bool suits(const Endpoint& endpoint) const = 0;
-    /// Whether bytes are waited for that another has to take first.
     /// Whether a redirect may lead to another host.
     virtual bool may_leave_home() const { return true; }
+    /// Whether bytes are waited for that another has to take first.
     virtual bool is_held_up() const { return false; }
     /// Whether something is expected of the network.
     virtual bool is_running() const { return exchange_ != nullptr; }
