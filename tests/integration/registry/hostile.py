@@ -44,7 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             registry.protocols.add(self.connection.selected_alpn_protocol())
         with registry.lock:
             for part, steps in registry.steps:
-                if part in self.path and steps:
+                if part in self.path and steps and getattr(steps[0], "method", self.command) == self.command:
                     step = steps[0] if steps[0] in registry.forever else steps.pop(0)
                     break
             else:
@@ -310,12 +310,10 @@ def half(data):
 
 
 def only(registry, method, step, part="/blobs/uploads/upload"):
-    """The next request of this method is answered by `step`, those of others as usual."""
+    """The next request of this method is answered by `step`, those of others as usual, also at the same time."""
     def wrapped(handler):
-        if handler.command == method:
-            return step(handler)
-        registry.steps.append((part, [wrapped]))
-        return NotImplemented
+        return step(handler)
+    wrapped.method = method
     registry.on(part, wrapped)
 
 
