@@ -127,7 +127,7 @@ class EngineRow:
     def logged(self, words):
         """A container of them, and the seconds from the first byte in its log to the last one."""
         container = self.launch("knarr", *words)
-        log = pathlib.Path(json.loads(self.output("knarr", "inspect", container))[0]["LogPath"]) / "0.log"
+        log = pathlib.Path(json.loads(self.output("knarr", "inspect", container))[0]["LogPath"])
         while not log.exists() or log.stat().st_size == 0:
             time.sleep(0.0005)
         start = time.monotonic()
