@@ -1,17 +1,23 @@
 """The row of tools/bench about containers of images: beside podman, and what their monitors cost."""
 
+import fcntl
 import json
 import os
 import pathlib
+import pty
 import shutil
+import signal
 import statistics
+import struct
 import subprocess
+import termios
 import time
 
 import measure
 from pull_row import sha256_of, write_image
 
 LINE = b"a line of a log as programs write it, which has about one hundred characters with its end, so 99\n"
+RESIZED = "trap 'busybox stty size' WINCH; echo ready; while :; do sleep 1000 & wait $!; done"
 STOPS = "trap 'exit 0' TERM; while :; do sleep 1000 & wait $!; done"
 
 
@@ -39,6 +45,7 @@ class EngineRow:
             self.monitor_memory()
             self.log_rate()
             self.stop_time()
+            self.resize_time()
             self.many(30 if self.options.quick else 200)
             self.cycles(100 if self.options.quick else 1000)
         finally:
@@ -151,6 +158,28 @@ class EngineRow:
         self.figures["stop, ms"] = statistics.median(spent)
         print(f"\nstop of one that ends at TERM: {statistics.median(spent):.1f} ms, at most {max(spent):.1f}")
 
+    def resize_time(self):
+        """From the change of our terminal's size to what a program prints that looks at its own then."""
+        command = [str(word) for word in [*self.tools["knarr"], "run", "-it", self.image, "sh", "-c", RESIZED]]
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.execv(command[0], command)
+        try:
+            read_until(terminal, b"ready")
+            spent = []
+            for rows in range(30, 30 + max(10, self.options.rounds // 3)):
+                start = time.monotonic()
+                fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 99, 0, 0))
+                read_until(terminal, f"{rows} 99".encode())
+                spent.append((time.monotonic() - start) * 1000)
+                time.sleep(0.02)  # the shell waits again
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            os.close(terminal)
+        self.figures["resize, ms"] = statistics.median(spent)
+        print(f"\nresize until a program has seen it: {statistics.median(spent):.1f} ms, at most {max(spent):.1f}")
+
     def many(self, count):
         """So many containers at rest."""
         for _ in range(count):
@@ -185,6 +214,15 @@ class EngineRow:
                 "cgroups": sum(len(dirs) for _, dirs, _ in os.walk("/sys/fs/cgroup")),
                 "files": sum(len(dirs) + len(files) for root in roots for _, dirs, files in os.walk(root)),
                 "monitors": len(processes("knarr-monitor", self.states))}
+
+
+def read_until(terminal, wanted):
+    """Of a terminal; ends the measurement where it does not come."""
+    text, end = b"", time.monotonic() + 20
+    while wanted not in text:
+        if time.monotonic() > end:
+            raise TimeoutError(f"{wanted!r} is not in {text!r}")
+        text += os.read(terminal, 4096)
 
 
 def processes(name, place):
