@@ -34,19 +34,6 @@ void send(const sys::Fd& monitor, std::string_view name, const sys::Fd& fd) {
     static_cast<void>(sys::send_packet(monitor, name, &fd));
 }
 
-/// Locks the container for its monitors, from before its program runs: nobody else adopts it. The
-/// monitors of its last run may have to end first.
-Result<sys::Fd> lock_for_monitor(const sys::Fd& dir, const char* name) {
-    sys::Fd lock = KNARR_TRY(open_lock(dir, name));
-    sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
-    while (!KNARR_TRY(sys::try_lock(lock))) {
-        if (!patience.rest()) {
-            return fail(Errc::wrong_state, "the monitor of its last run is still at work");
-        }
-    }
-    return lock;
-}
-
 /// What a container's streams are to be.
 struct Streams {
     std::optional<LogPlace> log;
@@ -82,9 +69,9 @@ Result<> give_streams(const LockedDir& dir,
                       Streams& streams,
                       const Monitors& monitors,
                       runtime::LaunchIo& io) {
-    send(monitors.watching, kMonitorLock, KNARR_TRY(lock_for_monitor(dir.fd(), kMonitorLock)));
+    send(monitors.watching, kMonitorLock, KNARR_TRY(lock_to_watch(dir.fd(), kMonitorLock)));
     if (streams.terminal) {
-        const sys::Fd lock = KNARR_TRY(lock_for_monitor(dir.fd(), kTerminalLock));
+        const sys::Fd lock = KNARR_TRY(lock_to_watch(dir.fd(), kTerminalLock));
         send(monitors.watching, kTerminalLock, lock);
         send(monitors.standing_by, kTerminalLock, lock);
     }

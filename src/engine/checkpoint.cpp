@@ -148,7 +148,7 @@ Result<> checkpoint_container(const Context& context,
     if (request.leave_running || request.pre_dump) {
         return {};
     }
-    return destroy(context, std::move(held.dir), record);
+    return destroy(context, held.dir, record);
 }
 
 namespace {

@@ -59,7 +59,7 @@ Result<std::optional<UpkeepStep>> verdict(const Context& context,
         return request.stopped && !stays && (of_image || request.force) ? step("it has ended")
                                                                         : std::nullopt;
     }
-    const bool orphan = record.life && record.life->monitored && !KNARR_TRY(is_watched(dir));
+    const bool orphan = record.life && !KNARR_TRY(is_watched(dir));
     return orphan && request.orphaned && request.force ? step("nobody watches it") : std::nullopt;
 }
 

@@ -16,7 +16,7 @@
 namespace knarr::engine {
 
 void undo(const Context& context, LockedDir dir, const Record& record) {
-    const Result<> gone = destroy(context, std::move(dir), record, AnonymousVolumes::go);
+    const Result<> gone = destroy(context, dir, record, AnonymousVolumes::go);
     if (!gone) {
         context.warn(gone.error().message);
     }
@@ -64,12 +64,22 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
     note_end(record, code, format_time(system_clock().wall()));
     note_end_event(context, record);
     if (wanted.auto_remove) {
-        return destroy(context, std::move(*dir), record);
+        Result<> gone = destroy(context, *dir, record);
+        if (gone) {
+            return {};
+        }
+        KNARR_TRY(end_run(context, *dir, record));
+        if (!record.life) {
+            return gone;
+        }
+        context.warn(gone.error().message);  // recover() removes it
+        return {};
     }
     if (record.cgroup) {
         // What stays of a stopped container is its record and its files; `delete` need not come.
         // With --keep it will, and until then the cgroup's counters can be read, as with runc.
-        Result<> gone = sys::kill_cgroup(*record.cgroup);
+        // Whoever is in it after the end of its pid namespace is not the container's.
+        Result<> gone = record.own_pid_namespace ? Result<>{} : sys::kill_cgroup(*record.cgroup);
         if (gone && !wanted.keep_cgroup) {
             gone = remove_place(context, record);
         }

@@ -4,6 +4,7 @@
 // image_trees, container_copy, changes, volumes, doctor).
 //
 //   new_container.h   create and run, the one way from a Bundle to a record on disk
+//                     nested_cgroup.h: not in another's cgroup
 //   conclude.h        what becomes of a container when its program has ended, or never began
 //   run_image.h       `run IMAGE`: pulled, made a Bundle of, then new_container.h; host_devices.h:
 //                     --device; never_ran.h: made by `create`; launch_failures.h, for `explain`

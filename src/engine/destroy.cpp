@@ -140,6 +140,23 @@ Result<std::optional<Record>> record_to_remove_by(const Context& context,
     return std::move(*copy);
 }
 
+/// The cgroup and what else the container had of the machine. Others may have made cgroups of their
+/// own in it (linux.cgroupsPath may lie anywhere, as with runc and crun): it is theirs then.
+Result<> give_place_back(const Context& context, const Record& record) {
+    const bool is_ours = record.pid > 0 || record.status != ContainerState::creating;
+    if (record.cgroup && !is_ours && !record.unit) {
+        KNARR_TRY(await_empty(*record.cgroup));
+    }
+    Result<> removed = remove_place(context, record);
+    if (!removed && is_ours && removed.error().code != Errc::wrong_state) {
+        return removed;
+    }
+    if (!removed) {
+        context.warn(fmt::format("{}; it stays", removed.error().message));
+    }
+    return {};
+}
+
 /// What is left of a container besides its state directory, newest first.
 Result<> remove_traces(const Context& context,
                        const Record& record,
@@ -150,16 +167,7 @@ Result<> remove_traces(const Context& context,
     if (record.mounts_on_host) {
         KNARR_TRY(sys::unmount_below(record.rootfs));
     }
-    if (record.cgroup && record.pid == 0 && !record.unit) {
-        KNARR_TRY(await_empty(*record.cgroup));
-    }
-    Result<> removed = remove_place(context, record);
-    if (!removed && record.pid > 0) {
-        return removed;
-    }
-    if (!removed) {
-        context.warn(removed.error().message);
-    }
+    KNARR_TRY(give_place_back(context, record));
     KNARR_TRY(fault_point("delete.cgroup"));
     if (hooks && !record.poststop.empty()) {
         // Source: runtime-spec runtime.md "Lifecycle": a failing poststop hook is logged, the
@@ -200,28 +208,49 @@ Result<> remove_place(const Context& context, const Record& record) {
 }
 
 Result<> clear_leftover(const Context& context, const Record& record) {
-    // Without a data directory it is a run that is cleared: its volumes are there for the next.
     KNARR_TRY(remove_traces(context, record, false, AnonymousVolumes::go),
               "clean what is left of {}",
               record.id);
     return {};
 }
 
+namespace {
+
+/// The place of a run that is over; its files and volumes are there for the next.
+Result<> end_place(const Context& context, const Record& record) {
+    if (record.mounts_on_host) {
+        KNARR_TRY(sys::unmount_below(record.rootfs));
+    }
+    const bool is_ours = record.pid > 0 || record.status != ContainerState::creating;
+    KNARR_TRY(is_ours ? remove_place(context, record) : give_place_back(context, record));
+    KNARR_TRY(fault_point("delete.cgroup"));
+    return {};
+}
+
+}  // namespace
+
 Result<> end_run(const Context& context, const LockedDir& dir, Record& record) {
-    Record run = record;
-    run.data_dir.clear();  // stays
-    KNARR_TRY(clear_leftover(context, run));
+    KNARR_TRY(end_processes(record), "clean what is left of {}", record.id);
+    KNARR_TRY(fault_point("delete.killed"));
+    const Result<> place = end_place(context, record);
+    if (!place) {
+        // That it has ended, and how, is true whatever is in the way: it is tried again when it
+        // starts or is removed.
+        context.warn(fmt::format("clean what is left of {}: {}", record.id, place.error().message));
+    } else {
+        record.cgroup.reset();
+        record.unit.reset();
+        record.resctrl.reset();
+        record.mounts_on_host = false;
+    }
     record.status = ContainerState::stopped;
     record.pid = 0;
     record.pid_start_ticks = 0;
-    record.cgroup.reset();
-    record.unit.reset();
-    record.resctrl.reset();
     return save_record(dir, record);
 }
 
 Result<> destroy(const Context& context,
-                 LockedDir dir,
+                 LockedDir& dir,
                  const Record& record,
                  AnonymousVolumes volumes) {
     KNARR_TRY(
@@ -263,7 +292,7 @@ Result<> remove_container(const Context& context,
     }
     const Live live = KNARR_TRY(live_state(**record, Worker::none));
     KNARR_TRY(next_state(id.text(), live.state, force ? Verb::force_remove : Verb::remove));
-    return destroy(context, std::move(*dir), **record, volumes);
+    return destroy(context, *dir, **record, volumes);
 }
 
 }  // namespace knarr::engine

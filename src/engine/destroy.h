@@ -12,9 +12,11 @@ Result<> remove_place(const Context& context, const Record& record);
 
 /// Kills what is left of a container, removes its cgroup, runs its poststop hooks (a failure is a
 /// warning), removes its data directory, its anonymous volumes where they go with it, and its state
-/// directory. Stops at the first thing that cannot be removed, so that a later call can go on.
+/// directory. Stops at the first thing that cannot be removed, so that a later call can go on: then
+/// `dir` is still locked. A cgroup that others have made theirs below (linux.cgroupsPath may lie
+/// anywhere) stays, with a warning.
 Result<> destroy(const Context& context,
-                 LockedDir dir,
+                 LockedDir& dir,
                  const Record& record,
                  AnonymousVolumes volumes = AnonymousVolumes::stay);
 
@@ -23,7 +25,8 @@ Result<> destroy(const Context& context,
 Result<> clear_leftover(const Context& context, const Record& record);
 
 /// Kills what is left of the last run of a container that stays, removes its cgroup, and records
-/// that it has stopped, with the exit code and times that `record` has.
+/// that it has stopped, with the exit code and times that `record` has. A cgroup that cannot be
+/// removed is a warning, and stays in the record for the next start or removal.
 Result<> end_run(const Context& context, const LockedDir& dir, Record& record);
 
 /// `knarr delete`. Where the record is damaged, empty or gone, the copy in `data_root` says what

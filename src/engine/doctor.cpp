@@ -61,8 +61,7 @@ void count_containers(const std::string& path, Trials& out) {
             out.damaged += seen.error().code == Errc::corrupt ? 1 : 0;
             continue;
         }
-        if (!*seen || !(*seen)->record.life || !(*seen)->record.life->monitored ||
-            !(*seen)->live.process.valid()) {
+        if (!*seen || !(*seen)->record.life || !(*seen)->live.process.valid()) {
             continue;
         }
         const auto dir = root->open_dir(*id);

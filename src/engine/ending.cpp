@@ -42,14 +42,16 @@ Result<Ending> conclude_run(const Context& context,
     }
     KNARR_TRY(fault_point("monitor.ended"));
     Record& record = held->record;
-    if (record.auto_remove) {
-        note_end(record, code, finished);
-        note_end_event(context, record);
-        KNARR_TRY(destroy(context, std::move(held->dir), record));
-        return Ending::recorded;
-    }
     note_end(record, code, finished);
     note_end_event(context, record);
+    if (record.auto_remove) {
+        const Result<> gone = destroy(context, held->dir, record);
+        if (!gone) {
+            context.warn(gone.error().message);
+            KNARR_TRY(end_run(context, held->dir, record));  // recover() removes it
+        }
+        return Ending::recorded;
+    }
     RestartEffect next = RestartEffect::none;
     if (record.life && record.life->monitored) {
         // In the same write as the end: whoever comes next finds both or none.
@@ -77,7 +79,7 @@ Result<> clear_killed_launch(const Context& context, const ContainerId& id) {
     }
     const bool stays = record->life && (record->life->laid_down || !record->life->started.empty());
     return stays ? end_run(context, *dir, *record)
-                 : destroy(context, std::move(*dir), *record, AnonymousVolumes::go);
+                 : destroy(context, *dir, *record, AnonymousVolumes::go);
 }
 
 }  // namespace knarr::engine

@@ -36,8 +36,7 @@ std::string path_of(const Context& context, const std::string& id) {
 }
 
 bool is_end_untold(const Record& record, const Live& live) {
-    return record.life && record.life->monitored && !live.process.valid() &&
-           record.status == ContainerState::running;
+    return record.life && !live.process.valid() && record.status == ContainerState::running;
 }
 
 Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) {

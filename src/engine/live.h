@@ -14,7 +14,7 @@ struct Live {
     sys::Fd process;  // the first process's pidfd; invalid when it has ended
 };
 
-/// Whether its process has ended, and its monitors have still to put that down.
+/// Whether its process has ended, and those who watch it have still to put that down.
 bool is_end_untold(const Record& record, const Live& live);
 
 /// Whether somebody is working on the container just now, or nobody is (we may be).

@@ -437,11 +437,13 @@ Result<> Monitor::take_over() {
                 KNARR_TRY(sys::open_process_or_zombie(record.pid, record.pid_start_ticks));
             process_ = process ? std::move(*process) : sys::Fd();
         }
-        if (record.life && (record.life->log.keep || record.life->terminal)) {
+        // One that was in the foreground of a knarr has only what its caller gave it.
+        const bool has_streams = record.life && record.life->monitored;
+        if (has_streams && (record.life->log.keep || record.life->terminal)) {
             KNARR_TRY(streams_.open_fifos(dir));
         }
         receive_streams();
-        if (record.life && record.life->terminal) {
+        if (has_streams && record.life->terminal) {
             streams_.note_lost_terminal();
         }
         begin_probes();

@@ -56,13 +56,18 @@ Error execute_monitor(const sys::Fd& program, const MonitorOrder& order, const s
 /// Starts this program, which is knarr-monitor, once more as a child, with these arguments.
 Result<pid_t> start_own_program(std::vector<std::string> arguments);
 
-/// Opens what monitors lock by sys::try_lock: the one that watches kMonitorLock.
+/// Opens what monitors lock by sys::try_lock: the one that watches kMonitorLock, as a knarr does
+/// with the container in its foreground.
 Result<sys::Fd> open_lock(const sys::Fd& dir, const char* name);
+/// Locks the container for who watches it, from before its program runs: nobody else adopts it. The
+/// monitors of its last run may have to end first. Errors: wrong_state.
+Result<sys::Fd> lock_to_watch(const sys::Fd& dir, const char* name);
 /// Whether somebody watches the container whose state directory this is, or is about to.
 Result<bool> is_watched(const sys::Fd& dir);
 
-/// Starts monitors for a container that ran in the background when its record was written, and has
-/// none any more. That it cannot is a warning.
+/// Starts monitors for a container of an image that ran when its record was written, and that
+/// nobody watches any more: its monitors, or the knarr whose foreground it was in, are gone. That
+/// it cannot is a warning.
 void ensure_watched(const Context& context, const Record& record);
 /// Starts monitors for such a container.
 /// Errors: unsupported when there is no knarr-monitor.

@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "core/limits.h"
 #include "core/text.h"
 #include "engine/monitor.h"
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/patience.h"
 #include "platform/process.h"
 #include "platform/spawn.h"
 #include "platform/task.h"
@@ -92,6 +94,17 @@ Result<sys::Fd> open_lock(const sys::Fd& dir, const char* name) {
     return sys::open_at(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
 }
 
+Result<sys::Fd> lock_to_watch(const sys::Fd& dir, const char* name) {
+    sys::Fd lock = KNARR_TRY(open_lock(dir, name));
+    sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
+    while (!KNARR_TRY(sys::try_lock(lock))) {
+        if (!patience.rest()) {
+            return fail(Errc::wrong_state, "the monitor of its last run is still at work");
+        }
+    }
+    return lock;
+}
+
 Result<bool> is_watched(const sys::Fd& dir) {
     const auto terminal = sys::open_at(dir, kTerminalLock, O_RDWR | O_NOFOLLOW);
     if (terminal && !KNARR_TRY(sys::try_lock(*terminal))) {
@@ -102,8 +115,7 @@ Result<bool> is_watched(const sys::Fd& dir) {
 }
 
 void ensure_watched(const Context& context, const Record& record) {
-    if (!record.life || !record.life->monitored ||
-        (record.status != ContainerState::running && !is_pending(*record.life))) {
+    if (!record.life || (record.status != ContainerState::running && !is_pending(*record.life))) {
         return;
     }
     const auto id = ContainerId::parse(record.id);

@@ -1,6 +1,7 @@
 #include "engine/new_container.h"
 
 #include <algorithm>
+#include <csignal>
 #include <optional>
 
 #include <fcntl.h>
@@ -17,12 +18,15 @@
 #include "engine/conclude.h"
 #include "engine/console.h"
 #include "engine/destroy.h"
+#include "engine/ending.h"
 #include "engine/event_log.h"
 #include "engine/handed_over.h"
 #include "engine/hook_output.h"
 #include "engine/kept_config.h"
 #include "engine/launch_failures.h"
 #include "engine/live.h"
+#include "engine/monitor.h"
+#include "engine/nested_cgroup.h"
 #include "engine/notify.h"
 #include "engine/record.h"
 #include "engine/seccomp_agent.h"
@@ -128,7 +132,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .auto_remove = wanted.auto_remove,
         .mounts_on_host = plan.mounts_on_host,
         .no_new_keyring = wanted.no_new_keyring,
-        .exit_code = {},
+        .exit_code = wanted.last_exit_code,
         .life = wanted.life,
         .boot = boot_id(),
     };
@@ -260,11 +264,17 @@ bool wants_network_early(const bundle::Bundle& bundle) {
     return network;
 }
 
-/// What there is of one that did not come to run goes, but for what it had before.
+/// What there is of one that did not come to run goes, but for what it had before: how its last run
+/// ended, too.
 void give_up(const Context& context, LockedDir dir, Record record, bool again) {
     if (!again) {
         undo(context, std::move(dir), record);
         return;
+    }
+    if (record.status == ContainerState::running) {
+        // Its program ran, until now.
+        note_end(record, 128 + SIGKILL, format_time(system_clock().wall()));
+        note_end_event(context, record);
     }
     Result<> ended = end_run(context, dir, record);
     if (!ended) {
@@ -279,6 +289,7 @@ Result<Standing> stand(const Context& context, NewContainer& wanted, ConsoleWay 
         network.emplace();
     }
     const runtime::LaunchPlan plan = KNARR_TRY(plan_container(context, wanted, way));
+    KNARR_TRY(refuse_nested_cgroup(context, wanted, plan));
     for (const std::string& warning : plan.warnings) {
         context.warn(warning);
     }
@@ -337,7 +348,12 @@ Result<> go(const Context& context, Standing& standing) {
     trace().mark("open the gate: the program runs");
     KNARR_TRY(fault_point("run.gate"));
     standing.record.status = ContainerState::running;
+    standing.record.exit_code.reset();
+    if (standing.again) {
+        static_cast<void>(sys::unlink_at(standing.dir.fd(), kTroubleFile));  // of earlier runs
+    }
     if (standing.record.life) {
+        standing.record.life->oom_killed = false;
         standing.record.life->started = format_time(system_clock().wall());
         step(standing.record.life->restart, {.kind = RestartEvent::Kind::runs}, steady_ms());
     }
@@ -419,6 +435,7 @@ Result<> lay_down_container(const Context& context, NewContainer wanted) {
         KNARR_TRY(plan_container(context, wanted, terminal ? ConsoleWay::relay : ConsoleWay::none),
                   "{}",
                   what);
+    KNARR_TRY(refuse_nested_cgroup(context, wanted, plan), "{}", what);
     for (const std::string& warning : plan.warnings) {
         context.warn(warning);
     }
@@ -478,7 +495,12 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
         KNARR_TRY(stand(context, wanted, way, Gate::in_process), "{}", what));
     std::optional<NotifyProxy> notify =
         listen_for_readiness(context, standing->dir, wanted.service);
-    Result<std::optional<Relay>> relay = take_terminal(*standing, wanted);
+    // Whoever looks at the container sees that its end is seen to, as long as we live.
+    Result<sys::Fd> watching = foreground && wanted.life
+                                   ? lock_to_watch(standing->dir.fd(), kMonitorLock)
+                                   : Result<sys::Fd>(sys::Fd());
+    Result<std::optional<Relay>> relay =
+        watching ? take_terminal(*standing, wanted) : fail(std::move(watching).error());
     Result<> running = relay ? go(context, *standing) : Result<>(fail(relay.error()));
     if (!running) {
         remove_pid_file(standing->pid_file);

@@ -50,6 +50,8 @@ struct NewContainer {
     /// One that has ended runs again: its directory, locked, and when it was made.
     std::optional<LockedDir> place;
     std::string created;
+    /// How its last run ended, which stays so until its program runs again.
+    std::optional<int> last_exit_code = {};
     /// Gives the program other streams than ours; called when the data directory is there.
     std::function<Result<>(const LockedDir&, runtime::LaunchIo&)> give_streams;
     /// Takes the other side of the program's terminal, in place of a relay of ours; called before

@@ -146,7 +146,7 @@ Result<> start_container(const Context& context,
     if (!record.poststart.empty()) {
         Result<> ran = run_poststart(record);
         if (!ran) {
-            const Result<> gone = destroy(context, std::move(dir), record);
+            const Result<> gone = destroy(context, dir, record);
             if (!gone) {
                 context.warn(gone.error().message);
             }

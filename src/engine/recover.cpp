@@ -68,6 +68,7 @@ private:
     Result<> clear_launch(const ContainerId& id);
     Result<> after_boot(const ContainerId& id);
     Result<> look_after_running(const ContainerId& id, const Seen& seen);
+    Result<> remove_ended(const ContainerId& id);
 
     const Context& context_;
     const std::string data_root_;
@@ -156,7 +157,7 @@ Result<> Recoverer::after_boot(const ContainerId& id) {
     Held held = KNARR_TRY(hold(context_, id));
     Record& record = held.record;
     if (record.auto_remove) {
-        KNARR_TRY(destroy(context_, std::move(held.dir), record));
+        KNARR_TRY(destroy(context_, held.dir, record));
         say(Kind::removed, id.text(), "it was to be removed at its end");
         return {};
     }
@@ -179,11 +180,10 @@ Result<> Recoverer::look_after_running(const ContainerId& id, const Seen& seen) 
     const Record& record = seen.record;
     const bool runs = seen.live.process.valid();
     const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id));
-    const bool monitored = record.life->monitored;  // else a knarr in the foreground sees its end
-    if (monitored && KNARR_TRY(is_watched(dir))) {
+    if (KNARR_TRY(is_watched(dir))) {
         return {};
     }
-    if (monitored && runs && recovery_ == Recovery::force) {
+    if (runs && recovery_ == Recovery::force) {
         KNARR_TRY(stop_container(context_, id, {.signal = {}, .seconds = 0}));
         say(Kind::ended, id.text(), "nobody watched it");
         return {};
@@ -197,10 +197,19 @@ Result<> Recoverer::look_after_running(const ContainerId& id, const Seen& seen) 
             return {};
         }
     }
-    if (monitored) {
-        KNARR_TRY(adopt(context_, id.text()));
-        say(Kind::adopted, id.text());
+    KNARR_TRY(adopt(context_, id.text()));
+    say(Kind::adopted, id.text());
+    return {};
+}
+
+/// One that was to be removed at its end, and could not be.
+Result<> Recoverer::remove_ended(const ContainerId& id) {
+    Held held = KNARR_TRY(hold(context_, id));
+    if (held.record.status != ContainerState::stopped || !held.record.auto_remove) {
+        return {};
     }
+    KNARR_TRY(destroy(context_, held.dir, held.record));
+    say(Kind::removed, id.text(), "it was to be removed at its end");
     return {};
 }
 
@@ -238,6 +247,9 @@ Result<> Recoverer::recover_one(const ContainerId& id) {
     }
     if (record.status == ContainerState::running) {
         return look_after_running(id, **seen);
+    }
+    if (record.status == ContainerState::stopped && record.auto_remove) {
+        return remove_ended(id);
     }
     const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id));
     if (is_pending(*record.life) && !KNARR_TRY(is_watched(dir))) {

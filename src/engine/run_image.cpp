@@ -24,9 +24,12 @@
 #include "engine/container_data.h"
 #include "engine/container_volumes.h"
 #include "engine/destroy.h"
+#include "engine/ending.h"
+#include "engine/event_log.h"
 #include "engine/host_devices.h"
 #include "engine/image_mounts.h"
 #include "engine/journal.h"
+#include "engine/live.h"
 #include "engine/names.h"
 #include "engine/new_container.h"
 #include "engine/volumes_from.h"
@@ -485,7 +488,7 @@ Result<> run_again(const Context& context,
                    const std::string& data_dir,
                    Held held,
                    AttachedEnds attached) {
-    const Record& record = held.record;
+    Record& record = held.record;
     KNARR_TRY(refuse_ordinary_user());
     const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
     const auto store = KNARR_TRY(store::Store::open(data_root));
@@ -499,10 +502,13 @@ Result<> run_again(const Context& context,
     bundle.isolation = record.isolation;
     Life life = *record.life;
     life.monitored = true;
-    life.oom_killed = false;
-    if (record.status != ContainerState::stopped) {
-        // Its last launch or monitor was killed: what that left must go first.
-        KNARR_TRY(end_run(context, held.dir, held.record), "container {}", record.id);
+    if (is_end_untold(record, held.live)) {
+        note_end(record, std::nullopt, format_time(system_clock().wall()));
+        note_end_event(context, record);
+    }
+    if (record.status != ContainerState::stopped || record.cgroup) {
+        // Its last launch or monitor was killed, or could not remove all: that must go first.
+        KNARR_TRY(end_run(context, held.dir, record), "container {}", record.id);
     }
     return run_in_background(context,
                              NewContainer{.id = KNARR_TRY(ContainerId::parse(record.id)),
@@ -520,6 +526,7 @@ Result<> run_again(const Context& context,
                                           .life = std::move(life),
                                           .place = std::move(held.dir),
                                           .created = record.created,
+                                          .last_exit_code = record.exit_code,
                                           .give_streams = {},
                                           .attached = std::move(attached)});
 }

@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import background
 import images
 from background import host, layout  # fixtures
 from oci import alive, wait_until
@@ -169,6 +170,43 @@ def test_one_that_cannot_start_again_stays_as_it_was(host, layout):
     config.write_text(text)
     host.good("start", "x")
     assert host.good("wait", "x") == "0\n"
+
+
+def ending(state):
+    return {key: state[key] for key in ("Status", "ExitCode", "StartedAt", "FinishedAt", "OOMKilled")}
+
+
+def test_a_start_that_fails_keeps_how_the_last_run_ended(host, layout):
+    container = host.launch(layout, "/bin/busybox", "sh", "-c", "exit 3", options=["--name", "x"])
+    host.wait_ended(container)
+    before = ending(host.state("x"))
+    assert before["ExitCode"] == 3
+    config = host.data / "containers" / container / "config.json"
+    config.write_text(config.read_text().replace("/bin/busybox", "/bin/nowhere"))
+    for _ in range(2):
+        assert host.run("start", "x").returncode == 127
+        state = host.state("x")
+        assert ending(state) == before and "/bin/nowhere" in state["Error"]
+        assert host.good("wait", "x") == "3\n"
+    shown = [one for one in host.containers() if one["id"] == container]
+    assert shown[0]["exitCode"] == 3
+
+
+@pytest.mark.parametrize("point", ["create.recorded", "create.child", "create.ready", "run.gate"])
+def test_a_start_that_is_killed_or_fails_on_the_way_keeps_it_too(breakable_knarr, scratch, layout, point):
+    host = background.Host(breakable_knarr, scratch)
+    container = host.launch(layout, "sh", "-c", "exit 3")
+    host.wait_ended(container)
+    before = ending(host.state(container))
+    for how in ("", "=kill"):
+        host.run("start", container, fault=point + how)
+        wait_until(lambda: not host.monitors(), "its monitors are still there", 60)
+        host.run("recover")
+        host.wait_ended(container)
+        after = ending(host.state(container))
+        # Once the gate is open, it is another run that ends.
+        assert after == before or (point == "run.gate" and how == "=kill"), (how, after)
+    host.end()
 
 
 def test_what_cannot_be_executed_leaves_nothing(host, layout):
