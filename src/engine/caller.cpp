@@ -17,6 +17,8 @@ Result<Caller> Caller::at_terminal(sys::Fd master, std::string keys, bool pass_i
     if (caller.stdin_ && sys::is_terminal(*caller.stdin_)) {
         sys::Fd terminal = KNARR_TRY(sys::duplicate(*caller.stdin_));
         caller.raw_.emplace(KNARR_TRY(sys::RawTerminal::enter(std::move(terminal))));
+    } else if (!caller.stdin_) {
+        caller.end_input();
     }
     return caller;
 }
@@ -36,6 +38,7 @@ std::array<sys::Ready, Caller::kItems> Caller::wants() const {
     items[from_stdin] = {.fd = stdin_ && input_.wants_to_read() ? stdin_->get() : -1};
     items[to_program] = {.fd = input_.flow().wants_to_write() ? program_.get() : -1,
                          .to_write = true};
+    items[clock] = {.fd = end_.clock().get()};
     return items;
 }
 
@@ -45,6 +48,10 @@ void Caller::serve(const std::array<sys::Ready, kItems>& ready) {
     }
     if (ready[to_program].is_ready && write_ready(program_, input_.flow()) == Sink::gone) {
         input_.flow().break_off();
+    }
+    if (ready[clock].is_ready) {
+        // Gone with what is behind it, which its monitor tells.
+        end_.look_again(sys::open_slave(program_).value_or(sys::Fd()), input_.flow());
     }
     if (input_.flow().is_done() && !is_terminal_) {
         program_.reset();  // the end of its input
@@ -61,7 +68,14 @@ void Caller::take_input() {
         return;
     }
     gone_ = raw_.has_value();  // the window was closed; the program goes on
-    input_.end(is_terminal_ && !gone_ ? sys::end_of_input(program_) : std::nullopt);
+    end_input();
+}
+
+void Caller::end_input() {
+    input_.end();
+    if (is_terminal_ && !gone_) {
+        end_.begin(sys::open_slave(program_).value_or(sys::Fd()), input_.flow());
+    }
 }
 
 void Caller::resize() {

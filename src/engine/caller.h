@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/end_of_input.h"
 #include "engine/typed_input.h"
 #include "platform/fd.h"
 #include "platform/raw_terminal.h"
@@ -21,7 +22,7 @@ public:
     /// In front of a pipe, which is closed at the end of input.
     static Result<Caller> at_pipe(sys::Fd pipe);
 
-    static constexpr std::size_t kItems = 2;
+    static constexpr std::size_t kItems = 3;
     /// What to wait for before the next serve().
     std::array<sys::Ready, kItems> wants() const;
     void serve(const std::array<sys::Ready, kItems>& ready);
@@ -36,14 +37,16 @@ public:
     bool wants_to_leave() const { return input_.is_left() || gone_; }
 
 private:
-    enum Item { from_stdin, to_program };
+    enum Item { from_stdin, to_program, clock };
     Caller(sys::Fd program, std::string keys)
         : program_(std::move(program)), input_(std::move(keys)) {}
     void take_input();
+    void end_input();
 
     sys::Fd program_;
     bool is_terminal_ = false;
     TypedInput input_;
+    EndOfInput end_;
     std::optional<sys::Fd> stdin_, size_source_;
     std::optional<sys::RawTerminal> raw_;
     bool gone_ = false;

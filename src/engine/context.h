@@ -27,8 +27,8 @@
 //   log_lines.h       the format of logs; log_store.h writes them, logs.h reads them, log_tail.h
 //                     finds the last lines; journal.h hands them to the system's journal
 //   attach.h          a caller in front of a container: caller.h and typed_input.h what he types,
-//                     detach_keys.h, log_show.h and log_reader.h what he sees; attach_door.h,
-//                     kept_terminal.h: in its monitor
+//                     detach_keys.h, log_show.h and log_reader.h what he sees; end_of_input.h;
+//                     attach_door.h, kept_terminal.h: in its monitor
 //   container_copy.h  cp: tree_copy.h, tar_extract.h changes.h     diff
 //   health.h          health checks: the rules; probe.h makes one, prober.h has them made
 //   stop.h            stop, wait                     names.h       names and rename

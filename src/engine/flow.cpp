@@ -1,7 +1,6 @@
 #include "engine/flow.h"
 
 #include <algorithm>
-#include <string>
 
 namespace knarr::engine {
 
@@ -34,11 +33,6 @@ void Flow::end(std::string_view last_words) {
     std::copy_n(last_words.data(), count, room.data());
     end_ += count;
     ended_ = true;
-}
-
-void Flow::end_as_terminal(std::optional<char> eof) {
-    // Within a line the character only sends what there is; the second one then is the end.
-    end(eof ? std::string(last_read_ == '\n' ? 1 : 2, *eof) : std::string());
 }
 
 }  // namespace knarr::engine

@@ -4,7 +4,6 @@
 
 #include <array>
 #include <cstddef>
-#include <optional>
 #include <span>
 #include <string_view>
 
@@ -27,10 +26,11 @@ public:
     std::string_view held_part() const { return {buffer_.data() + begin_, held()}; }
     void was_written(std::size_t count);
 
-    /// The source has no more. `last_words` follow what is held, as far as there is room.
+    /// The source has no more. `last_words` follow what is held, as far as there is room; again,
+    /// when there are more of them.
     void end(std::string_view last_words = {});
-    /// The same, by the character that ends a terminal's input; nothing: it has none.
-    void end_as_terminal(std::optional<char> eof);
+    /// Whether the last byte that came in did not end a line.
+    bool is_within_line() const { return last_read_ != '\n'; }
     /// The sink takes no more: what is held is lost.
     void break_off() { broken_ = true; }
 

@@ -21,7 +21,7 @@ Result<Relay> Relay::open(sys::Fd master, std::string keys) {
     relay.size_source_ = sys::open_standard_terminal();
     relay.resize();
     if (!relay.stdin_) {
-        relay.input_.end(std::nullopt);
+        relay.end_input();
     } else if (sys::is_terminal(*relay.stdin_)) {
         relay.stdin_is_terminal_ = true;
         sys::Fd terminal = KNARR_TRY(sys::duplicate(*relay.stdin_));
@@ -41,6 +41,7 @@ std::array<sys::Ready, Relay::kItems> Relay::wants() const {
     items[to_master] = {.fd = when(input_.flow().wants_to_write(), &master_), .to_write = true};
     items[from_master] = {.fd = when(output_.wants_to_read(), &master_)};
     items[to_stdout] = {.fd = when(output_.wants_to_write(), out), .to_write = true};
+    items[clock] = {.fd = when(!program_ended_ && slave_.valid(), &end_.clock())};
     return items;
 }
 
@@ -58,6 +59,9 @@ void Relay::serve(const std::array<sys::Ready, kItems>& ready) {
     if (ready[to_stdout].is_ready && output_.wants_to_write()) {
         give_output();
     }
+    if (ready[clock].is_ready && slave_.valid()) {
+        end_.look_again(slave_, input_.flow());
+    }
 }
 
 void Relay::take_input() {
@@ -73,7 +77,12 @@ void Relay::take_input() {
         hang_up();
         return;
     }
-    input_.end(sys::end_of_input(master_));
+    end_input();
+}
+
+void Relay::end_input() {
+    input_.end();
+    end_.begin(slave_, input_.flow());
 }
 
 void Relay::give_input() {

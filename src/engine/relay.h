@@ -2,8 +2,8 @@
 // The runtime as a terminal's other side: between the caller's stdin and stdout and the terminal
 // of a container, while its program runs in the foreground.
 //
-//   stdin  -> input_  -> master    bytes as they are; at the end of a pipe or file the end-of-file
-//                                  character, where the program reads lines; less the detach keys
+//   stdin  -> input_  -> master    bytes as they are, less the detach keys; at the end of a pipe or
+//                                  file the character that means it (end_of_input.h)
 //   stdout <- output_ <- master    until the program has ended and the terminal holds no more
 //
 // The caller's terminal, where stdin is one, is in raw mode meanwhile and gives its size.
@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 
+#include "engine/end_of_input.h"
 #include "engine/flow.h"
 #include "engine/typed_input.h"
 #include "platform/fd.h"
@@ -26,7 +27,7 @@ public:
     /// it (detach_keys.h); empty: none do.
     static Result<Relay> open(sys::Fd master, std::string keys = {});
 
-    static constexpr std::size_t kItems = 4;
+    static constexpr std::size_t kItems = 5;
     /// What to wait for before the next serve().
     std::array<sys::Ready, kItems> wants() const;
     /// Moves what is ready.
@@ -50,10 +51,11 @@ public:
     bool must_wait() const { return output_.wants_to_write(); }
 
 private:
-    enum Item { from_stdin, to_master, from_master, to_stdout };
+    enum Item { from_stdin, to_master, from_master, to_stdout, clock };
 
     Relay(sys::Fd master, std::string keys) : master_(std::move(master)), input_(std::move(keys)) {}
     void take_input();
+    void end_input();
     void give_input();
     void take_output();
     bool reopen();
@@ -68,6 +70,7 @@ private:
     bool stdin_is_terminal_ = false;
     std::optional<sys::RawTerminal> raw_;
     TypedInput input_;
+    EndOfInput end_;
     Flow output_;
     bool program_ended_ = false;
     std::size_t drained_bytes_ = 0;  // since the program ended

@@ -19,9 +19,9 @@ void TypedInput::was_read(std::size_t count) {
     append(flow_, keys_.pass(std::string_view(free_part().data(), count)));
 }
 
-void TypedInput::end(std::optional<char> eof) {
+void TypedInput::end() {
     append(flow_, keys_.rest());
-    flow_.end_as_terminal(eof);
+    flow_.end();
 }
 
 }  // namespace knarr::engine

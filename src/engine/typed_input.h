@@ -2,7 +2,6 @@
 // What is typed or piped on its way to the program, less the detach keys. No system calls:
 // caller.h moves the bytes.
 
-#include <optional>
 #include <span>
 #include <string>
 
@@ -21,8 +20,8 @@ public:
     std::span<char> free_part() { return flow_.free_part().first(flow_.room() - reserved()); }
     /// The first `count` bytes of it were typed.
     void was_read(std::size_t count);
-    /// No more comes: a beginning of the keys was typed as such. A terminal gets its `eof`.
-    void end(std::optional<char> eof);
+    /// No more comes: a beginning of the keys was typed as such.
+    void end();
 
     /// All keys came.
     bool is_left() const { return keys_.are_complete(); }
@@ -31,7 +30,8 @@ public:
     const Flow& flow() const { return flow_; }
 
 private:
-    /// A beginning of the keys that was held back, and a terminal's end of input, twice.
+    /// A beginning of the keys that was held back, and a terminal's end of input, twice
+    /// (end_of_input.h).
     std::size_t reserved() const { return keys_.held() + 2; }
 
     DetachKeys keys_;

@@ -35,7 +35,8 @@ TEST(TypedInput, IsReadUntilThereIsRoomForWhatMayFollowOnly) {
     const std::string text(input.free_part().size() - 1, 'x');
     type(input, text);
     type(input, "p");
-    input.end('\x04');
+    input.end();
+    input.flow().end("\x04\x04");
     EXPECT_EQ(take(input), text + "p\x04\x04");
     EXPECT_TRUE(input.flow().is_done());
 
@@ -50,22 +51,16 @@ TEST(TypedInput, ABeginningOfTheKeysAtTheEndIsTyped) {
     TypedInput input("\x10\x11");
     type(input, "line\n\x10");
     EXPECT_EQ(take(input), "line\n");
-    input.end('\x04');
-    EXPECT_EQ(take(input), "\x10\x04\x04");
+    input.end();
+    EXPECT_TRUE(input.flow().is_within_line());
+    EXPECT_EQ(take(input), "\x10");
     EXPECT_FALSE(input.is_left());
-}
-
-TEST(TypedInput, AfterALineTheEndIsToldOnce) {
-    TypedInput input("\x10\x11");
-    type(input, "line\n");
-    input.end('\x04');
-    EXPECT_EQ(take(input), "line\n\x04");
 }
 
 TEST(TypedInput, APipeEndsWithoutACharacter) {
     TypedInput input("");
     type(input, "no line");
-    input.end(std::nullopt);
+    input.end();
     EXPECT_EQ(take(input), "no line");
     EXPECT_TRUE(input.flow().is_done());
 }

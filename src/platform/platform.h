@@ -34,7 +34,8 @@
 //                                         path goes through
 //   environment.h standard_stream.h       the caller's environment, out of a container's sight; its
 //                                         three streams
-//   patience.h rest.h                     waiting where only asking again helps; waiting for long
+//   patience.h rest.h timer.h             waiting where only asking again helps; waiting for long;
+//                                         a clock beside other descriptors
 //   host_facts.h                          what this host can do, probed once, passed in as a value
 
 #include "platform/fd.h"

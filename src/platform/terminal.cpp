@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/magic.h>
 #include <linux/openat2.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
@@ -64,12 +65,21 @@ bool is_terminal(const Fd& fd) {
     return isatty(fd.get()) == 1;
 }
 
-std::optional<char> end_of_input(const Fd& terminal) {
+std::optional<TerminalInput> terminal_input(const Fd& slave) {
     termios settings{};
-    if (tcgetattr(terminal.get(), &settings) != 0 || (settings.c_lflag & ICANON) == 0) {
+    pollfd unread{.fd = slave.get(), .events = POLLIN, .revents = 0};
+    if (tcgetattr(slave.get(), &settings) != 0 || poll(&unread, 1, 0) < 0 ||
+        (unread.revents & POLLHUP) != 0) {
         return std::nullopt;
     }
-    return static_cast<char>(settings.c_cc[VEOF]);
+    // Line editors leave the output's side alone; what calls cfmakeraw(3) does not.
+    const bool lines = (settings.c_lflag & ICANON) != 0;
+    const bool edited = (settings.c_oflag & OPOST) != 0;
+    return TerminalInput{.mode = lines    ? TerminalInput::Mode::lines
+                                 : edited ? TerminalInput::Mode::edited
+                                          : TerminalInput::Mode::bytes,
+                         .end = static_cast<char>(settings.c_cc[VEOF]),
+                         .has_unread = (unread.revents & POLLIN) != 0};
 }
 
 Result<Fd> open_slave(const Fd& master) {

@@ -24,9 +24,19 @@ struct TerminalSize {
 /// Nothing where it is no terminal, or one that does not know its size (0 rows or columns).
 std::optional<TerminalSize> terminal_size(const Fd& terminal);
 bool is_terminal(const Fd& fd);
-/// The byte that means "end of input" to programs that read lines of this terminal (either side of
-/// it); nothing where they read bytes. Source: termios(3) ICANON, VEOF.
-std::optional<char> end_of_input(const Fd& terminal);
+/// How the program of a terminal reads, and whether something waits to be read.
+struct TerminalInput {
+    enum class Mode : std::uint8_t {
+        lines,   ///< the kernel makes lines of what is typed
+        edited,  ///< the program edits its lines itself, as shells do; it knows the same keys
+        bytes,   ///< raw: every byte is one
+    };
+    Mode mode = Mode::lines;
+    char end = 0;  ///< the byte that means "end of input"; 0: there is none
+    bool has_unread = false;
+};
+/// By the slave. Nothing where it was hung up. Source: termios(3) ICANON, OPOST, VEOF.
+std::optional<TerminalInput> terminal_input(const Fd& slave);
 /// The slave of a master, so that the master does not report the end of what others open next.
 Result<Fd> open_slave(const Fd& master);
 
