@@ -213,9 +213,12 @@ public:
     /// One image as `docker image inspect` shows it: one JSON object. Errors: image_not_found;
     /// invalid_argument for no name; corrupt.
     Result<std::string> inspect_image(std::string_view name) const;
-    /// Removes a reference, and with the last one the image.
-    /// Errors: image_not_found; image_in_use, naming a container that stands on it.
-    Result<RemovedImage> remove_image(std::string_view name);
+    /// Removes a reference, and with the last one the image; an ID with several references, and an
+    /// image that a container stands on, which keeps its layers, with force alone.
+    /// Errors: image_not_found; image_in_use, naming what is in the way, with force a container
+    /// that runs.
+    Result<RemovedImage> remove_image(std::string_view name,
+                                      RemoveMode mode = RemoveMode::when_stopped);
 
     /// Gives an image a further name; a name that another image has moves. The canonical name.
     Result<std::string> tag_image(std::string_view name, std::string_view new_name);

@@ -63,6 +63,7 @@ struct PullProgress {
     std::string layer = {};  ///< the blob's digest; empty when it is about the whole image
     std::uint64_t done = 0, total = 0;  ///< bytes
     std::string text = {};
+    std::string reference = {};  ///< of `finished`: the name that it is stored under
 };
 using PullProgressFn = std::function<void(const PullProgress&)>;
 

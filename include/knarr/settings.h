@@ -82,6 +82,7 @@ struct ContainerSettings {
     SecuritySettings security;
     ResourceSettings resources;
     NameSettings names;
+    std::vector<std::string> exposed;  ///< "80/tcp"; besides the image's, shown and filtered by
     std::vector<TmpfsRequest> tmpfs;
     std::optional<std::int64_t> shm_bytes;  ///< of /dev/shm; nothing: 64 MiB
     std::vector<DeviceRequest> devices;

@@ -34,6 +34,12 @@ Result<ContainerDetails> read_details(std::string_view inspected) {
     if (const auto host = root.find("HostConfig")) {
         KNARR_TRY(host->optional("NetworkMode", out.network));
     }
+    const auto config = root.find("Config");
+    if (const auto ports = config ? config->find("ExposedPorts") : std::nullopt) {
+        for (const auto& [port, nothing] : ports->children()) {
+            out.exposed.emplace_back(port);
+        }
+    }
     KNARR_TRY(root.optional("SizeRw", out.written_bytes));
     KNARR_TRY(root.optional("SizeRootFs", out.root_bytes));
     return out;

@@ -16,6 +16,7 @@ struct ContainerDetails {
     std::vector<std::string> sources;  ///< of its mounts: a volume's name, a path of the host
     std::vector<std::string> targets;  ///< in the container
     std::size_t volumes = 0;
+    std::vector<std::string> exposed;                        ///< ports, "80/tcp"
     std::string network;                                     ///< "none", "host"
     std::optional<std::uint64_t> written_bytes, root_bytes;  ///< with Sizes::shown
 

@@ -9,13 +9,15 @@ using Texts = std::vector<std::string>;
 
 TEST(ContainerDetails, AreReadFromWhatInspectSays) {
     const auto all = read_details(
-        R"({"SizeRw":1200,"SizeRootFs":4300000,"HostConfig":{"NetworkMode":"none"},"Mounts":[)"
+        R"({"SizeRw":1200,"SizeRootFs":4300000,"HostConfig":{"NetworkMode":"none"},"Config":)"
+        R"({"ExposedPorts":{"53/udp":{},"80/tcp":{}}},"Mounts":[)"
         R"({"Type":"volume","Name":"data","Source":"/x/data","Destination":"/d"},)"
         R"({"Type":"bind","Source":"/srv","Destination":"/s"}]})");
     ASSERT_TRUE(all) << all.error().message;
     EXPECT_EQ(all->sources, (Texts{"data", "/srv"}));
     EXPECT_EQ(all->targets, (Texts{"/d", "/s"}));
     EXPECT_EQ(all->volumes, 1U);
+    EXPECT_EQ(all->exposed, (Texts{"53/udp", "80/tcp"}));
     EXPECT_EQ(all->network, "none");
     EXPECT_EQ(all->size_text(), "1.2kB (virtual 4.3MB)");
 }

@@ -7,6 +7,7 @@
 #include <regex.h>
 
 #include "cli/duration.h"
+#include "cli/ports.h"
 #include "cli/table.h"
 #include "core/text.h"
 
@@ -14,7 +15,7 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::array<std::string_view, 12> kKeys{"id",
+constexpr std::array<std::string_view, 14> kKeys{"id",
                                                  "name",
                                                  "label",
                                                  "status",
@@ -25,7 +26,9 @@ constexpr std::array<std::string_view, 12> kKeys{"id",
                                                  "since",
                                                  "until",
                                                  "volume",
-                                                 "network"};
+                                                 "network",
+                                                 "publish",
+                                                 "expose"};
 constexpr std::array<std::string_view, 4> kHealths{"none", "starting", "healthy", "unhealthy"};
 constexpr std::array<std::string_view, 6> kStates{
     "created", "running", "paused", "exited", "dead", "restarting"};
@@ -65,6 +68,9 @@ Result<> check(std::string_view key, const std::string& value, std::string_view 
     };
     if ((key == "id" || key == "name") && !compile(value)) {
         return bad("a regular expression");
+    }
+    if (key == "publish" || key == "expose") {
+        KNARR_TRY(parse_ports(value, fmt::format("--filter {}", key)));
     }
     if (key == "status" && std::ranges::find(kStates, value) == kStates.end()) {
         return bad(fmt::format("one of {}", fmt::join(kStates, ", ")));
@@ -156,6 +162,16 @@ bool ContainerFilter::fits_one(std::string_view key,
     if (key == "network") {
         return details != nullptr && details->network == value;
     }
+    if (key == "publish") {
+        return false;  // nothing is published: there is no network to do it on
+    }
+    if (key == "expose") {
+        const auto ports = parse_ports(value, "--filter expose");
+        return details != nullptr && ports &&
+               std::ranges::any_of(*ports, [&](const std::string& port) {
+                   return std::ranges::find(details->exposed, port) != details->exposed.end();
+               });
+    }
     if (key == "id") {
         return matches(value, info.id);
     }
@@ -207,6 +223,7 @@ bool ContainerFilter::may_fit(const ContainerInfo& info,
     ContainerFilter cheap = *this;
     cheap.values_.erase("volume");
     cheap.values_.erase("network");
+    cheap.values_.erase("expose");
     return cheap.fits(info, all);
 }
 

@@ -32,7 +32,8 @@ public:
     /// The same without volume and network, of which the answer has to be asked for. Pure.
     bool may_fit(const ContainerInfo& info, const std::vector<ContainerInfo>& all) const;
     bool asks_for_details() const {
-        return values_.contains("volume") || values_.contains("network");
+        return values_.contains("volume") || values_.contains("network") ||
+               values_.contains("expose");
     }
     /// Whether containers that do not run are meant as well.
     bool asks_for_stopped() const {

@@ -51,7 +51,7 @@ Result<int> run_create(Context& context, const Parsed& args) {
             whole.positionals.end(), behind.positionals.begin(), behind.positionals.end());
         return create_from_bundle(context, whole);
     }
-    const RunWay way = KNARR_TRY(which_run(args, args.positionals.size() == 1 && is_bundle_here()));
+    const RunWay way = KNARR_TRY(which_run(args, look_here()));
     return way == RunWay::bundle ? create_from_bundle(context, args)
                                  : create_from_image(context, args);
 }

@@ -3,7 +3,9 @@
 #include <csignal>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include "core/text.h"
 #include "platform/signal.h"
 
 namespace knarr::cli {
@@ -45,7 +47,7 @@ void explain_end(const ContainerInfo& info, Explanation& out) {
         out.why.push_back(
             "its parent, such as conmon or containerd's shim, has its exit code: it was made from "
             "a bundle, and knarr was not its parent");
-        out.next.push_back(fmt::format("knarr delete {} removes it", info.id));
+        out.next.push_back(fmt::format("knarr rm {} removes it", info.id));
         return;
     }
     const std::string when = info.finished.empty() ? "" : " at " + info.finished;
@@ -70,10 +72,41 @@ void explain_end(const ContainerInfo& info, Explanation& out) {
     if (!info.log_dir.empty()) {
         out.next.push_back(fmt::format("knarr logs --tail 20 {} shows what it said last", info.id));
     }
-    out.next.push_back(info.image.empty() ? fmt::format("knarr delete {} removes it", info.id)
+    out.next.push_back(info.image.empty() ? fmt::format("knarr rm {} removes it", info.id)
                                           : fmt::format("knarr start {0} runs it again, knarr rm "
                                                         "{0} removes it",
                                                         info.id));
+}
+
+/// One that is healthy needs no words.
+void explain_health(const ContainerInfo& info, Explanation& out) {
+    if (!info.health || info.health->failing_streak == 0) {
+        return;
+    }
+    const HealthReport& health = *info.health;
+    const bool unhealthy = health.status == HealthStatus::unhealthy;
+    if (unhealthy) {
+        out.what += ", and is unhealthy";
+    }
+    out.why.push_back(
+        fmt::format("{} {} of its health check failed, the last ones one after the "
+                    "other; {} in a row are unhealthy",
+                    health.failing_streak,
+                    health.failing_streak == 1 ? "probe" : "probes",
+                    health.check.retries));
+    if (!health.log.empty()) {
+        const ProbeResult& last = health.log.back();
+        const std::string_view said = trimmed(last.output);
+        out.why.push_back(fmt::format(
+            "the last probe, at {}, {}{}",
+            last.start,
+            last.exit_code < 0 ? std::string("was killed or could not be run")
+                               : fmt::format("ended with exit code {}", last.exit_code),
+            said.empty() ? std::string(", and said nothing") : ": " + printable(said, 1024)));
+    }
+    out.why.push_back(fmt::format("it is: {}", fmt::join(health.check.command, " ")));
+    out.next.push_back(fmt::format("knarr health --run {} makes a probe now", info.id));
+    out.next.push_back(fmt::format("knarr logs --tail 20 {} shows what it said last", info.id));
 }
 
 }  // namespace
@@ -133,6 +166,7 @@ Explanation explain(const ContainerInfo& info) {
             break;
         case ContainerState::running:
             out.what = fmt::format("it runs, as process {}", info.pid);
+            explain_health(info, out);
             break;
         case ContainerState::paused:
             out.what = "all its processes stand still";

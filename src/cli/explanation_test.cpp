@@ -66,7 +66,7 @@ TEST(Explanation, SaysWhoKnowsHowOneOfABundleEnded) {
     const Explanation told = explain(info);
     EXPECT_EQ(told.what, "it has ended");
     EXPECT_NE(all(told).find("its parent"), std::string::npos) << all(told);
-    EXPECT_EQ(told.next, std::vector<std::string>{"knarr delete c1 removes it"});
+    EXPECT_EQ(told.next, std::vector<std::string>{"knarr rm c1 removes it"});
 }
 
 TEST(Explanation, SaysWhyAndWhatNext) {

@@ -1,9 +1,12 @@
 // The verbs on images: pull, images, rmi, and `image` with list, inspect, rm, pull.
 
+#include <algorithm>
 #include <array>
 
 #include "cli/containers.h"
+#include "cli/image_filter.h"
 #include "cli/image_verbs.h"
+#include "cli/indented_json.h"
 #include "cli/json_template.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
@@ -19,48 +22,132 @@ namespace {
 constexpr auto kPullOptions = with_registry_options(std::array{
     kPlatformOption,
     Option{.name = "quiet", .letter = 'q', .help = "no progress; print the image's ID only"},
+    Option{.name = "all-tags",
+           .letter = 'a',
+           .help = "all images that the repository IMAGE has, one after the other"},
     kProgressOption,
 });
 
-Result<int> run_pull(Context& context, const Parsed& args) {
-    const std::string_view name = KNARR_TRY(one_argument(args, "IMAGE"));
-    const PullOptions options = KNARR_TRY(parse_pull_options(args));
-    Engine engine = KNARR_TRY(open_engine(context));
-    const ProgressStyle style = KNARR_TRY(wanted_style(args));
+/// Under which name it is stored, and how to go on where that is not the one that was given.
+void tell_name(const std::string& reference, std::string_view given) {
+    if (reference.empty()) {
+        return;
+    }
+    print_error(fmt::format("stored as {}\n", printable(reference, 1024)));
+    constexpr std::array<std::string_view, 3> kFiles{"oci:", "oci-archive:", "docker-archive:"};
+    if (std::ranges::any_of(kFiles, [&](auto source) { return given.starts_with(source); })) {
+        print_error(fmt::format("hint: knarr run --rm {}\n", printable(reference, 1024)));
+    }
+}
+
+Result<> pull_one(Engine& engine,
+                  std::string_view name,
+                  const PullOptions& options,
+                  ProgressStyle style) {
     ProgressView progress(style);
-    Result<std::string> pulled = engine.pull_image(
-        std::string(name), options, [&](const PullProgress& news) { progress.show(news); });
+    std::string reference;
+    Result<std::string> pulled =
+        engine.pull_image(std::string(name), options, [&](const PullProgress& news) {
+            reference = news.phase == PullPhase::finished ? news.reference : reference;
+            progress.show(news);
+        });
     progress.finish();
     const std::string id = KNARR_TRY(std::move(pulled));
     const bool for_people = style == ProgressStyle::lines || style == ProgressStyle::terminal;
     if (for_people && !progress.transferred()) {
         print_error("up to date: no layer was missing\n");
     }
-    KNARR_TRY(print(id + "\n"));
+    if (for_people) {
+        tell_name(reference, name);
+    }
+    return print(id + "\n");
+}
+
+/// docker's --all-tags. All are tried; the first failure is the verb's.
+Result<> pull_all(Context& context,
+                  Engine& engine,
+                  std::string_view name,
+                  const PullOptions& options,
+                  ProgressStyle style) {
+    const std::string_view last = name.substr(name.find_last_of('/') + 1);
+    if (last.find_first_of(":@") != std::string_view::npos) {
+        return fail(Error{
+            .code = Errc::invalid_argument,
+            .message = fmt::format("--all-tags: {} names one of them already", printable(name)),
+            .hint = "leave out the tag"});
+    }
+    RemoteRequest request{.name = std::string(name), .options = options};
+    request.notice = [&](const std::string& text) { context.reporter.warn(text); };
+    const RemoteTags found = KNARR_TRY(Engine::list_tags(request));
+    if (found.tags.empty()) {
+        return fail(Errc::image_not_found, "{} has no tags", printable(found.repository));
+    }
+    Result<> first;
+    for (const std::string& tag : found.tags) {
+        Result<> pulled =
+            pull_one(engine, fmt::format("{}:{}", found.repository, tag), options, style);
+        if (!pulled && first) {
+            first = std::move(pulled);
+        } else if (!pulled) {
+            context.reporter.error(pulled.error());
+        }
+    }
+    return first;
+}
+
+Result<int> run_pull(Context& context, const Parsed& args) {
+    const std::string_view name = KNARR_TRY(one_argument(args, "IMAGE"));
+    const PullOptions options = KNARR_TRY(parse_pull_options(args));
+    const ProgressStyle style = KNARR_TRY(wanted_style(args));
+    Engine engine = KNARR_TRY(open_engine(context));
+    KNARR_TRY(args.flag("all-tags") ? pull_all(context, engine, name, options, style)
+                                    : pull_one(engine, name, options, style));
     return 0;
 }
 
 constexpr std::array kListOptions{
+    Option{.name = "filter",
+           .letter = 'f',
+           .value = "KEY=VALUE",
+           .help = "only those: reference=PATTERN, label=KEY[=VALUE], dangling=BOOL, before=IMAGE, "
+                   "since=IMAGE, until=TIME",
+           .repeatable = true},
+    Option{.name = "digests", .help = "also the digests of their manifests"},
     Option{.name = "json", .help = "print a JSON array, as docker's API has it"},
     kRowsOption,
     Option{.name = "quiet", .letter = 'q', .help = "print IDs only"},
     Option{.name = "no-trunc", .help = "print IDs whole"},
+    Option{.name = "noheading", .letter = 'n', .help = "leave out the table's first line"},
     Option{.name = "all", .letter = 'a', .help = "no effect: all images are always shown"},
 };
 
-std::string images_table(const std::vector<ImageSummary>& all, bool whole) {
-    std::vector<std::vector<std::string>> rows{
-        {"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"}};
+/// What is shown besides, in docker's words.
+struct TableWish {
+    bool whole = false, digests = false, heading = true;
+};
+
+std::string images_table(const std::vector<ImageSummary>& all, const TableWish& wish) {
+    std::vector<std::vector<std::string>> rows;
+    if (wish.heading) {
+        rows.push_back({"REPOSITORY", "TAG", "IMAGE ID", "CREATED", "SIZE"});
+    }
     for (const ImageSummary& image : all) {
         const std::vector<std::string> none{"<none>"};
         for (const std::string& reference : image.references.empty() ? none : image.references) {
             auto [repository, tag] = split_reference(reference);
             rows.push_back({std::move(repository),
                             std::move(tag),
-                            shown_id(image.id, whole),
+                            shown_id(image.id, wish.whole),
                             ago(parse_time(image.created), now_s()),
                             decimal_size(image.size)});
+            if (wish.digests) {
+                rows.back().insert(rows.back().begin() + 2,
+                                   image.digest.empty() ? "<none>" : image.digest);
+            }
         }
+    }
+    if (wish.digests && wish.heading) {
+        rows.front().insert(rows.front().begin() + 2, "DIGEST");
     }
     return format_table(rows);
 }
@@ -120,10 +207,13 @@ std::vector<std::string> image_rows(const std::vector<ImageSummary>& all, bool w
 }
 
 Result<int> run_images(Context& context, const Parsed& args) {
-    KNARR_TRY(no_arguments(args));
+    const std::string_view name =
+        args.positionals.empty() ? "" : KNARR_TRY(one_argument(args, "IMAGE"));
+    const ImageFilter filter = KNARR_TRY(ImageFilter::parse(name, args.all("filter"), now_s()));
     const ImageFormat format = KNARR_TRY(image_format(args));
     const Engine engine = KNARR_TRY(open_engine(context));
-    const auto all = KNARR_TRY(engine.images());
+    const auto stored = KNARR_TRY(engine.images());
+    const auto all = KNARR_TRY(filter.chosen(stored));
     const bool whole = args.flag("no-trunc");
     std::string text;
     if (args.flag("quiet")) {
@@ -131,7 +221,9 @@ Result<int> run_images(Context& context, const Parsed& args) {
             text += shown_id(image.id, whole) + "\n";
         }
     } else if (format == ImageFormat::table) {
-        text = images_table(all, whole);
+        text = images_table(
+            all,
+            {.whole = whole, .digests = args.flag("digests"), .heading = !args.flag("noheading")});
     } else {
         text = format == ImageFormat::json
                    ? images_json(all)
@@ -141,16 +233,28 @@ Result<int> run_images(Context& context, const Parsed& args) {
     return 0;
 }
 
+constexpr std::array kRemoveOptions{
+    Option{.name = "force",
+           .letter = 'f',
+           .help = "also an ID with several names, and what containers that have ended stand on; "
+                   "one that is not there is no error"},
+    Option{.name = "no-prune", .help = "no effect: layers that others need always stay"},
+};
+
 Result<int> run_rmi(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which one? IMAGE is missing");
     }
+    const bool force = args.flag("force");
     Engine engine = KNARR_TRY(open_engine(context));
     Result<> first;
     for (const std::string_view name : args.positionals) {
-        const Result<RemovedImage> removed = engine.remove_image(name);
+        const Result<RemovedImage> removed =
+            engine.remove_image(name, force ? RemoveMode::force : RemoveMode::when_stopped);
         if (!removed) {
-            if (first) {
+            if (force && removed.error().code == Errc::image_not_found) {
+                context.reporter.warn(removed.error().message);  // as docker: no failure
+            } else if (first) {
                 first = fail(Error(removed.error()));
             } else {
                 context.reporter.error(removed.error());
@@ -175,8 +279,9 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
         return fail(Errc::invalid_argument, "which one? IMAGE is missing");
     }
     const Engine engine = KNARR_TRY(open_engine(context));
-    if (const auto format = args.find("format"); format && *format != "json") {
-        const Template shown = KNARR_TRY(Template::parse(*format));
+    const std::string_view format = args.get("format");
+    if (!format.empty() && format != "json") {
+        const Template shown = KNARR_TRY(Template::parse(format));
         for (const std::string_view name : args.positionals) {
             const std::string json = KNARR_TRY(engine.inspect_image(name));
             const std::string text = KNARR_TRY(shown.render(json));
@@ -185,12 +290,12 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
         return 0;
     }
     // One array whatever the number, so that a caller reads one shape.
-    std::string out = "[";
+    std::string all;
     for (const std::string_view name : args.positionals) {
-        out += out.size() == 1 ? "\n" : ",\n";
-        out += KNARR_TRY(engine.inspect_image(name));
+        all += (all.empty() ? "" : ",") + KNARR_TRY(engine.inspect_image(name));
     }
-    KNARR_TRY(print(out + "\n]\n"));
+    all = "[" + all + "]";
+    KNARR_TRY(print((format.empty() ? indented_json(all) : all) + "\n"));
     return 0;
 }
 
@@ -200,7 +305,7 @@ constexpr std::array<std::string_view, 1> kRmAliases{"remove"};
 constexpr Verb kImageList{
     .name = "list",
     .aliases = kListAliases,
-    .synopsis = "[options]",
+    .synopsis = "[options] [NAME[:TAG]]",
     .summary = "list stored images",
     .about = "The same as `knarr images`.",
     .example = "knarr image list --json",
@@ -219,10 +324,11 @@ constexpr Verb kImagePull{
 constexpr Verb kImageRm{
     .name = "rm",
     .aliases = kRmAliases,
-    .synopsis = "IMAGE...",
+    .synopsis = "[-f] IMAGE...",
     .summary = "remove images from the store",
     .about = "The same as `knarr rmi`.",
     .example = "knarr image rm busybox:1.36",
+    .options = kRemoveOptions,
     .run = run_rmi,
 };
 constexpr std::array kInspectOptions{kTemplateOption};
@@ -290,22 +396,31 @@ constexpr Verb kPull{
 
 constexpr Verb kImages{
     .name = "images",
-    .synopsis = "[options]",
+    .synopsis = "[options] [NAME[:TAG]]",
     .summary = "list stored images",
-    .about = "Lists the stored images, one line for each name. SIZE counts their compressed blobs.",
-    .example = "knarr images --quiet",
+    .about =
+        "Lists the stored images, one line for each name; with NAME only those that are called "
+        "so,\n"
+        "in full or as docker shows it, where * stands for any part without a slash. Filters of "
+        "one\n"
+        "kind are alternatives, but for labels. SIZE counts their compressed blobs.",
+    .example = "knarr images --filter reference='debian:*' --quiet",
     .options = kListOptions,
     .run = run_images,
 };
 
 constexpr Verb kRmi{
     .name = "rmi",
-    .synopsis = "IMAGE...",
+    .synopsis = "[-f] IMAGE...",
     .summary = "remove images from the store",
     .about =
         "Removes the name; with the last name of an image also its blobs and layers, as far as no\n"
-        "other image needs them. An image that a container stands on is an error.",
+        "other image needs them. An image that a container stands on is an error, and so is an ID\n"
+        "with several names; -f removes both, but for what a running container stands on. One "
+        "that\n"
+        "has ended keeps its layers and can be started again.",
     .example = "knarr rmi busybox:latest",
+    .options = kRemoveOptions,
     .run = run_rmi,
 };
 

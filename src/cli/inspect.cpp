@@ -2,6 +2,7 @@
 #include <array>
 
 #include "cli/containers.h"
+#include "cli/indented_json.h"
 #include "cli/json_template.h"
 #include "cli/refused.h"
 #include "cli/volume_filter.h"
@@ -17,8 +18,8 @@ constexpr std::array kOptions{
     Option{.name = "format",
            .letter = 'f',
            .value = "TEMPLATE",
-           .help = "json, or a Go template of members: {{.State.Status}}, {{json .State}}",
-           .fallback = "json"},
+           .help = "json (on one line), or a Go template: {{.State.Status}}, {{json .State}}",
+           .fallback = "JSON, indented"},
     Option{.name = "size",
            .letter = 's',
            .help = "also SizeRw, what it wrote, and SizeRootFs, that with its image: bytes"},
@@ -88,22 +89,24 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which one? ID, IMAGE or VOLUME is missing");
     }
-    const std::string_view format = args.get("format", "json");
+    const std::string_view format = args.get("format");
+    const bool by_template = !format.empty() && format != "json";
     const Template shown = KNARR_TRY(Template::parse(format));
     const Engine engine = KNARR_TRY(open_engine(context));
     std::string array;
     Result<int> status = for_each_container(context, args, [&](std::string_view id) -> Result<> {
         const std::string one = KNARR_TRY(inspect_any(context, engine, id, args));
-        if (format != "json") {
+        if (by_template) {
             const std::string text = KNARR_TRY(shown.render(one));
             return print(text + "\n");
         }
         array += (array.empty() ? "" : ",") + one;
         return {};
     });
-    if (format == "json") {
-        // Those that were found are shown, as docker has it.
-        KNARR_TRY(print("[" + array + "]\n"));
+    if (!by_template) {
+        // Those that were found are shown, as docker has it: indented unless a format is named.
+        array = "[" + array + "]";
+        KNARR_TRY(print((format.empty() ? indented_json(array) : array) + "\n"));
     }
     return status;
 }

@@ -139,14 +139,20 @@ Error unknown_verb_of(std::span<const Verb* const> verbs, std::string_view name,
                 : std::move(unknown);
 }
 
-Result<int> run_verb(const Verb& verb, std::string path, Words words, Context& context) {
-    context.reporter.verb = path;
+/// The verb's own name, for its help, and as it was typed, for its errors: "delete", "rm".
+struct VerbPath {
+    std::string own, typed;
+};
+
+Result<int> run_verb(const Verb& verb, VerbPath path, Words words, Context& context) {
+    context.reporter.verb = path.typed;
     if (!verb.inner.empty() && !words.empty() && !words.front().starts_with('-')) {
         const Verb* inner = find_verb(verb.inner, words.front());
         if (inner == nullptr) {
             return fail(unknown_verb_of(verb.inner, words.front(), words.subspan(1)));
         }
-        path += fmt::format(" {}", inner->name);
+        path.own += fmt::format(" {}", inner->name);
+        path.typed += fmt::format(" {}", words.front());
         return run_verb(*inner, std::move(path), words.subspan(1), context);
     }
     // Errors of the parse itself are JSON too where the caller asks for JSON.
@@ -159,7 +165,7 @@ Result<int> run_verb(const Verb& verb, std::string path, Words words, Context& c
     const Parsed args = KNARR_TRY(parse(verb.options, words, verb.rules));
     context.failure_status = 0;
     if (args.help) {
-        KNARR_TRY(print(verb_help(verb, path)));
+        KNARR_TRY(print(verb_help(verb, path.own)));
         return 0;
     }
     if (verb.run == nullptr) {
@@ -191,7 +197,8 @@ Result<int> run_program(Words words, Context& context) {
     if (verb == nullptr) {
         return fail(unknown_verb_of(all_verbs(), name, rest));
     }
-    return run_verb(*verb, std::string(verb->name), rest, context);
+    return run_verb(
+        *verb, {.own = std::string(verb->name), .typed = std::string(name)}, rest, context);
 }
 
 int run_main(Words words) {

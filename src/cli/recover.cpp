@@ -35,8 +35,20 @@ constexpr std::array kShutdownOptions{
     kJsonOption,
 };
 
+/// Whether it was done, or is what would be done.
+enum class Tense : std::uint8_t { past, would };
+
+std::string shown_action(const UpkeepStep& step, Tense tense) {
+    if (tense == Tense::past) {
+        return std::string(name_of(step.kind));
+    }
+    return step.kind == UpkeepStep::Kind::data ? "would remove data of" : "would remove";
+}
+
 /// One line or object a step; the exit status says whether one failed.
-Result<int> show(const Parsed& args, const std::vector<UpkeepStep>& steps) {
+Result<int> show(const Parsed& args,
+                 const std::vector<UpkeepStep>& steps,
+                 Tense tense = Tense::past) {
     spec::JsonWriter json;
     json.begin_array();
     std::string text;
@@ -44,10 +56,10 @@ Result<int> show(const Parsed& args, const std::vector<UpkeepStep>& steps) {
     for (const UpkeepStep& step : steps) {
         failed = failed || step.kind == UpkeepStep::Kind::failed ||
                  step.kind == UpkeepStep::Kind::damaged;
-        json.begin_object().member("action", name_of(step.kind)).member("id", step.id);
+        json.begin_object().member("action", shown_action(step, tense)).member("id", step.id);
         json.member("detail", step.detail).end_object();
         text += fmt::format("{} {}{}{}\n",
-                            name_of(step.kind),
+                            shown_action(step, tense),
                             step.id,
                             step.detail.empty() ? "" : ": ",
                             step.detail);
@@ -76,7 +88,8 @@ Result<int> run_cleanup(Context& context, const Parsed& args) {
                                   "is"});
     }
     Engine engine = KNARR_TRY(open_engine(context));
-    return show(args, KNARR_TRY(engine.clean_up(request)));
+    return show(
+        args, KNARR_TRY(engine.clean_up(request)), request.dry_run ? Tense::would : Tense::past);
 }
 
 Result<int> run_shutdown(Context& context, const Parsed& args) {
@@ -114,7 +127,7 @@ constexpr Verb kCleanup{
     .summary = "remove what is left over, and containers that have ended",
     .about =
         "Removes containers and files of the chosen sorts, and prints a line for each. With\n"
-        "--dry-run it prints the same lines and removes nothing.",
+        "--dry-run the lines say what would be removed, and nothing is.",
     .example = "knarr cleanup --stopped --dry-run",
     .options = kCleanupOptions,
     .run = run_cleanup,

@@ -37,6 +37,21 @@ Result<int> run_in_terminal(Engine& engine,
     return KNARR_TRY(engine.run_image_attached(request, attach, show)).value_or(0);
 }
 
+/// The name of a directory, too, is an image's first; what its owner may have meant is said.
+Error as_image(Error error, const std::string& name) {
+    if (error.code == Errc::image_not_found || error.code == Errc::invalid_argument ||
+        error.code == Errc::registry_failed || error.code == Errc::unauthorized) {
+        if (look_for_bundle(name) != Here::no_bundle) {
+            error.hint = fmt::format("{0} is the directory of a bundle: knarr run --bundle {0} ID",
+                                     printable(name));
+        } else if (error.code == Errc::image_not_found) {
+            error = std::move(error).advise(
+                "check the spelling of name and tag; to run a bundle, give --bundle DIR");
+        }
+    }
+    return std::move(error).within(fmt::format("as image {}", printable(name)));
+}
+
 Result<int> run_image(Context& context, const Parsed& args) {
     context.failure_status = kOwnFailure;
     const ParsedRun parsed = KNARR_TRY(parse_run(args));
@@ -60,15 +75,14 @@ Result<int> run_image(Context& context, const Parsed& args) {
                            ? run_in_terminal(engine, parsed.request, attach, progress, show)
                            : engine.run_image(parsed.request, show);
     progress.finish();
-    if (!code && code.error().code == Errc::image_not_found) {
-        return fail(std::move(code).error().advise(
-            "check the spelling of name and tag; to run a bundle, give --bundle DIR"));
+    if (!code) {
+        return fail(as_image(std::move(code).error(), parsed.request.image));
     }
-    return KNARR_TRY(std::move(code), "as image {}", printable(parsed.request.image));
+    return code;
 }
 
 Result<int> run_run(Context& context, const Parsed& args) {
-    Result<RunWay> way = which_run(args, args.positionals.size() == 1 && is_bundle_here());
+    Result<RunWay> way = which_run(args, look_here());
     if (!way) {
         context.failure_status = args.has("bundle") ? 0 : kOwnFailure;
     }
@@ -95,7 +109,7 @@ const Verb kRun{
         "keys, or the end of this knarr, leave it running.\n"
         "The exit status is the program's; 125 when knarr fails, 126 when the program cannot be\n"
         "executed, 127 when it is not there. Without --rm the stopped container stays until\n"
-        "`knarr delete`.\n"
+        "`knarr rm`.\n"
         "\n"
         "Of a bundle: create and start in one, spelled as runc's. The container is removed when "
         "it\n"

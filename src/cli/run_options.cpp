@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdlib>
 
+#include <fcntl.h>
+
 #include "cli/attach_options.h"
 #include "cli/containers.h"
 #include "cli/duration.h"
@@ -16,6 +18,7 @@
 #include "core/ascii.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "platform/absent.h"
 #include "platform/file.h"
 
 namespace knarr::cli {
@@ -153,6 +156,20 @@ constexpr auto kAll = [] {
     next = std::copy(kResourceOptions.begin(), kResourceOptions.end(), next);
     next = std::copy(kBoth.begin(), kBoth.end(), next);
     std::copy(kBundleOnly.begin(), kBundleOnly.end(), next);
+    return all;
+}();
+
+constexpr std::array kPlanOnly{
+    Option{.name = "json", .help = "print JSON"},
+    Option{.name = "id",
+           .value = "ID",
+           .help = "of the container, where it is not named",
+           .fallback = "plan"},
+};
+constexpr auto kOfPlan = [] {
+    std::array<Option, kPlanOnly.size() + kAll.size()> all{};
+    const auto next = std::copy(kPlanOnly.begin(), kPlanOnly.end(), all.begin());
+    std::copy(kAll.begin(), kAll.end(), next);
     return all;
 }();
 
@@ -379,6 +396,10 @@ std::span<const Option> run_options() {
     return kAll;
 }
 
+std::span<const Option> plan_options() {
+    return kOfPlan;
+}
+
 std::span<const Option> create_options() {
     return kOfCreate;
 }
@@ -399,7 +420,7 @@ Result<std::vector<std::string>> parse_env(const Parsed& args) {
     return env;
 }
 
-Result<RunWay> which_run(const Parsed& args, bool here) {
+Result<RunWay> which_run(const Parsed& args, Here here) {
     const std::string_view of_bundle = first_given(args, kBundleOnly);
     std::string_view of_image = first_given(args, kImageOnly);
     of_image = of_image.empty() ? first_given(args, kHealthOptions) : of_image;
@@ -414,17 +435,28 @@ Result<RunWay> which_run(const Parsed& args, bool here) {
     if (!of_bundle.empty()) {
         return RunWay::bundle;
     }
-    return of_image.empty() && args.positionals.size() == 1 && here ? RunWay::bundle
-                                                                    : RunWay::image;
+    const bool as_runc = of_image.empty() && args.positionals.size() == 1;
+    return as_runc && here != Here::no_bundle ? RunWay::bundle : RunWay::image;
 }
 
 bool names_bundle(std::string_view word) {
     return word == "-b" || word == "--bundle" || word.starts_with("--bundle=");
 }
 
-bool is_bundle_here() {
-    const auto text = sys::read_file("config.json", limits::kMaxBundleConfigBytes);
-    return text && text->find("\"ociVersion\"") != std::string::npos;
+Here look_for_bundle(const std::string& directory) {
+    const auto text = sys::read_file(directory + "/config.json", limits::kMaxBundleConfigBytes);
+    if (text && text->find("\"ociVersion\"") != std::string::npos) {
+        return Here::bundle;
+    }
+    // Programs of all sorts have a config.json.
+    const bool is_there = text || !sys::is_absent(text.error());
+    return is_there && sys::open_path(directory + "/rootfs", O_PATH | O_DIRECTORY)
+               ? Here::broken_bundle
+               : Here::no_bundle;
+}
+
+Here look_here() {
+    return look_for_bundle(".");
 }
 
 Result<std::int64_t> parse_cpus(std::string_view text) {

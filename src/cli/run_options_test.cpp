@@ -13,31 +13,36 @@ Parsed parsed(const Words& words) {
     return out.value_or(Parsed{});
 }
 
-RunWay way(const Words& words, bool here) {
+RunWay way(const Words& words, Here here) {
     const auto out = which_run(parsed(words), here);
     EXPECT_TRUE(out);
     return out.value_or(RunWay::image);
 }
 
 TEST(WhichRun, ABundleOptionMeansTheBundle) {
-    EXPECT_EQ(way({"--bundle", "/b", "web"}, false), RunWay::bundle);
-    EXPECT_EQ(way({"--pid-file", "/p", "web"}, false), RunWay::bundle);
+    EXPECT_EQ(way({"--bundle", "/b", "web"}, Here::no_bundle), RunWay::bundle);
+    EXPECT_EQ(way({"--pid-file", "/p", "web"}, Here::no_bundle), RunWay::bundle);
 }
 
 TEST(WhichRun, OneNameInABundlesDirectoryMeansTheBundle) {
-    EXPECT_EQ(way({"web"}, true), RunWay::bundle);
-    EXPECT_EQ(way({"-d", "web"}, true), RunWay::bundle);
-    EXPECT_EQ(way({"web"}, false), RunWay::image);
+    EXPECT_EQ(way({"web"}, Here::bundle), RunWay::bundle);
+    EXPECT_EQ(way({"-d", "web"}, Here::bundle), RunWay::bundle);
+    EXPECT_EQ(way({"web"}, Here::no_bundle), RunWay::image);
+}
+
+TEST(WhichRun, ABrokenBundleIsNoImage) {
+    EXPECT_EQ(way({"web"}, Here::broken_bundle), RunWay::bundle);
+    EXPECT_EQ(way({"web", "sh"}, Here::broken_bundle), RunWay::image);
 }
 
 TEST(WhichRun, ACommandOrAnImageOptionMeansTheImage) {
-    EXPECT_EQ(way({"web", "sh"}, true), RunWay::image);
-    EXPECT_EQ(way({"--rm", "web"}, true), RunWay::image);
-    EXPECT_EQ(way({"-e", "A=1", "web"}, true), RunWay::image);
+    EXPECT_EQ(way({"web", "sh"}, Here::bundle), RunWay::image);
+    EXPECT_EQ(way({"--rm", "web"}, Here::bundle), RunWay::image);
+    EXPECT_EQ(way({"-e", "A=1", "web"}, Here::bundle), RunWay::image);
 }
 
 TEST(WhichRun, OptionsOfBothAreRefused) {
-    const auto out = which_run(parsed({"--rm", "--bundle", "/b", "web"}), false);
+    const auto out = which_run(parsed({"--rm", "--bundle", "/b", "web"}), Here::no_bundle);
     ASSERT_FALSE(out);
     EXPECT_EQ(out.error().code, Errc::invalid_argument);
     EXPECT_NE(out.error().message.find("--rm"), std::string::npos);

@@ -5,9 +5,11 @@
 
 #include "bundle/host_name.h"
 #include "cli/key_value.h"
+#include "cli/ports.h"
 #include "cli/resource_options.h"
 #include "cli/run_options.h"
 #include "core/text.h"
+#include "platform/absent.h"
 #include "platform/file.h"
 
 namespace knarr::cli {
@@ -36,9 +38,16 @@ Result<std::string> parse_address(std::string_view text, std::string_view option
 
 Result<std::vector<std::string>> read_settings_file(std::string_view path,
                                                     std::string_view option) {
-    const std::string text =
-        KNARR_TRY(sys::read_file(std::string(path), kMaxSettingsFileBytes), "{}", option);
-    return parse_settings_file(text, path);
+    const Result<std::string> text = sys::read_file(std::string(path), kMaxSettingsFileBytes);
+    if (!text) {
+        return fail(Error(text.error())
+                        .within(option)
+                        .advise(sys::is_absent(text.error())
+                                    ? "check the path: a relative one begins in the current "
+                                      "directory"
+                                    : "it names a file of lines NAME=VALUE"));
+    }
+    return parse_settings_file(*text, path, option);
 }
 
 /// NAME alone takes the caller's own value; nothing without one.
@@ -182,7 +191,9 @@ Result<> refuse_ports(const Parsed& args, NetworkMode network, std::vector<std::
 
 }  // namespace
 
-Result<std::vector<std::string>> parse_settings_file(std::string_view text, std::string_view path) {
+Result<std::vector<std::string>> parse_settings_file(std::string_view text,
+                                                     std::string_view path,
+                                                     std::string_view option) {
     std::vector<std::string> out;
     std::size_t number = 0;
     if (text.starts_with("\xEF\xBB\xBF")) {
@@ -200,11 +211,16 @@ Result<std::vector<std::string>> parse_settings_file(std::string_view text, std:
         const std::string_view name = line.substr(0, line.find('='));
         if (name.empty() || name.find_first_of(" \t") != std::string_view::npos ||
             line.find('\0') != std::string_view::npos) {
-            return fail(Errc::invalid_argument,
-                        "{}, line {}: \"{}\" is not NAME=VALUE; a name has no blank",
-                        printable(path),
-                        number,
-                        printable(line, 64));
+            return fail(Error{
+                .code = Errc::invalid_argument,
+                .message =
+                    fmt::format("{} {}, line {}: \"{}\" is not NAME=VALUE; a name has no blank",
+                                option,
+                                printable(path),
+                                number,
+                                printable(line, 64)),
+                .hint = "a line is NAME=VALUE, NAME (your own value) or # and a remark; a shell's "
+                        "\"export\" and quotes mean nothing there"});
         }
         out.emplace_back(line);
     }
@@ -368,6 +384,10 @@ Result<> parse_settings(const Parsed& args,
     KNARR_TRY(parse_resources(args, request, warnings));
     KNARR_TRY(parse_program(args, out));
     KNARR_TRY(refuse_ports(args, request.network, warnings));
+    for (const std::string_view text : args.all("expose")) {
+        const auto ports = KNARR_TRY(parse_ports(text, "--expose"));
+        out.exposed.insert(out.exposed.end(), ports.begin(), ports.end());
+    }
     for (const std::string_view text : args.all("tmpfs")) {
         out.tmpfs.push_back(KNARR_TRY(parse_tmpfs(text)));
     }

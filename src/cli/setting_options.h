@@ -29,7 +29,9 @@ Result<> parse_security(std::string_view text,
                         std::vector<std::string>& warnings);
 /// The settings of an --env-file or --label-file: a line each, blank ones and those that begin with
 /// # left out. Errors: invalid_argument naming the line.
-Result<std::vector<std::string>> parse_settings_file(std::string_view text, std::string_view path);
+Result<std::vector<std::string>> parse_settings_file(std::string_view text,
+                                                     std::string_view path,
+                                                     std::string_view option);
 
 /// --env-file and --env as "NAME=value"; NAME alone takes the caller's own value, and is left out
 /// without one.
@@ -126,7 +128,7 @@ inline constexpr std::array kSettingOptions{
            .help = "with --network host no effect; else not built yet"},
     Option{.name = "expose",
            .value = "PORT",
-           .help = "no effect: there is no network to expose it on",
+           .help = "noted: inspect shows it, ps --filter expose finds it",
            .repeatable = true},
     Option{.name = "umask", .value = "MODE", .help = "of the program, octal", .fallback = "0022"},
     Option{.name = "personality",

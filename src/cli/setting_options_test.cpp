@@ -24,13 +24,13 @@ std::string refusal(std::vector<std::string_view> words) {
 
 TEST(SettingOptions, FilesOfSettingsAreReadAsDockerReadsThem) {
     const auto lines =
-        parse_settings_file("\xEF\xBB\xBF# a comment\n\n  A=1 2 \nB\r\nC==\n", "env");
+        parse_settings_file("\xEF\xBB\xBF# a comment\n\n  A=1 2 \nB\r\nC==\n", "env", "--env-file");
     ASSERT_TRUE(lines);
     EXPECT_EQ(*lines, (Texts{"A=1 2 ", "B", "C=="}));
-    const auto bad = parse_settings_file("A=1\nB C=2\n", "env");
+    const auto bad = parse_settings_file("A=1\nB C=2\n", "env", "--env-file");
     ASSERT_FALSE(bad);
     EXPECT_NE(bad.error().message.find("line 2"), std::string::npos);
-    EXPECT_FALSE(parse_settings_file("=x", "env"));
+    EXPECT_FALSE(parse_settings_file("=x", "env", "--env-file"));
 }
 
 TEST(SettingOptions, Devices) {

@@ -10,12 +10,14 @@
 //   progress.h   a pull as a person sees it; progress_sum.h   all of its layers together
 //   ps_containers.h, container_details.h   `ps`     history.h   `events` of all containers
 //   usage.h   `stats`, `metrics`     stats_json.h   `events` of one     explanation.h   `explain`
-//   row_format.h   --format of lists     json_template.h   Go's templates over a document:
+//   indented_json.h   what inspect prints     row_format.h   --format of lists     json_template.h
+//   Go's templates over a document:
 //                template_parse.h reads them, template_value.h has values and functions
 //   duration.h, log_time.h, key_value.h, volume.h, mount_option.h, volume_filter.h,
-//   container_filter.h   values of options     refused.h   docker's that are not here
-//   attach_options.h, health_options.h, setting_options.h, resource_options.h   groups of options
-//   docker_verbs.h, confirm.h   docker's own verbs and question     places.h, version.h   defaults
+//   container_filter.h, image_filter.h, ports.h   values of options     refused.h   docker's that
+//   are not here attach_options.h, health_options.h, setting_options.h, resource_options.h   groups
+//   of options docker_verbs.h, confirm.h   docker's own verbs and question     places.h, version.h
+//   defaults
 
 #include <optional>
 #include <span>

@@ -19,6 +19,7 @@
 #include "engine/tree_copy.h"
 #include "image/tree_tar.h"
 #include "layer/stored.h"
+#include "platform/absent.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/pidfd.h"
@@ -189,6 +190,9 @@ Result<Root> open_root(Found found, const CopyRequest& request) {
     return root;
 }
 
+constexpr const char* kParentHint =
+    "make the directory first (mkdir -p), or look at the path: cp makes the last part of it alone";
+
 /// An entry of a directory, as things are copied.
 struct Place {
     sys::Fd dir;
@@ -210,7 +214,11 @@ Result<Place> find_inside(const Root& root, std::string path, bool follow) {
         }
         const auto [parent, name] = split_path(path);
         Place place;
-        place.dir = KNARR_TRY(sys::open_in_root(root.dir, parent, O_RDONLY | O_DIRECTORY));
+        Result<sys::Fd> dir = sys::open_in_root(root.dir, parent, O_RDONLY | O_DIRECTORY);
+        if (!dir && sys::is_absent(dir.error())) {
+            return fail(std::move(dir).error().advise(kParentHint));
+        }
+        place.dir = KNARR_TRY(std::move(dir));
         place.name = name;
         place.info = KNARR_TRY(sys::stat_at(place.dir, name));
         if (!follow || !place.info || !S_ISLNK(place.info->st_mode)) {
@@ -242,7 +250,11 @@ Result<Place> find_outside(const std::string& path, bool follow) {
         place.info = KNARR_TRY(sys::stat_of(place.dir));
         return place;
     }
-    place.dir = KNARR_TRY(sys::open_path(parent, O_RDONLY | O_DIRECTORY));
+    Result<sys::Fd> dir = sys::open_path(parent, O_RDONLY | O_DIRECTORY);
+    if (!dir && sys::is_absent(dir.error())) {
+        return fail(std::move(dir).error().advise(kParentHint));
+    }
+    place.dir = KNARR_TRY(std::move(dir));
     place.name = std::move(name);
     place.info = KNARR_TRY(sys::stat_at(place.dir, place.name));
     if (follow && place.info && S_ISLNK(place.info->st_mode)) {
@@ -285,25 +297,45 @@ Result<> check_sides(const Side& from, const Side& to) {
         return fail(not_there(from.path));
     }
     if (from.path.ends_with('/') && !from.place.is_dir()) {
-        return fail(Errc::invalid_argument, "{} is no directory", printable(from.path));
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format("{} is no directory", printable(from.path)),
+                          .hint = "leave out the slash at its end"});
     }
     if (!to.place.info && to.path.ends_with('/') && !from.place.is_dir()) {
-        return fail(Errc::invalid_argument, "the directory {} is not there", printable(to.path));
+        return fail(Error{
+            .code = Errc::invalid_argument,
+            .message = fmt::format("the directory {} is not there", printable(to.path)),
+            .hint = "make it first (mkdir -p), or leave out the slash at the end: then the copy is "
+                    "called so"});
     }
     if (to.place.info && from.place.is_dir() && !to.place.is_dir()) {
-        return fail(Errc::invalid_argument,
-                    "cannot copy a directory to {}, which is none",
-                    printable(to.path));
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format("cannot copy a directory to {}, which is none",
+                                                 printable(to.path)),
+                          .hint = "name a directory, or a path that is not there yet"});
     }
     return {};
 }
 
-/// docker's rules. How many devices were left out.
+void tell(const LeftOut& left_out, const Context& context) {
+    if (left_out.devices > 0) {
+        context.warn(
+            fmt::format("devices that were left out: {}; --archive copies them", left_out.devices));
+    }
+    if (left_out.kernel_views > 0) {
+        context.warn(
+            fmt::format("file systems of the kernel that were left out: {} (/proc, /sys "
+                        "and the like); one that is named itself is copied",
+                        left_out.kernel_views));
+    }
+}
+
+/// docker's rules.
 /// Source: docker container cp, "Extended description".
-Result<std::uint64_t> copy_place(const Side& from,
-                                 const std::string& asked,
-                                 const Side& to,
-                                 const CopyRules& rules) {
+Result<LeftOut> copy_place(const Side& from,
+                           const std::string& asked,
+                           const Side& to,
+                           const CopyRules& rules) {
     KNARR_TRY(check_sides(from, to));
     if (!to.place.is_dir()) {
         return copy_entry(from.place.dir, from.place.name, to.place.dir, to.place.name, rules);
@@ -325,7 +357,9 @@ Result<> copy_out(const Context& context, const Root& root, const CopyRequest& r
             return fail(not_there(request.inside));
         }
         const sys::StandardStream out(1);
-        return image::write_entry(from.dir, from.name, asked, out.fd());
+        tell({.kernel_views = KNARR_TRY(image::write_entry(from.dir, from.name, asked, out.fd()))},
+             context);
+        return {};
     }
     const Place to = KNARR_TRY(find_outside(request.outside, true));
     CopyRules rules{.to_host = true};
@@ -337,13 +371,11 @@ Result<> copy_out(const Context& context, const Root& root, const CopyRequest& r
         }
         rules.owner = Owner{.uid = sys::effective_uid(), .gid = getegid()};
     }
-    const std::uint64_t devices = KNARR_TRY(copy_place({.place = from, .path = request.inside},
-                                                       asked,
-                                                       {.place = to, .path = request.outside},
-                                                       rules));
-    if (devices > 0) {
-        context.warn(fmt::format("devices that were left out: {}; --archive copies them", devices));
-    }
+    const LeftOut left_out = KNARR_TRY(copy_place({.place = from, .path = request.inside},
+                                                  asked,
+                                                  {.place = to, .path = request.outside},
+                                                  rules));
+    tell(left_out, context);
     return {};
 }
 

@@ -57,8 +57,10 @@ Result<std::string> Engine::inspect_image(std::string_view name) const {
     return image::inspect_image(store, name);
 }
 
-Result<RemovedImage> Engine::remove_image(std::string_view name) {
-    return store::about_disk(engine::remove_image(options_.data_root, name), options_.data_root);
+Result<RemovedImage> Engine::remove_image(std::string_view name, RemoveMode mode) {
+    return store::about_disk(
+        engine::remove_image(engine::context_of(*root_, options_), options_.data_root, name, mode),
+        options_.data_root);
 }
 
 Result<std::string> Engine::tag_image(std::string_view name, std::string_view new_name) {

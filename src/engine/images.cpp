@@ -6,6 +6,7 @@
 
 #include "engine/container_data.h"
 #include "engine/image_mounts.h"
+#include "engine/live.h"
 #include "image/image_list.h"
 #include "image/upkeep.h"
 #include "layer/stored.h"
@@ -63,8 +64,17 @@ Result<Upkeep> open_upkeep(const std::string& data_root, Doing removal_of_leftov
 
 }  // namespace
 
-Result<RemovedImage> remove_image(const std::string& data_root, std::string_view text) {
-    const Upkeep upkeep = KNARR_TRY(open_upkeep(data_root, Doing::it));
+Result<RemovedImage> remove_image(const Context& context,
+                                  const std::string& data_root,
+                                  std::string_view text,
+                                  RemoveMode mode) {
+    Upkeep upkeep = KNARR_TRY(open_upkeep(data_root, Doing::it));
+    upkeep.use.forced = mode == RemoveMode::force;
+    upkeep.use.runs = [&](const std::string& container) {
+        const auto id = ContainerId::parse(container);
+        const auto seen = id ? look(context, *id) : fail(id.error());
+        return !seen || (*seen && (*seen)->live.process.valid());
+    };
     return image::remove_image(upkeep.store, text, upkeep.use);
 }
 

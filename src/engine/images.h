@@ -6,15 +6,19 @@
 #include <string_view>
 
 #include "core/limits.h"
+#include "engine/context.h"
 #include "image/import.h"
 #include "knarr/image.h"
 #include "knarr/result.h"
 
 namespace knarr::engine {
 
-/// Removes a reference of an image, and with the last one the image.
+/// Removes a reference of an image, and with the last one the image; see Engine::remove_image.
 /// Errors: image_not_found; image_in_use, naming the container or the mount.
-Result<RemovedImage> remove_image(const std::string& data_root, std::string_view text);
+Result<RemovedImage> remove_image(const Context& context,
+                                  const std::string& data_root,
+                                  std::string_view text,
+                                  RemoveMode mode);
 
 /// Stores a root file system as an image of one layer (image/import.h). Its ID.
 Result<std::string> import_image(const std::string& data_root,

@@ -97,10 +97,19 @@ void write_state(spec::JsonWriter& json, const ContainerInfo& info) {
     json.end_object();
 }
 
+/// docker's set of names without values.
+void write_ports(spec::JsonWriter& json, const Life& life) {
+    json.key("ExposedPorts").begin_object();
+    for (const std::string& port : life.exposed) {
+        json.key(port).begin_object().end_object();
+    }
+    json.end_object();
+}
+
 void write_config(spec::JsonWriter& json,
                   const ContainerInfo& info,
                   const spec::RuntimeConfig& config,
-                  bool keeps_stdin) {
+                  const Life& life) {
     json.key("Config").begin_object().member("Hostname", config.hostname);
     if (config.process) {
         const spec::Process& process = *config.process;
@@ -110,10 +119,11 @@ void write_config(spec::JsonWriter& json,
         json.key("Entrypoint").null();  // Cmd has both
     }
     json.member("Domainname", config.domainname);
-    json.member("OpenStdin", keeps_stdin).member("StdinOnce", false);
+    json.member("OpenStdin", life.keeps_stdin).member("StdinOnce", false);
     // Who is attached is no property of a container here.
     json.member("AttachStdin", false).member("AttachStdout", false).member("AttachStderr", false);
-    json.key("ExposedPorts").begin_object().end_object().key("OnBuild").null();
+    write_ports(json, life);
+    json.key("OnBuild").null();
     json.member("Image", info.image).member("Labels", info.labels);
     json.member("StopSignal", sys::signal_name(info.stop_signal));
     if (info.stop_seconds) {
@@ -251,7 +261,7 @@ Result<std::string> inspect_container(const Context& context, const ContainerId&
     write_host_config(json, record, config);
     write_mounts(json, record, config);
     write_networks(json, config);
-    write_config(json, info, config, record.life && record.life->keeps_stdin);
+    write_config(json, info, config, record.life.value_or(Life{}));
     json.end_object();
     return std::move(json).text();
 }

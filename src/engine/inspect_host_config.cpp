@@ -299,6 +299,9 @@ void write_host_config(spec::JsonWriter& json,
     // There is no network that ports could be published on.
     json.key("PortBindings").begin_object().end_object().member("PublishAllPorts", false);
     json.key("Links").null().key("VolumesFrom").null();
+    const NameSettings names = record.life ? record.life->names : NameSettings{};
+    json.member("Dns", names.servers).member("DnsOptions", names.options);
+    json.member("DnsSearch", names.search).member("ExtraHosts", names.hosts);
     write_limits(json, part.resources.value_or(spec::Resources{}));
     json.end_object();
 }

@@ -25,7 +25,7 @@ Result<> check_name(const Context& context, const std::string& name) {
             return fail(
                 Error{.code = Errc::already_exists,
                       .message = fmt::format("name {} is taken by container {}", name, other.id),
-                      .hint = fmt::format("knarr delete {}, or choose another name", name)});
+                      .hint = fmt::format("knarr rm {}, or choose another name", name)});
         }
     }
     return {};

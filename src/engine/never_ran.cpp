@@ -13,6 +13,11 @@ Result<After> next_state(const Record& record, const Live& live, Verb verb) {
                           .message = fmt::format("container {} has not run yet", record.id),
                           .hint = fmt::format("knarr start {}", record.id)});
     }
+    if (!after && live.state == ContainerState::stopped && verb != Verb::kill) {
+        return fail(std::move(after).error().advise(
+            record.life ? fmt::format("knarr start {} runs it again", record.id)
+                        : fmt::format("it has ended: knarr rm {}, and run it again", record.id)));
+    }
     return after;
 }
 

@@ -58,17 +58,27 @@ Result<ConsoleWay> console_way(const NewContainer& wanted, Stay stay) {
 Result<runtime::LaunchPlan> plan_container(const Context& context,
                                            const NewContainer& wanted,
                                            ConsoleWay way) {
+    return plan_container(PlanPlace{.root = context.root.path(),
+                                    .rootless = context.rootless,
+                                    .cgroup_manager = context.cgroup_manager},
+                          wanted,
+                          way);
+}
+
+Result<runtime::LaunchPlan> plan_container(const PlanPlace& place,
+                                           const NewContainer& wanted,
+                                           ConsoleWay way) {
     std::optional<bundle::Bundle> changed;
     if (!wanted.service.notify_socket.empty() && wanted.bundle.config.process) {
         changed = wanted.bundle;
-        const std::string source = path_of(context, wanted.id.text()) + "/notify";
+        const std::string source = fmt::format("{}/{}/notify", place.root, wanted.id.text());
         add_notify(changed->config, wanted.service.notify_socket, KNARR_TRY(sys::absolute(source)));
     }
     const bundle::Bundle& bundle = changed ? *changed : wanted.bundle;
     const runtime::Kind* kind = KNARR_TRY(runtime::select(bundle.isolation));
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     trace().mark("probe the host");
-    const bool systemd = context.cgroup_manager == CgroupManager::systemd;
+    const bool systemd = place.cgroup_manager == CgroupManager::systemd;
     auto plan = kind->plan(bundle,
                            host,
                            {.id = wanted.id.text(),
@@ -77,10 +87,10 @@ Result<runtime::LaunchPlan> plan_container(const Context& context,
                             .preserve_fds = wanted.preserve_fds,
                             .listen_fds = wanted.service.listen_fds,
                             .listen_names = wanted.service.listen_names,
-                            .rootless = context.rootless,
+                            .rootless = place.rootless,
                             .console_socket = way != ConsoleWay::none,
-                            .cgroup_manager = context.cgroup_manager,
-                            .root = context.root.path(),
+                            .cgroup_manager = place.cgroup_manager,
+                            .root = place.root,
                             .proc_devices = systemd ? sys::probe_device_names() : ""});
     trace().mark("plan");
     return plan;

@@ -73,7 +73,16 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
 
 // What restore (checkpoint.h) shares: the same container, made by CRIU instead of a launch.
 
+/// What a plan needs to know of where and for whom a container is made.
+struct PlanPlace {
+    std::string root;  ///< the state directory; it need not be there
+    std::optional<bool> rootless;
+    CgroupManager cgroup_manager = CgroupManager::cgroupfs;
+};
 /// The plan of the bundle on this host.
+Result<runtime::LaunchPlan> plan_container(const PlanPlace& place,
+                                           const NewContainer& wanted,
+                                           ConsoleWay way);
 Result<runtime::LaunchPlan> plan_container(const Context& context,
                                            const NewContainer& wanted,
                                            ConsoleWay way);

@@ -1,60 +1,61 @@
 #include "engine/plan.h"
 
-#include <fcntl.h>
-
-#include "bundle/read.h"
 #include "core/text.h"
+#include "engine/new_container.h"
 #include "engine/policy.h"
 #include "engine/run_image.h"
-#include "platform/file.h"
-#include "platform/host_facts.h"
-#include "runtime/runtime.h"
 
 namespace knarr::engine {
 
 namespace {
 
-/// A directory is a bundle; anything else that has no path in it is an image's name.
-Result<bundle::Bundle> read_subject(const EngineOptions& options, const PlanRequest& request) {
-    const std::string& name = request.subject;
-    const bool path = request.is_bundle || name.starts_with('/') || name.starts_with('.');
-    if (path || sys::open_path(name, O_PATH | O_DIRECTORY)) {
-        return KNARR_TRY(bundle::read_bundle(name), "as bundle");
+/// The container that run would make, as far as its plan needs it.
+Result<NewContainer> read_subject(const EngineOptions& options, const PlanRequest& request) {
+    if (const auto* bundle = std::get_if<BundleRequest>(&request.subject)) {
+        return KNARR_TRY(read_request(*bundle), "as bundle {}", printable(bundle->bundle));
     }
-    RunRequest run;
-    run.image = name;
+    RunRequest run = std::get<RunRequest>(request.subject);
+    const std::string name = run.image;
     run.pull = PullPolicy::never;
     const Limits limits = KNARR_TRY(limits_of_policy(options.policy));
-    return KNARR_TRY(
-        bundle_of_image(options.data_root, run, limits), "as image {}", printable(name));
+    bundle::Made made =
+        KNARR_TRY(bundle_of_image(options, std::move(run), limits), "as image {}", printable(name));
+    for (const std::string& warning : made.warnings) {
+        options.warn(warning);
+    }
+    NewContainer wanted{.id = KNARR_TRY(ContainerId::parse(request.id)),
+                        .name = {},
+                        .bundle = std::move(made.bundle),
+                        .image = name,
+                        .data_dir = {},
+                        .make_data_dir = {},
+                        .config_file = {},
+                        .pid_file = {},
+                        .console_socket = {},
+                        .pidfd_socket = {},
+                        .service = std::get<RunRequest>(request.subject).service};
+    return wanted;
 }
 
 }  // namespace
 
 Result<runtime::LaunchPlan> plan_launch(const EngineOptions& options, const PlanRequest& request) {
-    const ContainerId id = KNARR_TRY(ContainerId::parse(request.id));
-    bundle::Bundle bundle = KNARR_TRY(read_subject(options, request));
-    bundle.isolation = request.isolation;
-    const runtime::Kind* kind = KNARR_TRY(runtime::select(bundle.isolation));
-    const sys::HostFacts host = KNARR_TRY(sys::probe_host());
-    // Planned as for a caller that receives the terminal, where the bundle wants one.
-    const bool terminal = bundle.config.process && bundle.config.process->terminal;
-    runtime::LaunchPlan plan = KNARR_TRY(kind->plan(bundle,
-                                                    host,
-                                                    {.id = id.text(),
-                                                     .no_pivot = request.no_pivot,
-                                                     .no_new_keyring = request.no_new_keyring,
-                                                     .rootless = options.rootless,
-                                                     .console_socket = terminal,
-                                                     .cgroup_manager = options.cgroup_manager,
-                                                     .root = options.root,
-                                                     .proc_devices = sys::probe_device_names()}),
-                                         "plan {}",
-                                         printable(request.subject));
-    if (options.warn) {
-        for (const std::string& warning : plan.warnings) {
-            options.warn(warning);
-        }
+    EngineOptions telling = options;
+    if (!telling.warn) {
+        telling.warn = [](std::string_view) {};
+    }
+    const NewContainer wanted = KNARR_TRY(read_subject(telling, request));
+    // Planned as for a caller that receives the terminal, where one is wanted.
+    const bool terminal = wanted.bundle.config.process && wanted.bundle.config.process->terminal;
+    const PlanPlace place{.root = options.root,
+                          .rootless = options.rootless,
+                          .cgroup_manager = options.cgroup_manager};
+    runtime::LaunchPlan plan =
+        KNARR_TRY(plan_container(place, wanted, terminal ? ConsoleWay::relay : ConsoleWay::none),
+                  "plan {}",
+                  wanted.image.empty() ? wanted.bundle.directory : printable(wanted.image));
+    for (const std::string& warning : plan.warnings) {
+        telling.warn(warning);
     }
     return plan;
 }

@@ -2,6 +2,7 @@
 // What a start would do, without doing it.
 
 #include <string>
+#include <variant>
 
 #include "knarr/engine.h"
 #include "runtime/launch/plan.h"
@@ -9,16 +10,14 @@
 namespace knarr::engine {
 
 struct PlanRequest {
-    std::string subject;  ///< the directory of a bundle, or the name of a stored image
-    /// What else could be an image's name is a bundle's directory.
-    bool is_bundle = false;
-    std::string id = "plan";
-    bool no_pivot = false, no_new_keyring = false;
-    Isolation isolation = Isolation::native;
+    /// What Engine::run or Engine::run_image would be asked for. An image that is not stored is not
+    /// pulled.
+    std::variant<BundleRequest, RunRequest> subject;
+    std::string id = "plan";  ///< of a container of an image; a bundle's request has its own
 };
 
-/// The plan of a bundle, or of a stored image with the default options, on this host. Opens no
-/// state directory and makes nothing. Its warnings are told by options.warn, too.
+/// The plan of what run would do on this host. Makes nothing, and opens the state directory only
+/// where another container is named (--volumes-from). Its warnings are told by options.warn, too.
 /// Errors: those of create, or of run_image up to the launch, saying "as bundle" or "as image".
 Result<runtime::LaunchPlan> plan_launch(const EngineOptions& options, const PlanRequest& request);
 

@@ -129,6 +129,20 @@ Result<> read_resctrl(const spec::JsonValue& root, std::optional<sys::ResctrlGro
     return value->required("monitor", group.monitor);
 }
 
+/// Most have none of them.
+void write_names(spec::JsonWriter& json, const Life& life) {
+    const auto list = [&](std::string_view name, const std::vector<std::string>& texts) {
+        if (!texts.empty()) {
+            json.member(name, texts);
+        }
+    };
+    list("hosts", life.names.hosts);
+    list("dns", life.names.servers);
+    list("dnsSearch", life.names.search);
+    list("dnsOptions", life.names.options);
+    list("exposed", life.exposed);
+}
+
 void write_life(spec::JsonWriter& json, const Life& life) {
     json.key("life").begin_object();
     json.member("command", life.command).member("stopSignal", life.stop_signal);
@@ -150,6 +164,7 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     write_restart(json, life.restart);
     write_health_check(json, life.health);
     json.member("labels", life.labels);
+    write_names(json, life);
     json.member("volumes", life.volumes);
     json.member("terminal", life.terminal).member("keepsStdin", life.keeps_stdin);
     json.member("laidDown", life.laid_down);
@@ -198,6 +213,11 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(read_restart(*value, life.restart));
     KNARR_TRY(read_health_check(*value, life.health));
     KNARR_TRY(value->optional("labels", life.labels));
+    KNARR_TRY(value->optional("hosts", life.names.hosts));
+    KNARR_TRY(value->optional("dns", life.names.servers));
+    KNARR_TRY(value->optional("dnsSearch", life.names.search));
+    KNARR_TRY(value->optional("dnsOptions", life.names.options));
+    KNARR_TRY(value->optional("exposed", life.exposed));
     KNARR_TRY(value->optional("volumes", life.volumes));
     KNARR_TRY(value->optional("terminal", life.terminal));
     KNARR_TRY(value->optional("keepsStdin", life.keeps_stdin));

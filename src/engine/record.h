@@ -40,6 +40,8 @@ struct Life {
     CgroupManager cgroup_manager = CgroupManager::cgroupfs;  // and this, who runs it again needs
     std::optional<bool> rootless = {};
     std::map<std::string, std::string> labels;
+    NameSettings names = {};           // what was asked for: inspect shows it
+    std::vector<std::string> exposed;  // ports, "80/tcp", likewise
     std::vector<std::string> volumes;  // anonymous ones, which go with it where that is asked for
     std::optional<HealthCheck> health = {};
     bool terminal = false;

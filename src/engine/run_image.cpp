@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <functional>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include <fcntl.h>
@@ -222,19 +223,6 @@ Result<Prepared> prepare(const store::Store& store,
                     .volumes = std::move(volumes)};
 }
 
-}  // namespace
-
-Result<bundle::Bundle> bundle_of_image(const std::string& data_dir,
-                                       const RunRequest& request,
-                                       const Limits& limits) {
-    const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
-    const auto store = KNARR_TRY(store::Store::open(data_root));
-    const store::Lease lease = KNARR_TRY(store.lease());
-    return KNARR_TRY(prepare(store, lease, data_root, request, limits, {})).made.bundle;
-}
-
-namespace {
-
 /// What `logs --details` will show, of what was asked for by name. What is not there is left out.
 void note_details(const std::vector<std::string>& env, Life& life) {
     for (const std::string& name : life.log.labels) {
@@ -249,6 +237,16 @@ void note_details(const std::vector<std::string>& env, Life& life) {
             life.log_details[name] = set->substr(name.size() + 1);
         }
     }
+}
+
+/// The image's and those of --expose, each once, with its protocol.
+std::vector<std::string> exposed_ports(const RunRequest& request,
+                                       const std::vector<std::string>& of_image) {
+    std::set<std::string> all(request.settings.exposed.begin(), request.settings.exposed.end());
+    for (const std::string& port : of_image) {
+        all.insert(port.find('/') == std::string::npos ? port + "/tcp" : port);
+    }
+    return {all.begin(), all.end()};
 }
 
 /// What the container's record keeps of the request, for `stop` and the monitor.
@@ -271,6 +269,8 @@ Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     life.labels = request.settings.labels;
     life.labels.insert(prepared.image.config.config.labels.begin(),
                        prepared.image.config.config.labels.end());
+    life.names = request.settings.names;
+    life.exposed = exposed_ports(request, prepared.image.config.config.exposed_ports);
     note_details(prepared.made.bundle.config.process->env, life);
     const std::string& image = prepared.image.config.config.stop_signal;
     if (!request.stop_signal.empty()) {
@@ -358,6 +358,36 @@ Result<ContainerUse> use_of(const Context& context, const Prepared& prepared) {
     return use;
 }
 
+/// What is decided, and refused, before anything is looked for.
+Result<> settle(CgroupManager manager, RunRequest& request) {
+    if (manager == CgroupManager::disabled && !request.pids_limit) {
+        request.pids_limit = -1;  // our own default, which nothing could hold
+    }
+    KNARR_TRY(check_names(request));
+    KNARR_TRY(runtime::select(request.isolation));
+    return refuse_ordinary_user();
+}
+
+}  // namespace
+
+Result<bundle::Made> bundle_of_image(const EngineOptions& options,
+                                     RunRequest request,
+                                     const Limits& limits) {
+    KNARR_TRY(settle(options.cgroup_manager, request));
+    const std::string data_root = KNARR_TRY(sys::absolute(options.data_root));
+    const auto store = KNARR_TRY(store::Store::open(data_root));
+    const store::Lease lease = KNARR_TRY(store.lease());
+    if (!request.volumes_from.empty()) {
+        const StateRoot states = KNARR_TRY(StateRoot::open(options.root));
+        KNARR_TRY(add_volumes_from(context_of(states, options), data_root, request));
+    }
+    Prepared prepared = KNARR_TRY(prepare(store, lease, data_root, request, limits, {}));
+    KNARR_TRY(life_of(request, prepared));  // it refuses, too
+    return std::move(prepared.made);
+}
+
+namespace {
+
 using Launch = std::function<Result<>(NewContainer)>;
 
 /// From a request to what is to be launched, and `launch` it while nobody can take its image away.
@@ -367,12 +397,7 @@ Result<> launch_image(const Context& context,
                       const Limits& limits,
                       const PullProgressFn& progress,
                       const Launch& launch) {
-    if (context.cgroup_manager == CgroupManager::disabled && !request.pids_limit) {
-        request.pids_limit = -1;  // our own default, which nothing could hold
-    }
-    KNARR_TRY(check_names(request));
-    KNARR_TRY(runtime::select(request.isolation));
-    KNARR_TRY(refuse_ordinary_user());
+    KNARR_TRY(settle(context.cgroup_manager, request));
     const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     Claims claims;

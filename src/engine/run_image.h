@@ -6,7 +6,7 @@
 
 #include <string>
 
-#include "bundle/bundle.h"
+#include "bundle/make.h"
 #include "core/limits.h"
 #include "engine/context.h"
 #include "engine/live.h"
@@ -49,8 +49,9 @@ Result<> run_again(const Context& context,
 Result<> run_as_before(const Context& context, Held held);
 
 /// The bundle that run_image would launch, for `knarr plan`; nothing is made.
-Result<bundle::Bundle> bundle_of_image(const std::string& data_root,
-                                       const RunRequest& request,
-                                       const Limits& limits);
+/// Errors: those of run_image up to the launch, but for a name that is taken.
+Result<bundle::Made> bundle_of_image(const EngineOptions& options,
+                                     RunRequest request,
+                                     const Limits& limits);
 
 }  // namespace knarr::engine

@@ -8,13 +8,16 @@ namespace {
 constexpr std::array<std::string_view, 9> kVerbs{
     "start", "kill", "delete", "delete --force", "pause", "resume", "exec", "update", "checkpoint"};
 
-std::string_view advice(ContainerState from, Verb verb) {
+std::string advice(std::string_view id, ContainerState from, Verb verb) {
     if (verb == Verb::remove &&
         (from == ContainerState::running || from == ContainerState::paused)) {
-        return "stop it first (knarr kill), or use delete --force";
+        return fmt::format("knarr stop {0} first, or knarr rm --force {0}", id);
     }
     if (verb == Verb::start && from == ContainerState::stopped) {
-        return "delete it and create it again";
+        return fmt::format("knarr rm {}, and create it again", id);
+    }
+    if (from == ContainerState::creating) {
+        return "another knarr is just making it: try again";
     }
     return "";
 }
@@ -38,7 +41,7 @@ Result<After> next_state(std::string_view id, ContainerState from, Verb verb) {
     }
     auto refused =
         fail(Errc::wrong_state, "container {} is {}, not {}", id, knarr::name_of(from), wanted);
-    return fail(std::move(refused).error().advise(advice(from, verb)));
+    return fail(std::move(refused).error().advise(advice(id, from, verb)));
 }
 
 }  // namespace knarr::engine

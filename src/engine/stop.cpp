@@ -200,7 +200,7 @@ Result<> restart_container(const Context& context,
                           .message = fmt::format("container {} was made from a bundle, which "
                                                  "runs once",
                                                  id.text()),
-                          .hint = "knarr delete and knarr run -b do it again"});
+                          .hint = "knarr rm and knarr run --bundle do it again"});
     }
     KNARR_TRY(stop_container(context, id, request));
     KNARR_TRY(start_container(context, data_root, id, {}));

@@ -14,6 +14,7 @@
 #include "core/text.h"
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/mount.h"
 #include "platform/node.h"
 #include "platform/xattr.h"
 
@@ -35,6 +36,8 @@ Result<> copy_xattrs(const sys::Fd& from, const sys::Fd& to) {
     return {};
 }
 
+/// Of a file of /proc or /sys that is named itself.
+constexpr std::size_t kMaxKernelTextBytes = 16 * size::kMiB;
 /// How much a tree may make us remember of its files with several names.
 constexpr std::size_t kMaxLinkBytes = 64 * size::kMiB;
 
@@ -61,7 +64,7 @@ public:
             return {};  // else it is gone again
         }
         if ((S_ISCHR(info->st_mode) || S_ISBLK(info->st_mode)) && rules_.to_host && rules_.owner) {
-            ++devices_;
+            ++left_out_.devices;
             return {};
         }
         const auto there = KNARR_TRY(sys::stat_at(to_dir, to_name));
@@ -79,14 +82,14 @@ public:
             return {};
         }
         if (S_ISREG(info->st_mode)) {
-            KNARR_TRY(file(from_dir, from_name, to_dir, to_name));
+            KNARR_TRY(file(from_dir, from_name, to_dir, to_name, depth));
         } else {
             KNARR_TRY(special(from_dir, from_name, *info, to_dir, to_name));
         }
         return remember(*info, to_dir, to_name);
     }
 
-    std::uint64_t devices_left_out() const { return devices_; }
+    const LeftOut& left_out() const { return left_out_; }
 
 private:
     Result<> attributes(const sys::Fd& from, const struct stat& like, const sys::Fd& to) const {
@@ -110,7 +113,8 @@ private:
     Result<> file(const sys::Fd& from_dir,
                   const std::string& from_name,
                   const sys::Fd& to_dir,
-                  const std::string& to_name) const {
+                  const std::string& to_name,
+                  int depth) const {
         const sys::Fd found = KNARR_TRY(sys::open_at(from_dir, from_name, O_PATH | O_NOFOLLOW));
         const sys::Fd from = KNARR_TRY(sys::reopen(found, O_RDONLY));
         const struct stat info = KNARR_TRY(sys::stat_of(from));
@@ -120,7 +124,12 @@ private:
         KNARR_TRY(sys::unlink_at(to_dir, to_name));  // whatever shares the file keeps its content
         const sys::Fd to = KNARR_TRY(
             sys::open_at(to_dir, to_name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
-        KNARR_TRY(sys::copy_sparse(from, to));
+        if (depth == 0 && sys::is_kernel_view(from)) {  // its size says nothing
+            const std::string text = KNARR_TRY(sys::read_all(from, kMaxKernelTextBytes));
+            KNARR_TRY(sys::write_all(to, text));
+        } else {
+            KNARR_TRY(sys::copy_sparse(from, to));
+        }
         return attributes(from, info, to);
     }
 
@@ -157,10 +166,16 @@ private:
         const sys::Fd from = KNARR_TRY(sys::open_at(from_dir, from_name, kDirectory));
         const struct stat info = KNARR_TRY(sys::stat_of(from));
         const sys::Fd to = KNARR_TRY(sys::open_at(to_dir, to_name, kDirectory));
-        const std::size_t before = path_.size();
-        path_ += to_name + "/";
-        KNARR_TRY(entries(from, to, depth + 1));
-        path_.resize(before);
+        // What is named itself is meant.
+        if (depth > 0 && KNARR_TRY(sys::stat_of(from_dir)).st_dev != info.st_dev &&
+            sys::is_kernel_view(from)) {
+            ++left_out_.kernel_views;
+        } else {
+            const std::size_t before = path_.size();
+            path_ += to_name + "/";
+            KNARR_TRY(entries(from, to, depth + 1));
+            path_.resize(before);
+        }
         return made || !rules_.to_host ? attributes(from, info, to) : Result<>{};
     }
 
@@ -219,7 +234,7 @@ private:
     std::string path_;  // of the directory at work, below `top`; with a slash at its end
     std::map<Inode, Copied> links_;  // where what has several names was copied to
     std::size_t link_bytes_ = 0;
-    std::uint64_t devices_ = 0;
+    LeftOut left_out_;
 };
 
 Result<std::uint64_t> count_bytes(const sys::Fd& dir, std::set<Inode>& seen, int depth) {
@@ -274,22 +289,22 @@ Result<> copy_tree(const sys::Fd& from, const sys::Fd& to) {
     return copy_attributes(from, to);
 }
 
-Result<std::uint64_t> copy_entry(const sys::Fd& from_dir,
-                                 const std::string& from_name,
-                                 const sys::Fd& to_dir,
-                                 const std::string& to_name,
-                                 const CopyRules& rules) {
+Result<LeftOut> copy_entry(const sys::Fd& from_dir,
+                           const std::string& from_name,
+                           const sys::Fd& to_dir,
+                           const std::string& to_name,
+                           const CopyRules& rules) {
     Copy copy(to_dir, rules);
     KNARR_TRY(copy.entry(from_dir, from_name, to_dir, to_name, 0));
-    return copy.devices_left_out();
+    return copy.left_out();
 }
 
-Result<std::uint64_t> copy_entries(const sys::Fd& from_dir,
-                                   const sys::Fd& to_dir,
-                                   const CopyRules& rules) {
+Result<LeftOut> copy_entries(const sys::Fd& from_dir,
+                             const sys::Fd& to_dir,
+                             const CopyRules& rules) {
     Copy copy(to_dir, rules);
-    KNARR_TRY(copy.entries(from_dir, to_dir, 0));
-    return copy.devices_left_out();
+    KNARR_TRY(copy.entries(from_dir, to_dir, 1));
+    return copy.left_out();
 }
 
 }  // namespace knarr::engine

@@ -30,22 +30,28 @@ struct CopyRules {
     bool to_host = false;
 };
 
+/// What was not copied, counted.
+struct LeftOut {
+    std::uint64_t devices = 0, kernel_views = 0;
+};
+
 /// Copies the entry `from_name` of one directory to `to_name` in the other: a file in place of a
 /// file, a link as a link, a directory with all that is in it into one that may be there; devices
 /// and FIFOs are made, sockets left out. Modes and times are those of the originals, files with
 /// several names have them in the copy. Nothing is followed, so both sides may be hostile; what
-/// changes meanwhile is copied as it is found. How many devices were left out.
+/// changes meanwhile is copied as it is found. Of file systems that only show the kernel (proc,
+/// sysfs, cgroup) below `from_name` there are the directories that they are mounted on alone.
 /// Errors: invalid_argument where a directory would replace something else or the other way round;
 /// limit_exceeded for a tree that is too deep.
-Result<std::uint64_t> copy_entry(const sys::Fd& from_dir,
-                                 const std::string& from_name,
-                                 const sys::Fd& to_dir,
-                                 const std::string& to_name,
-                                 const CopyRules& rules);
+Result<LeftOut> copy_entry(const sys::Fd& from_dir,
+                           const std::string& from_name,
+                           const sys::Fd& to_dir,
+                           const std::string& to_name,
+                           const CopyRules& rules);
 /// All entries of a directory into another one.
-Result<std::uint64_t> copy_entries(const sys::Fd& from_dir,
-                                   const sys::Fd& to_dir,
-                                   const CopyRules& rules);
+Result<LeftOut> copy_entries(const sys::Fd& from_dir,
+                             const sys::Fd& to_dir,
+                             const CopyRules& rules);
 
 /// Copies all that is in `from` into `to`, which is empty and nobody else's, with extended
 /// attributes (where the file system can keep them) and with files that have several names; gives

@@ -7,7 +7,9 @@
 
 #include "core/core.h"
 #include "layer/jailed_inflate.h"
+#include "platform/absent.h"
 #include "platform/file.h"
+#include "platform/path_access.h"
 #include "platform/socket.h"
 #include "platform/standard_stream.h"
 
@@ -25,7 +27,12 @@ Result<sys::Fd> unnamed_file(const store::Store& store) {
 
 Result<sys::Fd> open_input(const std::string& path) {
     if (!path.empty()) {
-        return sys::open_path(path, O_RDONLY);
+        Result<sys::Fd> input = sys::explained(sys::open_path(path, O_RDONLY), path);
+        if (!input && sys::is_absent(input.error())) {
+            return fail(std::move(input).error().advise(
+                "check the path: a relative one begins in the current directory"));
+        }
+        return input;
     }
     return sys::duplicate(sys::StandardStream(0).fd());
 }

@@ -5,6 +5,8 @@
 #include <map>
 #include <optional>
 
+#include <fmt/ranges.h>
+
 #include "core/core.h"
 #include "image/platform.h"
 #include "image/reference.h"
@@ -339,6 +341,34 @@ Result<std::vector<ImageSummary>> list_images(const store::Store& store) {
     return all;
 }
 
+namespace {
+
+/// Which of the containers that stand on an image hold it up.
+Result<> refuse_used(std::string_view text,
+                     const std::vector<std::string>& users,
+                     const ImageUse& use) {
+    const auto runs = std::ranges::find_if(
+        users, [&](const std::string& container) { return use.runs && use.runs(container); });
+    if (runs != users.end()) {
+        return fail(Error{
+            .code = Errc::image_in_use,
+            .message =
+                fmt::format("image {} is used by container {}, which runs", printable(text), *runs),
+            .hint = fmt::format("knarr rm -f {} first", *runs)});
+    }
+    if (!users.empty() && !use.forced) {
+        return fail(Error{
+            .code = Errc::image_in_use,
+            .message =
+                fmt::format("image {} is used by container {}", printable(text), users.front()),
+            .hint = fmt::format("knarr rm {} first; or knarr rmi -f, then it keeps its layers",
+                                users.front())});
+    }
+    return {};
+}
+
+}  // namespace
+
 Result<RemovedImage> remove_image(const store::Store& store,
                                   std::string_view text,
                                   const ImageUse& use) {
@@ -358,6 +388,15 @@ Result<RemovedImage> remove_image(const store::Store& store,
     if (doomed.empty()) {
         return not_stored(text);
     }
+    if (doomed.size() > 1 && !use.forced) {
+        return fail(
+            Error{.code = Errc::image_in_use,
+                  .message = fmt::format("image {} has {} names: {}",
+                                         printable(text),
+                                         doomed.size(),
+                                         printable(fmt::format("{}", fmt::join(doomed, ", ")))),
+                  .hint = "name the one that is to go, or knarr rmi -f for all of them"});
+    }
     RemovedImage removed;
     std::set<spec::Digest> blobs;
     if (image) {
@@ -372,13 +411,7 @@ Result<RemovedImage> remove_image(const store::Store& store,
                       .message = fmt::format("image {} is mounted at {}", printable(text), mount),
                       .hint = fmt::format("knarr image unmount {} first", printable(text))});
         }
-        if (!users.empty()) {
-            return fail(Error{
-                .code = Errc::image_in_use,
-                .message =
-                    fmt::format("image {} is used by container {}", printable(text), users.front()),
-                .hint = fmt::format("knarr delete {} first", users.front())});
-        }
+        KNARR_TRY(refuse_used(text, users, use));
         blobs = blobs_of(*image);
     }
     for (const std::string& reference : doomed) {

@@ -59,13 +59,17 @@ Result<Image> find_or_pull(const store::Store& store,
 /// cannot be decoded is listed by its reference alone.
 Result<std::vector<ImageSummary>> list_images(const store::Store& store);
 
-/// One image as `docker image inspect` shows it: one JSON object, indented.
+/// One image as `docker image inspect` shows it: one JSON object.
 Result<std::string> inspect_image(const store::Store& store, std::string_view text);
 
 /// Who uses images: containers that exist.
 struct ImageUse {
     /// The IDs of the containers that use the image.
     std::function<std::vector<std::string>(const Image&)> users = {};
+    /// Whether a container, by its ID, runs.
+    std::function<bool(const std::string&)> runs = {};
+    /// Those that do not run need not hold an image up, and an ID may have several names.
+    bool forced = false;
     /// Where the image is mounted on the host; empty: nowhere.
     std::function<std::string(const Image&)> mounted_at = {};
     /// Chain IDs that containers and mounts need, whatever image they came with.
@@ -73,9 +77,10 @@ struct ImageUse {
 };
 
 /// Removes a reference; with the last one of an image also what only that image needed. By ID or
-/// digest, all its references go. Waits for no pull: what one needs stays.
-/// Errors: image_not_found; image_in_use, naming the container or mount, when the last reference
-/// would go.
+/// digest, all its references go, of which there may be several by force alone. Waits for no pull:
+/// what one needs stays.
+/// Errors: image_not_found; image_in_use, naming the names, or the container or mount, when the
+/// last reference would go.
 Result<RemovedImage> remove_image(const store::Store& store,
                                   std::string_view text,
                                   const ImageUse& use);

@@ -100,7 +100,7 @@ Result<std::string> inspect_image(const store::Store& store, std::string_view te
         }
     }
     const spec::ImageConfig& config = image.config;
-    spec::JsonWriter json(spec::JsonLayout::indented);
+    spec::JsonWriter json;
     json.begin_object();
     json.member("Id", image.id.text());
     json.member("RepoTags", shown.repo_tags).member("RepoDigests", shown.repo_digests);

@@ -79,7 +79,9 @@ public:
         KNARR_TRY(fault_point("pull.ref"));
         KNARR_TRY(keep(top));
         if (progress_) {
-            progress_({.phase = PullPhase::finished, .text = chosen.digest.text()});
+            progress_({.phase = PullPhase::finished,
+                       .text = chosen.digest.text(),
+                       .reference = reference_of(top)});
         }
         return Image{.reference = reference_of(top),
                      .top = top.digest,

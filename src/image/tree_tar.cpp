@@ -15,6 +15,7 @@
 
 #include "core/core.h"
 #include "platform/file.h"
+#include "platform/mount.h"
 #include "platform/node.h"
 #include "platform/xattr.h"
 
@@ -23,7 +24,8 @@ namespace knarr::image {
 namespace {
 
 constexpr std::size_t kBlock = 512, kMaxName = 100, kBufferBytes = size::kMiB;
-constexpr std::size_t kMaxDepth = 512;  // each level holds a descriptor
+constexpr std::size_t kMaxKernelTextBytes = 16 * size::kMiB;  // of a file of /proc or /sys
+constexpr std::size_t kMaxDepth = 512;                        // each level holds a descriptor
 constexpr std::uint64_t kMaxOctal7 = 07777777, kMaxOctal11 = 077777777777;
 
 /// What a header says.
@@ -104,9 +106,11 @@ std::string header(const Entry& entry) {
     return block;
 }
 
+enum class Mounts : std::uint8_t { left_out, gone_into };
+
 class TreeWriter {
 public:
-    explicit TreeWriter(const sys::Fd& out) : out_(out) {}
+    TreeWriter(const sys::Fd& out, Mounts mounts) : out_(out), mounts_(mounts) {}
 
     Result<> run(const sys::Fd& root) {
         sys::Fd top = KNARR_TRY(sys::open_at(root, ".", O_RDONLY | O_DIRECTORY));
@@ -115,9 +119,12 @@ public:
     }
 
     /// The one entry with all that is below it.
-    Result<> run_one(const sys::Fd& dir, const std::string& name, const std::string& as) {
+    Result<std::uint64_t> run_one(const sys::Fd& dir,
+                                  const std::string& name,
+                                  const std::string& as) {
         KNARR_TRY(write_entry(dir, name, as), "{}", printable(name));
-        return go_on();
+        KNARR_TRY(go_on());
+        return kernel_views_;
     }
 
 private:
@@ -180,8 +187,8 @@ private:
     }
 
     Result<> write_opened(const sys::Fd& dir, const std::string& name, Entry entry) {
-        // The one entry that was asked for may be a mount itself.
-        const std::uint64_t stay = levels_.empty() ? 0 : RESOLVE_NO_XDEV;
+        const bool asked_for = levels_.empty();  // that one may be a mount itself
+        const std::uint64_t stay = asked_for || mounts_ == Mounts::gone_into ? 0 : RESOLVE_NO_XDEV;
         auto opened = sys::open_how(
             dir, name, O_PATH | O_NOFOLLOW, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | stay);
         if (!opened && (opened.error().sys_errno == ENOENT || opened.error().sys_errno == EXDEV)) {
@@ -203,7 +210,19 @@ private:
             entry.type = '5';
             entry.path += '/';
             KNARR_TRY(write_header(entry));
+            if (!asked_for && KNARR_TRY(sys::stat_of(dir)).st_dev != entry.info.st_dev &&
+                sys::is_kernel_view(file)) {
+                ++kernel_views_;
+                return {};
+            }
             return enter(std::move(file), entry.path);
+        }
+        if (asked_for && sys::is_kernel_view(file)) {  // its size says nothing
+            const std::string text = KNARR_TRY(sys::read_all(file, kMaxKernelTextBytes));
+            entry.size = text.size();
+            KNARR_TRY(write_header(entry));
+            KNARR_TRY(write(text));
+            return pad(entry.size);
         }
         entry.size = static_cast<std::uint64_t>(entry.info.st_size);
         KNARR_TRY(write_header(entry));
@@ -257,6 +276,8 @@ private:
     }
 
     const sys::Fd& out_;
+    const Mounts mounts_;
+    std::uint64_t kernel_views_ = 0;
     std::string buffer_;
     std::vector<Level> levels_;
     std::map<std::pair<dev_t, ino_t>, std::string> names_;  // the first name of a file with several
@@ -265,14 +286,14 @@ private:
 }  // namespace
 
 Result<> write_tree(const sys::Fd& root, const sys::Fd& out) {
-    return TreeWriter(out).run(root);
+    return TreeWriter(out, Mounts::left_out).run(root);
 }
 
-Result<> write_entry(const sys::Fd& dir,
-                     const std::string& name,
-                     const std::string& as,
-                     const sys::Fd& out) {
-    return TreeWriter(out).run_one(dir, name, as);
+Result<std::uint64_t> write_entry(const sys::Fd& dir,
+                                  const std::string& name,
+                                  const std::string& as,
+                                  const sys::Fd& out) {
+    return TreeWriter(out, Mounts::gone_into).run_one(dir, name, as);
 }
 
 }  // namespace knarr::image

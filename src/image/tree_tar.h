@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "platform/fd.h"
@@ -15,9 +16,11 @@ namespace knarr::image {
 Result<> write_tree(const sys::Fd& root, const sys::Fd& out);
 
 /// The same for one entry of a directory, with all that is below it, which is `as` in the tar.
-Result<> write_entry(const sys::Fd& dir,
-                     const std::string& name,
-                     const std::string& as,
-                     const sys::Fd& out);
+/// Mounts are gone into, but for those that only show the kernel (proc, sysfs, cgroup): how many of
+/// them were left out.
+Result<std::uint64_t> write_entry(const sys::Fd& dir,
+                                  const std::string& name,
+                                  const std::string& as,
+                                  const sys::Fd& out);
 
 }  // namespace knarr::image

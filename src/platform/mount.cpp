@@ -1,5 +1,6 @@
 #include "platform/mount.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <utility>
@@ -290,6 +291,32 @@ Result<> chroot_to(const Fd& root) {
         return fail_errno(errno, "chroot");
     }
     return {};
+}
+
+bool is_kernel_view(const Fd& fd) {
+    constexpr std::array<std::uint32_t, 18> kViews{
+        PROC_SUPER_MAGIC,
+        SYSFS_MAGIC,
+        CGROUP_SUPER_MAGIC,
+        CGROUP2_SUPER_MAGIC,
+        DEVPTS_SUPER_MAGIC,
+        DEBUGFS_MAGIC,
+        TRACEFS_MAGIC,
+        SECURITYFS_MAGIC,
+        BPF_FS_MAGIC,
+        BINFMTFS_MAGIC,
+        PSTOREFS_MAGIC,
+        EFIVARFS_MAGIC,
+        SELINUX_MAGIC,
+        NSFS_MAGIC,
+        0x19800202,  // mqueue: ipc/mqueue.c
+        0x07655821,  // resctrl: RDTGROUP_SUPER_MAGIC
+        0x62656570,  // configfs: fs/configfs/mount.c
+        0x65735543,  // fusectl: fs/fuse/control.c
+    };
+    struct statfs out{};
+    return fstatfs(fd.get(), &out) == 0 &&
+           std::ranges::find(kViews, static_cast<std::uint32_t>(out.f_type)) != kViews.end();
 }
 
 bool is_procfs(const Fd& fd) {

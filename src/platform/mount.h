@@ -65,5 +65,8 @@ Result<> chroot_to(const Fd& root);
 
 /// True when `fd` lies on a real procfs. Source: statfs(2) PROC_SUPER_MAGIC.
 bool is_procfs(const Fd& fd);
+/// True when it lies on one that is only a view of the kernel: proc, sysfs, cgroup, devpts, mqueue
+/// and their like. Source: linux/magic.h.
+bool is_kernel_view(const Fd& fd);
 
 }  // namespace knarr::sys

@@ -7,6 +7,7 @@
 #include "bundle/passwd.h"
 #include "core/text.h"
 #include "core/trace.h"
+#include "platform/absent.h"
 #include "platform/capability.h"
 #include "platform/file.h"
 #include "platform/path_access.h"
@@ -157,7 +158,16 @@ std::vector<std::string> environment_of(const Program& program, const Identity& 
 }
 
 Result<> enter_cwd(const Program& program) {
-    KNARR_TRY(sys::explained(sys::change_dir(program.cwd), program.cwd), "working directory");
+    Result<> entered = sys::explained(sys::change_dir(program.cwd), program.cwd);
+    if (!entered && sys::is_absent(entered.error())) {
+        return fail(std::move(entered)
+                        .error()
+                        .within("working directory")
+                        .advise("name a directory of the container, or make it there (mkdir -p); a "
+                                "missing one is made "
+                                "where a container starts, if its root can be written"));
+    }
+    KNARR_TRY(std::move(entered), "working directory");
     KNARR_TRY(sys::current_dir(), "working directory {}", printable(program.cwd));
     return {};
 }

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace knarr::cli {
+
+/// A JSON text in the form in which docker prints what it inspects: a member a line, four blanks a
+/// level. What stands in texts stays as it is; blanks between the parts do not matter.
+std::string indented_json(std::string_view json);
+
+}  // namespace knarr::cli
