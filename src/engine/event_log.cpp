@@ -9,6 +9,7 @@
 
 #include "core/clock.h"
 #include "core/fault.h"
+#include "core/text.h"
 #include "platform/disk.h"
 #include "platform/patience.h"
 #include "platform/socket.h"
@@ -276,6 +277,25 @@ void note_end_event(const Context& context, const Record& record) {
         attributes["exitCode"] = fmt::format("{}", *record.exit_code);
     }
     note_event(context, record, "die", std::move(attributes));
+}
+
+std::optional<int> noted_exit_code(const std::string& root, const ContainerId& id) {
+    auto dir = sys::open_path(root + "/" + kEventDir, O_RDONLY | O_DIRECTORY);
+    if (!dir) {
+        return std::nullopt;
+    }
+    const auto events = EventReader(std::move(*dir)).read();
+    std::optional<int> code;
+    for (const HistoryEvent& event : events.value_or(std::vector<HistoryEvent>())) {
+        if (event.id != id.text() || event.action != "die") {
+            continue;
+        }
+        const auto told = event.attributes.find("exitCode");
+        const auto number = told != event.attributes.end() ? parse_number(told->second)
+                                                           : std::optional<std::uint64_t>();
+        code = number ? std::optional(static_cast<int>(*number)) : std::nullopt;
+    }
+    return code;
 }
 
 Result<> read_events(const Context& context,

@@ -71,6 +71,9 @@ void note_event(const Context& context,
                 std::map<std::string, std::string> attributes = {});
 /// "die", with what the record says of the end, and "oom" before it.
 void note_end_event(const Context& context, const Record& record);
+/// What the last "die" of this container says, which stays when the container goes; nothing where
+/// it says nothing, or is too long ago. `root`: the state directory.
+std::optional<int> noted_exit_code(const std::string& root, const ContainerId& id);
 
 /// Errors: that of `sink`.
 Result<> read_events(const Context& context,

@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "platform/disk.h"
+#include "platform/file.h"
 
 namespace knarr::engine {
 namespace {
@@ -142,6 +143,36 @@ TEST_F(EventLog, ANextFileWithADamagedFirstLineIsFollowed) {
     EXPECT_TRUE(reader.met_damage());
     append(2);
     EXPECT_EQ(told(reader), "2");
+}
+
+TEST_F(EventLog, TellsTheExitCodeOfTheLastEnd) {
+    const auto id = ContainerId::parse("c").value();
+    EXPECT_EQ(noted_exit_code(path_ + "/none", id), std::nullopt);
+    const auto code = [&] { return noted_exit_code(path_, id); };
+    const sys::Fd log = *sys::make_dirs(path_ + "/" + kEventDir, 0700);
+    const auto note = [&](const char* who, const char* action, const char* exit_code) {
+        HistoryEvent event;
+        event.id = who;
+        event.action = action;
+        event.time = "2026-11-23T00:53:50.000000000Z";
+        if (*exit_code != '\0') {
+            event.attributes = {{"exitCode", exit_code}};
+        }
+        ASSERT_TRUE(append_event(log, event, 1U << 20U));
+    };
+    note("other", "die", "1");
+    EXPECT_EQ(code(), std::nullopt);
+    note("c", "die", "137");
+    note("c", "exec_die", "3");
+    note("other", "die", "2");
+    EXPECT_EQ(code(), 137);
+    note("c", "die", "0");
+    note("c", "destroy", "");
+    EXPECT_EQ(code(), 0);
+    note("c", "die", "");
+    EXPECT_EQ(code(), std::nullopt) << "nobody saw the last one";
+    note("c", "die", "many");
+    EXPECT_EQ(code(), std::nullopt);
 }
 
 TEST_F(EventLog, RefusesLinesThatAreNoEvents) {

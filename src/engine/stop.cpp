@@ -31,6 +31,7 @@ constexpr std::chrono::seconds kReapDelay{1};
 /// How a process ended that somebody else reaps, and whether anybody has recorded it.
 struct End {
     bool settled = false;  // nothing more is to be learned
+    bool is_gone = false;  // removed, and with it what was recorded
     std::optional<int> code;
 };
 
@@ -48,7 +49,9 @@ Result<End> look_for_end(const Context& context, const RunOf& run, const sys::Fd
     if (!seen || !*seen || (*seen)->record.pid != run.pid) {
         const std::optional<int> recorded =
             seen && *seen ? (*seen)->record.exit_code : std::optional<int>();
-        return End{.settled = recorded || code || is_reaped, .code = recorded ? recorded : code};
+        return End{.settled = recorded || code || is_reaped,
+                   .is_gone = !seen || !*seen,
+                   .code = recorded ? recorded : code};
     }
     if ((*seen)->record.status == ContainerState::stopped) {
         return End{.settled = true, .code = (*seen)->record.exit_code};
@@ -63,7 +66,8 @@ Result<End> look_until_settled(const Context& context, const RunOf& run, const s
     End end;
     do {
         const End now = KNARR_TRY(look_for_end(context, run, process));
-        end = {.settled = now.settled, .code = end.code ? end.code : now.code};
+        end = {
+            .settled = now.settled, .is_gone = now.is_gone, .code = end.code ? end.code : now.code};
     } while (!end.settled && patience.rest());
     return end;
 }
@@ -104,7 +108,8 @@ Result<std::optional<int>> await_end(const Context& context,
     auto looked = look_at(context, id);
     if (!looked && looked.error().code == Errc::not_found && known != nullptr) {
         KNARR_TRY(sys::wait_ended(*known, std::nullopt), "container {}", id.text());
-        return KNARR_TRY(look_until_settled(context, {.id = id, .pid = -1}, *known)).code;
+        const End end = KNARR_TRY(look_until_settled(context, {.id = id, .pid = -1}, *known));
+        return end.code ? end.code : noted_exit_code(context.root.path(), id);
     }
     const Seen seen = KNARR_TRY(std::move(looked));
     ensure_watched(context, seen.record);
@@ -128,7 +133,8 @@ Result<std::optional<int>> await_end(const Context& context,
     const End end = KNARR_TRY(look_until_settled(context, run, process ? *process : none));
     code = code ? code : end.code;
     if (end.settled) {
-        return code;
+        // Before Linux 6.15 the kernel tells nobody but the parent.
+        return code || !end.is_gone ? code : noted_exit_code(context.root.path(), id);
     }
     // Nobody lives who would record it.
     KNARR_TRY(conclude_run(context, run, code, finished), "container {}", id.text());

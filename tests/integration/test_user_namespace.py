@@ -48,6 +48,29 @@ def test_a_mapping_that_the_kernel_would_refuse_is_named(host, maps, message):
     assert message in host.refused("run", "--bundle", bundle.directory, host.new_id())
 
 
+def test_on_a_host_with_shared_mounts_nothing_of_it_is_seen_there(host):
+    """As systemd makes them. The root and the sources of binds are opened by the host's root."""
+    bundle = with_users(host.bundle("sleep", "60"), (0, FIRST, 65536))
+    place = host.directory / "data"
+    (place / "inner").mkdir(parents=True)
+    (bundle.rootfs / "data").mkdir()
+    bundle.config["mounts"] += [
+        {"destination": "/data", "type": "bind", "source": str(place), "options": ["rbind"]},
+        {"destination": "/data/inner", "type": "tmpfs", "source": "tmpfs"}]
+    bundle.save()
+    container = host.new_id()
+    script = 'mount --make-rshared / && "$@" > /dev/null && cat /proc/self/mountinfo'
+
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, "sh",
+                           *host.command("run", "--detach", "--bundle", bundle.directory, container)],
+                          stdout=subprocess.PIPE, text=True, check=True)
+
+    mounted = [line.split()[4] for line in done.stdout.splitlines()]
+    assert "/" in mounted and not [path for path in mounted if path.startswith(str(host.directory))]
+    inside = open(f"/proc/{host.state(container)['pid']}/mountinfo", encoding="utf-8").read()
+    assert " /data/inner " in inside and " /proc " in inside
+
+
 def test_the_user_namespace_of_another_container_is_joined(host):
     first = with_users(host.bundle("sleep", "60"), (0, FIRST, 65536))
     first_id = host.new_id()

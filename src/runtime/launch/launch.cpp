@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include "core/fault.h"
@@ -79,7 +80,9 @@ private:
         return {};
     }
 
-    /// What a root of a new user namespace may not open is opened by us, who may.
+    /// What a root of a new user namespace may not open is opened by us, who may. What we clone is
+    /// a peer of the host's mount where that is shared: what the container mounts in it would be
+    /// seen on the host. So it becomes what it had been if the child had cloned it, a slave.
     Result<> prepare_mounts() {
         prepared_.resize(plan_.steps.size());
         for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
@@ -98,6 +101,10 @@ private:
                 continue;
             }
             prepared_[i] = KNARR_TRY(std::move(opened), "{}", plan_.steps[i].name);
+            KNARR_TRY(sys::set_mount_attributes(prepared_[i],
+                                                {.propagation = MS_SLAVE, .recursive = true}),
+                      "{}",
+                      plan_.steps[i].name);
         }
         return {};
     }
