@@ -2,6 +2,7 @@
 #include "cli/container_filter.h"
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
+#include "cli/prune.h"
 #include "cli/table.h"
 
 namespace knarr::cli {
@@ -24,10 +25,18 @@ Result<int> run_prune(Context& context, const Parsed& args) {
         return 0;
     }
     Engine engine = KNARR_TRY(open_engine(context));
+    Pruned pruned = KNARR_TRY(prune_containers(engine, filter));
+    KNARR_TRY(print(pruned.text));
+    KNARR_TRY(std::move(pruned.failure));
+    return 0;
+}
+
+}  // namespace
+
+Result<Pruned> prune_containers(Engine& engine, const ContainerFilter& filter) {
     const std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
     KNARR_TRY(filter.check_names(all));
-    std::string removed;
-    Result<> first;
+    Pruned pruned;
     for (const ContainerInfo& info : all) {
         // Those of bundles belong to whoever made them by the OCI verbs.
         const bool ended =
@@ -37,18 +46,14 @@ Result<int> run_prune(Context& context, const Parsed& args) {
         }
         Result<> done = engine.remove(info.id, RemoveMode::when_stopped);
         if (done) {
-            removed += info.id + "\n";
+            pruned.text += (pruned.text.empty() ? "Deleted Containers:\n" : "") + info.id + "\n";
         } else if (done.error().code != Errc::wrong_state && done.error().code != Errc::not_found &&
-                   first) {
-            first = std::move(done);  // it was not started or removed meanwhile
+                   pruned.failure) {
+            pruned.failure = std::move(done);  // it was not started or removed meanwhile
         }
     }
-    KNARR_TRY(print(removed.empty() ? removed : "Deleted Containers:\n" + removed));
-    KNARR_TRY(std::move(first));
-    return 0;
+    return pruned;
 }
-
-}  // namespace
 
 constexpr Verb kContainerPrune{
     .name = "prune",

@@ -5,6 +5,6 @@
 
 namespace knarr::cli {
 
-extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune;
+extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystem;
 
 }  // namespace knarr::cli

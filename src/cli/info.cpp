@@ -47,7 +47,13 @@ std::string as_json(const engine::HostReport& report,
     json.key("features");
     write_features(json, report.features);
     json.member("snapshotDriver", snapshot_driver);
-    json.member("root", globals.root).member("dataRoot", globals.data_root).end_object();
+    json.member("root", globals.root).member("dataRoot", globals.data_root);
+    // docker's names for some of it.
+    json.member("ServerVersion", KNARR_VERSION).member("OSType", report.os);
+    json.member("Architecture", report.machine).member("KernelVersion", report.kernel);
+    json.member("CgroupDriver", name_of(globals.cgroup_manager));
+    json.member("CgroupVersion", report.cgroup_layout == sys::CgroupLayout::v2 ? "2" : "1");
+    json.member("Driver", snapshot_driver).member("DockerRootDir", globals.data_root).end_object();
     return std::move(json).text();
 }
 

@@ -60,12 +60,29 @@ private:
     std::string out_;
 };
 
+/// Whether people choose the names of its members: one that is not there is no mistake then.
+bool is_free_map(std::string_view name) {
+    constexpr std::array<std::string_view, 8> kMaps{"Labels",
+                                                    "Attributes",
+                                                    "Annotations",
+                                                    "Sysctls",
+                                                    "Options",
+                                                    "Tmpfs",
+                                                    "ExposedPorts",
+                                                    "PortBindings"};
+    return std::ranges::find(kMaps, name) != kMaps.end();
+}
+
 Result<TemplateValue> members(TemplateValue value,
                               const std::vector<std::string>& names,
                               Missing missing) {
-    for (const std::string& name : names) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        const std::string& name = names[i];
         bool found = false;
         value = member_of(value, name, found);
+        if (!found && missing == Missing::refused && i > 0 && is_free_map(names[i - 1])) {
+            return TemplateValue(std::string("<no value>"));  // as Go prints what a map lacks
+        }
         if (!found && missing == Missing::refused) {
             return fail(Errc::invalid_argument,
                         "--format: there is no member {} in .{}",

@@ -1,4 +1,5 @@
 #include "cli/containers.h"
+#include "cli/docker_verbs.h"
 #include "cli/ps_containers.h"
 #include "cli/refused.h"
 #include "core/text.h"
@@ -13,8 +14,9 @@ constexpr std::array kOptions{
            .letter = 'f',
            .value = "FORMAT",
            .help = "table; json: of ID the pids alone, else a line for each container; or a "
-                   "template",
-           .fallback = "table"},
+                   "template. -f KEY=VALUE without ID is --filter, as docker spells it",
+           .fallback = "table",
+           .repeatable = true},
     Option{.name = "json", .help = "of ID: the same as --format json; else one array, as `list`"},
     Option{.name = "quiet", .letter = 'q', .help = "without ID: print containers' IDs only"},
     Option{.name = "all", .letter = 'a', .help = "without ID: also those that do not run"},
@@ -35,17 +37,35 @@ constexpr std::array kOptions{
     Option{.name = "no-trunc", .help = "without ID: whole IDs and commands"},
 };
 
-Result<int> run_ps(Context& context, const Parsed& args) {
-    const std::string_view form = args.get("format");
-    if (form.find('=') != std::string_view::npos && form.find("{{") == std::string_view::npos) {
-        return fail(Error{.code = Errc::invalid_argument,
-                          .message = fmt::format("--format \"{}\" is no format", printable(form)),
-                          .hint = fmt::format("a filter is given by --filter {}: -f is --format "
-                                              "here, as runc spells it",
-                                              printable(form))});
+/// runc's -f is a format, docker's a filter: no format looks like KEY=VALUE.
+bool is_filter(std::string_view text) {
+    return text.find('=') != std::string_view::npos && text.find("{{") == std::string_view::npos;
+}
+
+Result<int> run_list_alone(Context& context, const Parsed& args) {
+    std::vector<std::string_view> filters;
+    std::vector<std::string_view> formats;
+    for (const std::string_view text : args.all("format")) {
+        (is_filter(text) ? filters : formats).push_back(text);
     }
+    if (formats.size() > 1) {
+        return fail(Errc::invalid_argument, "option --format is given twice");
+    }
+    return list_running(
+        context, args, std::move(filters), formats.empty() ? std::string_view() : formats.front());
+}
+
+Result<int> run_container_list(Context& context, const Parsed& args) {
+    KNARR_TRY(no_arguments(args));
+    return run_list_alone(context, args);
+}
+
+Result<int> run_ps(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
-        return list_running(context, args);
+        return run_list_alone(context, args);
+    }
+    if (args.all("format").size() > 1) {
+        return fail(Errc::invalid_argument, "option --format is given twice");
     }
     const std::string_view id = args.positionals.front();
     ListFormat format = KNARR_TRY(list_format(args));
@@ -74,7 +94,23 @@ Result<int> run_ps(Context& context, const Parsed& args) {
     return 0;
 }
 
+constexpr std::array<std::string_view, 2> kListAliases{"ls", "ps"};
+
 }  // namespace
+
+constexpr Verb kContainerList{
+    .name = "list",
+    .aliases = kListAliases,
+    .synopsis = "[options]",
+    .summary = "list containers, as docker does",
+    .about =
+        "Lists the containers that run, with -a all, as `knarr ps` without ID does and docker's\n"
+        "`container ls`. `knarr list` is runc's list.",
+    .example = "knarr container ls -a --filter status=exited",
+    .options = kOptions,
+    .rules = {.refused = kRefusedByPs},
+    .run = run_container_list,
+};
 
 constexpr Verb kPs{
     .name = "ps",

@@ -131,8 +131,10 @@ struct ListWish {
     bool whole = false, quiet = false, sizes = false, details = false, json = false;
 };
 
-ListWish list_wish(const Parsed& args, const ContainerFilter& filter) {
-    ListWish wish{.format = args.get("format", kTable),
+ListWish list_wish(const Parsed& args,
+                   const ContainerFilter& filter,
+                   std::string_view format) {
+    ListWish wish{.format = format,
                   .whole = args.flag("no-trunc"),
                   .quiet = args.flag("quiet"),
                   .json = args.flag("json")};
@@ -225,9 +227,14 @@ private:
 
 }  // namespace
 
-Result<int> list_running(Context& context, const Parsed& args) {
-    const ContainerFilter filter = KNARR_TRY(ContainerFilter::parse(args.all("filter"), now_s()));
-    const ListWish wish = list_wish(args, filter);
+Result<int> list_running(Context& context,
+                         const Parsed& args,
+                         std::vector<std::string_view> filters,
+                         std::string_view format) {
+    const auto named = args.all("filter");
+    filters.insert(filters.end(), named.begin(), named.end());
+    const ContainerFilter filter = KNARR_TRY(ContainerFilter::parse(filters, now_s()));
+    const ListWish wish = list_wish(args, filter, format.empty() ? kTable : format);
     constexpr std::uint64_t kMany = 1'000'000;
     std::optional<std::uint64_t> left = KNARR_TRY(args.number("last", kMany));
     left = args.flag("latest") ? 1 : left;

@@ -11,7 +11,11 @@
 
 namespace knarr::cli {
 
-Result<int> list_running(Context& context, const Parsed& args);
+/// `filters` besides those of --filter; `format` is --format, empty for docker's table.
+Result<int> list_running(Context& context,
+                         const Parsed& args,
+                         std::vector<std::string_view> filters,
+                         std::string_view format);
 
 /// Beginnings of IDs that are told apart: twelve digits, as docker has it, or as many more as it
 /// takes. IDs that somebody chose stay whole.

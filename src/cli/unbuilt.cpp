@@ -24,9 +24,8 @@ constexpr std::array kUnbuilt{
     Unbuilt{"play"},
     Unbuilt{"kube"},
     Unbuilt{"pod"},
-    Unbuilt{"prune", "knarr container prune, image prune and volume prune are"},
+    Unbuilt{"prune", "knarr system prune, container prune, image prune and volume prune are"},
     Unbuilt{"search", "name the image in full: knarr pull HOST/NAME:TAG"},
-    Unbuilt{"system", "knarr info says what this host can do, knarr image df what images take"},
 };
 
 }  // namespace

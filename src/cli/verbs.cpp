@@ -17,14 +17,14 @@ constexpr std::array kVerbs{
     &kResume,   &kUpdate,  &kPs,     &kTop,        &kPort,      &kDiff,    &kCp,         &kStats,
     &kEvents,   &kExplain, &kHealth, &kCheckpoint, &kRestore,   &kList,    &kPull,       &kPush,
     &kImages,   &kRmi,     &kTag,    &kUntag,      &kHistory,   &kSave,    &kLoad,       &kImport,
-    &kExport,   &kLogin,   &kLogout, &kImage,      &kContainer, &kVolume,  &kRecover,    &kCleanup,
+    &kExport,   &kLogin,   &kLogout, &kImage,      &kContainer, &kVolume,  &kSystem,  &kRecover,    &kCleanup,
     &kShutdown, &kMetrics, &kDoctor, &kSpec,       &kFeatures,  &kInfo,    &kCompletion, &kVersion,
     &kHelp};
 constexpr std::array kContainerVerbs{
     &kRun,     &kExec, &kCreate, &kStart,  &kState,   &kKill,       &kDelete,        &kStop,
     &kRestart, &kWait, &kAttach, &kLogs,   &kInspect, &kRename,     &kPause,         &kResume,
-    &kUpdate,  &kPs,   &kStats,  &kEvents, &kExplain, &kCheckpoint, &kRestore,       &kExport,
-    &kList,    &kTop,  &kPort,   &kDiff,   &kCp,      &kHealth,     &kContainerPrune};
+    &kUpdate,  &kStats,  &kEvents, &kExplain, &kCheckpoint, &kRestore,       &kExport,
+    &kContainerList, &kTop, &kPort,   &kDiff,   &kCp,      &kHealth,     &kContainerPrune};
 
 constexpr std::array kHelpOptions{Option{.name = "man", .help = "print a manual page"}};
 

@@ -33,7 +33,12 @@ Result<int> run_version(Context&, const Parsed& args) {
     spec::JsonWriter json(spec::JsonLayout::indented);
     json.begin_object().member("name", "knarr").member("version", KNARR_VERSION);
     json.member("commit", build_commit()).member("runtime_spec", kRuntimeSpec);
-    json.member("image_spec", kImageSpec).end_object();
+    json.member("image_spec", kImageSpec);
+    for (const std::string_view side : {"Client", "Server"}) {  // docker's: here they are one
+        json.key(side).begin_object().member("Version", KNARR_VERSION);
+        json.member("GitCommit", build_commit()).member("Os", "linux").end_object();
+    }
+    json.end_object();
     const std::string text = KNARR_TRY(formatted(args, std::move(json).text()));
     KNARR_TRY(print(text + "\n"));
     return 0;

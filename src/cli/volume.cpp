@@ -61,10 +61,13 @@ Result<ParsedVolume> parse_volume(std::string_view text) {
                     printable(text));
     }
     if (parts[1].front() != '/') {
-        return fail(Errc::invalid_argument,
-                    "volume \"{}\": {} is not an absolute path",
+        return fail(Error{
+            .code = Errc::invalid_argument,
+            .message = fmt::format("volume \"{}\": {} is not an absolute path",
                     printable(text),
-                    printable(parts[1]));
+                    printable(parts[1])),
+            .hint = "a volume is NAME:DIR, a directory of the host /HOST:DIR or ./HOST:DIR; a "
+                    "volume without a name is /DIR alone"});
     }
     ParsedVolume out;
     out.volume.source = parts[0];

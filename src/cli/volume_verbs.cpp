@@ -8,6 +8,7 @@
 #include "cli/indented_json.h"
 #include "cli/json_template.h"
 #include "cli/key_value.h"
+#include "cli/prune.h"
 #include "cli/row_format.h"
 #include "cli/table.h"
 #include "cli/volume_filter.h"
@@ -218,28 +219,15 @@ Result<int> run_prune(Context& context, const Parsed& args) {
         print_error("nothing is removed; -f removes without the question\n");
         return 0;
     }
-    const std::string root = KNARR_TRY(data_root(context));
-    std::string text;
-    std::uint64_t bytes = 0;
-    for (const VolumeInfo& volume : KNARR_TRY(chosen_volumes(context, filters, true))) {
-        if (!all && !volume.anonymous) {
-            continue;
-        }
-        const Result<std::uint64_t> size = engine::volume_bytes(root, volume.name);
-        const Result<> done = engine::remove_volume(root, volume.name);
-        if (done) {
-            text += volume.name + "\n";
-            bytes += size.value_or(0);
-        } else if (done.error().code != Errc::wrong_state && done.error().code != Errc::not_found) {
-            KNARR_TRY(print(text));  // what is removed is removed
-            return fail(done.error());
-        }  // else somebody took it, or removed it
+    Pruned pruned = KNARR_TRY(prune_volumes(context, filters, all));
+    if (!pruned.failure) {
+        KNARR_TRY(print(pruned.text));  // what is removed is removed
+        return fail(std::move(pruned.failure).error());
     }
-    KNARR_TRY(engine::sweep_volumes(root));
     KNARR_TRY(print(fmt::format("{}{}Total reclaimed space: {}\n",
-                                text.empty() ? "" : "Deleted Volumes:\n",
-                                text.empty() ? "" : text + "\n",
-                                decimal_size(bytes))));
+                                pruned.text,
+                                pruned.text.empty() ? "" : "\n",
+                                decimal_size(pruned.bytes))));
     return 0;
 }
 
@@ -300,6 +288,27 @@ constexpr std::array kVolumeVerbs{
     &kVolumeCreate, &kVolumeList, &kVolumeInspect, &kVolumeRemove, &kVolumePrune};
 
 }  // namespace
+
+Result<Pruned> prune_volumes(Context& context, const std::vector<VolumeFilter>& filters, bool all) {
+    const std::string root = KNARR_TRY(data_root(context));
+    Pruned pruned;
+    for (const VolumeInfo& volume : KNARR_TRY(chosen_volumes(context, filters, true))) {
+        if (!all && !volume.anonymous) {
+            continue;
+        }
+        const Result<std::uint64_t> size = engine::volume_bytes(root, volume.name);
+        Result<> done = engine::remove_volume(root, volume.name);
+        if (done) {
+            pruned.text += (pruned.text.empty() ? "Deleted Volumes:\n" : "") + volume.name + "\n";
+            pruned.bytes += size.value_or(0);
+        } else if (done.error().code != Errc::wrong_state && done.error().code != Errc::not_found) {
+            pruned.failure = std::move(done);
+            return pruned;
+        }  // else somebody took it, or removed it
+    }
+    KNARR_TRY(engine::sweep_volumes(root));
+    return pruned;
+}
 
 constexpr Verb kVolume{
     .name = "volume",

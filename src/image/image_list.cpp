@@ -140,10 +140,24 @@ Result<std::optional<store::Ref>> find_exactly(const store::Store& store,
     return std::optional<store::Ref>();
 }
 
-std::unexpected<Error> not_stored(std::string_view text) {
+/// "localhost/NAME:TAG" of a short name, where that is stored: what was loaded or built here.
+std::string local_name(const store::Store& store, std::string_view text) {
+    const auto local = Reference::parse(fmt::format("localhost/{}", text));
+    if (!local || !is_short_name(text)) {
+        return {};
+    }
+    const auto ref = store.get_ref(local->text());
+    return ref && *ref ? local->text() : std::string();
+}
+
+std::unexpected<Error> not_stored(const store::Store& store, std::string_view text) {
+    const std::string local = local_name(store, text);
     return fail(Error{.code = Errc::image_not_found,
                       .message = fmt::format("image {} is not stored", printable(text)),
-                      .hint = "knarr images lists what is stored, knarr pull fetches more"});
+                      .hint = local.empty()
+                                  ? std::string("knarr images lists what is stored, knarr pull "
+                                                "fetches more")
+                                  : fmt::format("{} is stored: name it so", printable(local))});
 }
 
 /// Its blobs and its layers.
@@ -243,7 +257,7 @@ Result<Image> find_image(const store::Store& store,
     }
     std::vector<Image> found = KNARR_TRY(find_by_id(store, text, platform));
     if (found.empty()) {
-        return not_stored(text);
+        return not_stored(store, text);
     }
     return std::move(found.front());
 }
@@ -269,7 +283,7 @@ Result<store::Ref> find_reference(const store::Store& store, std::string_view te
             return *std::move(ref);
         }
     }
-    return not_stored(text);
+    return not_stored(store, text);
 }
 
 Result<Image> find_whole(const store::Store& store,
@@ -309,7 +323,14 @@ Result<Image> find_or_pull(const store::Store& store,
                                                  printable(to_text(image->config.platform), 64)),
                           .hint = "an ID cannot be pulled: give its name, or --platform"});
     }
-    return pull_image(store, lease, name, options, limits, progress);
+    Result<Image> pulled = pull_image(store, lease, name, options, limits, progress);
+    const std::string local = pulled ? std::string() : local_name(store, name);
+    if (!local.empty()) {
+        Error error = std::move(pulled).error();
+        error.hint = fmt::format("{} is stored: name it so, if it is meant", printable(local));
+        return fail(std::move(error));
+    }
+    return pulled;
 }
 
 Result<std::vector<ImageSummary>> list_images(const store::Store& store) {
@@ -386,7 +407,7 @@ Result<RemovedImage> remove_image(const store::Store& store,
         }
     }
     if (doomed.empty()) {
-        return not_stored(text);
+        return not_stored(store, text);
     }
     if (doomed.size() > 1 && !use.forced) {
         return fail(

@@ -171,4 +171,5 @@ def test_aliases_are_the_verbs(knarr, alias, verb):
 
 
 def test_container_verbs_are_the_verbs(knarr):
-    assert knarr("container", "list", "--json").stdout == knarr("list", "--json").stdout == "[]\n"
+    assert knarr("container", "start", "--help").stdout.split("\n", 1)[1] == knarr("start", "--help").stdout.split("\n", 1)[1]
+    assert knarr("container", "list", "--json").stdout == knarr("ps", "--json").stdout == "[]\n"

@@ -347,3 +347,68 @@ def test_a_dry_run_says_would(host, layout):
     said = host.good("cleanup", "--stopped", "--dry-run")
     assert said == f"would remove {ended}: it has ended\n"
     assert host.good("cleanup", "--stopped") == f"removed {ended}: it has ended\n"
+
+
+# --- docker's words ---
+
+def test_ps_takes_dockers_f_for_filters(host, layout):
+    web = host.launch(layout, options=["--name", "web", "-l", "tier=web"])
+    host.wait_ended(host.launch(layout, "true", options=["--name", "done"]))
+    assert host.good("ps", "-f", "name=web", "--no-trunc", "-q").split() == [web]
+    assert host.good("ps", "-aqf", "status=exited", "--format", "{{.Names}}").split() != [web]
+    assert host.good("ps", "-f", "label=tier=web", "-f", "name=web", "--format", "{{.Names}}").split() == ["web"]
+    assert json.loads(host.good("ps", "-f", "json"))["Names"] == "web"
+    assert host.good("ps", "-f", "{{.Names}} a=b") == "web a=b\n"
+    assert host.run("ps", "-f", "nothing=1").returncode == 2
+    assert host.run("ps", "-f", "json", "--format", "table").returncode == 2
+
+
+def test_container_ls_is_dockers(host, layout):
+    host.launch(layout, options=["--name", "web"])
+    host.wait_ended(host.launch(layout, "true", options=["--name", "done"]))
+    for word in ("ls", "list", "ps"):
+        assert host.good("container", word, "--format", "{{.Names}}").split() == ["web"]
+        assert host.good("container", word, "-a", "--format", "{{.Names}}").split() == ["done", "web"]
+    assert host.good("container", "ls") == host.good("ps")
+
+
+def test_what_a_map_lacks_is_no_mistake(host, layout):
+    host.good("create", "--name", "web", "-l", "a=1", layout)
+    shown = host.good("inspect", "-f", "{{.Config.Labels.a}}/{{.Config.Labels.b}}/{{index .Config.Labels \"b\"}}", "web")
+    assert shown == "1/<no value>/\n"
+    assert host.good("inspect", "-f", "{{if .Config.Labels.b}}yes{{else}}no{{end}}", "web") == "no\n"
+    assert host.run("inspect", "-f", "{{.Config.Lables.a}}", "web").returncode == 2
+    host.good("create", layout)
+    told = host.good("events", "--since", "1h", "--until", "0s", "--format", "{{.Action}}={{.Actor.Attributes.name}}")
+    assert told.split("\n")[:2] == ["create=web", "create=<no value>"]
+
+
+def test_system_prune_removes_what_is_not_used(host, layout, stored):
+    runs = host.launch("localhost/box", options=["-v", "kept:/kept"])
+    ended = host.launch("debian:12", "true", options=["-v", "/nameless"])
+    host.wait_ended(ended)
+    host.run("system", "prune", input="n\n")
+    assert len(host.containers()) == 2
+    said = host.good("system", "prune", "-f")
+    assert f"Deleted Containers:\n{ended}\n" in said and "Total reclaimed space: " in said
+    assert [one["id"] for one in host.containers()] == [runs]
+    assert len(host.good("volume", "ls", "-q").split()) == 2
+    said = host.good("system", "prune", "-a", "-f", "--volumes")
+    assert "Deleted Volumes:\n" in said
+    assert host.good("volume", "ls", "-q").split() == ["kept"]
+    assert host.good("system", "df").startswith("TYPE") and host.good("images", "-q") != ""
+    host.good("rm", "-f", runs)
+    assert "untagged: " in host.good("system", "prune", "-a", "-f") and host.good("images", "-q") == ""
+
+
+def test_versions_by_dockers_templates(host):
+    assert host.good("version", "--format", "{{.Server.Version}}") == host.good("version", "-f", "{{.Client.Version}}")
+    assert host.good("info", "--format", "{{.OSType}}") == "linux\n"
+    assert host.good("info", "-f", "{{.ServerVersion}}") == host.good("version", "-f", "{{.version}}")
+
+
+def test_a_short_name_of_what_is_local_is_hinted_at(host, stored):
+    for words in (["run", "--pull", "never", "box"], ["rmi", "box"], ["plan", "box"], ["inspect", "--type", "image", "box"]):
+        done = host.run(*words)
+        assert done.returncode != 0 and "localhost/box:latest is stored" in done.stderr, done.stderr
+    assert "localhost/" not in host.run("rmi", "other").stderr

@@ -1,0 +1,26 @@
+#pragma once
+// What `container prune`, `volume prune` and `system prune` share.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "cli/container_filter.h"
+#include "cli/verb.h"
+#include "cli/volume_filter.h"
+#include "knarr/engine.h"
+
+namespace knarr::cli {
+
+struct Pruned {
+    std::string text;         ///< docker's list, with its heading; empty: nothing went
+    std::uint64_t bytes = 0;  ///< where that is known
+    Result<> failure;         ///< the first one
+};
+
+/// Removes the containers of images that do not run and fit. Errors: those of the filter.
+Result<Pruned> prune_containers(Engine& engine, const ContainerFilter& filter);
+/// Removes the volumes that no container has: anonymous ones, with `all` named ones, too.
+Result<Pruned> prune_volumes(Context& context, const std::vector<VolumeFilter>& filters, bool all);
+
+}  // namespace knarr::cli
