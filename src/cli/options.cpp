@@ -35,16 +35,22 @@ std::unexpected<Error> unknown(std::span<const Option> options,
     return fail(std::move(error));
 }
 
+/// Letters that are missing, too many, others, or two in each other's place.
 std::size_t edits(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> older(b.size() + 1);
+    std::vector<std::size_t> before(b.size() + 1);
     std::vector<std::size_t> row(b.size() + 1);
     std::iota(row.begin(), row.end(), std::size_t{0});
     for (std::size_t i = 0; i < a.size(); ++i) {
-        std::size_t diagonal = row[0];
+        older.swap(before);
+        before.swap(row);
         row[0] = i + 1;
         for (std::size_t j = 0; j < b.size(); ++j) {
-            const std::size_t above = row[j + 1];
-            row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0U : 1U)});
-            diagonal = above;
+            row[j + 1] =
+                std::min({before[j + 1] + 1, row[j] + 1, before[j] + (a[i] == b[j] ? 0U : 1U)});
+            if (i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j]) {
+                row[j + 1] = std::min(row[j + 1], older[j - 1] + 1);
+            }
         }
     }
     return row[b.size()];

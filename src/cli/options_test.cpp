@@ -96,6 +96,15 @@ TEST(Options, AMissingValueNamesWhatIsMissing) {
     EXPECT_EQ(bad({"-fb"}).message, "option -b needs a value: DIR");
 }
 
+TEST(Options, TwoLettersInEachOthersPlaceAreOneMistake) {
+    constexpr std::array<std::string_view, 3> kWords{"run", "name", "images"};
+    EXPECT_EQ(nearest("rnu", kWords), "run");
+    EXPECT_EQ(nearest("nmae", kWords), "name");
+    EXPECT_EQ(nearest("imaegs", kWords), "images");
+    EXPECT_FALSE(nearest("nur", kWords));
+    EXPECT_FALSE(nearest("xyz", kWords));
+}
+
 TEST(Options, AnUnknownOneSuggestsTheNearest) {
     EXPECT_EQ(bad({"--bundel", "x"}).hint, "did you mean --bundle?");
     EXPECT_EQ(bad({"--pid-limit=3"}).hint, "did you mean --pids-limit?");

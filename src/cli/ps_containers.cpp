@@ -131,9 +131,7 @@ struct ListWish {
     bool whole = false, quiet = false, sizes = false, details = false, json = false;
 };
 
-ListWish list_wish(const Parsed& args,
-                   const ContainerFilter& filter,
-                   std::string_view format) {
+ListWish list_wish(const Parsed& args, const ContainerFilter& filter, std::string_view format) {
     ListWish wish{.format = format,
                   .whole = args.flag("no-trunc"),
                   .quiet = args.flag("quiet"),

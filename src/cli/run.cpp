@@ -38,7 +38,13 @@ Result<int> run_in_terminal(Engine& engine,
 }
 
 /// The name of a directory, too, is an image's first; what its owner may have meant is said.
-Error as_image(Error error, const std::string& name) {
+Error as_image(Error error, const RunRequest& request) {
+    const std::string& name = request.image;
+    if (error.code == Errc::exec_not_found && !request.command.empty() &&
+        request.command.front().starts_with('-')) {
+        error.hint =
+            "options of knarr run stand before the image: what follows it is the program's";
+    }
     if (error.code == Errc::image_not_found || error.code == Errc::invalid_argument ||
         error.code == Errc::registry_failed || error.code == Errc::unauthorized) {
         if (look_for_bundle(name) != Here::no_bundle) {
@@ -76,7 +82,7 @@ Result<int> run_image(Context& context, const Parsed& args) {
                            : engine.run_image(parsed.request, show);
     progress.finish();
     if (!code) {
-        return fail(as_image(std::move(code).error(), parsed.request.image));
+        return fail(as_image(std::move(code).error(), parsed.request));
     }
     return code;
 }

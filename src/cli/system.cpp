@@ -23,10 +23,10 @@ constexpr std::array kPruneOptions{
 };
 
 std::string question(const Parsed& args) {
-    return fmt::format("all stopped containers{}, {}, and what is left over",
-                       args.flag("volumes") ? ", anonymous volumes that no container has" : "",
-                       args.flag("all") ? "all images that no container uses"
-                                        : "images without a name");
+    return fmt::format(
+        "all stopped containers{}, {}, and what is left over",
+        args.flag("volumes") ? ", anonymous volumes that no container has" : "",
+        args.flag("all") ? "all images that no container uses" : "images without a name");
 }
 
 Result<int> run_prune(Context& context, const Parsed& args) {
@@ -81,7 +81,8 @@ constexpr Verb kSystem{
     .synopsis = "VERB [options] [arguments]",
     .summary = "docker's verbs on everything at once: system df, prune, info, events",
     .about =
-        "Holds what docker has there: `df` is `knarr image df`, `info` and `events` are the verbs of\n"
+        "Holds what docker has there: `df` is `knarr image df`, `info` and `events` are the verbs "
+        "of\n"
         "that name.",
     .example = "knarr system prune --force",
     .inner = kInner,

@@ -16,8 +16,8 @@
 //   duration.h, log_time.h, key_value.h, volume.h, mount_option.h, volume_filter.h,
 //   container_filter.h, image_filter.h, ports.h   values of options     refused.h   docker's that
 //   are not here attach_options.h, health_options.h, setting_options.h, resource_options.h   groups
-//   of options docker_verbs.h, confirm.h, prune.h   docker's own verbs, its question, its prunes     places.h, version.h
-//   defaults
+//   of options docker_verbs.h, confirm.h, prune.h   docker's own verbs, its question, its prunes
+//   places.h, version.h defaults
 
 #include <optional>
 #include <span>

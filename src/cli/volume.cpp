@@ -63,9 +63,8 @@ Result<ParsedVolume> parse_volume(std::string_view text) {
     if (parts[1].front() != '/') {
         return fail(Error{
             .code = Errc::invalid_argument,
-            .message = fmt::format("volume \"{}\": {} is not an absolute path",
-                    printable(text),
-                    printable(parts[1])),
+            .message = fmt::format(
+                "volume \"{}\": {} is not an absolute path", printable(text), printable(parts[1])),
             .hint = "a volume is NAME:DIR, a directory of the host /HOST:DIR or ./HOST:DIR; a "
                     "volume without a name is /DIR alone"});
     }

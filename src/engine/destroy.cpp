@@ -258,8 +258,9 @@ Result<> destroy(const Context& context,
         "container {}",
         record.id);
     KNARR_TRY(context.root.remove(std::move(dir)));
-    if (record.life && !record.life->started.empty()) {
-        note_event(context, record, "destroy");  // one that never ran was not told of, either
+    // Of one that `run` made and that never ran nobody was told that it is there, either.
+    if (record.life && (record.life->laid_down || !record.life->started.empty())) {
+        note_event(context, record, "destroy");
     }
     return {};
 }

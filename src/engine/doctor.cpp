@@ -6,15 +6,19 @@
 #include <sched.h>
 #include <unistd.h>
 
+#include "core/core.h"
 #include "core/text.h"
 #include "engine/context.h"
 #include "engine/live.h"
 #include "engine/monitor.h"
 #include "platform/disk.h"
+#include "platform/file.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
 #include "platform/run_program.h"
 #include "platform/spawn.h"
+#include "runtime/launch/id_maps.h"
+#include "runtime/native/user_cgroup.h"
 
 namespace knarr::engine {
 
@@ -120,8 +124,23 @@ void judge_kernel(const sys::HostFacts& host, Diagnosis& out) {
     }
 }
 
-void judge_cgroups(const sys::HostFacts& host, const HostReport& report, Diagnosis& out) {
+constexpr const char* kDelegate =
+    "have a cgroup delegated: systemd-run --user --scope -p Delegate=yes knarr ...";
+
+void judge_cgroups(const sys::HostFacts& host,
+                   const HostReport& report,
+                   const Trials& trials,
+                   Diagnosis& out) {
     const std::string layout(name_of(report.cgroup_layout));
+    if (!trials.delegated.value_or(true)) {
+        out.bad(
+            "cgroups",
+            Verdict::limited,
+            fmt::format(
+                "{}: none is delegated to user {}: no limits, pause and update", layout, host.uid),
+            kDelegate);
+        return;
+    }
     std::string missing;
     for (const char* controller : {"memory", "cpu", "pids"}) {
         if (std::ranges::find(report.cgroup_controllers, controller) ==
@@ -138,8 +157,7 @@ void judge_cgroups(const sys::HostFacts& host, const HostReport& report, Diagnos
             fmt::format("{}: no limits of {}", layout, missing),
             host.uid == 0 ? "enable them in /sys/fs/cgroup/cgroup.subtree_control, or mount the v1 "
                             "hierarchies; cgroup_enable=memory on the kernel's command line"
-                          : "have a cgroup delegated: systemd-run --user --scope -p Delegate=yes "
-                            "knarr ...");
+                          : kDelegate);
 }
 
 void judge_features(const HostReport& report, Diagnosis& out) {
@@ -166,6 +184,53 @@ void judge_features(const HostReport& report, Diagnosis& out) {
     }
 }
 
+/// What both files give to the caller; the smaller sum.
+std::uint64_t count_subordinate_ids(uid_t uid) {
+    const auto text_of = [](const char* path) {
+        return sys::read_file(path, size::kMiB).value_or(std::string());
+    };
+    const std::string name = runtime::name_in_passwd(text_of("/etc/passwd"), uid);
+    std::uint64_t least = UINT64_MAX;
+    for (const runtime::MapSide& side : {runtime::kUserSide, runtime::kGroupSide}) {
+        std::uint64_t sum = 0;
+        for (const auto& range : runtime::subordinate_ranges(text_of(side.file), name, uid)) {
+            sum += range.count;
+        }
+        least = std::min(least, sum);
+    }
+    return least;
+}
+
+void try_as_user(Trials& out) {
+    if (sys::effective_uid() == 0) {
+        return;
+    }
+    std::vector<std::string> warnings;
+    const auto host = sys::probe_host();
+    const auto own =
+        host ? runtime::native::delegated_host({}, *host, warnings) : fail(host.error());
+    out.delegated = own && own->has_value();
+    out.subordinate_ids = count_subordinate_ids(sys::effective_uid());
+}
+
+void judge_subordinate_ids(const sys::HostFacts& host, const Trials& trials, Diagnosis& out) {
+    if (!trials.subordinate_ids) {
+        return;
+    }
+    if (*trials.subordinate_ids == 0) {
+        out.bad("subordinate IDs",
+                Verdict::limited,
+                fmt::format("/etc/subuid and /etc/subgid give user {} none: a container has one "
+                            "user",
+                            host.uid),
+                "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER");
+        return;
+    }
+    out.good(
+        "subordinate IDs",
+        fmt::format("{}: so many users besides you can a container have", *trials.subordinate_ids));
+}
+
 }  // namespace
 
 Trials try_out(const std::string& root, const std::string& data_root) {
@@ -182,6 +247,7 @@ Trials try_out(const std::string& root, const std::string& data_root) {
     out.newuidmap = sys::effective_uid() == 0 || sys::find_program("newuidmap").has_value();
     out.ps = sys::find_program("ps").has_value();
     out.criu = sys::find_program("criu").has_value();
+    try_as_user(out);
     count_containers(root, out);
     return out;
 }
@@ -192,7 +258,8 @@ std::vector<Finding> diagnose(const sys::HostFacts& host,
     Diagnosis out;
     judge_kernel(host, out);
     out.trial("namespaces", trials.namespaces, "a process in namespaces of its own was made");
-    judge_cgroups(host, report, out);
+    judge_cgroups(host, report, trials, out);
+    judge_subordinate_ids(host, trials, out);
     judge_features(report, out);
     out.trial("state directory", trials.state_root, "can be written");
     out.trial("data directory", trials.data_root, "can be written");

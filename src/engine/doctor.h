@@ -29,7 +29,10 @@ struct Trials {
     std::optional<Error> monitor_program, pull_program;
     Feature erofs_layers;
     bool newuidmap = true, ps = true, criu = true;
-    std::uint64_t damaged = 0, unwatched = 0;  // containers
+    // Of a caller who is not root; nothing: he is.
+    std::optional<bool> delegated = {};                 // a cgroup
+    std::optional<std::uint64_t> subordinate_ids = {};  // in /etc/subuid and /etc/subgid
+    std::uint64_t damaged = 0, unwatched = 0;           // containers
 };
 
 /// Tries it on this machine; leaves nothing behind.

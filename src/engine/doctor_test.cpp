@@ -42,6 +42,27 @@ TEST(Doctor, AGoodMachineHasNothingToMend) {
     }
 }
 
+TEST(Doctor, AnOrdinaryUserLearnsWhatIsNotGivenToHim) {
+    sys::HostFacts host = host_with(6, 18);
+    host.uid = 1000;
+    Trials trials = good_trials();
+    EXPECT_EQ(find(diagnose(host, good_report(), trials), "subordinate IDs"), nullptr);
+    trials.delegated = false;
+    trials.subordinate_ids = 0;
+    const auto all = diagnose(host, good_report(), trials);
+    for (const char* name : {"cgroups", "subordinate IDs"}) {
+        const Finding* one = find(all, name);
+        ASSERT_NE(one, nullptr) << name;
+        EXPECT_EQ(one->verdict, Verdict::limited) << name;
+        EXPECT_NE(one->what.find("1000"), std::string::npos) << name;
+        EXPECT_FALSE(one->mend.empty()) << name;
+    }
+    trials.delegated = true;
+    trials.subordinate_ids = 65536;
+    EXPECT_EQ(find(diagnose(host, good_report(), trials), "subordinate IDs")->verdict,
+              Verdict::good);
+}
+
 TEST(Doctor, WhatIsNotGoodSaysHowToMendIt) {
     HostReport report = good_report();
     report.cgroup_controllers = {"cpu"};

@@ -467,6 +467,7 @@ Result<> lay_down_container(const Context& context, NewContainer wanted) {
         undo(context, std::move(dir), record);
         return fail(std::move(made).error().within(what));
     }
+    note_event(context, record, "create");
     return {};
 }
 

@@ -378,9 +378,11 @@ def test_what_a_map_lacks_is_no_mistake(host, layout):
     assert shown == "1/<no value>/\n"
     assert host.good("inspect", "-f", "{{if .Config.Labels.b}}yes{{else}}no{{end}}", "web") == "no\n"
     assert host.run("inspect", "-f", "{{.Config.Lables.a}}", "web").returncode == 2
-    host.good("create", layout)
-    told = host.good("events", "--since", "1h", "--until", "0s", "--format", "{{.Action}}={{.Actor.Attributes.name}}")
-    assert told.split("\n")[:2] == ["create=web", "create=<no value>"]
+    host.good("start", "web")
+    host.launch(layout)
+    told = host.good("events", "--since", "1h", "--until", "0s", "--filter", "event=start", "--format",
+                     "{{.Action}}={{.Actor.Attributes.name}}")
+    assert told.split("\n") == ["start=web", "start=<no value>", ""]
 
 
 def test_system_prune_removes_what_is_not_used(host, layout, stored):
@@ -412,3 +414,8 @@ def test_a_short_name_of_what_is_local_is_hinted_at(host, stored):
         done = host.run(*words)
         assert done.returncode != 0 and "localhost/box:latest is stored" in done.stderr, done.stderr
     assert "localhost/" not in host.run("rmi", "other").stderr
+
+
+def test_an_option_behind_the_image_is_hinted_at(host, layout):
+    done = host.run("run", "-q", layout, "--rm", "true")
+    assert done.returncode == 127 and "options of knarr run stand before the image" in done.stderr

@@ -138,3 +138,15 @@ def test_a_rotation_that_is_cut_off_is_finished_by_the_next(breakable_knarr, scr
     after = [event for event in told(host) if event["Actor"]["Attributes"].get("name") == "after"]
     assert actions(after) == ["create", "start", "die", "destroy"]
     host.end()
+
+
+def test_create_is_told_when_it_is_done(host, layout):
+    container = host.good("create", layout, "true").strip()
+    assert actions(told(host)) == ["create"]
+    host.good("start", container)
+    host.wait_ended(container)
+    assert actions(told(host)) == ["create", "start", "die"]
+    host.good("rm", container)
+    never = host.good("create", layout, "true").strip()
+    host.good("rm", never)
+    assert actions(told(host)) == ["create", "start", "die", "destroy", "create", "destroy"]

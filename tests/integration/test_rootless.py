@@ -283,3 +283,19 @@ def test_a_further_program_runs_in_a_users_container(host):
 
     assert seen(done)["uid"] == "0" and str(UID) in done.stdout
     host.ok("delete", "--force", container)
+
+
+def test_doctor_tells_a_user_what_is_given_to_him(knarr_path, witness_path, scratch):
+    rootless.needs_user_namespaces()
+    for subids, verdict in ((None, "limited"), (SUBIDS, "ok")):
+        place = scratch / verdict
+        place.mkdir()
+        scratch.chmod(0o755)
+        host = UserHost(knarr_path, witness_path, place, subids=subids)
+        told = host.knarr_at({}, "doctor", "--json")
+        found = {one["name"]: one for one in json.loads(told.stdout)}
+        assert found["subordinate IDs"]["verdict"] == verdict
+        assert ("usermod --add-subuids" in found["subordinate IDs"]["mend"]) == (verdict == "limited")
+        # No cgroup was delegated to a user who is in none of systemd's.
+        assert found["cgroups"]["verdict"] == "limited" and "systemd-run" in found["cgroups"]["mend"]
+        assert str(UID) in found["cgroups"]["what"]
