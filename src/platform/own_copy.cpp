@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "platform/exe_file.h"
 #include "platform/file.h"
 #include "platform/mount.h"
 #include "platform/process.h"
@@ -59,6 +60,12 @@ Result<Fd> sealed_copy(const Fd& file) {
     return copy;
 }
 
+/// Goes on from the mount's file without a new start.
+Result<> go_on_from_mount(const Fd& mount) {
+    const Fd file = KNARR_TRY(open_path(fmt::format("/proc/self/fd/{}", mount.get()), O_RDONLY));
+    return go_on_from(file);
+}
+
 }  // namespace
 
 Result<> run_from_unwritable_file() {
@@ -67,6 +74,9 @@ Result<> run_from_unwritable_file() {
         return {};
     }
     Result<Fd> mount = read_only_mount();
+    if (mount && go_on_from_mount(*mount)) {
+        return {};
+    }
     const Fd program = mount ? std::move(*mount) : KNARR_TRY(sealed_copy(file));
     const Fd words = KNARR_TRY(open_path("/proc/self/cmdline", O_RDONLY));
     const std::string joined = KNARR_TRY(read_all(words, kMaxArgumentBytes), "/proc/self/cmdline");

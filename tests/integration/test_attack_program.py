@@ -115,6 +115,27 @@ def test_the_program_proc_self_exe_is_not_the_runtime(host, entry):
     host.assert_clean()
 
 
+def test_nothing_that_an_exec_maps_leads_to_a_file_that_can_be_written(host):
+    # A container that shares the runtime's pid namespace looks at it in /proc: the program itself,
+    # and each file that is mapped.
+    bundle = host.bundle("sleep", "1000")
+    first = host.new_id()
+    host.ok("run", "--detach", "-b", bundle.directory, first)
+    runtime = host.start_process("exec", first, "/witness", "sleep", "1000")
+
+    def is_read_only(path):
+        return os.statvfs(path).f_flag & os.ST_RDONLY
+
+    try:
+        wait_until(lambda: is_read_only(f"/proc/{runtime.pid}/exe"), "the program stays writable")
+        mapped = list(pathlib.Path(f"/proc/{runtime.pid}/map_files").iterdir())
+        assert mapped and all(is_read_only(file) for file in mapped)
+    finally:
+        runtime.kill()
+        runtime.wait()
+        host.ok("delete", "--force", first)
+
+
 def test_the_runtime_is_not_seen_through_proc_by_a_container_that_is_joined(host):
     # The program of a container looks for the runtime that enters its pid namespace.
     copy, digest = own_copy(host)
