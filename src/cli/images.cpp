@@ -11,7 +11,6 @@
 #include "cli/progress.h"
 #include "cli/run_options.h"
 #include "cli/table.h"
-#include "core/clock.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
 
@@ -172,12 +171,6 @@ std::string images_json(const std::vector<ImageSummary>& all) {
     }
     json.end_array();
     return std::move(json).text() + "\n";
-}
-
-/// As Go writes a time, "2026-01-02 03:04:05 +0000 UTC".
-std::string go_time(std::int64_t seconds) {
-    const std::string text = format_time(Clock::Wall(std::chrono::seconds(seconds)));
-    return text.substr(0, 10) + " " + text.substr(11, 8) + " +0000 UTC";
 }
 
 constexpr std::string_view kImageHeadings =

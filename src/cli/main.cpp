@@ -149,7 +149,11 @@ Result<int> run_verb(const Verb& verb, VerbPath path, Words words, Context& cont
     if (!verb.inner.empty() && !words.empty() && !words.front().starts_with('-')) {
         const Verb* inner = find_verb(verb.inner, words.front());
         if (inner == nullptr) {
-            return fail(unknown_verb_of(verb.inner, words.front(), words.subspan(1)));
+            Error unknown = unknown_verb_of(verb.inner, words.front(), words.subspan(1));
+            if (unknown.hint.starts_with("knarr --help")) {
+                unknown.hint = fmt::format("knarr {} --help shows its verbs", path.typed);
+            }
+            return fail(std::move(unknown));
         }
         path.own += fmt::format(" {}", inner->name);
         path.typed += fmt::format(" {}", words.front());
@@ -169,7 +173,11 @@ Result<int> run_verb(const Verb& verb, VerbPath path, Words words, Context& cont
         return 0;
     }
     if (verb.run == nullptr) {
-        return fail(Errc::invalid_argument, "which one? {}", verb.synopsis);
+        std::string names;
+        for (const Verb* inner : verb.inner) {
+            names += (names.empty() ? "" : ", ") + std::string(inner->name);
+        }
+        return fail(Errc::invalid_argument, "which of its verbs? {}", names);
     }
     context.reporter.json_errors = args.flag("json");
     return verb.run(context, args);

@@ -105,7 +105,8 @@ std::string ps_json(const ContainerInfo& info,
                     const ContainerDetails& details) {
     spec::JsonWriter json;
     json.begin_object().member("Command", command_text(info, true));
-    json.member("CreatedAt", info.created).member("ID", id).member("Image", info.image);
+    json.member("CreatedAt", go_time(parse_time(info.created)));
+    json.member("ID", id).member("Image", info.image);
     json.member("Labels", labels_text(info.labels))
         .member("LocalVolumes", fmt::format("{}", details.volumes))
         .member("Mounts", fmt::format("{}", fmt::join(details.sources, ",")));

@@ -104,6 +104,11 @@ std::int64_t parse_time(std::string_view rfc3339) {
     return seconds;
 }
 
+std::string go_time(std::int64_t seconds) {
+    const std::string text = format_time(Clock::Wall(std::chrono::seconds(seconds)));
+    return text.substr(0, 10) + " " + text.substr(11, 8) + " +0000 UTC";
+}
+
 std::string labels_text(const std::map<std::string, std::string>& labels) {
     std::string text;
     for (const auto& [key, value] : labels) {

@@ -22,6 +22,9 @@ std::int64_t now_s();
 /// Seconds since 1970 of an RFC 3339 text; -1 when it is none.
 std::int64_t parse_time(std::string_view rfc3339);
 
+/// As Go writes a time, "2026-01-02 03:04:05 +0000 UTC".
+std::string go_time(std::int64_t seconds);
+
 /// "a=1,b=2", as docker has labels in one text.
 std::string labels_text(const std::map<std::string, std::string>& labels);
 

@@ -5,8 +5,6 @@
 #include <map>
 #include <optional>
 
-#include <fmt/ranges.h>
-
 #include "core/core.h"
 #include "image/platform.h"
 #include "image/reference.h"
@@ -364,6 +362,27 @@ Result<std::vector<ImageSummary>> list_images(const store::Store& store) {
 
 namespace {
 
+/// Names that people gave; one that is a digest counts for nothing, as with docker.
+Result<> refuse_several(std::string_view text,
+                        const std::vector<std::string>& names,
+                        const ImageUse& use) {
+    std::string tags;
+    std::size_t count = 0;
+    for (const std::string& name : names) {
+        if (!is_nameless(name) && name.find('@') == std::string::npos) {
+            tags += (tags.empty() ? "" : ", ") + name;
+            ++count;
+        }
+    }
+    if (count < 2 || use.forced) {
+        return {};
+    }
+    return fail(Error{.code = Errc::image_in_use,
+                      .message = fmt::format(
+                          "image {} has {} names: {}", printable(text), count, printable(tags)),
+                      .hint = "name the one that is to go, or knarr rmi -f for all of them"});
+}
+
 /// Which of the containers that stand on an image hold it up.
 Result<> refuse_used(std::string_view text,
                      const std::vector<std::string>& users,
@@ -409,15 +428,7 @@ Result<RemovedImage> remove_image(const store::Store& store,
     if (doomed.empty()) {
         return not_stored(store, text);
     }
-    if (doomed.size() > 1 && !use.forced) {
-        return fail(
-            Error{.code = Errc::image_in_use,
-                  .message = fmt::format("image {} has {} names: {}",
-                                         printable(text),
-                                         doomed.size(),
-                                         printable(fmt::format("{}", fmt::join(doomed, ", ")))),
-                  .hint = "name the one that is to go, or knarr rmi -f for all of them"});
-    }
+    KNARR_TRY(refuse_several(text, doomed, use));
     RemovedImage removed;
     std::set<spec::Digest> blobs;
     if (image) {

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import tarfile
 
 import pytest
@@ -419,3 +420,14 @@ def test_a_short_name_of_what_is_local_is_hinted_at(host, stored):
 def test_an_option_behind_the_image_is_hinted_at(host, layout):
     done = host.run("run", "-q", layout, "--rm", "true")
     assert done.returncode == 127 and "options of knarr run stand before the image" in done.stderr
+
+
+def test_a_noun_without_a_verb_names_its_verbs(host):
+    assert "create, ls, inspect, rm, prune" in host.run("volume").stderr
+    assert "hint: knarr volume --help shows its verbs" in host.run("volume", "burn").stderr
+
+
+def test_times_of_ps_are_written_as_docker_writes_them(host, layout):
+    host.launch(layout)
+    moment = host.good("ps", "--format", "{{.CreatedAt}}").strip()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d \+0000 UTC", moment)

@@ -131,3 +131,21 @@ def test_docker_registry(knarr, start_docker_registry, scratch):
                                  f"{host}/a/b:t001"))["manifests"] == []
     knarr.good("image", "delete", "--plain-http", f"docker://{host}/a/b:t003")
     assert knarr.run("pull", "--plain-http", f"{host}/a/b:t004").returncode != 0
+
+
+def test_all_tags_of_a_repository_are_pulled(knarr, registry):
+    for tag in ("one", "two"):
+        registry.add(SMALL, tag)
+    name = f"{registry.host}/a/b"
+    pulled = knarr.good("pull", "-q", "--all-tags", "--plain-http", name).split()
+    assert len(pulled) == 2 and len(set(pulled)) == 1
+    assert knarr.good("images", "--format", "{{.Repository}}:{{.Tag}}", name).split() == [f"{name}:one", f"{name}:two"]
+    assert "leave out the tag" in knarr.bad("pull", "-a", "--plain-http", f"{name}:one")
+
+
+def test_of_all_tags_those_that_can_be_had_are_pulled(knarr, registry):
+    registry.add(SMALL, "good")
+    registry.on("/tags/list", hostile.body(b'{"name":"a/b","tags":["gone","good"]}'), forever=True)
+    name = f"{registry.host}/a/b"
+    assert "gone" in knarr.bad("pull", "-q", "-a", "--plain-http", name)
+    assert knarr.good("images", "--format", "{{.Tag}}", name).split() == ["good"]
