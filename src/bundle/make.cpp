@@ -206,6 +206,21 @@ Result<std::vector<spec::Mount>> make_mounts(const MakeInput& input) {
     return mounts;
 }
 
+}  // namespace
+
+Result<> check_memory(std::int64_t bytes) {
+    constexpr std::int64_t kLeastBytes = 512 * 1024;
+    if (bytes < kLeastBytes) {
+        return fail(Errc::invalid_argument,
+                    "--memory: {} bytes are less than {}, with which no container starts",
+                    bytes,
+                    kLeastBytes);
+    }
+    return {};
+}
+
+namespace {
+
 Result<std::optional<spec::MemoryLimits>> make_memory(const MakeInput& input) {
     const Limits& limits = input.limits;
     std::optional<std::int64_t> bytes = input.request.memory_bytes;
@@ -215,9 +230,7 @@ Result<std::optional<spec::MemoryLimits>> make_memory(const MakeInput& input) {
     if (!bytes) {
         return std::nullopt;
     }
-    if (*bytes <= 0) {
-        return fail(Errc::invalid_argument, "memory limit {} is not above 0", *bytes);
-    }
+    KNARR_TRY(check_memory(*bytes));
     if (limits.max_memory_bytes > 0 && *bytes > limits.max_memory_bytes) {
         return fail(Errc::limit_exceeded,
                     "memory limit {} is above {}, the most that the policy {} allows",

@@ -51,6 +51,10 @@ struct Made {
 /// limit_exceeded past the policy's bounds.
 Result<Made> make_bundle(MakeInput input);
 
+/// Whether a limit of memory leaves room for a container to start in. Docker wants 6 MiB, podman
+/// nothing. Errors: invalid_argument.
+Result<> check_memory(std::int64_t bytes);
+
 /// The capabilities of a container: docker's fourteen without MKNOD, NET_RAW and AUDIT_WRITE, as
 /// podman has it. A user other than root starts without any; these bound what it can gain, and
 /// no_new_privs keeps it from gaining.

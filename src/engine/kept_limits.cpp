@@ -4,14 +4,21 @@
 
 #include <fcntl.h>
 
+#include "bundle/make.h"
 #include "bundle/read.h"
+#include "core/limits.h"
+#include "core/text.h"
+#include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/host_facts.h"
 #include "runtime/native/cgroup_plan.h"
+#include "runtime/native/number_set.h"
 
 namespace knarr::engine {
 
 namespace {
+
+constexpr std::size_t kMaxOnlineBytes = 64 * size::kKiB;
 
 /// 0 and "" stay what they were, as with runc.
 template <typename T>
@@ -110,6 +117,61 @@ void change_limits(spec::Resources& have, const spec::Resources& change) {
     }
 }
 
+Result<> check_image_limits(const spec::Resources& wanted) {
+    constexpr std::uint64_t kMaxShares = 262144;
+    if (wanted.memory && wanted.memory->limit.value_or(0) > 0) {
+        KNARR_TRY(bundle::check_memory(*wanted.memory->limit));
+    }
+    const std::uint64_t shares = wanted.cpu ? wanted.cpu->shares.value_or(0) : 0;
+    if (shares > kMaxShares) {
+        return fail(
+            Errc::invalid_argument, "--cpu-shares: {} is not from 2 to {}", shares, kMaxShares);
+    }
+    return {};
+}
+
+namespace {
+
+Result<> check_list(const char* option, const std::string& list, const char* file) {
+    const Result<std::string> online = sys::read_file(file, kMaxOnlineBytes);
+    const auto there =
+        online ? runtime::native::parse_number_set(trimmed(*online), runtime::native::kMaxCpus)
+               : std::nullopt;
+    const auto wanted = runtime::native::parse_number_set(list, runtime::native::kMaxCpus);
+    if (!there || !wanted) {
+        return {};  // nobody can tell
+    }
+    for (std::size_t i = 0; i < wanted->size(); ++i) {
+        const std::uint64_t have = i < there->size() ? (*there)[i] : 0;
+        if (((*wanted)[i] & ~have) != 0) {
+            return fail(Errc::invalid_argument,
+                        "{} {}: not all of them are there: this machine has {}",
+                        option,
+                        list,
+                        trimmed(*online));
+        }
+    }
+    return {};
+}
+
+Result<> check_launchable(const spec::RuntimeConfig& config, const std::string& id) {
+    const sys::HostFacts host = KNARR_TRY(sys::probe_host());
+    std::vector<std::string> warnings;  // told when it runs
+    KNARR_TRY(runtime::native::plan_cgroup(config, host, id, warnings));
+    return check_online(config);
+}
+
+}  // namespace
+
+Result<> check_online(const spec::RuntimeConfig& config) {
+    if (!config.linux_ || !config.linux_->resources || !config.linux_->resources->cpu) {
+        return {};
+    }
+    const spec::CpuLimits& cpu = *config.linux_->resources->cpu;
+    KNARR_TRY(check_list("--cpuset-cpus", cpu.cpus, "/sys/devices/system/cpu/online"));
+    return check_list("--cpuset-mems", cpu.mems, "/sys/devices/system/node/online");
+}
+
 Result<> keep_limits(const Record& record, const spec::Resources& change, Check check) {
     if (!record.life) {
         return {};
@@ -117,9 +179,7 @@ Result<> keep_limits(const Record& record, const spec::Resources& change, Check 
     bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(record.data_dir));
     change_limits(made(made(bundle.config.linux_).resources), change);
     if (check == Check::limits) {
-        const sys::HostFacts host = KNARR_TRY(sys::probe_host());
-        std::vector<std::string> warnings;  // told when it runs
-        KNARR_TRY(runtime::native::plan_cgroup(bundle.config, host, record.id, warnings));
+        KNARR_TRY(check_launchable(bundle.config, record.id));
     }
     const sys::Fd dir = KNARR_TRY(sys::open_path(record.data_dir, O_RDONLY | O_DIRECTORY));
     return sys::replace_file(

@@ -9,6 +9,14 @@ namespace knarr::engine {
 /// Limits as `update` has them: what is not there, and 0 of memory and CPU, stays as it is. Pure.
 void change_limits(spec::Resources& have, const spec::Resources& change);
 
+/// The bounds that `run` and `create` have for an image's container besides the kernel's. Pure.
+/// Errors: invalid_argument.
+Result<> check_image_limits(const spec::Resources& wanted);
+
+/// Refuses CPUs and memory nodes that this machine does not have, with which a launch would fail.
+/// Errors: invalid_argument.
+Result<> check_online(const spec::RuntimeConfig& config);
+
 /// What is seen to before limits are kept.
 enum class Check : std::uint8_t { limits, nothing };
 /// Changes the limits in the configuration that its next run is made from; the caller has locked

@@ -32,5 +32,21 @@ TEST(KeptLimits, WhatIsNotNamedStays) {
     EXPECT_EQ(have.pids_limit, -1);
 }
 
+TEST(KeptLimits, AnImagesContainerHasTheBoundsOfRun) {
+    spec::Resources wanted;
+    EXPECT_TRUE(check_image_limits(wanted));
+    wanted.memory.emplace().limit = 512 * 1024;
+    EXPECT_TRUE(check_image_limits(wanted));
+    wanted.memory->limit = -1;
+    EXPECT_TRUE(check_image_limits(wanted));
+    wanted.memory->limit = 512 * 1024 - 1;
+    EXPECT_FALSE(check_image_limits(wanted));
+    wanted.memory.reset();
+    wanted.cpu.emplace().shares = 262144;
+    EXPECT_TRUE(check_image_limits(wanted));
+    wanted.cpu->shares = 262145;
+    EXPECT_FALSE(check_image_limits(wanted));
+}
+
 }  // namespace
 }  // namespace knarr::engine

@@ -23,6 +23,7 @@
 #include "engine/handed_over.h"
 #include "engine/hook_output.h"
 #include "engine/kept_config.h"
+#include "engine/kept_limits.h"
 #include "engine/launch_failures.h"
 #include "engine/live.h"
 #include "engine/monitor.h"
@@ -446,6 +447,7 @@ Result<> lay_down_container(const Context& context, NewContainer wanted) {
                   "{}",
                   what);
     KNARR_TRY(refuse_nested_cgroup(context, wanted, plan), "{}", what);
+    KNARR_TRY(check_online(wanted.bundle.config), "{}", what);
     for (const std::string& warning : plan.warnings) {
         context.warn(warning);
     }

@@ -7,6 +7,7 @@
 #include "platform/cgroup_files.h"
 #include "platform/host_facts.h"
 #include "rpc/systemd.h"
+#include "runtime/native/cgroup_plan.h"
 #include "runtime/native/systemd_unit.h"
 #include "runtime/native/update_plan.h"
 #include "spec/resources.h"
@@ -51,7 +52,11 @@ Result<> update_container(const Context& context,
                           const ContainerId& id,
                           const UpdateRequest& request) {
     spec::Resources wanted = KNARR_TRY(resources_of(request));
+    KNARR_TRY(runtime::native::check_bounds(wanted), "container {}", id.text());
     const Held held = KNARR_TRY(hold(context, id));
+    if (held.record.life) {
+        KNARR_TRY(check_image_limits(wanted), "container {}", id.text());
+    }
     if (held.record.life && request.pids_limit == 0) {
         wanted.pids_limit = -1;  // docker's 0; that of a bundle's resources leaves one process
     }

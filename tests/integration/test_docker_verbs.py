@@ -267,6 +267,29 @@ def test_new_limits_are_told_and_hold_for_later_runs(host, layout):
     host.end()
 
 
+RUBBISH = [("--cpu-period", "5"), ("--cpu-period", "1000001"), ("--cpu-quota", "999"), ("--memory", "1"),
+           ("--memory", "400k"), ("--cpu-shares", "262145"), ("--pids-limit", "4194305"), ("--cpuset-cpus", "3-1"),
+           ("--cpuset-cpus", "8191"), ("--cpuset-mems", "1023"), ("--blkio-weight", "5")]
+
+
+@pytest.mark.parametrize("option", RUBBISH, ids="=".join)
+def test_limits_that_no_run_takes_are_refused_by_all_before_anything_is_stored(host, layout, option):
+    assert host.run("create", "-q", *option, layout, "true").returncode != 0
+    assert host.containers() == []
+    host.good("create", "-q", "--name", "new", layout, "true")
+    host.good("run", "-d", "-q", "--name", "up", layout, "sleep", "1000")
+    host.good("run", "-q", "--name", "ended", layout, "true")
+    for name in ("new", "up", "ended"):
+        container = host.inspect(name)["Id"]
+        config = host.data / "containers" / container / "config.json"
+        before = config.read_bytes()
+        refused = host.run("update", *option, name)
+        assert refused.returncode != 0 and option[1].rstrip("k") in refused.stderr.replace("409600", "400"), \
+            (name, refused.stderr)
+        assert config.read_bytes() == before
+    host.good("start", "-a", "new")
+
+
 def test_inspect_takes_what_docker_takes(host, layout):
     host.launch(layout, "sleep", "1000", options=["--name", "web", "-v", "data:/d"])
     image = host.good("images", "-q", "--no-trunc").split()[0]

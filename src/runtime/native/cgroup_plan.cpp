@@ -191,6 +191,7 @@ Result<sys::CgroupPlan> plan_cgroup(const spec::RuntimeConfig& config,
     static const spec::Resources kNoResources;
     const spec::Resources& resources =
         linux_config.resources ? *linux_config.resources : kNoResources;
+    KNARR_TRY(check_bounds(resources));
     KNARR_TRY(write_resources(resources, writer, warnings));
     if (!plan.dirs.empty()) {
         KNARR_TRY(write_devices(resources.devices, host, plan, writer, warnings));

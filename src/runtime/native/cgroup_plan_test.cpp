@@ -325,5 +325,54 @@ TEST(CgroupPath, WithoutRightsOverDevicesTheirRulesAreWarnedAbout) {
     EXPECT_EQ(warnings.size(), 1U);
 }
 
+/// What check_bounds says of these CPU limits; empty: nothing.
+std::string bounds_of(const spec::CpuLimits& limits) {
+    spec::Resources resources;
+    resources.cpu = limits;
+    const Result<> checked = check_bounds(resources);
+    return checked ? "" : checked.error().message;
+}
+
+TEST(LimitBounds, AreTheKernels) {
+    EXPECT_EQ(bounds_of({}), "");
+    EXPECT_EQ(bounds_of({.quota = 1000, .period = 1000}), "");
+    EXPECT_EQ(bounds_of({.quota = -1, .period = 1'000'000}), "");
+    EXPECT_EQ(bounds_of({.quota = 0, .period = 0}), "") << "both are unset";
+    EXPECT_NE(bounds_of({.period = 999}).find("cpu.period: 999 us"), std::string::npos);
+    EXPECT_NE(bounds_of({.period = 1'000'001}), "");
+    EXPECT_NE(bounds_of({.quota = 999}).find("cpu.quota"), std::string::npos);
+    EXPECT_NE(bounds_of({.quota = 1LL << 44}), "");
+    EXPECT_EQ(bounds_of({.quota = 5000, .burst = 5000}), "");
+    EXPECT_NE(bounds_of({.quota = 5000, .burst = 5001}), "");
+    EXPECT_NE(bounds_of({.burst = 1ULL << 44U}), "");
+    EXPECT_NE(bounds_of({.realtime_runtime = 2000, .realtime_period = 1000}), "");
+    EXPECT_NE(bounds_of({.idle = 2}), "");
+}
+
+TEST(LimitBounds, ListsAreTheKernelsToo) {
+    const auto cpus = [](const char* list) {
+        spec::CpuLimits limits;
+        limits.cpus = list;
+        return bounds_of(limits);
+    };
+    for (const char* list : {"0", "0-3,7", "8191", "all", "0-31:2/4", " 1 , 2\n"}) {
+        EXPECT_EQ(cpus(list), "") << list;
+    }
+    for (const char* list : {"-", "3-1", "1-", "8192", "99999999999999999999", "1,,-"}) {
+        EXPECT_NE(cpus(list), "") << list;
+    }
+    spec::CpuLimits nodes;
+    nodes.mems = "1024";
+    EXPECT_NE(bounds_of(nodes).find("cpu.mems"), std::string::npos);
+}
+
+TEST(LimitBounds, ProcessesAreAsManyAsTheKernelCounts) {
+    spec::Resources resources;
+    resources.pids_limit = 4'194'304;
+    EXPECT_TRUE(check_bounds(resources));
+    ++*resources.pids_limit;
+    EXPECT_FALSE(check_bounds(resources));
+}
+
 }  // namespace
 }  // namespace knarr::runtime::native
