@@ -251,9 +251,12 @@ Result<> HeldStreams::take(LogStream stream, Amount amount) {
     if (!fifo.valid() || !log_) {
         return {};
     }
-    const auto more = KNARR_TRY(amount == Amount::some ? log_->take(stream, fifo)
-                                                       : log_->take_held(stream, fifo));
-    if (more == LogWriter::More::ended) {
+    Result<LogWriter::More> more =
+        amount == Amount::some ? log_->take(stream, fifo) : log_->take_held(stream, fifo);
+    if (!more && more.error().code == Errc::corrupt) {
+        log_.reset();  // begun anew by the next receive()
+    }
+    if (KNARR_TRY(std::move(more)) == LogWriter::More::ended) {
         fifo.reset();
     }
     return {};

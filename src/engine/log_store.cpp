@@ -38,6 +38,14 @@ LogWriter::More what_follows(const std::optional<std::size_t>& moved) {
     return *moved == 0 ? LogWriter::More::ended : LogWriter::More::perhaps;
 }
 
+/// Nobody but we has a reason to: the container has only the other end of the FIFO.
+std::unexpected<Error> changed_by_others() {
+    return fail(Errc::corrupt,
+                "log: {} or a spool was changed by somebody else: the log goes on without what "
+                "they had",
+                kFilledFile);
+}
+
 }  // namespace
 
 std::string fifo_name(LogStream stream) {
@@ -86,7 +94,7 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
                                   const LogPolicy& policy) {
     LogWriter writer;
     writer.policy_ = policy;
-    writer.memory_ = KNARR_TRY(sys::Pages::map(kWrittenAtOnce), "log");
+    writer.memory_ = KNARR_TRY(sys::Pages::map(kWrittenAtOnce + kTakenAtOnce), "log");
     static_assert(kWrittenAtOnce >= kMaxLogPart + kMaxLogHead);
     // Not made here: somebody may be removing the container.
     writer.log_dir_ = KNARR_TRY(sys::open_path(log_dir, O_RDONLY | O_DIRECTORY), "log");
@@ -96,10 +104,8 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
         KNARR_TRY(sys::open_at(state_dir, kFilledFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
     writer.filled_ = KNARR_TRY(sys::KeptOffsets::map(filled), "log");
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
-        Spool& spool = writer.spools_[index_of(stream)];
-        spool.file = KNARR_TRY(sys::open_at(
+        writer.spools_[index_of(stream)] = KNARR_TRY(sys::open_at(
             state_dir, fifo_name(stream) + ".spool", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
-        spool.bytes = KNARR_TRY(sys::Pages::map_file(spool.file, kSpoolBytes), "log");
     }
     KNARR_TRY(writer.read_place(), "log");
     KNARR_TRY(writer.open_log(), "log");
@@ -139,7 +145,9 @@ std::optional<std::array<std::uint64_t, 4>> parse_place(std::string_view text) {
 /// A number that is not used yet, and nothing in the spools.
 Result<> LogWriter::begin_file() {
     const auto numbers = KNARR_TRY(log_numbers(log_dir_));
-    filled(LogStream::out) = filled(LogStream::err) = 0;
+    for (const LogStream stream : {LogStream::out, LogStream::err}) {
+        KNARR_TRY(filled_.set(index_of(stream), 0));
+    }
     return write_place({.number = numbers.empty() ? 0 : numbers.back() + 1, .taken = {}});
 }
 
@@ -194,23 +202,27 @@ Result<> LogWriter::rotate() {
     return {};
 }
 
-std::int64_t& LogWriter::filled(LogStream stream) const {
-    return filled_.at(index_of(stream));
+Result<std::uint64_t> LogWriter::filled(LogStream stream) const {
+    const std::int64_t end = KNARR_TRY(filled_.get(index_of(stream)));
+    if (end < 0 || static_cast<std::uint64_t>(end) > kSpoolBytes) {
+        return changed_by_others();
+    }
+    return static_cast<std::uint64_t>(end);
 }
 
-std::uint64_t LogWriter::untaken(LogStream stream) const {
-    const auto end = static_cast<std::uint64_t>(filled(stream));
+Result<std::uint64_t> LogWriter::untaken(LogStream stream) const {
+    const std::uint64_t end = KNARR_TRY(filled(stream));
     return end - std::min(end, place_.taken[index_of(stream)]);
 }
 
 Result<bool> LogWriter::is_filled_rightly(LogStream stream) const {
-    const std::int64_t end = filled(stream);
-    const std::int64_t size = KNARR_TRY(sys::stat_of(spools_[index_of(stream)].file)).st_size;
+    const std::int64_t end = KNARR_TRY(filled_.get(index_of(stream)));
+    const std::int64_t size = KNARR_TRY(sys::stat_of(spools_[index_of(stream)])).st_size;
     return end >= 0 && end <= static_cast<std::int64_t>(kSpoolBytes) && end <= size;
 }
 
 Result<> LogWriter::begin_again(LogStream stream) {
-    filled(stream) = 0;
+    KNARR_TRY(filled_.set(index_of(stream), 0));
     KNARR_TRY(fault_point("log.emptied"));
     Place next = place_;
     next.taken[index_of(stream)] = 0;
@@ -218,11 +230,14 @@ Result<> LogWriter::begin_again(LogStream stream) {
 }
 
 Result<> LogWriter::flush(LogStream stream) {
-    const std::span<const char> spool = spools_[index_of(stream)].bytes.memory();
-    while (const std::uint64_t rest = untaken(stream)) {
-        const auto input = spool.subspan(place_.taken[index_of(stream)],
-                                         std::min<std::uint64_t>(kTakenAtOnce, rest));
-        const std::span<char> output = memory_.memory();
+    const std::span<char> output = memory_.memory().first(kWrittenAtOnce);
+    while (const std::uint64_t rest = KNARR_TRY(untaken(stream))) {
+        const auto input =
+            memory_.memory().subspan(kWrittenAtOnce, std::min<std::uint64_t>(kTakenAtOnce, rest));
+        const std::uint64_t begin = place_.taken[index_of(stream)];
+        if (KNARR_TRY(sys::read_into(spools_[index_of(stream)], begin, input)) < input.size()) {
+            return changed_by_others();
+        }
         std::uint64_t room = output.size();
         if (policy_.max_bytes > 0) {
             room = std::min(room, policy_.max_bytes - std::min(policy_.max_bytes, place_.end));
@@ -250,14 +265,21 @@ Result<> LogWriter::flush(LogStream stream) {
 
 Result<std::optional<std::size_t>> LogWriter::move(LogStream stream, const sys::Fd& fifo) {
     KNARR_TRY(flush(stream), "log");  // what a full disk left behind
-    std::int64_t& end = filled(stream);
-    const std::uint64_t taken = place_.taken[index_of(stream)];
-    if (taken > static_cast<std::uint64_t>(end) || taken + kSpoolRest > kSpoolBytes) {
+    const std::size_t index = index_of(stream);
+    std::uint64_t end = KNARR_TRY(filled(stream), "log");
+    if (place_.taken[index] > end || place_.taken[index] + kSpoolRest > kSpoolBytes) {
         KNARR_TRY(begin_again(stream), "log");
+        end = 0;
     }
-    const std::uint64_t room = kSpoolBytes - static_cast<std::uint64_t>(end);
-    const auto moved =
-        KNARR_TRY(sys::move_to_file(fifo, spools_[index_of(stream)].file, end, room), "log");
+    Result<std::optional<std::size_t>> done =
+        sys::move_to_file(fifo, spools_[index], filled_.for_kernel(index), kSpoolBytes - end);
+    if (!done && done.error().sys_errno == EFAULT) {
+        return changed_by_others();  // there is no page any more where the kernel was to write
+    }
+    const std::optional<std::size_t> moved = KNARR_TRY(std::move(done), "log");
+    if (KNARR_TRY(filled(stream), "log") != end + moved.value_or(0)) {
+        return changed_by_others();
+    }
     KNARR_TRY(fault_point("log.spooled"));
     KNARR_TRY(flush(stream), "log");
     return moved;
@@ -283,8 +305,9 @@ void LogWriter::release_memory() {
     memory_.clear();
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
         // One that cannot begin again now, or not be emptied, only keeps its memory for longer.
-        if (filled(stream) > 0 && untaken(stream) == 0 && begin_again(stream)) {
-            static_cast<void>(sys::set_size(spools_[index_of(stream)].file, 0));
+        const auto end = filled(stream);
+        if (end && *end > 0 && *end <= place_.taken[index_of(stream)] && begin_again(stream)) {
+            static_cast<void>(sys::set_size(spools_[index_of(stream)], 0));
         }
     }
 }

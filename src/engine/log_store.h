@@ -60,7 +60,8 @@ public:
 
     enum class More : std::uint8_t { perhaps, empty, ended };
     /// Takes some of what the FIFO holds into the log, and whether there may be more. Errors:
-    /// no_space, io; nothing is lost then, and a later call goes on.
+    /// no_space, io; nothing is lost then, and a later call goes on. corrupt: somebody else has cut
+    /// or written the files of the state directory; a new writer goes on.
     Result<More> take(LogStream stream, const sys::Fd& fifo);
     /// Takes all that the FIFO holds at the call. What is written meanwhile may stay: who writes
     /// need never stop.
@@ -80,9 +81,9 @@ private:
     Result<> write_place(const Place& place);
     Result<> open_log();
     Result<> rotate();
-    /// How much of the spool is filled, as log.in says.
-    std::int64_t& filled(LogStream stream) const;
-    std::uint64_t untaken(LogStream stream) const;
+    /// How much of the spool is filled, as log.in says. Errors: corrupt, also below.
+    Result<std::uint64_t> filled(LogStream stream) const;
+    Result<std::uint64_t> untaken(LogStream stream) const;
     Result<bool> is_filled_rightly(LogStream stream) const;
     /// A spool that is in the log begins again.
     Result<> begin_again(LogStream stream);
@@ -92,15 +93,11 @@ private:
 
     std::string warning_;
     LogPolicy policy_;
-    sys::Pages memory_;  // for entries
+    sys::Pages memory_;  // for entries, and behind them for what they are made of
     sys::Fd log_dir_, log_, place_file_;
     Place place_;
     sys::KeptOffsets filled_;
-    struct Spool {
-        sys::Fd file;
-        sys::Pages bytes;  // what is in it; only what it is filled with is touched
-    };
-    std::array<Spool, 2> spools_;
+    std::array<sys::Fd, 2> spools_;
 };
 
 }  // namespace knarr::engine

@@ -72,7 +72,8 @@ protected:
         const sys::Fd spool = *sys::open_path(base_ + "/stdout.spool", O_WRONLY);
         const sys::Fd file = *sys::open_path(base_ + "/log.in", O_RDWR);
         const sys::KeptOffsets filled = *sys::KeptOffsets::map(file);
-        ASSERT_TRUE(sys::move_to_file(fifo_.read, spool, filled.at(0), 1 << 16)->has_value());
+        ASSERT_TRUE(
+            sys::move_to_file(fifo_.read, spool, filled.for_kernel(0), 1 << 16)->has_value());
     }
 
     std::string base_;
@@ -159,7 +160,7 @@ TEST_F(LogStore, ASpoolThatWasToBeginAgainDoes) {
     {
         // One that was killed had said that nothing is in it, and not that all is to be taken.
         const sys::Fd file = *sys::open_path(base_ + "/log.in", O_RDWR);
-        sys::KeptOffsets::map(file)->at(0) = 0;
+        ASSERT_TRUE(sys::KeptOffsets::map(file)->set(0, 0));
     }
     LogWriter next = writer();
     write("b\n");
@@ -179,7 +180,7 @@ TEST_F(LogStore, RubbishInPlaceOfWhatIsFilledBeginsANewFile) {
             said += "one\n";
         }
         const sys::Fd file = *sys::open_path(base_ + "/log.in", O_RDWR);
-        sys::KeptOffsets::map(file)->at(0) = rubbish;
+        ASSERT_TRUE(sys::KeptOffsets::map(file)->set(0, rubbish));
         write("two\n");
         LogWriter next = writer();
         EXPECT_NE(next.warning().find("log.in"), std::string::npos) << rubbish;
@@ -187,6 +188,36 @@ TEST_F(LogStore, RubbishInPlaceOfWhatIsFilledBeginsANewFile) {
         said += "two\n";
         EXPECT_EQ(all(), said);
     }
+}
+
+TEST_F(LogStore, WhatOthersCutOrWriteIsAnErrorAndANewWriterGoesOn) {
+    const auto cut = [&](const char* name, off_t size) {
+        const sys::Fd file = *sys::open_path(base_ + "/" + name, O_RDWR);
+        ASSERT_TRUE(sys::set_size(file, size));
+    };
+    const auto take = [&](LogWriter& log) { return log.take(LogStream::out, fifo_.read); };
+    LogWriter log = writer();
+    write("one\n");
+    take_all(log);
+    cut("log.in", 0);
+    write("two\n");
+    EXPECT_EQ(take(log).error().code, Errc::corrupt);
+    LogWriter second = writer();
+    take_all(second);
+    EXPECT_EQ(all(), "one\ntwo\n");
+    const sys::Fd file = *sys::open_path(base_ + "/log.in", O_RDWR);
+    ASSERT_TRUE(sys::KeptOffsets::map(file)->set(0, std::int64_t{1} << 40));
+    write("three\n");
+    EXPECT_EQ(take(second).error().code, Errc::corrupt);
+    second.release_memory();
+    LogWriter third = writer();
+    EXPECT_NE(third.warning(), "");
+    take_all(third);
+    EXPECT_EQ(all(), "one\ntwo\nthree\n");
+    // Filled, it says, with what is not there.
+    cut("stdout.spool", 0);
+    ASSERT_TRUE(sys::KeptOffsets::map(file)->set(0, 100));
+    EXPECT_EQ(take(third).error().code, Errc::corrupt);
 }
 
 TEST_F(LogStore, FullFilesAreRotatedAndTheOldestRemoved) {

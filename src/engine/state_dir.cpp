@@ -9,6 +9,8 @@
 #include "platform/disk.h"
 #include "platform/patience.h"
 #include "platform/pidfd.h"
+#include "platform/task.h"
+#include "store/store.h"
 
 namespace knarr::engine {
 
@@ -37,24 +39,12 @@ Result<std::optional<sys::FileLock>> lock_within(const sys::Fd& dir, std::chrono
         }
     }
 }
-/// In /tmp anybody can be there first with a link to a directory of ours.
-Result<> refuse_foreign_link(const std::string& path) {
-    const std::size_t end = path.find_last_not_of('/');
-    const auto entry = sys::stat_at(sys::Fd(), path.substr(0, end + 1));
-    if (!entry || !*entry || !S_ISLNK((*entry)->st_mode) || (*entry)->st_uid == 0 ||
-        (*entry)->st_uid == sys::effective_uid()) {
-        return {};  // what is wrong with it otherwise, opening it tells
-    }
-    return fail(Error{
-        .code = Errc::denied,
-        .message = fmt::format(
-            "state directory {} is a symbolic link of user {}", printable(path), (*entry)->st_uid),
-        .hint = "choose another one with --root DIR or KNARR_ROOT"});
-}
 }  // namespace
 
 Result<StateRoot> StateRoot::open(const std::string& path) {
-    KNARR_TRY(refuse_foreign_link(path));
+    const std::string absolute = KNARR_TRY(sys::absolute(path), "state directory");
+    KNARR_TRY(store::check_way(
+        {.what = "state directory", .option = "--root DIR or KNARR_ROOT", .path = absolute}));
     const auto open_dir = [&] { return sys::open_path(path, O_RDONLY | O_DIRECTORY); };
     Result<sys::Fd> dir = open_dir();
     if (!dir && dir.error().sys_errno == ENOENT) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 #include <utility>
+#include <vector>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -237,25 +238,80 @@ private:
     LeftOut left_out_;
 };
 
-Result<std::uint64_t> count_bytes(const sys::Fd& dir, std::set<Inode>& seen, int depth) {
-    if (depth > kMaxTreeDepth) {
-        return fail(Errc::limit_exceeded, "directories are deeper than {}", kMaxTreeDepth);
-    }
-    std::uint64_t sum = 0;
-    for (const std::string& name : KNARR_TRY(sys::list_dir(dir))) {
-        const auto info = KNARR_TRY(sys::stat_at(dir, name));
-        if (!info || (info->st_nlink > 1 && !S_ISDIR(info->st_mode) &&
-                      !seen.emplace(info->st_dev, info->st_ino).second)) {
-            continue;
-        }
-        sum += static_cast<std::uint64_t>(info->st_blocks) * 512;
-        if (S_ISDIR(info->st_mode)) {
-            const sys::Fd inner = KNARR_TRY(sys::open_at(dir, name, kDirectory));
-            sum += KNARR_TRY(count_bytes(inner, seen, depth + 1));
-        }
-    }
-    return sum;
+Inode inode_of(const struct stat& info) {
+    return {info.st_dev, info.st_ino};
 }
+
+/// Sums up what files take. However deep they lie (a container decides that) one descriptor does,
+/// which goes up by "..": somebody who moves a directory meanwhile is found out by its parent.
+class Sum {
+public:
+    Result<std::uint64_t> of(const sys::Fd& top) {
+        dir_ = KNARR_TRY(sys::open_at(top, ".", kDirectory));
+        KNARR_TRY(enter());
+        while (true) {
+            std::vector<std::string>& left = levels_.back().left;
+            if (!left.empty()) {
+                const std::string name = std::move(left.back());
+                left.pop_back();
+                KNARR_TRY(add(name));
+                continue;
+            }
+            levels_.pop_back();
+            if (levels_.empty()) {
+                return bytes_;
+            }
+            dir_ = KNARR_TRY(sys::open_at(dir_, "..", kDirectory));
+            if (inode_of(KNARR_TRY(sys::stat_of(dir_))) != levels_.back().self) {
+                return fail(Error{.code = Errc::wrong_state,
+                                  .message = "directories were moved while their sizes were added",
+                                  .hint = "try again, or pause the container meanwhile"});
+            }
+        }
+    }
+
+private:
+    struct Level {
+        Inode self;
+        std::vector<std::string> left;
+    };
+
+    Result<> enter() {
+        levels_.push_back({.self = inode_of(KNARR_TRY(sys::stat_of(dir_))),
+                           .left = KNARR_TRY(sys::list_dir(dir_))});
+        return {};
+    }
+
+    Result<> add(const std::string& name) {
+        if (++entries_ > kMaxSummedEntries) {
+            return fail(Errc::limit_exceeded,
+                        "there are more than {} files, whose sizes are not added",
+                        kMaxSummedEntries);
+        }
+        const auto info = KNARR_TRY(sys::stat_at(dir_, name));
+        const bool is_dir = info && S_ISDIR(info->st_mode);
+        if (!info || (info->st_nlink > 1 && !is_dir && !seen_.insert(inode_of(*info)).second)) {
+            return {};
+        }
+        bytes_ += static_cast<std::uint64_t>(info->st_blocks) * 512;
+        Result<sys::Fd> inner =
+            is_dir ? sys::open_at(dir_, name, kDirectory) : Result<sys::Fd>(sys::Fd());
+        if (!inner && (inner.error().sys_errno == ENOENT || inner.error().sys_errno == ENOTDIR ||
+                       inner.error().sys_errno == ELOOP)) {
+            return {};  // it is gone, or something else, by now
+        }
+        if (!is_dir) {
+            return {};
+        }
+        dir_ = KNARR_TRY(std::move(inner));
+        return enter();
+    }
+
+    sys::Fd dir_;
+    std::vector<Level> levels_;
+    std::set<Inode> seen_;
+    std::uint64_t bytes_ = 0, entries_ = 0;
+};
 
 }  // namespace
 
@@ -270,8 +326,7 @@ Result<Xattrs> own_xattrs(const sys::Fd& fd) {
 }
 
 Result<std::uint64_t> tree_bytes(const sys::Fd& dir) {
-    std::set<Inode> seen;
-    return count_bytes(dir, seen, 0);
+    return Sum().of(dir);
 }
 
 Result<> copy_attributes(const sys::Fd& from, const sys::Fd& to) {

@@ -65,7 +65,10 @@ Result<> copy_attributes(const sys::Fd& from, const sys::Fd& to);
 bool is_whiteout(const struct stat& info);
 using Xattrs = std::vector<std::pair<std::string, std::string>>;
 Result<Xattrs> own_xattrs(const sys::Fd& fd);
-/// What a tree takes on the disk, each file counted once.
+inline constexpr std::uint64_t kMaxSummedEntries = 5'000'000;
+/// What a tree takes on the disk, each file counted once, however deep it lies.
+/// Errors: limit_exceeded above kMaxSummedEntries; wrong_state where directories are moved
+/// meanwhile.
 Result<std::uint64_t> tree_bytes(const sys::Fd& dir);
 
 }  // namespace knarr::engine

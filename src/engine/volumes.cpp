@@ -166,7 +166,7 @@ Result<VolumeInfo> make_volume(const std::string& data_root, const VolumeWish& w
 
 Result<std::vector<VolumeInfo>> list_volumes(const std::string& data_root) {
     std::vector<VolumeInfo> volumes;
-    KNARR_TRY(store::check_links(data_root));
+    KNARR_TRY(store::check_way(data_root));
     const auto all = sys::open_path(volumes_dir(data_root), kDirectory);
     if (!all) {
         return all.error().sys_errno == ENOENT ? Result<std::vector<VolumeInfo>>(volumes)
@@ -185,7 +185,7 @@ Result<std::vector<VolumeInfo>> list_volumes(const std::string& data_root) {
 }
 
 Result<VolumeInfo> find_volume(const std::string& data_root, const std::string& name) {
-    KNARR_TRY(store::check_links(data_root));
+    KNARR_TRY(store::check_way(data_root));
     const auto all = sys::open_path(volumes_dir(data_root), kDirectory);
     if (!check_volume_name(name) || (!all && all.error().sys_errno == ENOENT)) {
         return fail(no_such(name));
@@ -250,7 +250,7 @@ Result<std::uint64_t> volume_bytes(const std::string& data_root, const std::stri
 }
 
 Result<> sweep_volumes(const std::string& data_root) {
-    KNARR_TRY(store::check_links(data_root));
+    KNARR_TRY(store::check_way(data_root));
     const auto all = sys::open_path(volumes_dir(data_root), kDirectory);
     if (!all) {
         return all.error().sys_errno == ENOENT ? Result<>{} : fail(all.error());

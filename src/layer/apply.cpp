@@ -31,7 +31,7 @@ private:
     Result<> check_size(const TarEntry& entry);
     Result<> copy_up(const View::Found& found, const std::string& path);
     Result<> count_bytes(std::uint64_t bytes);
-    Attributes attributes_of(const TarEntry& entry);
+    Result<Attributes> attributes_of(const TarEntry& entry);
     Result<> remove(const std::string& path);
 
     TarReader& tar_;
@@ -52,7 +52,7 @@ Result<> Applier::count_bytes(std::uint64_t bytes) {
     return {};
 }
 
-Attributes Applier::attributes_of(const TarEntry& entry) {
+Result<Attributes> Applier::attributes_of(const TarEntry& entry) {
     Attributes out{.uid = entry.uid,
                    .gid = entry.gid,
                    .mode = entry.mode,
@@ -60,6 +60,7 @@ Attributes Applier::attributes_of(const TarEntry& entry) {
                    .mtime_ns = entry.mtime_ns};
     for (const auto& xattr : entry.xattrs) {
         if (is_portable_xattr(xattr.first) && xattr.first.find('\0') == std::string::npos) {
+            KNARR_TRY(check_xattr(xattr.first, xattr.second));
             out.xattrs.push_back(xattr);
         } else {
             ++done_.skipped_xattrs;
@@ -76,7 +77,7 @@ Result<> Applier::remove(const std::string& path) {
 }
 
 Result<> Applier::make_directory(const TarEntry& entry, const std::string& path) {
-    const Attributes attributes = attributes_of(entry);
+    const Attributes attributes = KNARR_TRY(attributes_of(entry));
     if (KNARR_TRY(own_.add_directory(path, attributes)) == OwnTree::Added::done) {
         return {};
     }
@@ -177,7 +178,7 @@ Result<> Applier::make(const TarEntry& entry, const std::string& path) {
     }
     const bool is_file = entry.type == EntryType::file;
     KNARR_TRY(is_file ? check_size(entry) : check_special(entry));
-    const Attributes attributes = attributes_of(entry);
+    const Attributes attributes = KNARR_TRY(attributes_of(entry));
     const auto add = [&] {
         return is_file ? own_.add_file(path, entry, attributes, tar_)
                        : own_.add_special(path, entry, attributes);
@@ -220,7 +221,7 @@ Result<> Applier::apply_root(const TarEntry& entry) {
     if (entry.type != EntryType::directory) {
         return fail(Errc::invalid_image, "the root itself as something else than a directory");
     }
-    return own_.set_attributes("", attributes_of(entry));
+    return own_.set_attributes("", KNARR_TRY(attributes_of(entry)));
 }
 
 Result<> Applier::apply(const TarEntry& entry) {

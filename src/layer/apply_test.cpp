@@ -6,8 +6,10 @@
 
 #include <gtest/gtest.h>
 
+#include "core/text.h"
 #include "layer/layer.h"
 #include "layer/testing_tar.h"
+#include "platform/disk.h"
 
 namespace knarr::layer {
 namespace {
@@ -198,6 +200,79 @@ TEST_P(LayerTest, CopiesALowerFileUpForAHardLink) {
     EXPECT_EQ(info("d").st_mode, S_IFDIR | 0700U);
     const sys::Fd file = sys::open_path(at("h"), O_RDONLY).value();
     EXPECT_EQ(sys::get_xattr(file, "user.k").value(), "v");
+}
+
+/// Capabilities and ACLs, right and wrong ones.
+std::vector<std::pair<const char*, std::string>> values_for_the_kernel() {
+    const auto bytes = [](std::string_view text) { return std::string(text); };
+    const auto entry = [](char tag, char permissions, char id) {
+        return std::string{tag, 0, permissions, 0, id, id, id, id};
+    };
+    const std::string zeros(20, '\0'), acl("\2\0\0\0", 4);
+    const std::string owner = entry(1, 7, -1), user = entry(2, 6, 5), group = entry(4, 5, -1);
+    const std::string mask = entry(16, 7, -1), others = entry(32, 0, -1);
+    std::vector<std::pair<const char*, std::string>> out;
+    for (const std::string& magic : {bytes({"\0\0\0\2", 4}),
+                                     bytes({"\1\0\0\2", 4}),
+                                     bytes({"\1\0\0\3", 4}),
+                                     bytes({"\2\0\0\2", 4}),
+                                     bytes({"\1\0\0\1", 4}),
+                                     bytes("abcd")}) {
+        for (const std::size_t more :
+             {std::size_t{8}, std::size_t{16}, std::size_t{17}, std::size_t{20}}) {
+            out.emplace_back("security.capability", magic + zeros.substr(0, more));
+        }
+    }
+    out.emplace_back("security.capability", "x");
+    for (const std::string& list : {owner + group + others,
+                                    owner + user + group + mask + others,
+                                    owner + group + mask + others,
+                                    owner + user + group + others,
+                                    group + owner + others,
+                                    owner + group,
+                                    owner + owner + group + others,
+                                    owner + group + others + others,
+                                    owner + entry(4, 9, -1) + others,
+                                    owner + group + others + "x",
+                                    owner + entry(2, 6, -1) + group + mask + others,
+                                    entry(3, 7, -1) + group + others}) {
+        out.emplace_back("system.posix_acl_access", acl + list);
+        out.emplace_back("system.posix_acl_access", std::string("\1\0\0\0", 4) + list);
+    }
+    out.emplace_back("system.posix_acl_access", "\2");
+    return out;
+}
+
+TEST(XattrCheck, IsTheKernels) {
+    if (sys::effective_uid() != 0) {
+        GTEST_SKIP() << "needs root to set capabilities";
+    }
+    char name[] = "/tmp/knarr-xattr-XXXXXX";
+    const sys::Fd file(mkstemp(name));
+    unsigned right = 0;
+    for (const auto& [attribute, value] : values_for_the_kernel()) {
+        const bool set = sys::set_xattr(file, attribute, value).has_value();
+        EXPECT_EQ(check_xattr(attribute, value).has_value(), set)
+            << attribute << " " << printable(value, 100);
+        right += set ? 1 : 0;
+    }
+    EXPECT_GE(right, 5U);
+    unlink(name);
+}
+
+TEST_P(LayerTest, RefusesAttributesThatTheKernelRefuses) {
+    for (const auto& [attribute, value] : values_for_the_kernel()) {
+        const auto done = unpack(
+            TarWriter()
+                .add({.name = "f", .pax = {{std::string("SCHILY.xattr.") + attribute, value}}})
+                .end());
+        EXPECT_EQ(done.has_value(), check_xattr(attribute, value).has_value())
+            << printable(value, 100);
+        if (!done) {
+            EXPECT_EQ(done.error().code, Errc::invalid_image);
+            EXPECT_NE(done.error().message.find(attribute), std::string::npos);
+        }
+    }
 }
 
 TEST_P(LayerTest, KeepsPortableAttributesAndSkipsTheHosts) {

@@ -85,5 +85,8 @@ Result<sys::Fd> open_inside(const sys::Fd& root, const std::string& path, int fl
 bool is_whiteout(const struct stat& info);
 /// Attributes that an image may set; see the table in view.cpp.
 bool is_portable_xattr(std::string_view name);
+/// Whether the kernel would take it, which not every driver asks (xattr_check.cpp). Errors:
+/// invalid_image, as containers/storage and containerd fail, too.
+Result<> check_xattr(std::string_view name, std::string_view value);
 
 }  // namespace knarr::layer

@@ -1,5 +1,7 @@
 #include "platform/kept_offsets.h"
 
+#include <array>
+#include <bit>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -9,6 +11,7 @@
 #include "core/limits.h"
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/stream.h"
 
 namespace knarr::sys {
 
@@ -30,14 +33,33 @@ Result<KeptOffsets> KeptOffsets::map(const Fd& file) {
     }
     // Refused by a limit of locked memory, it is only less certain that the page is there.
     static_cast<void>(mlock(memory, kBytes));
-    return KeptOffsets(
-        std::span(static_cast<std::int64_t*>(memory), kBytes / sizeof(std::int64_t)));
+    const std::span offsets(static_cast<std::int64_t*>(memory), kBytes / sizeof(std::int64_t));
+    Result<Fd> ours = duplicate(file);
+    if (!ours) {
+        munmap(memory, kBytes);
+        return fail(std::move(ours).error());
+    }
+    return KeptOffsets(std::move(*ours), offsets);
+}
+
+Result<std::int64_t> KeptOffsets::get(std::size_t index) const {
+    std::array<char, sizeof(std::int64_t)> bytes{};
+    if (KNARR_TRY(read_into(file_, index * bytes.size(), bytes)) < bytes.size()) {
+        return fail(Errc::corrupt, "the file of offsets was cut");
+    }
+    return std::bit_cast<std::int64_t>(bytes);
+}
+
+Result<> KeptOffsets::set(std::size_t index, std::int64_t offset) const {
+    const auto bytes = std::bit_cast<std::array<char, sizeof(offset)>>(offset);
+    return write_all_at(file_, {bytes.data(), bytes.size()}, index * bytes.size());
 }
 
 KeptOffsets::KeptOffsets(KeptOffsets&& other) noexcept
-    : offsets_(std::exchange(other.offsets_, {})) {}
+    : file_(std::move(other.file_)), offsets_(std::exchange(other.offsets_, {})) {}
 
 KeptOffsets& KeptOffsets::operator=(KeptOffsets&& other) noexcept {
+    std::swap(file_, other.file_);
     std::swap(offsets_, other.offsets_);
     return *this;
 }

@@ -2,7 +2,8 @@
 // Offsets in files that outlive the process that moves bytes by them. They lie in a file's page
 // that is shared memory: splice(2) and the like write the offset that they have come to into it
 // before they return, and a SIGKILL takes effect only then. So whoever goes on after a kill knows
-// how much was moved.
+// how much was moved. We read and write the file: touching the mapping of one that somebody cuts is
+// a SIGBUS, and for the kernel no more than EFAULT.
 // Source: splice(2) "off_out"; mmap(2) MAP_SHARED; mlock(2), for the page to be there when the
 // kernel writes to it.
 
@@ -25,11 +26,18 @@ public:
     KeptOffsets& operator=(const KeptOffsets&) = delete;
     ~KeptOffsets();
 
-    /// One of them. What it has may be rubbish: others can have written to the file.
-    std::int64_t& at(std::size_t index) const { return offsets_[index]; }
+    /// Where one of them lies, for the kernel alone to read and write.
+    std::int64_t& for_kernel(std::size_t index) const { return offsets_[index]; }
+    /// One of them. It may be rubbish: others can have written to the file. Errors: corrupt, when
+    /// the file was cut; io.
+    Result<std::int64_t> get(std::size_t index) const;
+    /// Errors: no_space; io.
+    Result<> set(std::size_t index, std::int64_t offset) const;
 
 private:
-    explicit KeptOffsets(std::span<std::int64_t> offsets) : offsets_(offsets) {}
+    KeptOffsets(Fd file, std::span<std::int64_t> offsets)
+        : file_(std::move(file)), offsets_(offsets) {}
+    Fd file_;
     std::span<std::int64_t> offsets_;
 };
 

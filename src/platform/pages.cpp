@@ -15,14 +15,6 @@ Result<Pages> Pages::map(std::size_t bytes) {
     return Pages(std::span(static_cast<char*>(memory), bytes));
 }
 
-Result<Pages> Pages::map_file(const Fd& file, std::size_t bytes) {
-    void* memory = mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.get(), 0);
-    if (memory == MAP_FAILED) {
-        return fail_errno(errno, "mmap {} bytes of a file", bytes);
-    }
-    return Pages(std::span(static_cast<char*>(memory), bytes));
-}
-
 Pages::Pages(Pages&& other) noexcept : memory_(std::exchange(other.memory_, {})) {}
 
 Pages& Pages::operator=(Pages&& other) noexcept {

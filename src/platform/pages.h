@@ -1,12 +1,11 @@
 #pragma once
 // Memory by the page, which goes back to the kernel when it is not needed: for buffers of a process
-// that mostly rests, and for what is in a file and is read without a copy.
+// that mostly rests. Files are read, not mapped: who cuts one kills those that look at it (SIGBUS).
 
 #include <cstddef>
 #include <span>
 
 #include "knarr/result.h"
-#include "platform/fd.h"
 
 namespace knarr::sys {
 
@@ -16,9 +15,6 @@ class Pages {
 public:
     /// Errors: sys_errno ENOMEM.
     static Result<Pages> map(std::size_t bytes);
-    /// The first bytes of a file, to read: what others write shows at once. Touching what is behind
-    /// the file's end is a SIGBUS. Source: mmap(2), MAP_SHARED. Errors: sys_errno ENOMEM, ENODEV.
-    static Result<Pages> map_file(const Fd& file, std::size_t bytes);
     Pages() = default;
     Pages(Pages&& other) noexcept;
     Pages& operator=(Pages&& other) noexcept;
@@ -27,8 +23,7 @@ public:
     ~Pages();
 
     std::span<char> memory() const { return memory_; }
-    /// Gives it back; what is read next is zero, or what the file has. Source: madvise(2),
-    /// MADV_DONTNEED.
+    /// Gives it back; what is read next is zero. Source: madvise(2), MADV_DONTNEED.
     void clear() const;
 
 private:

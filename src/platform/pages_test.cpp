@@ -8,8 +8,6 @@
 
 #include <gtest/gtest.h>
 
-#include "platform/disk.h"
-
 namespace knarr::sys {
 namespace {
 
@@ -24,17 +22,6 @@ TEST(Pages, AreZeroAgainAfterTheyWereGivenBack) {
     std::ranges::fill(pages.memory(), 'x');
     pages.clear();
     EXPECT_TRUE(is_zero(pages));
-}
-
-TEST(Pages, ShowWhatAFileHas) {
-    const Fd file = Fd(memfd_create("pages", MFD_CLOEXEC));
-    const Pages pages = Pages::map_file(file, 8192).value();
-    ASSERT_TRUE(write_all_at(file, "before", 0));
-    EXPECT_TRUE(std::string_view(pages.memory().data(), 6) == "before");
-    ASSERT_TRUE(set_size(file, 0));
-    ASSERT_TRUE(write_all_at(file, "after", 1));
-    EXPECT_TRUE(std::string_view(pages.memory().data(), 6) == std::string_view("\0after", 6));
-    EXPECT_FALSE(Pages::map_file(Fd(), 8192).has_value());
 }
 
 TEST(Pages, MoveFromOneOwnerToAnother) {

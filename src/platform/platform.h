@@ -30,8 +30,8 @@
 //   descriptor_packet.h pipe_owner.h      how such packets are laid out; pipes become the user's
 //   stream.h                              streams that outlive who reads them, moved into files
 //   raw_terminal.h                        the caller's terminal, raw while a container's is shown
-//   path_access.h link_owner.h            which directory on the way is closed to us; whose links a
-//                                         path goes through
+//   path_access.h path_owner.h            which directory on the way is closed to us; who else
+//                                         decides where a path leads
 //   environment.h standard_stream.h       the caller's environment, out of a container's sight; its
 //                                         three streams
 //   patience.h rest.h timer.h             waiting where only asking again helps; waiting for long;

@@ -72,12 +72,13 @@ Result<std::uint64_t> bytes_held(const Fd& pipe) {
     return static_cast<std::uint64_t>(count);
 }
 
-Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t bytes) {
-    std::string out(bytes, '\0');
+Result<std::size_t> read_into(const Fd& file, std::uint64_t offset, std::span<char> out) {
     std::size_t have = 0;
-    while (have < bytes) {
-        const ssize_t got =
-            pread(file.get(), out.data() + have, bytes - have, static_cast<off_t>(offset + have));
+    while (have < out.size()) {
+        const ssize_t got = pread(file.get(),
+                                  out.subspan(have).data(),
+                                  out.size() - have,
+                                  static_cast<off_t>(offset + have));
         if (got < 0 && errno != EINTR) {
             return fail_errno(errno, "pread");
         }
@@ -86,7 +87,12 @@ Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t 
         }
         have += got > 0 ? static_cast<std::size_t>(got) : 0;
     }
-    out.resize(have);
+    return have;
+}
+
+Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t bytes) {
+    std::string out(bytes, '\0');
+    out.resize(KNARR_TRY(read_into(file, offset, out)));
     return out;
 }
 

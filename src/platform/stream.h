@@ -39,6 +39,8 @@ Result<std::optional<std::size_t>> move_to_pipe(const Fd& terminal,
 Result<std::uint64_t> bytes_held(const Fd& pipe);
 
 /// pread(2); fewer than asked for at the end of the file.
+Result<std::size_t> read_into(const Fd& file, std::uint64_t offset, std::span<char> out);
+/// The same as a text.
 Result<std::string> read_part(const Fd& file, std::uint64_t offset, std::size_t bytes);
 
 /// inotify(7) on directories: readable when an entry of one was made, written to, renamed or

@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/kept_offsets.h"
 #include "platform/pidfd.h"
@@ -70,18 +71,18 @@ TEST_F(Stream, AKeptOffsetTellsHowMuchOneThatWasKilledHadMoved) {
     int cut_short = 0;
     for (int round = 0; round < 100; ++round) {
         ASSERT_TRUE(write_all(fifo.write, bytes).has_value());
-        kept.at(1) = 0;
+        ASSERT_TRUE(kept.set(1, 0));
         const Clone child = *clone_process(0);
         if (child.in_child()) {
             const KeptOffsets own = *KeptOffsets::map(page);
-            while (const auto moved = move_to_file(fifo.read, file_, own.at(1), 100)) {
+            while (const auto moved = move_to_file(fifo.read, file_, own.for_kernel(1), 100)) {
                 if (!*moved) {
                     break;
                 }
             }
             _exit(0);
         }
-        while (kept.at(1) < round * 450) {
+        while (*kept.get(1) < round * 450) {
             __asm__ volatile("pause" ::: "memory");
         }
         ASSERT_TRUE(pidfd_send_signal(child.pidfd, SIGKILL).has_value());
@@ -89,23 +90,35 @@ TEST_F(Stream, AKeptOffsetTellsHowMuchOneThatWasKilledHadMoved) {
         ASSERT_TRUE(reap_child(child.pid));
         const std::uint64_t rest = *bytes_held(fifo.read);
         cut_short += rest > 0 ? 1 : 0;
-        ASSERT_EQ(static_cast<std::uint64_t>(kept.at(1)) + rest, bytes.size()) << round;
-        std::int64_t end = kept.at(1);
+        ASSERT_EQ(static_cast<std::uint64_t>(*kept.get(1)) + rest, bytes.size()) << round;
+        std::int64_t end = *kept.get(1);
         ASSERT_TRUE(rest == 0 || move_to_file(fifo.read, file_, end, rest).has_value());
     }
     EXPECT_GT(cut_short, 5) << "hardly one was killed while it moved";
 }
 
+TEST_F(Stream, OffsetsInAFileThatWasCutAreAnErrorAndNoSignal) {
+    const Fd page = *open_at(dir_, "page", O_RDWR | O_CREAT, 0600);
+    const KeptOffsets kept = *KeptOffsets::map(page);
+    ASSERT_TRUE(set_size(page, 0));
+    EXPECT_EQ(kept.get(1).error().code, Errc::corrupt);
+    Fifo fifo = *make_fifo_at(dir_, "fifo");
+    ASSERT_TRUE(write_all(fifo.write, "x"));
+    EXPECT_EQ(move_to_file(fifo.read, file_, kept.for_kernel(1), 100).error().sys_errno, EFAULT);
+    ASSERT_TRUE(kept.set(1, 5));
+    EXPECT_EQ(*kept.get(1), 5);
+}
+
 TEST_F(Stream, KeptOffsetsOfAnotherProcessAreFoundInTheFile) {
     {
         const KeptOffsets first = *KeptOffsets::map(file_);
-        EXPECT_EQ(first.at(0), 0);
-        first.at(0) = 7;
-        first.at(1) = -1;
+        EXPECT_EQ(*first.get(0), 0);
+        ASSERT_TRUE(first.set(0, 7));
+        first.for_kernel(1) = -1;
     }
     const KeptOffsets second = *KeptOffsets::map(file_);
-    EXPECT_EQ(second.at(0), 7);
-    EXPECT_EQ(second.at(1), -1);
+    EXPECT_EQ(*second.get(0), 7);
+    EXPECT_EQ(*second.get(1), -1);
 }
 
 TEST_F(Stream, AWatchTellsOfChangesInADirectory) {

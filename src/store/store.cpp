@@ -11,7 +11,7 @@
 #include "core/text.h"
 #include "platform/disk.h"
 #include "platform/host_mount.h"
-#include "platform/link_owner.h"
+#include "platform/path_owner.h"
 #include "store/disk_trouble.h"
 
 namespace knarr::store {
@@ -49,20 +49,45 @@ Result<sys::Fd> sub_dir(const sys::Fd& dir, const std::string& name) {
 
 }  // namespace
 
-Result<> check_links(const std::string& path) {
-    const auto found = KNARR_TRY(sys::link_of_another(path), "data root {}", printable(path));
+Result<> check_way(const OwnPlace& place) {
+    using Why = sys::HandsOfOthers::Why;
+    const auto found =
+        KNARR_TRY(sys::hands_of_others(place.path), "{} {}", place.what, printable(place.path));
     if (!found) {
         return {};
     }
-    return fail(Error{
-        .code = Errc::denied,
-        .message = fmt::format("data root {} is reached through the symbolic link {} of user {}, "
-                               "who can turn it to another place at any time",
-                               printable(path),
-                               printable(found->path),
-                               found->owner),
-        .hint = "have root own the link (chown -h root it), or name the directory itself with "
-                "--data-root"});
+    const std::string there = printable(found->path);
+    const std::string why =
+        found->why == Why::link
+            ? fmt::format(
+                  "is reached through the symbolic link {} of user {}, who can turn it to "
+                  "another place at any time",
+                  there,
+                  found->owner)
+        : found->why == Why::owner
+            ? fmt::format("lies below {} of user {}, who can put another directory in its place",
+                          there,
+                          found->owner)
+            : fmt::format(
+                  "lies below {}, where others may write (mode {:04o}): they can put "
+                  "another directory in its place",
+                  there,
+                  found->mode);
+    const std::string mend = found->why == Why::link
+                                 ? fmt::format("have root own the link (chown -h root {})", there)
+                             : found->why == Why::owner
+                                 ? fmt::format("have root own the directory (chown root {})", there)
+                                 : fmt::format("chmod go-w {}", there);
+    return fail(
+        Error{.code = Errc::denied,
+              .message = fmt::format("{} {} {}", place.what, printable(place.path), why),
+              .hint = fmt::format("{}, or name one below directories of root's or your own with {}",
+                                  mend,
+                                  place.option)});
+}
+
+Result<> check_way(const std::string& data_root) {
+    return check_way({.what = "data root", .option = "--data-root DIR", .path = data_root});
 }
 
 Result<Store> Store::open(const std::string& root) {
@@ -75,7 +100,7 @@ Result<Store> Store::make(const std::string& root) {
     }
     Store store;
     store.root_ = root;
-    KNARR_TRY(check_links(root));
+    KNARR_TRY(check_way(root));
     store.dir_ = KNARR_TRY(sys::make_dirs(root, 0700), "data root");
     KNARR_TRY(check_private(store.dir_, root));
     const sys::Fd blobs = KNARR_TRY(sub_dir(store.dir_, "blobs"), "data root {}", root);

@@ -49,9 +49,17 @@ struct Ref {
     std::string pulled_time;  // RFC 3339
 };
 
-/// Errors: denied when a symbolic link of somebody else's is on the way to a data root: its owner
-/// may lead us to a store of theirs, or of another owner of ours.
-Result<> check_links(const std::string& data_root);
+/// A place that only we, and root, are to decide about.
+struct OwnPlace {
+    std::string_view what;    // "data root"
+    std::string_view option;  // what names another one: "--data-root DIR"
+    const std::string& path;  // absolute
+};
+/// Errors: denied when others have a hand in what is on the way to it (sys::hands_of_others): they
+/// may lead us to a place of theirs.
+Result<> check_way(const OwnPlace& place);
+/// The same of a data root.
+Result<> check_way(const std::string& data_root);
 
 class Store;
 

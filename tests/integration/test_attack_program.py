@@ -342,6 +342,36 @@ def test_state_is_nobody_elses_to_read_or_write(host):
     host.assert_clean()
 
 
+def test_state_is_not_reached_through_what_is_strangers(host):
+    """Who may rename above it, or turn a link on the way, has root act on containers of theirs."""
+    above = host.directory / "above"
+    inside = above / "inside"
+    host.root = inside / "state"
+    inside.mkdir(parents=True)
+    host.ok("list")
+
+    def refused(*words):
+        message = host.refused("list")
+        assert all(str(word) in message for word in ("state directory", "--root", *words)), message
+
+    for owner, mode, words in ((NOBODY, 0o755, (f"user {NOBODY}", "chown")), (0, 0o777, ("mode 0777", "chmod go-w"))):
+        os.chown(above, owner, owner)
+        above.chmod(mode)
+        refused(above, *words)
+    os.chown(above, 0, NOBODY)
+    above.chmod(0o775)
+    refused(above, "mode 0775")
+    for mode in (0o1777, 0o755):
+        above.chmod(mode)
+        host.ok("list")
+    link = host.directory / "link"
+    link.symlink_to(above)
+    host.root = link / "inside" / "state"
+    host.ok("list")
+    os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
+    refused(link, f"user {NOBODY}")
+
+
 def test_the_gate_opens_to_its_owner_only(host):
     # containerd 2020-15257: whoever reached the socket commanded the shim.
     container = host.new_id()

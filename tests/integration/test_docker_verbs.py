@@ -267,6 +267,15 @@ def test_new_limits_are_told_and_hold_for_later_runs(host, layout):
     host.end()
 
 
+def test_sizes_are_added_however_deep_files_lie(host, layout):
+    script = "i=0; while [ $i -lt 1500 ]; do mkdir d && cd d || exit 9; i=$((i+1)); done; head -c 1048576 /dev/zero > f"
+    assert host.run("run", "--name", "deep", "-q", layout, "sh", "-c", script).returncode == 0
+    sized = json.loads(host.good("inspect", "--size", "deep"))[0]
+    assert sized["SizeRw"] >= 1 << 20
+    assert "MB" in host.good("ps", "-a", "-s") or "MiB" in host.good("ps", "-a", "-s")
+    host.good("rm", "deep")
+
+
 RUBBISH = [("--cpu-period", "5"), ("--cpu-period", "1000001"), ("--cpu-quota", "999"), ("--memory", "1"),
            ("--memory", "400k"), ("--cpu-shares", "262145"), ("--pids-limit", "4194305"), ("--cpuset-cpus", "3-1"),
            ("--cpuset-cpus", "8191"), ("--cpuset-mems", "1023"), ("--blkio-weight", "5")]

@@ -269,3 +269,24 @@ def test_a_data_root_behind_a_link_of_somebody_elses_is_refused(host, knarr_path
                               capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode != 0 and "user 12345" in done.stderr, words
     assert not (host.data / "below").exists() and images_of(own).returncode == 0
+
+
+def test_a_data_root_below_a_directory_of_somebody_elses_is_refused(host, knarr_path, scratch, layout):
+    def done(*words):
+        return subprocess.run([knarr_path, "--root", host.root, "--data-root", scratch / "above" / "in" / "data", *words],
+                              capture_output=True, text=True, timeout=60, check=False)
+    above = scratch / "above"
+    (above / "in").mkdir(parents=True)
+    for owner, mode, word in ((12345, 0o755, "user 12345"), (0, 0o777, "mode 0777")):
+        os.chown(above, owner, owner)
+        above.chmod(mode)
+        for words in (["run", "--rm", layout, "true"], ["pull", layout], ["images"], ["volume", "create", "data"]):
+            refused = done(*words)
+            assert refused.returncode != 0 and f"{above}" in refused.stderr and word in refused.stderr, words
+            assert "--data-root" in refused.stderr
+    assert list((above / "in").iterdir()) == []
+    os.chown(above, 0, 0)
+    above.chmod(0o1777)
+    assert done("run", "--rm", "-q", layout, "true").returncode == 0
+    subprocess.run([knarr_path, "--root", host.root, "--data-root", above / "in" / "data", "rmi", "-f", "-a"], check=False,
+                   capture_output=True)

@@ -5,6 +5,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -225,3 +226,23 @@ def test_details_are_the_labels_and_variables_that_were_chosen(host, layout):
     assert logs(host, "--details", plain)[0] == b" one\n", "as docker, with nothing to say"
     refused = host.run("run", "-d", "--log-opt", "labels=", layout, "true")
     assert refused.returncode == 125 and "labels" in refused.stderr
+
+
+@pytest.mark.parametrize("name", ["log.in", "stdout.spool", "log.at"])
+def test_files_of_the_state_directory_that_are_cut_again_and_again_kill_no_monitor(host, layout, name):
+    """Whoever may do that has the container anyway, but what watches it lives and says so."""
+    container = host.launch(layout, "sh", "-c",
+                            "while [ ! -e /end ]; do echo x; done; echo the last one; exit 3")
+    wait_until(lambda: len(host.monitors()) == 2, "there are not two monitors", 60)
+    monitors = set(host.monitors())
+    path = host.root / container / name
+    until = time.monotonic() + 3
+    cuts = 0
+    while time.monotonic() < until:
+        os.truncate(path, 0)
+        cuts += 1
+    assert cuts > 100 and set(host.monitors()) == monitors
+    host.run("exec", container, "touch", "/end")  # which may end with the container
+    assert host.good("wait", container) == "3\n"
+    host.wait_ended(container)
+    assert host.good("logs", "--tail", "1", container) == "the last one\n"

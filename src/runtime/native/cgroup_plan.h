@@ -32,8 +32,8 @@ Result<sys::CgroupPlan> plan_cgroup(const spec::RuntimeConfig& config,
                                     const std::string& id,
                                     std::vector<std::string>& warnings);
 
-/// Refuses numbers and lists that no kernel takes, of a run and an update alike; 0 and "" are unset.
-/// Pure. Errors: invalid_config, naming the property.
+/// Refuses numbers and lists that no kernel takes, of a run and an update alike; 0 and "" are
+/// unset. Pure. Errors: invalid_config, naming the property.
 Result<> check_bounds(const spec::Resources& resources);
 
 /// linux.resources without the device rules. Errors: as plan_cgroup.

@@ -1,6 +1,7 @@
-// What the kernel takes as linux.resources, so that it is refused before anything is stored or made.
-// Source: kernel/sched/core.c tg_set_cfs_bandwidth(), kernel/sched/rt.c tg_set_rt_bandwidth(),
-// kernel/cgroup/pids.c pids_max_write(), cgroup-v1/cpusets.rst "List format".
+// What the kernel takes as linux.resources, so that it is refused before anything is stored or
+// made. Source: kernel/sched/core.c tg_set_cfs_bandwidth(), kernel/sched/rt.c
+// tg_set_rt_bandwidth(), kernel/cgroup/pids.c pids_max_write(), cgroup-v1/cpusets.rst "List
+// format".
 
 #include "core/text.h"
 #include "runtime/native/cgroup_plan.h"

@@ -1,0 +1,82 @@
+#include "platform/path_owner.h"
+
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "platform/disk.h"
+#include "platform/file.h"
+
+namespace knarr::sys {
+namespace {
+
+class PathOwner : public ::testing::Test {
+protected:
+    PathOwner() {
+        char path[] = "/tmp/knarr-links-XXXXXX";
+        path_ = mkdtemp(path);
+    }
+    ~PathOwner() override {
+        for (const char* name : {"/link", "/loop", "/real/inner", "/real", ""}) {
+            static_cast<void>(remove((path_ + name).c_str()));
+        }
+    }
+    std::string path_;
+};
+
+TEST_F(PathOwner, OnlyLinksOfOthersAreFound) {
+    ASSERT_TRUE(make_dirs(path_ + "/real/inner", 0700));
+    ASSERT_EQ(symlink("real", (path_ + "/link").c_str()), 0);
+    EXPECT_FALSE(hands_of_others(path_ + "/link/inner")->has_value());
+    EXPECT_FALSE(hands_of_others(path_ + "/link/not-there/x")->has_value());
+    if (effective_uid() != 0) {
+        GTEST_SKIP() << "only root can give a link away";
+    }
+    ASSERT_EQ(lchown((path_ + "/link").c_str(), 4321, 4321), 0);
+    for (const std::string& path :
+         {path_ + "/link", path_ + "//./link/inner", path_ + "/real/../link"}) {
+        const auto found = hands_of_others(path);
+        ASSERT_TRUE(found && *found) << path;
+        EXPECT_EQ((*found)->owner, 4321U);
+        EXPECT_EQ((*found)->path, path_ + "/link");
+    }
+    EXPECT_FALSE(hands_of_others(path_ + "/real/inner")->has_value());
+}
+
+TEST_F(PathOwner, DirectoriesOfOthersAndThoseThatOthersMayWriteAreFound) {
+    using Why = HandsOfOthers::Why;
+    const std::string place = path_ + "/real", inner = place + "/inner";
+    ASSERT_TRUE(make_dirs(inner, 0700));
+    const auto why = [&](mode_t mode) {
+        EXPECT_EQ(chmod(place.c_str(), mode), 0);
+        const auto found = hands_of_others(inner);
+        return found && *found ? std::optional((*found)->why) : std::nullopt;
+    };
+    EXPECT_EQ(why(0755), std::nullopt);
+    EXPECT_EQ(why(0775), std::nullopt) << "a group of ours";
+    EXPECT_EQ(why(0777), Why::writable);
+    EXPECT_EQ(why(01777), std::nullopt) << "as /tmp";
+    EXPECT_EQ(chmod(inner.c_str(), 0777), 0);
+    EXPECT_EQ(why(0755), std::nullopt) << "what is at the end is looked at by who opens it";
+    if (effective_uid() != 0) {
+        GTEST_SKIP() << "only root can give a directory away";
+    }
+    ASSERT_EQ(chown(place.c_str(), 0, 4321), 0);
+    EXPECT_EQ(why(0775), Why::writable);
+    EXPECT_EQ(why(01775), std::nullopt);
+    ASSERT_EQ(chown(place.c_str(), 4321, 0), 0);
+    EXPECT_EQ(why(01700), Why::owner) << "the sticky bit does not keep the owner from renaming";
+    ASSERT_EQ(chown(place.c_str(), 65534, 0), 0);
+    EXPECT_EQ(why(0755), Why::owner) << "nobody is somebody in the initial namespace";
+    ASSERT_EQ(chown(place.c_str(), 0, 0), 0);
+}
+
+TEST_F(PathOwner, LinksInACircleAreAnError) {
+    ASSERT_EQ(symlink("loop", (path_ + "/loop").c_str()), 0);
+    const auto found = hands_of_others(path_ + "/loop");
+    ASSERT_FALSE(found);
+    EXPECT_EQ(found.error().sys_errno, ELOOP);
+}
+
+}  // namespace
+}  // namespace knarr::sys
