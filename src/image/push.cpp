@@ -306,7 +306,11 @@ private:
             }
             ++documents_done_;
             if (document.referral && !order.lists_referrer) {
-                KNARR_TRY(list_referrer(process_, *document.referral, request_.options));
+                const auto listed =
+                    KNARR_TRY(list_referrer(process_, *document.referral, request_.options));
+                if (listed && progress_) {
+                    progress_({.phase = PullPhase::waiting, .text = *listed});
+                }
             }
         }
         return {};

@@ -24,9 +24,10 @@ Result<> write_list(PullProcess& process,
     return {};
 }
 
-/// Lets `change` have the list (null: there is none) until it finds nothing to change.
+/// Lets `change` have the list (null: there is none) until it finds nothing to change. Whether it
+/// was written.
 template <typename Change>
-Result<> edit_list(PullProcess& process,
+Result<bool> edit_list(PullProcess& process,
                    const std::string& subject,
                    const PullOptions& options,
                    Change change) {
@@ -36,7 +37,7 @@ Result<> edit_list(PullProcess& process,
             process, rpc::FetchKind::manifest, tag, limits::kMaxManifestBytes, options));
         const std::optional<std::string> next = KNARR_TRY(change(now ? &*now : nullptr));
         if (!next) {
-            return {};
+            return written > 0;
         }
         if (written < kMaxWrites) {
             KNARR_TRY(write_list(process, tag, *next, options));
@@ -50,32 +51,46 @@ Result<> edit_list(PullProcess& process,
                               "do it again"});
 }
 
+std::optional<std::string> told(bool written, std::string text) {
+    return written ? std::optional(std::move(text)) : std::nullopt;
+}
+
 }  // namespace
 
-Result<> list_referrer(PullProcess& process,
-                       const spec::Referral& referral,
-                       const PullOptions& options) {
+Result<std::optional<std::string>> list_referrer(PullProcess& process,
+                                                 const spec::Referral& referral,
+                                                 const PullOptions& options) {
     const auto add = [&](const Document* list) -> Result<std::optional<std::string>> {
         return list == nullptr ? spec::add_referrer({}, {}, referral.entry)
                                : spec::add_referrer(list->text, list->media_type, referral.entry);
     };
-    KNARR_TRY(edit_list(process, referral.subject, options, add),
-              "put {} into the list of what refers to {}",
-              referral.entry.digest.text(),
-              printable(referral.subject, 100));
-    return {};
+    const bool written = KNARR_TRY(edit_list(process, referral.subject, options, add),
+                                   "put {} into the list of what refers to {}",
+                                   referral.entry.digest.text(),
+                                   printable(referral.subject, 100));
+    return told(written,
+                fmt::format("the registry keeps no list of what refers to {}: {} was put into the "
+                            "one under the tag {}",
+                            printable(referral.subject, 100),
+                            referral.entry.digest.text(),
+                            spec::referrers_tag(referral.subject)));
 }
 
-Result<> unlist_referrer(PullProcess& process,
-                         const spec::Referral& referral,
-                         const PullOptions& options) {
+Result<std::optional<std::string>> unlist_referrer(PullProcess& process,
+                                                   const spec::Referral& referral,
+                                                   const PullOptions& options) {
     const auto remove = [&](const Document* list) -> Result<std::optional<std::string>> {
         if (list == nullptr) {
             return std::optional<std::string>();
         }
         return spec::remove_referrer(list->text, list->media_type, referral.entry.digest);
     };
-    return edit_list(process, referral.subject, options, remove);
+    const bool written = KNARR_TRY(edit_list(process, referral.subject, options, remove));
+    return told(written,
+                fmt::format("{} was taken out of the list of what refers to {}, under the tag {}",
+                            referral.entry.digest.text(),
+                            printable(referral.subject, 100),
+                            spec::referrers_tag(referral.subject)));
 }
 
 }  // namespace knarr::image

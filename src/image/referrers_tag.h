@@ -11,14 +11,15 @@ namespace knarr::image {
 /// Puts a manifest that was pushed into its subject's list; reads the list again, and does it anew
 /// where another client wrote it meanwhile.
 /// Errors: invalid_image when the tag is something else; registry_failed when others never let it
-/// be; those of the registry. The manifest itself stays.
-Result<> list_referrer(PullProcess& process,
-                       const spec::Referral& referral,
-                       const PullOptions& options);
+/// be; those of the registry. The manifest itself stays. What was written, for people, who named
+/// no such tag; nothing when it was in the list already.
+Result<std::optional<std::string>> list_referrer(PullProcess& process,
+                                                 const spec::Referral& referral,
+                                                 const PullOptions& options);
 
 /// Takes a manifest that was deleted out of the list, if there is one, in the same way.
-Result<> unlist_referrer(PullProcess& process,
-                         const spec::Referral& referral,
-                         const PullOptions& options);
+Result<std::optional<std::string>> unlist_referrer(PullProcess& process,
+                                                   const spec::Referral& referral,
+                                                   const PullOptions& options);
 
 }  // namespace knarr::image

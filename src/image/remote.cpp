@@ -146,7 +146,11 @@ Result<> forget_referrer(RemoteRequest request,
         std::chrono::ceil<std::chrono::seconds>(deadline.end - system_clock().steady());
     request.options.timeout_seconds = static_cast<std::uint32_t>(std::max(left.count(), 1L));
     const Remote writer = KNARR_TRY(open(request, Purpose::push));
-    return unlist_referrer(*writer.process, referral, request.options);
+    const auto unlisted = KNARR_TRY(unlist_referrer(*writer.process, referral, request.options));
+    if (unlisted && request.notice) {
+        request.notice(*unlisted);
+    }
+    return {};
 }
 
 }  // namespace

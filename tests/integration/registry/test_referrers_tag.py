@@ -65,9 +65,17 @@ def test_the_list_begins_and_grows_and_has_each_once(registry, push, knarr):
     assert [one["digest"] for one in shown["manifests"]] == [SBOM.digest, PLAIN.digest]
 
 
+def test_who_pushes_is_told_of_each_list_that_is_written(registry, push):
+    told = [push(image).stderr for image in (SBOM, PLAIN, SBOM)]
+    for image, text in zip((SBOM, PLAIN), told):
+        assert f"{image.digest} was put into the one under the tag {TAG}" in text, text
+    assert TAG not in told[2], "nothing was written"
+
+
 def test_a_registry_that_lists_them_itself_is_left_alone(registry, push):
     registry.lists_subjects = True
-    assert push(SBOM).returncode == 0 and not registry.asked(TAG)
+    done = push(SBOM)
+    assert done.returncode == 0 and not registry.asked(TAG) and "under the tag" not in done.stderr
 
 
 @pytest.mark.parametrize("subject", ["v2:stable", "sha256:abc"])
