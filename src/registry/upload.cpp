@@ -231,9 +231,11 @@ void Upload::finish(HttpEnd end, const std::string& detail) {
             const std::uint64_t before = stored_;
             if (take_location()) {
                 take_range();
-                if (stored_ > before) {
+                if (stored_ > furthest_) {
+                    // Not what was there once before: a registry that loses it is tried no longer.
+                    furthest_ = stored_;
                     made_progress();
-                } else if (act_ == Act::send) {
+                } else if (act_ == Act::send && stored_ <= before) {
                     retry("nothing of a piece was taken",
                           context_.retries,
                           refused(Errc::registry_failed,

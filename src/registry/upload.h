@@ -55,6 +55,7 @@ private:
     bool may_mount_ = true;
     std::optional<Url> location_;  ///< of the open upload
     std::uint64_t stored_ = 0;     ///< bytes that the registry has
+    std::uint64_t furthest_ = 0;   ///< the most that it ever had
     std::uint64_t out_ = 0;        ///< bytes of the running request that went out
     std::uint64_t told_ = 0;       ///< of the blob, in the last news
     std::uint64_t max_chunk_ = UINT64_MAX;

@@ -159,6 +159,32 @@ def test_a_registry_that_takes_nothing_is_not_fed_for_ever(knarr, registry, stor
     assert not registry.blobs.get(layer_of(BIG))
 
 
+@pytest.mark.parametrize("loses", ["at the end", "in between"])
+def test_a_registry_that_loses_what_it_had_is_not_fed_for_ever(knarr, registry, stored, loses):
+    """Each time it takes all, or says so: that is no progress a second time."""
+    name = stored(BIG)
+    size = len(BIG.blobs[layer_of(BIG)])
+    told = []
+
+    def lose(handler):
+        if loses == "at the end" and handler.command == "PUT":
+            handler.body()
+            handler.cut()
+        elif loses == "in between" and handler.command == "PATCH":
+            handler.cut()
+        elif loses == "in between" and handler.command == "GET":
+            told.append(None)
+            handler.send(204, Location=handler.path, Range=f"0-{size // 2}" if len(told) % 2 else "0-0")
+        else:
+            return NotImplemented
+        return None
+    registry.on("/blobs/uploads/upload", lose, forever=True)
+    done = knarr.run("push", "--plain-http", name)
+    assert done.returncode != 0 and "tries" in done.stderr, done.stderr
+    assert len(asked(registry, "PATCH")) <= 20
+    assert not registry.blobs.get(layer_of(BIG))
+
+
 def test_server_errors_are_tried_again(knarr, registry, stored):
     name = stored(SMALL)
     registry.on("/blobs/uploads/", hostile.status(503), hostile.status(500))
