@@ -13,6 +13,7 @@
 #include "engine/ending.h"
 #include "engine/live.h"
 #include "engine/monitor.h"
+#include "engine/never_ran.h"
 #include "engine/rerun.h"
 #include "engine/run_image.h"
 #include "engine/stop.h"
@@ -205,7 +206,8 @@ Result<> Recoverer::look_after_running(const ContainerId& id, const Seen& seen) 
 /// One that was to be removed at its end, and could not be.
 Result<> Recoverer::remove_ended(const ContainerId& id) {
     Held held = KNARR_TRY(hold(context_, id));
-    if (held.record.status != ContainerState::stopped || !held.record.auto_remove) {
+    if (held.record.status != ContainerState::stopped || !held.record.auto_remove ||
+        never_ran(held.record)) {
         return {};
     }
     KNARR_TRY(destroy(context_, held.dir, held.record));
@@ -248,7 +250,7 @@ Result<> Recoverer::recover_one(const ContainerId& id) {
     if (record.status == ContainerState::running) {
         return look_after_running(id, **seen);
     }
-    if (record.status == ContainerState::stopped && record.auto_remove) {
+    if (record.status == ContainerState::stopped && record.auto_remove && !never_ran(record)) {
         return remove_ended(id);
     }
     const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id));

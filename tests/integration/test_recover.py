@@ -65,6 +65,21 @@ def test_all_in_order_says_nothing(host, layout):
     assert host.good("recover") == ""
 
 
+def test_what_was_to_go_with_its_end_goes_and_what_has_not_run_stays(host, layout):
+    made = host.good("create", "-q", "--rm", layout, "true").strip()
+    assert steps(host, "recover") == set(), "it has not run yet"
+    # As one that could not be removed then.
+    ended = host.launch(layout, "sh", "-c", "exit 3")
+    host.wait_ended(ended)
+    path = record_of(host, ended)
+    record = json.loads(path.read_text())
+    path.write_text(json.dumps({**record, "autoRemove": True}))
+    assert steps(host, "recover") == {("removed", ended)}
+    assert [one["id"] for one in host.containers()] == [made]
+    host.good("start", made)
+    wait_until(lambda: host.containers() == [], "it is still there", 60)
+
+
 def test_five_orphans_are_adopted_or_ended(host, layout):
     five = [host.launch(layout) for _ in range(5)]
     kill_monitors(host)
