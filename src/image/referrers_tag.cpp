@@ -28,9 +28,9 @@ Result<> write_list(PullProcess& process,
 /// was written.
 template <typename Change>
 Result<bool> edit_list(PullProcess& process,
-                   const std::string& subject,
-                   const PullOptions& options,
-                   Change change) {
+                       const std::string& subject,
+                       const PullOptions& options,
+                       Change change) {
     const std::string tag = spec::referrers_tag(subject);
     for (int written = 0; written <= kMaxWrites; ++written) {
         const auto now = KNARR_TRY(fetch_if_there(
