@@ -29,10 +29,30 @@ function(knarr_room name)
     endif()
 endfunction()
 
+# knarr_for_speed(ROOM...): where a build is for size (-Os), rooms that loop over bytes are not.
+function(knarr_for_speed)
+    if(CMAKE_CXX_FLAGS MATCHES "-Os")
+        foreach(room ${ARGN})
+            target_compile_options(knarr_${room} PRIVATE -O2)
+        endforeach()
+    endif()
+endfunction()
+
 # knarr_static(TARGET) links a program fully static, as position independent code.
+# Relative relocations are packed: 24 bytes each, all read at every start, become some bits.
 function(knarr_static target)
     if(KNARR_STATIC)
-        target_link_options(${target} PRIVATE -static-pie)
+        target_link_options(${target} PRIVATE -static-pie -Wl,-z,pack-relative-relocs)
+    endif()
+endfunction()
+
+# knarr_layout(TARGET) puts what a launch executes side by side, as tools/layout has seen it.
+function(knarr_layout target)
+    if(KNARR_LAYOUT)
+        set(layout ${CMAKE_SOURCE_DIR}/cmake/launch.ld)
+        # The link compiles (-flto): it needs the option, too.
+        target_link_options(${target} PRIVATE -ffunction-sections -fdata-sections -Wl,-T,${layout})
+        set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${layout})
     endif()
 endfunction()
 

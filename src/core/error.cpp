@@ -1,7 +1,10 @@
 #include "knarr/error.h"
 
 #include <cerrno>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
+#include <string_view>
 
 #include "core/core.h"
 #include "knarr/result.h"
@@ -134,3 +137,14 @@ Error make_errno(int sys_errno, std::string operation) {
 }
 
 }  // namespace knarr
+
+namespace __gnu_cxx {
+/// In the place of libstdc++'s own, which brings 50 KiB of a demangler into every static program to
+/// tell the type of what nobody caught; we throw nothing.
+void __verbose_terminate_handler();   // NOLINT(bugprone-reserved-identifier)
+void __verbose_terminate_handler() {  // NOLINT(bugprone-reserved-identifier)
+    constexpr std::string_view kText = "knarr: an exception that nobody caught\n";
+    std::fwrite(kText.data(), 1, kText.size(), stderr);
+    std::abort();
+}
+}  // namespace __gnu_cxx
