@@ -292,7 +292,7 @@ def test_doctor_tells_a_user_what_is_given_to_him(knarr_path, witness_path, scra
         place.mkdir()
         scratch.chmod(0o755)
         host = UserHost(knarr_path, witness_path, place, subids=subids)
-        told = host.knarr_at({}, "doctor", "--json")
+        told = host.knarr_at({"KNARR_ROOT": str(host.root)}, "doctor", "--json")
         found = {one["name"]: one for one in json.loads(told.stdout)}
         assert found["subordinate IDs"]["verdict"] == verdict
         assert ("usermod --add-subuids" in found["subordinate IDs"]["mend"]) == (verdict == "limited")
