@@ -79,7 +79,7 @@ Result<std::optional<Plain>> ask_layer(const sys::Fd& layer,
     if (file.error().sys_errno != ENOENT) {
         return Plain{.clear = false};
     }
-    if (KNARR_TRY(sys::get_xattr(*dir, sys::kOverlayOpaque))) {
+    if (KNARR_TRY(sys::get_xattr(*dir, sys::overlay_opaque()))) {
         return Plain{};  // hides what is below
     }
     return std::nullopt;

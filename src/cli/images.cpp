@@ -312,6 +312,7 @@ constexpr Verb kImagePull{
     .about = "The same as `knarr pull`.",
     .example = "knarr image pull busybox:1.36",
     .options = kPullOptions,
+    .owns_files = true,
     .run = run_pull,
 };
 constexpr Verb kImageRm{
@@ -322,6 +323,7 @@ constexpr Verb kImageRm{
     .about = "The same as `knarr rmi`.",
     .example = "knarr image rm busybox:1.36",
     .options = kRemoveOptions,
+    .owns_files = true,
     .run = run_rmi,
 };
 constexpr std::array kInspectOptions{kTemplateOption};
@@ -384,6 +386,7 @@ constexpr Verb kPull{
         "ID to standard output.",
     .example = "knarr pull --quiet docker.io/library/busybox:latest",
     .options = kPullOptions,
+    .owns_files = true,
     .run = run_pull,
 };
 
@@ -414,6 +417,7 @@ constexpr Verb kRmi{
         "has ended keeps its layers and can be started again.",
     .example = "knarr rmi busybox:latest",
     .options = kRemoveOptions,
+    .owns_files = true,
     .run = run_rmi,
 };
 

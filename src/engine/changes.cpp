@@ -14,6 +14,7 @@
 #include "engine/container_data.h"
 #include "engine/image_mounts.h"
 #include "engine/live.h"
+#include "engine/owner.h"
 #include "engine/resolve.h"
 #include "engine/tree_copy.h"
 #include "layer/stored.h"
@@ -92,7 +93,7 @@ private:
 
     /// What an opaque directory hides of the layers below.
     Result<> add_hidden(const sys::Fd& dir, const std::string& path) {
-        const auto opaque = KNARR_TRY(sys::get_xattr(dir, sys::kOverlayOpaque));
+        const auto opaque = KNARR_TRY(sys::get_xattr(dir, sys::overlay_opaque()));
         if (!opaque || *opaque != "y") {
             return {};
         }
@@ -177,6 +178,7 @@ Result<std::vector<Change>> changes_of(const EngineOptions& options, std::string
                     "container {} was made from a bundle: there is no image to compare it with",
                     container.text());
     }
+    KNARR_TRY(enter_owner_namespace());
     const std::string data_root = data_root_of(data_dir);
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const ContainerUse use = KNARR_TRY(read_use(data_root, seen.record.id));

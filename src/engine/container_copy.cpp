@@ -14,6 +14,7 @@
 #include "engine/container_data.h"
 #include "engine/container_files.h"
 #include "engine/live.h"
+#include "engine/owner.h"
 #include "engine/resolve.h"
 #include "engine/tar_extract.h"
 #include "engine/tree_copy.h"
@@ -414,6 +415,11 @@ Result<> copy(const EngineOptions& options, const CopyRequest& request) {
     const Context context = context_of(states, options);
     const ContainerId id = KNARR_TRY(resolve_id(context, request.container));
     Found found = KNARR_TRY(find(context, id, request.into));
+    if (found.seen.live.process.valid()) {
+        KNARR_TRY(enter_namespace_of(found.seen.live.process));
+    } else if (!found.seen.record.data_dir.empty()) {
+        KNARR_TRY(enter_owner_namespace());
+    }
     const std::string what = "copy with container " + id.text();
     const Root root = KNARR_TRY(open_root(std::move(found), request), "{}", what);
     KNARR_TRY(request.into ? copy_in(root, request) : copy_out(context, root, request), "{}", what);

@@ -7,6 +7,7 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "engine/owner.h"
 #include "engine/record.h"
 #include "layer/base.h"
 #include "layer/snapshot.h"
@@ -223,7 +224,7 @@ Result<> remove_data(const std::string& data_root, const std::vector<std::string
     const sys::Fd containers =
         KNARR_TRY(sys::open_path(data_root + "/containers", O_RDONLY | O_DIRECTORY));
     for (const std::string& id : ids) {
-        KNARR_TRY(sys::remove_tree_at(containers, id), "container {}", id);
+        KNARR_TRY(remove_owned_tree(containers, id), "container {}", id);
     }
     return {};
 }

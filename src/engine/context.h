@@ -36,6 +36,7 @@
 //   container_data.h  DATA_ROOT/containers/ID/; container_files.h: its files; export.h: as a tar
 //   image_trees.h     image diff, rootfs, export     image_mounts.h image mount
 //   volumes.h         those of DATA_ROOT; container_volumes.h of one in the making; volumes_from.h
+//   owner.h           files of an ordinary user's images, which belong to many users
 //   resolve.h         ID, name or a beginning -> ID  images.h      rmi beside containers
 //   info.h, policy.h  what this host can do, limits  doctor.h      what keeps it from running them
 //

@@ -12,6 +12,7 @@
 #include "engine/event_log.h"
 #include "engine/hook_output.h"
 #include "engine/live.h"
+#include "engine/owner.h"
 #include "engine/states.h"
 #include "engine/volumes.h"
 #include "platform/file.h"
@@ -110,7 +111,7 @@ Result<> remove_data_dir(const std::string& path) {
     if (!parent) {
         return parent.error().sys_errno == ENOENT ? Result<>{} : fail(parent.error());
     }
-    return sys::remove_tree_at(*parent, path.substr(slash + 1));
+    return remove_owned_tree(*parent, path.substr(slash + 1));
 }
 
 /// The record to remove a container by: its own, or else the copy beside its files. Nothing for one

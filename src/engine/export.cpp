@@ -10,6 +10,7 @@
 #include "engine/container_files.h"
 #include "engine/context.h"
 #include "engine/live.h"
+#include "engine/owner.h"
 #include "engine/resolve.h"
 #include "image/tree_tar.h"
 #include "platform/disk.h"
@@ -65,6 +66,9 @@ Result<> export_container(const EngineOptions& options,
     const Context context = context_of(states, options);
     const ContainerId container = KNARR_TRY(resolve_id(context, id));
     const Seen seen = KNARR_TRY(look_at(context, container));
+    if (!seen.record.data_dir.empty()) {
+        KNARR_TRY(enter_owner_namespace());
+    }
     const std::string what = "export of container " + container.text();
     const sys::Fd root = KNARR_TRY(open_root(seen.record), "{}", what);
     KNARR_TRY(export_tree(root, path), "{}", what);

@@ -98,7 +98,10 @@ Result<> refuse_ordinary_user(std::string_view what) {
     return fail(Error{
         .code = Errc::unsupported,
         .message = fmt::format("only root can {}, and this is user {}", what, sys::effective_uid()),
-        .hint = "run knarr as root"});
+        .hint =
+            "what another user mounts nobody else sees: knarr image rootfs NAME DIRECTORY makes "
+            "a copy of an image's files, knarr cp and knarr export take them out of a "
+            "container"});
 }
 
 Result<sys::Fd> open_image_root(const std::vector<std::string>& lowers) {

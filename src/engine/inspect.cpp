@@ -14,6 +14,7 @@
 #include "engine/log_store.h"
 #include "engine/monitor.h"
 #include "engine/operate.h"
+#include "engine/owner.h"
 #include "engine/tree_copy.h"
 #include "engine/volumes.h"
 #include "layer/stored.h"
@@ -201,7 +202,7 @@ Result<> write_files(spec::JsonWriter& json, const Record& record, Sizes sizes) 
         return {};
     }
     const auto upper = sys::open_path(overlay.upper, O_RDONLY | O_DIRECTORY);
-    const std::uint64_t written = upper ? KNARR_TRY(tree_bytes(*upper), "size") : 0;
+    const std::uint64_t written = upper ? KNARR_TRY(owned_tree_bytes(*upper), "size") : 0;
     std::uint64_t all = written;
     for (const spec::Digest& layer : use ? use->chain : std::vector<spec::Digest>()) {
         all += KNARR_TRY(layer::read_layer_info(*store, layer), "size").bytes;

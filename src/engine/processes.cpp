@@ -5,10 +5,13 @@
 #include <chrono>
 #include <optional>
 
+#include <fcntl.h>
+
 #include "core/limits.h"
 #include "core/text.h"
 #include "core/words.h"
 #include "engine/live.h"
+#include "platform/file.h"
 #include "platform/run_program.h"
 
 namespace knarr::engine {
@@ -17,6 +20,24 @@ namespace {
 
 constexpr std::chrono::seconds kMaxWait{60};
 constexpr std::size_t kMaxTable = 64 * size::kMiB;  // 4 million processes have shorter lines
+
+/// All processes in the pid namespace of this one, not in those below it.
+Result<std::vector<int>> in_pid_namespace_of(pid_t first) {
+    const sys::Fd proc = KNARR_TRY(sys::open_path("/proc", O_RDONLY | O_DIRECTORY));
+    const auto space_of = [&](std::string_view pid) {
+        return sys::read_link_at(proc, fmt::format("{}/ns/pid", pid));
+    };
+    const std::string space = KNARR_TRY(space_of(fmt::format("{}", first)));
+    std::vector<int> pids;
+    for (const std::string& name : KNARR_TRY(sys::list_dir(proc))) {
+        const auto pid = parse_number(name, INT32_MAX);
+        // Others' processes do not tell; one that has just ended has none.
+        if (const auto its = pid ? space_of(name) : std::string(); its && *its == space) {
+            pids.push_back(static_cast<int>(*pid));
+        }
+    }
+    return pids;
+}
 
 }  // namespace
 
@@ -29,6 +50,9 @@ Result<std::vector<int>> processes_of(const Context& context, const ContainerId&
     }
     if (!seen.live.process.valid()) {
         return std::vector<int>{};
+    }
+    if (seen.record.own_pid_namespace) {
+        return in_pid_namespace_of(seen.record.pid);
     }
     return fail(Error{.code = Errc::unsupported,
                       .message = fmt::format("the processes of container {} cannot be told from "

@@ -33,6 +33,7 @@
 #include "engine/live.h"
 #include "engine/names.h"
 #include "engine/new_container.h"
+#include "engine/owner.h"
 #include "engine/volumes_from.h"
 #include "image/image_list.h"
 #include "layer/base.h"
@@ -43,6 +44,7 @@
 #include "platform/signal.h"
 #include "platform/spawn.h"
 #include "platform/task.h"
+#include "platform/user_namespace.h"
 #include "runtime/runtime.h"
 #include "spec/wasm.h"
 #include "store/store.h"
@@ -58,11 +60,11 @@ struct Claims {
     std::optional<sys::FileLock> names;
 };
 
-Result<image::Image> get_image(const store::Store& store,
-                               const store::Lease& lease,
-                               const RunRequest& wish,
-                               const Limits& limits,
-                               const PullProgressFn& progress) {
+Result<image::Image> get_stored_image(const store::Store& store,
+                                      const store::Lease& lease,
+                                      const RunRequest& wish,
+                                      const Limits& limits,
+                                      const PullProgressFn& progress) {
     switch (wish.pull) {
         case PullPolicy::always:
             return image::pull_image(store, lease, wish.image, wish.pull_options, limits, progress);
@@ -80,15 +82,73 @@ Result<image::Image> get_image(const store::Store& store,
     return image::find_or_pull(store, lease, wish.image, wish.pull_options, limits, progress);
 }
 
-Result<bundle::ResolvedUser> find_user(const std::vector<std::string>& lowers,
-                                       const RunRequest& request,
-                                       const spec::ImageConfig& image) {
+/// An ordinary user's child has it pulled, which can make its files; what is then there we find.
+Result<image::Image> get_image(const store::Store& store,
+                               const store::Lease& lease,
+                               const std::string& data_root,
+                               const RunRequest& wish,
+                               const Limits& limits,
+                               const PullProgressFn& progress) {
+    if (!is_ordinary_user() || wish.pull == PullPolicy::never) {
+        return get_stored_image(store, lease, wish, limits, progress);
+    }
+    const auto find = [&](std::string_view name) {
+        return image::find_whole(store, lease, name, wish.pull_options.platform);
+    };
+    if (wish.pull == PullPolicy::missing) {
+        Result<image::Image> found = find(wish.image);
+        if (found || found.error().code == Errc::invalid_argument) {
+            return found;
+        }
+    }
+    const Result<std::string> pulled = as_owner([&]() -> Result<std::string> {
+        // Opened anew: mounts can be made of what is reached in this mount namespace.
+        const auto seen_there = KNARR_TRY(store::Store::open(data_root));
+        const auto image = KNARR_TRY(get_stored_image(seen_there, lease, wish, limits, progress));
+        return image.reference.empty() ? image.id.text() : image.reference;
+    });
+    return pulled ? find(*pulled) : Result<image::Image>(fail(pulled.error()));
+}
+
+struct UserTexts {
+    std::string passwd, group;
+};
+
+Result<UserTexts> read_user_texts(const std::vector<std::string>& lowers) {
     bundle::ImageView view(lowers);
     const auto passwd = KNARR_TRY(view.read_file("/etc/passwd", bundle::kMaxPasswdBytes));
     const auto group = KNARR_TRY(view.read_file("/etc/group", bundle::kMaxPasswdBytes));
+    return UserTexts{.passwd = passwd.value_or(""), .group = group.value_or("")};
+}
+
+/// What only the kernel can tell, or what belongs to another user, an ordinary one cannot see from
+/// here.
+Result<UserTexts> find_user_texts(const std::vector<std::string>& lowers) {
+    Result<UserTexts> texts = read_user_texts(lowers);
+    const int error = texts ? 0 : texts.error().sys_errno;
+    if (!is_ordinary_user() || (error != EPERM && error != EACCES)) {
+        return texts;
+    }
+    const Result<std::string> told = as_owner([&]() -> Result<std::string> {
+        const UserTexts read = KNARR_TRY(read_user_texts(lowers));
+        return fmt::format("{}\n{}{}", read.passwd.size(), read.passwd, read.group);
+    });
+    const std::string both = KNARR_TRY(Result<std::string>(told));
+    const std::size_t line = both.find('\n');
+    const auto size = parse_number(std::string_view(both).substr(0, line));
+    if (line == std::string::npos || !size || *size > both.size() - line - 1) {
+        return fail(Errc::internal, "what was read of the image is cut");
+    }
+    return UserTexts{.passwd = both.substr(line + 1, *size),
+                     .group = both.substr(line + 1 + *size)};
+}
+
+Result<bundle::ResolvedUser> find_user(const std::vector<std::string>& lowers,
+                                       const RunRequest& request,
+                                       const spec::ImageConfig& image) {
+    const UserTexts texts = KNARR_TRY(find_user_texts(lowers));
     const std::string& asked = request.user.empty() ? image.config.user : request.user;
-    Result<bundle::ResolvedUser> user =
-        bundle::resolve_user(asked, passwd.value_or(""), group.value_or(""));
+    Result<bundle::ResolvedUser> user = bundle::resolve_user(asked, texts.passwd, texts.group);
     if (!user && request.user.empty()) {
         Error error = std::move(user).error();
         error.code = Errc::invalid_image;
@@ -96,7 +156,7 @@ Result<bundle::ResolvedUser> find_user(const std::vector<std::string>& lowers,
     }
     for (const std::string& name : user ? request.settings.groups : std::vector<std::string>()) {
         const auto found =
-            KNARR_TRY(bundle::resolve_user("0:" + name, "", group.value_or("")), "further group");
+            KNARR_TRY(bundle::resolve_user("0:" + name, "", texts.group), "further group");
         user->groups.push_back(found.gid);
     }
     return user;
@@ -133,20 +193,6 @@ std::string short_id(const std::string& id) {
     return id.substr(id.size() - 12);
 }
 
-/// The layers of an image hold files of many users, which only root can make.
-Result<> refuse_ordinary_user() {
-    if (sys::effective_uid() == 0) {
-        return {};
-    }
-    return fail(Error{
-        .code = Errc::unsupported,
-        .message = fmt::format("images are run by root only in this build, and this is user {}: "
-                               "their files belong to many users",
-                               sys::effective_uid()),
-        .hint = "run it as root, have podman unpack it (podman --runtime knarr run IMAGE), or make "
-                "a bundle of it (umoci unpack --rootless) and give --bundle"});
-}
-
 /// An image of ordinary layers with a WebAssembly module among its files.
 Result<> refuse_wasm(const image::Image& image) {
     const spec::Platform& platform = image.config.platform;
@@ -180,7 +226,7 @@ Result<Prepared> prepare(const store::Store& store,
                          const Limits& limits,
                          const PullProgressFn& progress) {
     KNARR_TRY(resolve_sources(wish.volumes));
-    image::Image image = KNARR_TRY(get_image(store, lease, wish, limits, progress));
+    image::Image image = KNARR_TRY(get_image(store, lease, data_root, wish, limits, progress));
     KNARR_TRY(image::check_files(image));
     KNARR_TRY(refuse_wasm(image));
     const std::string id = make_long_id(system_clock(), system_random());
@@ -214,6 +260,7 @@ Result<Prepared> prepare(const store::Store& store,
                                                        .init_program = std::move(init)}));
     made.bundle.config.linux_->cgroups_path =
         bundle::cgroup_below(wish.settings.resources.cgroup_parent, id);
+    add_owner_namespace(made.bundle.config);
     return Prepared{.id = id,
                     .reference = image.reference.empty() ? image.id.text() : image.reference,
                     .image = std::move(image),
@@ -358,14 +405,24 @@ Result<ContainerUse> use_of(const Context& context, const Prepared& prepared) {
     return use;
 }
 
+/// Whether a cgroup that can limit pids is ours to make.
+bool may_limit_pids() {
+    if (sys::is_host_root()) {
+        return true;
+    }
+    const auto host = sys::probe_host();
+    const sys::CgroupHierarchy* pids = host ? host->hierarchy_of("pids") : nullptr;
+    return pids != nullptr && (pids->own_delegated || pids->parent_delegated);
+}
+
 /// What is decided, and refused, before anything is looked for.
 Result<> settle(CgroupManager manager, RunRequest& request) {
-    if (manager == CgroupManager::disabled && !request.pids_limit) {
+    if (!request.pids_limit && (manager == CgroupManager::disabled || !may_limit_pids())) {
         request.pids_limit = -1;  // our own default, which nothing could hold
     }
     KNARR_TRY(check_names(request));
     KNARR_TRY(runtime::select(request.isolation));
-    return refuse_ordinary_user();
+    return {};
 }
 
 }  // namespace
@@ -389,6 +446,29 @@ Result<bundle::Made> bundle_of_image(const EngineOptions& options,
 namespace {
 
 using Launch = std::function<Result<>(NewContainer)>;
+
+/// An image's "/" may belong to another user than ours.
+Result<> make_owned_data(const ContainerUse& use,
+                         const bundle::Bundle& bundle,
+                         const NameTexts& texts) {
+    const auto& root = std::get<bundle::OverlayRoot>(bundle.rootfs);
+    const sys::Fd highest = KNARR_TRY(sys::open_path(root.lowers.front(), O_PATH | O_DIRECTORY));
+    const struct stat info = KNARR_TRY(sys::stat_of(highest));
+    if (!is_ordinary_user() || (info.st_uid == sys::real_uid() && info.st_gid == sys::real_gid())) {
+        return make_container_data(use, bundle, texts);
+    }
+    return do_as_owner([&] { return make_container_data(use, bundle, texts); });
+}
+
+Result<> make_owned_volumes(const std::string& data_root, const Prepared& prepared) {
+    if (prepared.volumes.empty()) {
+        return {};
+    }
+    return do_as_owner([&] {
+        return make_volumes(
+            data_root, prepared.volumes, [&] { return open_image_root(prepared.layers.lowers()); });
+    });
+}
 
 /// From a request to what is to be launched, and `launch` it while nobody can take its image away.
 Result<> launch_image(const Context& context,
@@ -423,14 +503,13 @@ Result<> launch_image(const Context& context,
             // Who looks for containers that need layers sees this one, or its lease.
             const sys::FileLock lock =
                 KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::shared));
-            KNARR_TRY(make_container_data(use, bundle, prepared.texts));
+            KNARR_TRY(make_owned_data(use, bundle, prepared.texts));
             KNARR_TRY(fault_point("run_image.data"));
             claims.image.reset();
             claims.names.reset();
         }
         // From here on nobody removes the volumes that it names.
-        return make_volumes(
-            data_root, prepared.volumes, [&] { return open_image_root(prepared.layers.lowers()); });
+        return make_owned_volumes(data_root, prepared);
     };
     NewContainer wanted{.id = KNARR_TRY(ContainerId::parse(prepared.id)),
                         .name = request.name,
@@ -514,7 +593,6 @@ Result<> run_again(const Context& context,
                    Held held,
                    AttachedEnds attached) {
     Record& record = held.record;
-    KNARR_TRY(refuse_ordinary_user());
     const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const ContainerUse use = KNARR_TRY(read_use(data_root, record.id));

@@ -321,7 +321,7 @@ bool is_whiteout(const struct stat& info) {
 
 Result<Xattrs> own_xattrs(const sys::Fd& fd) {
     Xattrs all = KNARR_TRY(sys::list_xattrs(fd));
-    std::erase_if(all, [](const auto& one) { return one.first.starts_with("trusted.overlay."); });
+    std::erase_if(all, [](const auto& one) { return sys::is_overlay_xattr(one.first); });
     return all;
 }
 

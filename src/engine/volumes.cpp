@@ -13,6 +13,7 @@
 #include "core/text.h"
 #include "core/uuid.h"
 #include "engine/container_data.h"
+#include "engine/owner.h"
 #include "engine/tree_copy.h"
 #include "platform/disk.h"
 #include "platform/file.h"
@@ -237,7 +238,7 @@ Result<> remove_volume(const std::string& data_root, const std::string& name) {
         KNARR_TRY(sys::rename_at(all, name, all, gone), "remove volume {}", name);
     }
     KNARR_TRY(fault_point("volume.gone"));
-    KNARR_TRY(sys::remove_tree_at(all, gone), "remove volume {}", name);
+    KNARR_TRY(remove_owned_tree(all, gone), "remove volume {}", name);
     // What others left is not this one's failure: prune says what it cannot remove.
     static_cast<void>(sweep_volumes(data_root));
     return {};
@@ -246,7 +247,7 @@ Result<> remove_volume(const std::string& data_root, const std::string& name) {
 Result<std::uint64_t> volume_bytes(const std::string& data_root, const std::string& name) {
     KNARR_TRY(check_volume_name(name));
     const sys::Fd content = KNARR_TRY(sys::open_path(mountpoint_of(data_root, name), kDirectory));
-    return tree_bytes(content);
+    return owned_tree_bytes(content);
 }
 
 Result<> sweep_volumes(const std::string& data_root) {
@@ -257,7 +258,7 @@ Result<> sweep_volumes(const std::string& data_root) {
     }
     for (const std::string& name : KNARR_TRY(sys::list_dir(*all))) {
         if (name.starts_with(kGone)) {
-            KNARR_TRY(sys::remove_tree_at(*all, name), "remove what is left of a volume");
+            KNARR_TRY(remove_owned_tree(*all, name), "remove what is left of a volume");
         }
     }
     const sys::FileLock lock = KNARR_TRY(lock_volumes(*all));

@@ -8,6 +8,7 @@
 #include "platform/absent.h"
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/host_facts.h"
 #include "platform/spawn.h"
 
 namespace knarr::image {
@@ -41,7 +42,7 @@ Result<std::vector<std::string>> files_in(const std::string& dir, std::string_vi
 
 std::string own_config() {
     const std::string config = sys::environment("XDG_CONFIG_HOME"), home = sys::environment("HOME");
-    if (sys::effective_uid() == 0 || (config.empty() && home.empty())) {
+    if (sys::is_host_root() || (config.empty() && home.empty())) {
         return {};
     }
     return (config.empty() ? home + "/.config" : config) + "/containers";
@@ -80,7 +81,7 @@ Result<std::vector<ConfigFile>> registries_files() {
 
 Result<std::optional<ConfigFile>> answered_names() {
     std::string dir = "/var/cache";
-    if (sys::effective_uid() != 0) {
+    if (!sys::is_host_root()) {
         const std::string home = sys::environment("HOME");
         dir = sys::environment("XDG_CACHE_HOME");
         dir = dir.empty() && !home.empty() ? home + "/.cache" : dir;

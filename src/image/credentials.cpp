@@ -6,6 +6,7 @@
 #include "image/credential_helper.h"
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/host_facts.h"
 #include "platform/spawn.h"
 #include "spec/registry.h"
 
@@ -60,9 +61,9 @@ std::vector<AuthFile> auth_files(std::string_view auth_file) {
     }
     std::vector<AuthFile> files;
     const std::string runtime = sys::environment("XDG_RUNTIME_DIR");
-    files.push_back({.path = runtime.empty()
-                                 ? fmt::format("/run/containers/{}/auth.json", sys::effective_uid())
-                                 : runtime + "/containers/auth.json"});
+    files.push_back({.path = runtime.empty() ? fmt::format("/run/containers/{}/auth.json",
+                                                           sys::own_user().outer_uid)
+                                             : runtime + "/containers/auth.json"});
     const std::string home = sys::environment("HOME"), config = sys::environment("XDG_CONFIG_HOME"),
                       docker = sys::environment("DOCKER_CONFIG");
     if (!config.empty() || !home.empty()) {

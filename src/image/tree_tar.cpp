@@ -204,7 +204,8 @@ private:
         entry.xattrs = KNARR_TRY(sys::list_xattrs(file));
         // What only means something to this host's own policy or overlay.
         std::erase_if(entry.xattrs, [](const auto& one) {
-            return one.first == "security.selinux" || one.first.starts_with("trusted.");
+            return one.first == "security.selinux" || one.first.starts_with("trusted.") ||
+                   sys::is_overlay_xattr(one.first);
         });
         if (S_ISDIR(entry.info.st_mode)) {
             entry.type = '5';

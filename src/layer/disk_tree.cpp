@@ -30,6 +30,25 @@ bool is_taken(const Result<>& made) {
     return !made && made.error().sys_errno == EEXIST;
 }
 
+bool is_device(EntryType type) {
+    return type == EntryType::character_device || type == EntryType::block_device;
+}
+
+/// In a user namespace there are only the users that are mapped.
+Result<> about_owner(Result<> set, const Attributes& attributes) {
+    if (set || set.error().sys_errno != EINVAL) {
+        return set;
+    }
+    return fail(Error{
+        .code = Errc::denied,
+        .sys_errno = EINVAL,
+        .message = fmt::format("its owner is {}:{}, whom this user namespace does not have",
+                               attributes.uid,
+                               attributes.gid),
+        .hint = "give the user (more) subordinate IDs, as root: usermod --add-subuids "
+                "100000-165535 --add-subgids 100000-165535 USER (a range that nobody else has)"});
+}
+
 }  // namespace
 
 Result<const sys::Fd*> DiskTree::directory(const std::string& path) {
@@ -60,7 +79,7 @@ Result<std::optional<OwnEntry>> DiskTree::find(const std::string& path) {
     if (!fd) {
         const int error = fd.error().sys_errno;
         if (error == ENOENT || error == ENOTDIR || error == ELOOP) {
-            return std::nullopt;
+            return left_out_.contains(path) ? std::optional(OwnEntry{}) : std::nullopt;
         }
         return fail(Error(fd.error()));
     }
@@ -121,7 +140,7 @@ Result<OwnTree::Added> DiskTree::add_directory(const std::string& path,
 
 Result<> DiskTree::set_attributes(const std::string& path, const Attributes& attributes) {
     const sys::Fd dir = KNARR_TRY(open_for_reading(path));
-    KNARR_TRY(sys::set_owner_of(dir, attributes.uid, attributes.gid));
+    KNARR_TRY(about_owner(sys::set_owner_of(dir, attributes.uid, attributes.gid), attributes));
     KNARR_TRY(sys::set_mode_of(dir, attributes.mode));
     KNARR_TRY(set_xattrs(attributes, &dir, {}));
     times_[path] = time_of(attributes);
@@ -143,7 +162,7 @@ Result<OwnTree::Added> DiskTree::add_file(const std::string& path,
     // Owner before mode: a change of owner takes set-user-ID away. Attributes after the data: a
     // write takes capabilities away. Even root's files need an owner: a set-group-ID directory
     // gives its own group.
-    KNARR_TRY(sys::set_owner_of(out, attributes.uid, attributes.gid));
+    KNARR_TRY(about_owner(sys::set_owner_of(out, attributes.uid, attributes.gid), attributes));
     if ((attributes.mode & 07000U) != 0) {
         KNARR_TRY(sys::set_mode_of(out, attributes.mode));
     }
@@ -152,10 +171,21 @@ Result<OwnTree::Added> DiskTree::add_file(const std::string& path,
     return Added::done;
 }
 
+Result<OwnTree::Added> DiskTree::leave_out(const Spot& spot, const std::string& path) {
+    if (KNARR_TRY(sys::stat_at(*spot.dir, spot.name))) {
+        return Added::taken;
+    }
+    left_out_.insert(path);
+    return Added::done;
+}
+
 Result<OwnTree::Added> DiskTree::add_special(const std::string& path,
                                              const TarEntry& entry,
                                              const Attributes& attributes) {
     const Spot spot = KNARR_TRY(spot_of(path));
+    if (devices_ == Devices::left_out && is_device(entry.type)) {
+        return leave_out(spot, path);
+    }
     Result<> made;
     if (entry.type == EntryType::symlink) {
         made = sys::make_symlink_at(*spot.dir, spot.name, entry.link_target);
@@ -169,7 +199,8 @@ Result<OwnTree::Added> DiskTree::add_special(const std::string& path,
         return Added::taken;
     }
     KNARR_TRY(std::move(made));
-    KNARR_TRY(sys::set_owner_at(*spot.dir, spot.name, attributes.uid, attributes.gid));
+    KNARR_TRY(about_owner(sys::set_owner_at(*spot.dir, spot.name, attributes.uid, attributes.gid),
+                          attributes));
     KNARR_TRY(set_xattrs(attributes, nullptr, spot));
     KNARR_TRY(sys::set_time_at(*spot.dir, spot.name, time_of(attributes)));
     return Added::done;
@@ -181,6 +212,9 @@ Result<OwnTree::Added> DiskTree::add_hard_link(const std::string& target, const 
     const sys::Fd from = KNARR_TRY(open_for_reading(std::string(target_parent)));
     const Spot to = KNARR_TRY(spot_of(path));
     Result<> linked = sys::hard_link_at(from, std::string(target_name), *to.dir, to.name);
+    if (!linked && linked.error().sys_errno == ENOENT && left_out_.contains(target)) {
+        return leave_out(to, path);
+    }
     if (is_taken(linked)) {
         return Added::taken;
     }
@@ -205,13 +239,18 @@ Result<> DiskTree::copy_up(const std::string& path, const LowerFile& lower) {
 }
 
 Result<> DiskTree::remove(const std::string& path) {
+    const bool left_out = left_out_.erase(path) > 0;
     const Spot spot = KNARR_TRY(spot_of(path));
     const auto info = KNARR_TRY(sys::stat_at(*spot.dir, spot.name));
+    if (!info && left_out) {
+        return {};
+    }
     if (!info || !S_ISDIR(info->st_mode)) {
         return sys::unlink_at(*spot.dir, spot.name);
     }
     KNARR_TRY(sys::remove_tree_at(*spot.dir, spot.name));
     directories_.clear();
+    erase_within(left_out_, path, [](const auto& one) -> const auto& { return one; });
     erase_within(times_, path, [](const auto& time) -> const auto& { return time.first; });
     return {};
 }

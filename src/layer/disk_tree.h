@@ -3,16 +3,22 @@
 // was opened beneath the root, under a name without "/", never over a link.
 
 #include <map>
+#include <set>
 #include <unordered_map>
 
 #include "layer/own_tree.h"
 
 namespace knarr::layer {
 
+/// What becomes of an image's devices. In a user namespace none can be made: podman and docker
+/// leave them out there, and so do we; a container has its own /dev.
+enum class Devices : std::uint8_t { made, left_out };
+
 class DiskTree final : public OwnTree {
 public:
     /// `root`: an empty directory, outlives this. The process's umask must be 0.
-    explicit DiskTree(const sys::Fd& root) : root_(root) {}
+    explicit DiskTree(const sys::Fd& root, Devices devices = Devices::made)
+        : root_(root), devices_(devices) {}
 
     Result<std::optional<OwnEntry>> find(const std::string& path) override;
     Result<bool> has_directory(const std::string& path) override;
@@ -44,7 +50,12 @@ private:
     Result<sys::Fd> open_for_reading(const std::string& path) const;
     Result<> set_xattrs(const Attributes& attributes, const sys::Fd* file, const Spot& spot);
 
+    /// Makes nothing, but remembers that there would be a device.
+    Result<Added> leave_out(const Spot& spot, const std::string& path);
+
     const sys::Fd& root_;
+    const Devices devices_;
+    std::set<std::string, std::less<>> left_out_;           // paths of devices
     std::unordered_map<std::string, sys::Fd> directories_;  // opened before
     /// Of directories, to be set when nothing is made in them any more.
     std::map<std::string, timespec> times_;

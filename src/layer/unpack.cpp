@@ -93,10 +93,11 @@ private:
 /// The digest is found out by who writes into the pipe; what is behind the tar's end counts too.
 Result<std::string> work_dir(const sys::Fd& pipe,
                              const sys::Fd& root,
+                             Devices devices,
                              const ApplyRequest& request) {
     PipeSource source(pipe);
     TarReader tar(source);
-    DiskTree tree(root);
+    DiskTree tree(root, devices);
     Applied applied = KNARR_TRY(apply_tar(tar, tree, request));
     while (!KNARR_TRY(source.next()).empty()) {
     }
@@ -254,8 +255,10 @@ Result<> Unpack::start_worker(const store::Store& store,
         const sys::Pipe tar = KNARR_TRY(sys::make_pipe());
         sys::widen_pipe(tar.read, kPipeBytes);
         jail.keep.push_back(&tar.read);
-        worker_ =
-            KNARR_TRY(sys::Worker::start(jail, [&] { return work_dir(tar.read, root, apply); }));
+        // In a user namespace none can be made.
+        const Devices devices = sys::has_user_overlays() ? Devices::left_out : Devices::made;
+        worker_ = KNARR_TRY(
+            sys::Worker::start(jail, [&] { return work_dir(tar.read, root, devices, apply); }));
         return start_inflater(request, tar.write);
     }
     worker_ = KNARR_TRY(sys::Worker::start(jail, [&] {
@@ -358,7 +361,7 @@ Result<> Unpack::make_durable(const LayerInfo& info) const {
                                                         path.empty() ? "." : path,
                                                         static_cast<std::uint64_t>(kDirectory),
                                                         RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS));
-            KNARR_TRY(sys::set_xattr(dir, sys::kOverlayOpaque, "y"));
+            KNARR_TRY(sys::set_xattr(dir, sys::overlay_opaque(), "y"));
         }
     } else {
         KNARR_TRY(check_image());

@@ -54,10 +54,14 @@ bool arrange_fds(const ChildPlan& plan) {
 /// Capabilities go with the user ID when root leaves it; a non-root user with capabilities of its
 /// own loses them here.
 bool drop_rights(const ChildPlan& plan) {
-    // The plain system calls: glibc's wrappers signal other threads, and there are none.
-    if (plan.is_root && (syscall(SYS_setgroups, 0, nullptr) != 0 ||
-                         syscall(SYS_setresgid, kNobody, kNobody, kNobody) != 0 ||
-                         syscall(SYS_setresuid, kNobody, kNobody, kNobody) != 0)) {
+    // The plain system calls: glibc's wrappers signal other threads, and there are none. EINVAL: a
+    // user namespace without nobody, whose root is an ordinary user outside and stays it here.
+    if (plan.is_root && syscall(SYS_setresgid, kNobody, kNobody, kNobody) != 0) {
+        if (errno != EINVAL) {
+            return false;
+        }
+    } else if (plan.is_root && (syscall(SYS_setgroups, 0, nullptr) != 0 ||
+                                syscall(SYS_setresuid, kNobody, kNobody, kNobody) != 0)) {
         return false;
     }
     __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};

@@ -10,6 +10,7 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/node.h"
 
@@ -20,6 +21,11 @@ Result<Fifo> make_fifo_at(const Fd& dir, const std::string& name) {
     KNARR_TRY(make_node_at(dir, name, S_IFIFO | 0600, 0));
     Fifo fifo;
     fifo.write = KNARR_TRY(open_at(dir, name, O_RDWR | O_NOFOLLOW));
+    if (geteuid() != 0) {
+        // The program's user becomes its owner (pipe_owner.h), whose files are not open to us; the
+        // group stays ours. The directory is closed to all others.
+        KNARR_TRY(set_mode_of(fifo.write, 0660));
+    }
     fifo.read = KNARR_TRY(open_fifo_at(dir, name));
     return fifo;
 }

@@ -35,7 +35,9 @@ struct ErrorHead {
     std::uint8_t code = 0;
 };
 
-std::string encode(const Result<std::string>& result) {
+}  // namespace
+
+std::string encode_result(const Result<std::string>& result) {
     if (result) {
         return "v" + *result;
     }
@@ -48,8 +50,7 @@ std::string encode(const Result<std::string>& result) {
     return out + error.message + error.hint;
 }
 
-/// The sender may have been taken over by what it worked on: nothing in `bytes` is trusted.
-Result<std::string> decode(std::string_view bytes) {
+Result<std::string> decode_result(std::string_view bytes) {
     if (bytes.starts_with('v')) {
         return std::string(bytes.substr(1));
     }
@@ -68,6 +69,8 @@ Result<std::string> decode(std::string_view bytes) {
                       .message = printable(rest.substr(0, head.message_bytes), kMaxText),
                       .hint = printable(rest.substr(head.message_bytes), kMaxText)});
 }
+
+namespace {
 
 Result<> limit_memory(std::uint64_t bytes) {
     const std::string statm = KNARR_TRY(read_file("/proc/self/statm", 256));
@@ -142,7 +145,7 @@ Result<Worker> Worker::start(const WorkerJail& jail,
         const Result<std::string> result =
             jailed ? body() : Result<std::string>(fail(std::move(jailed).error().within("jail")));
         // The parent sees a failed write as a missing result.
-        (void)write_all(pipe.write, encode(result));
+        (void)write_all(pipe.write, encode_result(result));
         _exit(0);
     }
     Worker worker;
@@ -169,7 +172,7 @@ Result<std::string> Worker::finish() {
                     : status.value == SIGKILL || status.value == SIGABRT ? " (out of memory?)"
                                                                          : "");
     }
-    return decode(*bytes);
+    return decode_result(*bytes);
 }
 
 void Worker::stop() {

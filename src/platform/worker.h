@@ -5,12 +5,18 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "platform/fd.h"
 #include "platform/worker_filter.h"
 
 namespace knarr::sys {
+
+/// What a child of our own program hands back, as bytes.
+std::string encode_result(const Result<std::string>& result);
+/// The sender may have been taken over by what it worked on: nothing in `bytes` is trusted.
+Result<std::string> decode_result(std::string_view bytes);
 
 struct WorkerJail {
     /// The directory that becomes the root; nothing outside can be reached by a path. As root it

@@ -9,12 +9,25 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "platform/host_facts.h"
 
 #ifndef SYS_setxattrat
 #define SYS_setxattrat 463
 #endif
 
 namespace knarr::sys {
+
+bool has_user_overlays() {
+    return !is_host_root();
+}
+
+const char* overlay_opaque() {
+    return has_user_overlays() ? kUserOverlayOpaque : kOverlayOpaque;
+}
+
+bool is_overlay_xattr(std::string_view name) {
+    return name.starts_with("trusted.overlay.") || name.starts_with("user.overlay.");
+}
 
 namespace {
 

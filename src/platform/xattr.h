@@ -13,6 +13,14 @@ namespace knarr::sys {
 
 /// The mark of a directory that hides what lower layers have in it. Source: kernel overlayfs.rst.
 inline constexpr const char* kOverlayOpaque = "trusted.overlay.opaque";
+inline constexpr const char* kUserOverlayOpaque = "user.overlay.opaque";
+/// Whether our overlays keep their marks in attributes that users may set, the option "userxattr":
+/// those of ordinary users, in their user namespaces. Source: kernel overlayfs.rst "User xattr".
+bool has_user_overlays();
+/// The one of both marks that ours have.
+const char* overlay_opaque();
+/// Whether an attribute is overlayfs' own.
+bool is_overlay_xattr(std::string_view name);
 
 /// fsetxattr(2). Errors: unsupported where the file system keeps no such attributes.
 Result<> set_xattr(const Fd& fd, const std::string& name, std::string_view value);

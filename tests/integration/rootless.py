@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+import images
 from oci import Bundle, Host
 
 UID = 54321
@@ -94,6 +95,46 @@ class UserHost(Host):
 
     def bundle(self, *args):
         return user_bundle(super().bundle(*args))
+
+
+class ImageHost(UserHost):
+    """A UserHost with all of knarr's programs, whose images are in the user's home."""
+
+    def __init__(self, knarr, witness, directory, subids=SUBIDS):
+        super().__init__(knarr, witness, directory, subids)
+        for name in ("knarr-monitor", "knarr-pull", "knarr-init"):
+            shutil.copy2(pathlib.Path(knarr).parent / name, self.bin / name)
+        self.data = self.home / ".local/share/knarr"
+
+    def layout(self, name, layers, config=None):
+        """A directory of the user's with an image in it."""
+        path = self.directory / name
+        images.write_layout(path, layers, config)
+        own(path)
+        return f"oci:{path}"
+
+    def out(self, *words, **options):
+        return self.ok(*words, **options).stdout.strip()
+
+    def destroy(self):
+        super().destroy()
+        for image in set(self.out("images", "-q").split()):
+            self.ok("rmi", image)
+        self.ok("image", "gc")
+        self.ok("volume", "prune", "--all", "--force")
+
+    def entries(self):
+        return [entry for entry in super().entries() if not entry.startswith(".")]
+
+    def leftovers(self):
+        left = super().leftovers()
+        for kind in ("containers", "layers", "volumes", "mounts"):
+            found = [str(one) for one in (self.data / kind).glob("[!.]*")]
+            left.update({kind: found} if found else {})
+        strangers = [str(path) for path in self.home.rglob("*")
+                     if path.lstat().st_uid not in (0, UID)]
+        left.update({"files of subordinate users": strangers} if strangers else {})
+        return left
 
 
 def own(path):

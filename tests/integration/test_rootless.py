@@ -268,12 +268,6 @@ def test_a_missing_helper_is_named_with_its_package(host):
     assert "apt-get install uidmap" in message
 
 
-def test_an_image_is_refused_with_what_to_do_instead(host):
-    message = host.refused("--data-root", host.home / "data", "run", "busybox")
-
-    assert "images are run by root only" in message and "podman --runtime knarr" in message
-
-
 def test_a_further_program_runs_in_a_users_container(host):
     bundle = host.bundle("sleep", "60")
     container = host.new_id()

@@ -17,6 +17,7 @@
 #include "platform/path_access.h"
 #include "platform/process.h"
 #include "platform/user_namespace.h"
+#include "platform/xattr.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/copy_up.h"
 #include "runtime/launch/id_maps.h"
@@ -77,6 +78,9 @@ Result<sys::Fd> make_overlay(const bundle::OverlayRoot& overlay, std::vector<sys
         if (overlay.discard) {
             options.push_back({.key = "volatile", .value = {}, .is_flag = true});
         }
+    }
+    if (sys::has_user_overlays()) {
+        options.push_back({.key = "userxattr", .value = {}, .is_flag = true});
     }
     Result<sys::Fd> made = sys::make_filesystem("overlay", "overlay", options, 0);
     if (made || (made.error().sys_errno != EINVAL && made.error().sys_errno != ENOSYS)) {

@@ -1,0 +1,163 @@
+#include "engine/owner.h"
+
+#include <cerrno>
+
+#include <sched.h>
+#include <unistd.h>
+
+#include "core/core.h"
+#include "core/text.h"
+#include "engine/tree_copy.h"
+#include "platform/disk.h"
+#include "platform/file.h"
+#include "platform/host_facts.h"
+#include "platform/pidfd.h"
+#include "platform/process.h"
+#include "platform/task.h"
+#include "platform/worker.h"
+#include "runtime/launch/id_maps.h"
+#include "runtime/launch/user_maps.h"
+#include "runtime/native/id_maps.h"
+
+namespace knarr::engine {
+
+namespace {
+
+constexpr std::size_t kMaxResultBytes = 16 * size::kMiB;
+constexpr const char* kWhat = "a user namespace for the files of images";
+
+Result<runtime::IdMaps> owner_maps() {
+    runtime::UserMaps maps = runtime::probe_user_maps();
+    spec::Linux linux_config;
+    linux_config.uid_mappings = std::move(maps.uids);
+    linux_config.gid_mappings = std::move(maps.gids);
+    const sys::HostFacts host = KNARR_TRY(sys::probe_host());
+    return KNARR_TRY(runtime::native::plan_id_maps(linux_config, host), "{}", kWhat);
+}
+
+/// Waits for the other end's word. False: it is gone.
+bool await_word(const sys::Fd& pipe) {
+    char word = 0;
+    const auto got = sys::read_full(pipe, std::span(&word, 1));
+    return got && *got == 1;
+}
+
+[[noreturn]] void be_owner(sys::Pipe go,
+                           sys::Pipe answer,
+                           const std::function<Result<std::string>()>& work) {
+    go.write.reset();
+    answer.read.reset();
+    if (!sys::set_die_with_parent(true) || !await_word(go.read)) {
+        _exit(1);
+    }
+    static_cast<void>(sys::write_all(answer.write, sys::encode_result(work())));
+    _exit(0);
+}
+
+}  // namespace
+
+bool is_ordinary_user() {
+    return sys::effective_uid() != 0;
+}
+
+Result<> enter_owner_namespace() {
+    if (!is_ordinary_user()) {
+        return {};
+    }
+    const runtime::IdMaps maps = KNARR_TRY(owner_maps());
+    sys::Pipe hold = KNARR_TRY(sys::make_pipe());
+    const sys::Clone holder = KNARR_TRY(sys::clone_process(CLONE_NEWUSER), "{}", kWhat);
+    if (holder.in_child()) {
+        hold.write.reset();
+        static_cast<void>(await_word(hold.read));
+        _exit(0);
+    }
+    Result<> done = runtime::write_id_maps(holder.pid, maps);
+    if (done) {
+        done = sys::enter_namespaces_of(holder.pidfd, CLONE_NEWUSER);
+    }
+    sys::kill_and_reap(holder.pidfd);
+    KNARR_TRY(std::move(done), "{}", kWhat);
+    return sys::unshare_namespaces(CLONE_NEWNS);
+}
+
+Result<> enter_namespace_of(const sys::Fd& process) {
+    if (!is_ordinary_user()) {
+        return {};
+    }
+    Result<> entered = sys::enter_namespaces_of(process, CLONE_NEWUSER);
+    if (!entered && entered.error().sys_errno == EINVAL) {
+        return {};  // it is the one that we are in
+    }
+    return entered;
+}
+
+Result<std::string> as_owner(const std::function<Result<std::string>()>& work) {
+    if (!is_ordinary_user()) {
+        return work();
+    }
+    const runtime::IdMaps maps = KNARR_TRY(owner_maps());
+    sys::Pipe go = KNARR_TRY(sys::make_pipe());
+    sys::Pipe answer = KNARR_TRY(sys::make_pipe());
+    const sys::Clone owner =
+        KNARR_TRY(sys::clone_process(CLONE_NEWUSER | CLONE_NEWNS), "{}", kWhat);
+    if (owner.in_child()) {
+        be_owner(std::move(go), std::move(answer), work);
+    }
+    go.read.reset();
+    answer.write.reset();
+    Result<> told = runtime::write_id_maps(owner.pid, maps);
+    if (told) {
+        told = sys::write_all(go.write, "g");
+    }
+    if (!told) {
+        sys::kill_and_reap(owner.pidfd);
+        return fail(std::move(told).error().within(kWhat));
+    }
+    const Result<std::string> bytes = sys::read_all(answer.read, kMaxResultBytes);
+    KNARR_TRY(sys::reap(owner.pidfd), "{}", kWhat);
+    return bytes ? sys::decode_result(*bytes) : fail(bytes.error());
+}
+
+Result<> do_as_owner(const std::function<Result<>()>& work) {
+    const Result<std::string> done = as_owner([&]() -> Result<std::string> {
+        Result<> one = work();
+        return one ? Result<std::string>(std::string()) : fail(std::move(one).error());
+    });
+    return done ? Result<>{} : fail(done.error());
+}
+
+Result<> remove_owned_tree(const sys::Fd& parent, const std::string& name) {
+    Result<> gone = sys::remove_tree_at(parent, name);
+    const bool closed =
+        !gone && (gone.error().sys_errno == EACCES || gone.error().sys_errno == EPERM);
+    if (!closed || !is_ordinary_user()) {
+        return gone;
+    }
+    return do_as_owner([&] { return sys::remove_tree_at(parent, name); });
+}
+
+Result<std::uint64_t> owned_tree_bytes(const sys::Fd& dir) {
+    Result<std::uint64_t> bytes = tree_bytes(dir);
+    if (bytes || bytes.error().sys_errno != EACCES || !is_ordinary_user()) {
+        return bytes;
+    }
+    const Result<std::string> text = as_owner([&]() -> Result<std::string> {
+        const std::uint64_t sum = KNARR_TRY(tree_bytes(dir));
+        return fmt::format("{}", sum);
+    });
+    return text ? parse_number(*text).value_or(0) : Result<std::uint64_t>(fail(text.error()));
+}
+
+void add_owner_namespace(spec::RuntimeConfig& config) {
+    if (!is_ordinary_user()) {
+        return;
+    }
+    runtime::UserMaps maps = runtime::probe_user_maps();
+    spec::Linux& part = config.linux_ ? *config.linux_ : config.linux_.emplace();
+    part.namespaces.push_back({.type = spec::NamespaceType::user, .path = {}});
+    part.uid_mappings = std::move(maps.uids);
+    part.gid_mappings = std::move(maps.gids);
+}
+
+}  // namespace knarr::engine
