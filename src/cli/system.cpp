@@ -9,6 +9,7 @@
 #include "cli/prune.h"
 #include "cli/table.h"
 #include "core/text.h"
+#include "engine/owner.h"
 
 namespace knarr::cli {
 
@@ -45,6 +46,7 @@ Result<int> run_prune(Context& context, const Parsed& args) {
         volumes = KNARR_TRY(prune_volumes(context, {}, false));
         text += volumes.text + (volumes.text.empty() ? "" : "\n");
     }
+    KNARR_TRY(engine::enter_owner_namespace());
     const PrunedImages images = KNARR_TRY(engine.prune_images({.all = args.flag("all")}));
     for (const std::string& reference : images.untagged) {
         text += fmt::format("untagged: {}\n", printable(reference, 1024));

@@ -11,6 +11,7 @@
 #include "engine/context.h"
 #include "engine/live.h"
 #include "engine/monitor.h"
+#include "engine/owner.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/pidfd.h"
@@ -18,6 +19,8 @@
 #include "platform/run_program.h"
 #include "platform/spawn.h"
 #include "runtime/launch/id_maps.h"
+#include "runtime/launch/launch.h"
+#include "runtime/launch/user_maps.h"
 #include "runtime/native/user_cgroup.h"
 
 namespace knarr::engine {
@@ -49,6 +52,37 @@ Result<> try_namespaces() {
     }
     KNARR_TRY(sys::reap(clone.pidfd));
     return {};
+}
+
+/// What images take of an ordinary user: files of other users, and an overlay over them.
+Result<> try_images(const std::string& data_root) {
+    const sys::Fd root = KNARR_TRY(sys::make_dirs(data_root, 0700));
+    const std::string name = fmt::format(".doctor-{}.d", sys::own_pid());
+    const std::string path = fmt::format("{}/{}", data_root, name);
+    const bool others = runtime::subordinate_count(runtime::probe_user_maps()) > 0;
+    const Result<> tried = do_as_owner([&]() -> Result<> {
+        KNARR_TRY(sys::make_dir_at(root, name, 0700));
+        const sys::Fd dir = KNARR_TRY(sys::open_at(root, name, O_RDONLY | O_DIRECTORY));
+        for (const char* part : {"lower", "below", "upper", "work"}) {
+            KNARR_TRY(sys::make_dir_at(dir, part, 0755));
+        }
+        if (others) {
+            KNARR_TRY(sys::set_owner_at(dir, "lower", 1, 1));
+        }
+        const auto mounted = runtime::open_root_source(
+            bundle::OverlayRoot{.lowers = {path + "/lower", path + "/below"},
+                                .upper = path + "/upper",
+                                .work = path + "/work",
+                                .merged = {},
+                                .discard = false});
+        return mounted ? Result<>{}
+                       : fail(Error(mounted.error())
+                                  .advise("use Linux 5.11 or newer, and a data directory on a "
+                                          "local file system (--data-root): overlays in user "
+                                          "namespaces need both"));
+    });
+    const Result<> gone = remove_owned_tree(root, name);
+    return tried ? gone : tried;
 }
 
 void count_containers(const std::string& path, Trials& out) {
@@ -201,7 +235,7 @@ std::uint64_t count_subordinate_ids(uid_t uid) {
     return least;
 }
 
-void try_as_user(Trials& out) {
+void try_as_user(const std::string& data_root, Trials& out) {
     if (sys::effective_uid() == 0) {
         return;
     }
@@ -211,24 +245,38 @@ void try_as_user(Trials& out) {
         host ? runtime::native::delegated_host({}, *host, warnings) : fail(host.error());
     out.delegated = own && own->has_value();
     out.subordinate_ids = count_subordinate_ids(sys::effective_uid());
+    if (!out.data_root) {
+        out.user_images = error_of(try_images(data_root));
+    }
 }
 
-void judge_subordinate_ids(const sys::HostFacts& host, const Trials& trials, Diagnosis& out) {
+void judge_ordinary_user(const sys::HostFacts& host, const Trials& trials, Diagnosis& out) {
+    constexpr std::uint64_t kUsual = 65535;  // besides user 0: IDs of 16 bits, as most images have
     if (!trials.subordinate_ids) {
         return;
     }
-    if (*trials.subordinate_ids == 0) {
-        out.bad("subordinate IDs",
+    if (!trials.data_root) {
+        out.trial("images", trials.user_images, "an image's files can be made and mounted");
+    }
+    const std::string name = "subordinate IDs";
+    const std::string mend =
+        "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER";
+    const std::uint64_t count = *trials.subordinate_ids;
+    if (count == 0) {
+        out.bad(name,
                 Verdict::limited,
                 fmt::format("/etc/subuid and /etc/subgid give user {} none: a container has one "
-                            "user",
+                            "user, and images with files of others cannot be run",
                             host.uid),
-                "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER");
-        return;
+                mend);
+    } else if (count < kUsual) {
+        out.bad(name,
+                Verdict::limited,
+                fmt::format("{}: images with files of users above {} cannot be run", count, count),
+                mend);
+    } else {
+        out.good(name, fmt::format("{}: so many users besides you can a container have", count));
     }
-    out.good(
-        "subordinate IDs",
-        fmt::format("{}: so many users besides you can a container have", *trials.subordinate_ids));
 }
 
 }  // namespace
@@ -244,10 +292,11 @@ Trials try_out(const std::string& root, const std::string& data_root) {
     out.monitor_program = error_of(sys::open_own_program(kMonitorProgram));
     out.pull_program = error_of(sys::open_own_program("knarr-pull"));
     out.erofs_layers = erofs_layers(data_root);
-    out.newuidmap = sys::effective_uid() == 0 || sys::find_program("newuidmap").has_value();
+    out.newuidmap = sys::effective_uid() == 0 ||
+                    (sys::find_program("newuidmap") && sys::find_program("newgidmap"));
     out.ps = sys::find_program("ps").has_value();
     out.criu = sys::find_program("criu").has_value();
-    try_as_user(out);
+    try_as_user(data_root, out);
     count_containers(root, out);
     return out;
 }
@@ -259,7 +308,7 @@ std::vector<Finding> diagnose(const sys::HostFacts& host,
     judge_kernel(host, out);
     out.trial("namespaces", trials.namespaces, "a process in namespaces of its own was made");
     judge_cgroups(host, report, trials, out);
-    judge_subordinate_ids(host, trials, out);
+    judge_ordinary_user(host, trials, out);
     judge_features(report, out);
     out.trial("state directory", trials.state_root, "can be written");
     out.trial("data directory", trials.data_root, "can be written");

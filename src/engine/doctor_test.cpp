@@ -63,6 +63,23 @@ TEST(Doctor, AnOrdinaryUserLearnsWhatIsNotGivenToHim) {
               Verdict::good);
 }
 
+TEST(Doctor, AnOrdinaryUserLearnsWhetherImagesRun) {
+    Trials trials = good_trials();
+    trials.subordinate_ids = 65535;
+    const auto good = diagnose(host_with(6, 18), good_report(), trials);
+    EXPECT_EQ(find(good, "images")->verdict, Verdict::good);
+    EXPECT_EQ(find(good, "subordinate IDs")->verdict, Verdict::good);
+
+    trials.user_images = Error{.code = Errc::denied, .message = "no overlay", .hint = "mend"};
+    trials.subordinate_ids = 100;
+    const auto bad = diagnose(host_with(6, 18), good_report(), trials);
+    EXPECT_EQ(find(bad, "images")->verdict, Verdict::broken);
+    EXPECT_EQ(find(bad, "images")->mend, "mend");
+    EXPECT_EQ(find(bad, "subordinate IDs")->verdict, Verdict::limited);
+    EXPECT_EQ(find(bad, "subordinate IDs")->what,
+              "100: images with files of users above 100 cannot be run");
+}
+
 TEST(Doctor, WhatIsNotGoodSaysHowToMendIt) {
     HostReport report = good_report();
     report.cgroup_controllers = {"cpu"};

@@ -1,6 +1,7 @@
 """Images of an ordinary user: pulled, run and removed with files of many users in them."""
 
 import io
+import json
 import os
 import shutil
 import signal
@@ -354,6 +355,14 @@ def test_limits_that_nothing_can_hold_are_refused(host, image):
     assert "limits are asked for" in message and "Delegate=yes" in message
 
 
+def test_an_image_cannot_plant_overlay_marks(host, image):
+    marks = {"SCHILY.xattr.user.overlay.opaque": "y", "SCHILY.xattr.user.overlay.redirect": "/etc"}
+    layer = images.Layer().add("white", kind=tarfile.DIRTYPE, mode=0o755, pax=marks)
+    host.ok("pull", "-q", host.layout("marks", [*many_owners()[:2], layer.bytes()]))
+
+    assert shell(host, "localhost/marks", "ls /white").split() == ["gone", "stays"]
+
+
 def test_the_driver_erofs_is_refused(host):
     message = host.refused("--snapshot-driver", "erofs", "pull", "-q",
                            host.layout("plain", [images.base_layer()]))
@@ -373,3 +382,25 @@ def test_an_image_is_mounted_by_root_only(host, image):
     message = host.refused("image", "mount", image)
 
     assert "only root can mount images" in message and "knarr image rootfs" in message
+
+
+def test_doctor_tells_whether_images_run_and_how_to_mend_it(host):
+    def found():
+        return {one["name"]: one for one in json.loads(host.knarr("doctor", "--json").stdout)}
+    good = found()
+    assert good["images"]["verdict"] == "ok", good
+    assert good["subordinate IDs"]["verdict"] == "ok" and str(SUBIDS[1]) in good["subordinate IDs"]["what"]
+
+    host.set_subids(None)
+    alone = found()
+    assert alone["images"]["verdict"] == "ok"
+    assert alone["subordinate IDs"]["verdict"] == "limited"
+    assert "usermod --add-subuids" in alone["subordinate IDs"]["mend"]
+
+    host.set_subids(SUBIDS)
+    host.replace("/usr/bin/newgidmap", "")
+    closed = found()
+    host.files.pop("/usr/bin/newgidmap")
+    assert closed["images"]["verdict"] == "broken" and "uidmap" in closed["images"]["mend"]
+    assert closed["newuidmap"]["verdict"] == "limited"
+    assert not list(host.data.glob(".doctor*"))
