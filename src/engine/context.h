@@ -31,12 +31,11 @@
 //                     attach_door.h, kept_terminal.h: in its monitor
 //   container_copy.h  cp: tree_copy.h, tar_extract.h changes.h     diff
 //   health.h          health checks: the rules; probe.h makes one, prober.h has them made
-//   stop.h            stop, wait                     names.h       names and rename
+//   stop.h            stop, wait                     names.h owner.h  names; files of many users
 //   inspect.h         docker's shape of a container; inspect_host_config.h its HostConfig
 //   container_data.h  DATA_ROOT/containers/ID/; container_files.h: its files; export.h: as a tar
 //   image_trees.h     image diff, rootfs, export     image_mounts.h image mount
 //   volumes.h         those of DATA_ROOT; container_volumes.h of one in the making; volumes_from.h
-//   owner.h           files of an ordinary user's images, which belong to many users
 //   resolve.h         ID, name or a beginning -> ID  images.h      rmi beside containers
 //   info.h, policy.h  what this host can do, limits  doctor.h      what keeps it from running them
 //

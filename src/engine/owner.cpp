@@ -89,7 +89,10 @@ Result<> enter_namespace_of(const sys::Fd& process) {
     if (!entered && entered.error().sys_errno == EINVAL) {
         return {};  // it is the one that we are in
     }
-    return entered;
+    KNARR_TRY(std::move(entered));
+    // A program in there with CAP_SYS_PTRACE that sees our processes (--pid host) is kept out of
+    // this one, which has the host's files in reach.
+    return sys::set_dumpable(false);
 }
 
 Result<std::string> as_owner(const std::function<Result<std::string>()>& work) {
@@ -154,6 +157,11 @@ void add_owner_namespace(spec::RuntimeConfig& config) {
         return;
     }
     runtime::UserMaps maps = runtime::probe_user_maps();
+    if (maps.gids.size() == 1) {
+        for (spec::Mount& mount : config.mounts) {  // devpts: there is no group tty
+            std::erase(mount.options, "gid=5");
+        }
+    }
     spec::Linux& part = config.linux_ ? *config.linux_ : config.linux_.emplace();
     part.namespaces.push_back({.type = spec::NamespaceType::user, .path = {}});
     part.uid_mappings = std::move(maps.uids);

@@ -8,8 +8,8 @@
 #include "platform/absent.h"
 #include "platform/disk.h"
 #include "platform/file.h"
-#include "platform/host_facts.h"
 #include "platform/spawn.h"
+#include "platform/user_namespace.h"
 
 namespace knarr::image {
 namespace {

@@ -294,11 +294,6 @@ OwnUser own_user() {
     return own;
 }
 
-bool is_host_root() {
-    const OwnUser own = own_user();
-    return own.uid == 0 && !own.in_user_namespace;
-}
-
 std::string probe_device_names() {
     return read_file("/proc/devices", kMaxSmallProcBytes).value_or("");
 }

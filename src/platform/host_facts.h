@@ -61,8 +61,6 @@ struct OwnUser {
     uid_t outer_uid = 0;  // who that is in the namespace above
 };
 OwnUser own_user();
-/// Root, and of no user namespace but the first.
-bool is_host_root();
 
 /// The facts a launch needs; a few small reads of /proc, well under 100 us.
 Result<HostFacts> probe_host();

@@ -8,6 +8,7 @@
 
 #include "core/text.h"
 #include "platform/file.h"
+#include "platform/host_facts.h"
 #include "platform/process.h"
 #include "platform/task.h"
 
@@ -104,6 +105,11 @@ Result<> become_namespace_root(const Fd& proc) {
 bool is_setgroups_denied(const Fd& proc) {
     const Result<std::string> text = read_file_at(proc, "self/setgroups", kMaxMapBytes);
     return text && text->starts_with("deny");
+}
+
+bool is_host_root() {
+    const OwnUser own = own_user();
+    return own.uid == 0 && !own.in_user_namespace;
 }
 
 uid_t real_uid() {

@@ -26,6 +26,8 @@ Result<> become_namespace_root(const Fd& proc);
 /// Is setgroups(2) switched off in our user namespace? Source: user_namespaces(7).
 bool is_setgroups_denied(const Fd& proc);
 
+/// Root, and of no user namespace but the first.
+bool is_host_root();
 /// Whoever started us, as helpers that are set-user-ID see it.
 uid_t real_uid();
 gid_t real_gid();

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
-#include "platform/host_facts.h"
+#include "platform/user_namespace.h"
 
 #ifndef SYS_setxattrat
 #define SYS_setxattrat 463

@@ -16,10 +16,9 @@
 //                     launch/plan_describe.h shows it
 //   launch/launch.h   the one applier, with the drawing of parent and child:
 //     launch/child.h launch/protocol.h         the child's side; what both say to each other
-//     launch/id_maps.h launch/net_devices.h    mappings written; the host's interfaces moved
-//     launch/user_maps.h                       the mapping of an ordinary user's images
-//     launch/copy_up.h launch/listener.h       tmpcopyup; a filter's listener to its agent
-//     launch/find_program.h launch/label_error.h   what is wrong with args[0]; with a label
+//     launch/id_maps.h launch/net_devices.h    mappings written, launch/user_maps.h made;
+//     interfaces launch/copy_up.h launch/listener.h       tmpcopyup; a filter's listener to its
+//     agent launch/find_program.h launch/label_error.h   what is wrong with args[0]; with a label
 //   select.cpp        the table of kinds that this build has
 //
 // A kind adds a plan and the set of things its Control can do, nothing else. Kinds that this build
