@@ -50,18 +50,17 @@ bool is_trusted_group(unsigned group) {
 
 /// Why names in this directory are in the hands of others.
 std::optional<HandsOfOthers> hands_on(const struct stat& dir, const std::string& path) {
-    const HandsOfOthers found{.path = path.empty() ? "/" : path,
-                              .why = HandsOfOthers::Why::owner,
-                              .owner = dir.st_uid,
-                              .mode = dir.st_mode & 07777U};
+    HandsOfOthers found{.path = path.empty() ? "/" : path,
+                        .why = HandsOfOthers::Why::owner,
+                        .owner = dir.st_uid,
+                        .mode = dir.st_mode & 07777U};
     if (!is_trusted(dir.st_uid)) {
         return found;
     }
     const bool by_group = (dir.st_mode & S_IWGRP) != 0 && !is_trusted_group(dir.st_gid);
     if ((by_group || (dir.st_mode & S_IWOTH) != 0) && (dir.st_mode & S_ISVTX) == 0) {
-        HandsOfOthers writable = found;
-        writable.why = HandsOfOthers::Why::writable;
-        return writable;
+        found.why = HandsOfOthers::Why::writable;
+        return found;
     }
     return std::nullopt;
 }
