@@ -1,6 +1,8 @@
 #include "engine/logs.h"
 
 #include <array>
+#include <cerrno>
+#include <chrono>
 
 #include <fcntl.h>
 
@@ -10,12 +12,16 @@
 #include "engine/monitor.h"
 #include "engine/never_ran.h"
 #include "platform/file.h"
+#include "platform/patience.h"
 #include "platform/socket.h"
 #include "platform/stream.h"
 
 namespace knarr::engine {
 
 namespace {
+
+/// How long a log may be gone before its container is.
+constexpr std::chrono::seconds kRemovalTime{2};
 
 /// Whether more can come.
 Result<bool> goes_on(const Context& context, const ContainerId& id) {
@@ -40,6 +46,7 @@ Result<std::optional<sys::Fd>> open_log(const Context& context,
                                         const ContainerId& id,
                                         const std::string& dir,
                                         std::optional<sys::DirWatch>& watch) {
+    sys::Patience patience{kRemovalTime};
     while (true) {
         const auto seen = look(context, id);
         if (!seen && seen.error().code != Errc::not_found) {
@@ -51,6 +58,10 @@ Result<std::optional<sys::Fd>> open_log(const Context& context,
         const Seen& found = **seen;
         const bool before = never_ran(found.record);
         Result<sys::Fd> log = sys::open_path(dir, O_RDONLY | O_DIRECTORY);
+        const bool goes = watch && !log && log.error().sys_errno == ENOENT && !before;
+        if (goes && patience.rest()) {
+            continue;  // its removal has begun: the record goes last
+        }
         const bool stands = before && found.live.state == ContainerState::stopped;
         if (!before || (log && !stands)) {
             return KNARR_TRY(std::move(log), "log");

@@ -20,7 +20,7 @@ CGROUP_MANAGER = [f"--cgroup-manager={manager}" for manager in
 
 def assert_has_faults(program):
     """A fault that the program does not know never comes; the test would wait, or prove nothing."""
-    assert b"KNARR_FAULT" in pathlib.Path(program).read_bytes(), \
+    assert b"create.made" in pathlib.Path(program).read_bytes(), \
         f"{program} has no fault points: take the fixture breakable_knarr"
 
 

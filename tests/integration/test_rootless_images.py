@@ -311,6 +311,8 @@ def host_processes(user, name):
 
 @pytest.mark.parametrize("point", ["create.recorded", "run_image.data", "create.data", "run.gate"])
 def test_a_launch_that_is_killed_is_cleaned_up(host, image, point, breakable_knarr):
+    host.knarr_path = shutil.copy2(breakable_knarr, host.bin / "breakable")
+
     host.knarr("run", "--name", "dead", image, "sh", "-c", "touch /srv/x; chown 5 /srv/x; sleep 60",
                fault=f"{point}=kill")
 

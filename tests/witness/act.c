@@ -268,7 +268,9 @@ void do_stdin(const char* unused) {
 
 void do_bytes(const char* count) {
     for (long long i = 0, end = atoll(count); i < end; ++i) {
-        putchar((int)('a' + i % 26));
+        if (putchar((int)('a' + i % 26)) == EOF) {
+            exit(1);
+        }
     }
 }
 

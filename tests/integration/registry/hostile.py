@@ -279,7 +279,11 @@ def range_of(handler, size):
 # --- steps ---
 
 def status(code, **headers):
-    return lambda handler: handler.send(code, **headers)
+    """What was sent is read first: a connection that is cut with bytes unread may lose the answer."""
+    def step(handler):
+        handler.body()
+        handler.send(code, **headers)
+    return step
 
 
 def body(data, **headers):
