@@ -19,6 +19,12 @@ namespace knarr::sys {
 
 namespace {
 
+#if defined(__has_feature)
+constexpr bool kIsSanitized = __has_feature(address_sanitizer);
+#else
+constexpr bool kIsSanitized = false;
+#endif
+
 /// A run of whole pages of the program.
 struct Pages {
     char* begin = nullptr;
@@ -156,6 +162,9 @@ bool change_exe_file(prctl_mm_map memory, const Fd& file) {
 }  // namespace
 
 Result<> go_on_from(const Fd& file) {
+    if constexpr (kIsSanitized) {
+        return fail(Errc::unsupported, "a sanitizer watches over the program's data");
+    }
     // While the old file is mapped the kernel says EBUSY to whoever may change it at all.
     const prctl_mm_map memory = KNARR_TRY(own_memory());
     if (!change_exe_file(memory, file) && errno != EBUSY) {

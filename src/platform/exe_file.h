@@ -10,8 +10,9 @@ namespace knarr::sys {
 /// old one. Unlike an exec it costs neither a start of the C library nor a second reading of the
 /// command line. Where an error comes back the program goes on as before.
 /// Errors: denied without CAP_CHECKPOINT_RESTORE or CAP_SYS_ADMIN in the user namespace; what a
-/// kernel without CONFIG_CHECKPOINT_RESTORE says.
-/// Source: prctl(2) PR_SET_MM_MAP; the kernel refuses while the old file is mapped anywhere.
+/// kernel without CONFIG_CHECKPOINT_RESTORE says; unsupported in a build with sanitizers, whose
+/// data is described elsewhere. Source: prctl(2) PR_SET_MM_MAP; the kernel refuses while the old
+/// file is mapped anywhere.
 Result<> go_on_from(const Fd& file);
 
 }  // namespace knarr::sys
