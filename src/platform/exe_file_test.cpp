@@ -23,7 +23,7 @@ namespace {
 
 // Data of every kind: written since the start, read only after relocation, zero.
 std::string g_written = "as it started, and long enough for the heap";
-const char* const g_words[] = {"one", "two"};
+const char* const kWords[] = {"one", "two"};
 std::array<char, 9000> g_zero{};
 
 /// Another way to the test's own file, read only; none without the right to mount.
@@ -60,7 +60,7 @@ int go_on_and_look(const Fd& file) {
         return 4;
     }
     if (!g_written.starts_with("changed") || g_zero[8999] != 'z' || g_zero[0] != '\0' ||
-        std::strcmp(g_words[1], "two") != 0) {
+        std::strcmp(kWords[1], "two") != 0) {
         return 5;
     }
     g_written += " and after it";

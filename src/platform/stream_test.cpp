@@ -83,7 +83,7 @@ TEST_F(Stream, AKeptOffsetTellsHowMuchOneThatWasKilledHadMoved) {
             }
             _exit(0);
         }
-        while (*kept.get(1) < (round % 100) * 450) {
+        while (*kept.get(1) < std::int64_t{round % 100} * 450) {
             __asm__ volatile("pause" ::: "memory");
         }
         ASSERT_TRUE(pidfd_send_signal(child.pidfd, SIGKILL).has_value());
