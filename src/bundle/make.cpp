@@ -209,7 +209,7 @@ Result<std::vector<spec::Mount>> make_mounts(const MakeInput& input) {
 }  // namespace
 
 Result<> check_memory(std::int64_t bytes) {
-    constexpr std::int64_t kLeastBytes = 512 * 1024;
+    constexpr std::int64_t kLeastBytes = 512 * std::int64_t{1024};
     if (bytes < kLeastBytes) {
         return fail(Errc::invalid_argument,
                     "--memory: {} bytes are less than {}, with which no container starts",

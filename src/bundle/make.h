@@ -4,6 +4,7 @@
 // (Entrypoint, Cmd, Env, WorkingDir, User) and what is checked here; labels never become
 // annotations, because annotations control the runtime.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -50,6 +51,9 @@ struct Made {
 /// Errors: invalid_argument for what the caller asked, invalid_image for what the image says,
 /// limit_exceeded past the policy's bounds.
 Result<Made> make_bundle(MakeInput input);
+
+/// The most that the kernel's cpu.shares take; from 2 on.
+inline constexpr std::uint64_t kMaxCpuShares = 262144;
 
 /// Whether a limit of memory leaves room for a container to start in. Docker wants 6 MiB, podman
 /// nothing. Errors: invalid_argument.

@@ -6,6 +6,7 @@
 #include "cli/containers.h"
 #include "cli/duration.h"
 #include "cli/image_verbs.h"
+#include "cli/prune.h"
 #include "cli/table.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
@@ -97,17 +98,27 @@ Result<int> run_prune(Context& context, const Parsed& args) {
         return 0;
     }
     std::string text = pruned.untagged.empty() ? "" : "Deleted Images:\n";
+    text += removed_images_text(pruned);
+    text += fmt::format(
+        "{}Total reclaimed space: {}\n", text.empty() ? "" : "\n", decimal_size(pruned.bytes));
+    KNARR_TRY(print(text));
+    return 0;
+}
+
+}  // namespace
+
+std::string removed_images_text(const PrunedImages& pruned) {
+    std::string text;
     for (const std::string& reference : pruned.untagged) {
         text += fmt::format("untagged: {}\n", printable(reference, 1024));
     }
     for (const std::string& digest : pruned.deleted) {
         text += fmt::format("deleted: {}\n", digest);
     }
-    text += fmt::format(
-        "{}Total reclaimed space: {}\n", text.empty() ? "" : "\n", decimal_size(pruned.bytes));
-    KNARR_TRY(print(text));
-    return 0;
+    return text;
 }
+
+namespace {
 
 constexpr std::array kVerifyOptions{
     Option{.name = "keep", .help = "only report damaged blobs, put none aside"},

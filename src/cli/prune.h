@@ -20,6 +20,8 @@ struct Pruned {
 
 /// Removes the containers of images that do not run and fit. Errors: those of the filter.
 Result<Pruned> prune_containers(Engine& engine, const ContainerFilter& filter);
+/// A line for each name and each image that went, as docker has it; empty: nothing went.
+std::string removed_images_text(const PrunedImages& pruned);
 /// Removes the volumes that no container has: anonymous ones, with `all` named ones, too.
 Result<Pruned> prune_volumes(Context& context, const std::vector<VolumeFilter>& filters, bool all);
 

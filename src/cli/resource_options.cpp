@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "bundle/make.h"
 #include "cli/key_value.h"
 #include "core/text.h"
 
@@ -36,9 +37,9 @@ Result<std::optional<std::uint64_t>> parse_range(const Parsed& args,
 }
 
 Result<> parse_cpu(const Parsed& args, RunRequest& request) {
-    constexpr std::uint64_t kMaxShares = 262144, kLeastUs = 1000, kMaxUs = 1'000'000;
+    constexpr std::uint64_t kLeastUs = 1000, kMaxUs = 1'000'000;
     ResourceSettings& out = request.settings.resources;
-    out.cpu_shares = KNARR_TRY(parse_range(args, "cpu-shares", 0, kMaxShares));
+    out.cpu_shares = KNARR_TRY(parse_range(args, "cpu-shares", 0, bundle::kMaxCpuShares));
     if (out.cpu_shares && *out.cpu_shares == 0) {
         out.cpu_shares.reset();  // docker's: as without it
     }

@@ -48,12 +48,7 @@ Result<int> run_prune(Context& context, const Parsed& args) {
     }
     KNARR_TRY(engine::enter_owner_namespace());
     const PrunedImages images = KNARR_TRY(engine.prune_images({.all = args.flag("all")}));
-    for (const std::string& reference : images.untagged) {
-        text += fmt::format("untagged: {}\n", printable(reference, 1024));
-    }
-    for (const std::string& digest : images.deleted) {
-        text += fmt::format("deleted: {}\n", digest);
-    }
+    text += removed_images_text(images);
     KNARR_TRY(print(fmt::format(
         "{}Total reclaimed space: {}\n", text, decimal_size(images.bytes + volumes.bytes))));
     KNARR_TRY(std::move(containers.failure));

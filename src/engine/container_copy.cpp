@@ -191,8 +191,15 @@ Result<Root> open_root(Found found, const CopyRequest& request) {
     return root;
 }
 
-constexpr const char* kParentHint =
-    "make the directory first (mkdir -p), or look at the path: cp makes the last part of it alone";
+/// The directory of what is copied, as it was opened.
+Result<sys::Fd> advise_parent(Result<sys::Fd> dir) {
+    if (!dir && sys::is_absent(dir.error())) {
+        return fail(std::move(dir).error().advise(
+            "make the directory first (mkdir -p), or look at the path: cp makes the last part of "
+            "it alone"));
+    }
+    return dir;
+}
 
 /// An entry of a directory, as things are copied.
 struct Place {
@@ -215,11 +222,8 @@ Result<Place> find_inside(const Root& root, std::string path, bool follow) {
         }
         const auto [parent, name] = split_path(path);
         Place place;
-        Result<sys::Fd> dir = sys::open_in_root(root.dir, parent, O_RDONLY | O_DIRECTORY);
-        if (!dir && sys::is_absent(dir.error())) {
-            return fail(std::move(dir).error().advise(kParentHint));
-        }
-        place.dir = KNARR_TRY(std::move(dir));
+        place.dir =
+            KNARR_TRY(advise_parent(sys::open_in_root(root.dir, parent, O_RDONLY | O_DIRECTORY)));
         place.name = name;
         place.info = KNARR_TRY(sys::stat_at(place.dir, name));
         if (!follow || !place.info || !S_ISLNK(place.info->st_mode)) {
@@ -251,11 +255,7 @@ Result<Place> find_outside(const std::string& path, bool follow) {
         place.info = KNARR_TRY(sys::stat_of(place.dir));
         return place;
     }
-    Result<sys::Fd> dir = sys::open_path(parent, O_RDONLY | O_DIRECTORY);
-    if (!dir && sys::is_absent(dir.error())) {
-        return fail(std::move(dir).error().advise(kParentHint));
-    }
-    place.dir = KNARR_TRY(std::move(dir));
+    place.dir = KNARR_TRY(advise_parent(sys::open_path(parent, O_RDONLY | O_DIRECTORY)));
     place.name = std::move(name);
     place.info = KNARR_TRY(sys::stat_at(place.dir, place.name));
     if (follow && place.info && S_ISLNK(place.info->st_mode)) {

@@ -141,10 +141,15 @@ Result<std::optional<Record>> record_to_remove_by(const Context& context,
     return std::move(*copy);
 }
 
+/// Whether the container came so far that its cgroup is certainly its own.
+bool has_own_cgroup(const Record& record) {
+    return record.pid > 0 || record.status != ContainerState::creating;
+}
+
 /// The cgroup and what else the container had of the machine. Others may have made cgroups of their
 /// own in it (linux.cgroupsPath may lie anywhere, as with runc and crun): it is theirs then.
 Result<> give_place_back(const Context& context, const Record& record) {
-    const bool is_ours = record.pid > 0 || record.status != ContainerState::creating;
+    const bool is_ours = has_own_cgroup(record);
     if (record.cgroup && !is_ours && !record.unit) {
         KNARR_TRY(await_empty(*record.cgroup));
     }
@@ -222,8 +227,8 @@ Result<> end_place(const Context& context, const Record& record) {
     if (record.mounts_on_host) {
         KNARR_TRY(sys::unmount_below(record.rootfs));
     }
-    const bool is_ours = record.pid > 0 || record.status != ContainerState::creating;
-    KNARR_TRY(is_ours ? remove_place(context, record) : give_place_back(context, record));
+    KNARR_TRY(has_own_cgroup(record) ? remove_place(context, record)
+                                     : give_place_back(context, record));
     KNARR_TRY(fault_point("delete.cgroup"));
     return {};
 }

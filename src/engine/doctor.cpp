@@ -6,7 +6,6 @@
 #include <sched.h>
 #include <unistd.h>
 
-#include "core/core.h"
 #include "core/text.h"
 #include "engine/context.h"
 #include "engine/live.h"
@@ -18,7 +17,6 @@
 #include "platform/process.h"
 #include "platform/run_program.h"
 #include "platform/spawn.h"
-#include "runtime/launch/id_maps.h"
 #include "runtime/launch/launch.h"
 #include "runtime/launch/user_maps.h"
 #include "runtime/native/user_cgroup.h"
@@ -218,23 +216,6 @@ void judge_features(const HostReport& report, Diagnosis& out) {
     }
 }
 
-/// What both files give to the caller; the smaller sum.
-std::uint64_t count_subordinate_ids(uid_t uid) {
-    const auto text_of = [](const char* path) {
-        return sys::read_file(path, size::kMiB).value_or(std::string());
-    };
-    const std::string name = runtime::name_in_passwd(text_of("/etc/passwd"), uid);
-    std::uint64_t least = UINT64_MAX;
-    for (const runtime::MapSide& side : {runtime::kUserSide, runtime::kGroupSide}) {
-        std::uint64_t sum = 0;
-        for (const auto& range : runtime::subordinate_ranges(text_of(side.file), name, uid)) {
-            sum += range.count;
-        }
-        least = std::min(least, sum);
-    }
-    return least;
-}
-
 void try_as_user(const std::string& data_root, Trials& out) {
     if (sys::effective_uid() == 0) {
         return;
@@ -244,7 +225,7 @@ void try_as_user(const std::string& data_root, Trials& out) {
     const auto own =
         host ? runtime::native::delegated_host({}, *host, warnings) : fail(host.error());
     out.delegated = own && own->has_value();
-    out.subordinate_ids = count_subordinate_ids(sys::effective_uid());
+    out.subordinate_ids = runtime::subordinate_count(runtime::probe_user_maps());
     if (!out.data_root) {
         out.user_images = error_of(try_images(data_root));
     }

@@ -118,14 +118,15 @@ void change_limits(spec::Resources& have, const spec::Resources& change) {
 }
 
 Result<> check_image_limits(const spec::Resources& wanted) {
-    constexpr std::uint64_t kMaxShares = 262144;
     if (wanted.memory && wanted.memory->limit.value_or(0) > 0) {
         KNARR_TRY(bundle::check_memory(*wanted.memory->limit));
     }
     const std::uint64_t shares = wanted.cpu ? wanted.cpu->shares.value_or(0) : 0;
-    if (shares > kMaxShares) {
-        return fail(
-            Errc::invalid_argument, "--cpu-shares: {} is not from 2 to {}", shares, kMaxShares);
+    if (shares > bundle::kMaxCpuShares) {
+        return fail(Errc::invalid_argument,
+                    "--cpu-shares: {} is not from 2 to {}",
+                    shares,
+                    bundle::kMaxCpuShares);
     }
     return {};
 }

@@ -14,16 +14,11 @@
 
 #include "core/text.h"
 #include "platform/file.h"
+#include "platform/sanitized.h"
 
 namespace knarr::sys {
 
 namespace {
-
-#if defined(__has_feature)
-constexpr bool kIsSanitized = __has_feature(address_sanitizer);
-#else
-constexpr bool kIsSanitized = false;
-#endif
 
 /// A run of whole pages of the program.
 struct Pages {

@@ -16,7 +16,8 @@
 //   worker_filter.h                       jailed copy of ourselves for hostile input, and what that
 //                                         may ask of the kernel
 //   trampoline.h own_copy.h sealed_memory.h  the last exec, so that knarr's file is never in reach;
-//   exe_file.h                            knarr itself from a file that nobody can write
+//   exe_file.h sanitized.h                knarr itself from a file that nobody can write; builds
+//                                         with AddressSanitizer
 //   cgroup.h cgroup_devices.h             cgroup directories and texts; v2 device programs
 //   cgroup_freeze.h cgroup_files.h        a cgroup that stands still; its files, read and changed
 //   cgroup_stats.h oom_watch.h            what it has used; when it runs out of memory

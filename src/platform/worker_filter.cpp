@@ -6,6 +6,8 @@
 
 #include <sys/mman.h>
 
+#include "platform/sanitized.h"
+
 namespace knarr::sys {
 
 namespace {
@@ -22,11 +24,6 @@ constexpr std::array<std::string_view, 34> kBytes = {
 /// Of a range of a file, by the architectures' two names.
 constexpr std::array<std::string_view, 2> kSync = {"sync_file_range", "sync_file_range2"};
 /// AddressSanitizer asks where the other stack is before it calls what does not return.
-#ifdef __has_feature
-constexpr bool kIsSanitized = __has_feature(address_sanitizer);
-#else
-constexpr bool kIsSanitized = false;
-#endif
 constexpr std::array<std::string_view, 1> kSanitizer = {"sigaltstack"};
 
 /// Memory, where its third argument does not let it be executed.
