@@ -45,9 +45,11 @@ LogBatch make_entries(std::string_view bytes,
         if (batch.filled + size > (is_taken ? room.memory.size() : limit)) {
             break;
         }
-        head[tag + 1] = whole ? 'F' : 'P';
-        char* at = put(room.memory.data() + batch.filled, {head.data(), head_size});
-        *put(at, part) = '\n';
+        char* const entry = room.memory.data() + batch.filled;
+        *put(put(entry, {head.data(), head_size}), part) = '\n';
+        if (!whole) {
+            entry[tag + 1] = 'P';  // not in the head: copying what was just written waits for that
+        }
         batch.filled += size;
         batch.consumed += part.size() + (whole ? 1 : 0);
     }

@@ -94,7 +94,7 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
                                   const LogPolicy& policy) {
     LogWriter writer;
     writer.policy_ = policy;
-    writer.memory_ = KNARR_TRY(sys::Pages::map(kWrittenAtOnce + kTakenAtOnce), "log");
+    writer.memory_ = KNARR_TRY(sys::Pages::map(kWrittenAtOnce), "log");
     static_assert(kWrittenAtOnce >= kMaxLogPart + kMaxLogHead);
     // Not made here: somebody may be removing the container.
     writer.log_dir_ = KNARR_TRY(sys::open_path(log_dir, O_RDONLY | O_DIRECTORY), "log");
@@ -104,8 +104,10 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
         KNARR_TRY(sys::open_at(state_dir, kFilledFile, O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
     writer.filled_ = KNARR_TRY(sys::KeptOffsets::map(filled), "log");
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
-        writer.spools_[index_of(stream)] = KNARR_TRY(sys::open_at(
+        Spool& spool = writer.spools_[index_of(stream)];
+        spool.file = KNARR_TRY(sys::open_at(
             state_dir, fifo_name(stream) + ".spool", O_RDWR | O_CREAT | O_NOFOLLOW, 0600));
+        spool.bytes = KNARR_TRY(sys::MappedFile::map(spool.file, kSpoolBytes), "log");
     }
     KNARR_TRY(writer.read_place(), "log");
     KNARR_TRY(writer.open_log(), "log");
@@ -217,7 +219,7 @@ Result<std::uint64_t> LogWriter::untaken(LogStream stream) const {
 
 Result<bool> LogWriter::is_filled_rightly(LogStream stream) const {
     const std::int64_t end = KNARR_TRY(filled_.get(index_of(stream)));
-    const std::int64_t size = KNARR_TRY(sys::stat_of(spools_[index_of(stream)])).st_size;
+    const std::int64_t size = KNARR_TRY(sys::stat_of(spools_[index_of(stream)].file)).st_size;
     return end >= 0 && end <= static_cast<std::int64_t>(kSpoolBytes) && end <= size;
 }
 
@@ -230,24 +232,24 @@ Result<> LogWriter::begin_again(LogStream stream) {
 }
 
 Result<> LogWriter::flush(LogStream stream) {
-    const std::span<char> output = memory_.memory().first(kWrittenAtOnce);
+    const std::span<char> output = memory_.memory();
     while (const std::uint64_t rest = KNARR_TRY(untaken(stream))) {
-        const auto input =
-            memory_.memory().subspan(kWrittenAtOnce, std::min<std::uint64_t>(kTakenAtOnce, rest));
-        const std::uint64_t begin = place_.taken[index_of(stream)];
-        if (KNARR_TRY(sys::read_into(spools_[index_of(stream)], begin, input)) < input.size()) {
-            return changed_by_others();
-        }
         std::uint64_t room = output.size();
         if (policy_.max_bytes > 0) {
             room = std::min(room, policy_.max_bytes - std::min(policy_.max_bytes, place_.end));
         }
         const std::string time = format_time(system_clock().wall());
+        const sys::MappedFile::Reading input(spools_[index_of(stream)].bytes,
+                                             place_.taken[index_of(stream)],
+                                             std::min<std::uint64_t>(kTakenAtOnce, rest));
         const LogBatch batch =
-            make_entries({input.data(), input.size()},
+            make_entries({input.bytes().data(), input.bytes().size()},
                          stream,
                          time,
                          {.memory = output, .bytes = room, .takes_one = place_.end == 0});
+        if (input.was_cut()) {
+            return changed_by_others();
+        }
         if (batch.consumed == 0) {
             KNARR_TRY(rotate());
             continue;
@@ -272,7 +274,7 @@ Result<std::optional<std::size_t>> LogWriter::move(LogStream stream, const sys::
         end = 0;
     }
     Result<std::optional<std::size_t>> done =
-        sys::move_to_file(fifo, spools_[index], filled_.for_kernel(index), kSpoolBytes - end);
+        sys::move_to_file(fifo, spools_[index].file, filled_.for_kernel(index), kSpoolBytes - end);
     if (!done && done.error().sys_errno == EFAULT) {
         return changed_by_others();  // there is no page any more where the kernel was to write
     }
@@ -307,7 +309,7 @@ void LogWriter::release_memory() {
         // One that cannot begin again now, or not be emptied, only keeps its memory for longer.
         const auto end = filled(stream);
         if (end && *end > 0 && *end <= place_.taken[index_of(stream)] && begin_again(stream)) {
-            static_cast<void>(sys::set_size(spools_[index_of(stream)], 0));
+            static_cast<void>(sys::set_size(spools_[index_of(stream)].file, 0));
         }
     }
 }

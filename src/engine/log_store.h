@@ -26,6 +26,7 @@
 #include "knarr/run.h"
 #include "platform/fd.h"
 #include "platform/kept_offsets.h"
+#include "platform/mapped_file.h"
 #include "platform/pages.h"
 
 namespace knarr::engine {
@@ -75,6 +76,10 @@ private:
         std::uint64_t number = 0, end = 0;
         std::array<std::uint64_t, 2> taken{};  // from the beginning of the spool
     };
+    struct Spool {
+        sys::Fd file;
+        sys::MappedFile bytes;
+    };
     LogWriter() = default;
     Result<> read_place();
     Result<> begin_file();
@@ -93,11 +98,11 @@ private:
 
     std::string warning_;
     LogPolicy policy_;
-    sys::Pages memory_;  // for entries, and behind them for what they are made of
+    sys::Pages memory_;  // for entries
     sys::Fd log_dir_, log_, place_file_;
     Place place_;
     sys::KeptOffsets filled_;
-    std::array<sys::Fd, 2> spools_;
+    std::array<Spool, 2> spools_;
 };
 
 }  // namespace knarr::engine

@@ -1,6 +1,6 @@
 #pragma once
 // Memory by the page, which goes back to the kernel when it is not needed: for buffers of a process
-// that mostly rests. Files are read, not mapped: who cuts one kills those that look at it (SIGBUS).
+// that mostly rests.
 
 #include <cstddef>
 #include <span>

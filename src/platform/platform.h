@@ -4,8 +4,9 @@
 //
 //   fd.h file.h node.h disk.h xattr.h     descriptors; files beneath a root (openat2); what has to
 //                                         reach the disk; attributes
-//   absent.h pages.h kept_offsets.h       errors that say that there is no such path; memory by
-//                                         the page; offsets that outlive who moves bytes by them
+//   absent.h pages.h                      errors that say that there is no such path; memory by
+//   kept_offsets.h mapped_file.h          the page; offsets that outlive who moves bytes by them;
+//                                         a file's bytes where they lie
 //   mount.h mountinfo.h mounts_below.h    the mount API by descriptor; /proc/PID/mountinfo, and
 //                                         what of it lies below a directory
 //   host_mount.h image_mount.h            mounts by the operator's path; file systems out of files

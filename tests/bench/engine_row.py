@@ -55,7 +55,7 @@ class EngineRow:
                     subprocess.run([*self.tools[name], *words, *ids], check=False, stdout=subprocess.DEVNULL)
 
     def make_image(self, log_mib):
-        """Static programs, a shell, and a file to be logged."""
+        """Static programs and a shell; beside it a file to be logged."""
         tree = self.work / "tree-engine"
         (tree / "bin").mkdir(parents=True)
         (tree / "tmp").mkdir()
@@ -64,7 +64,7 @@ class EngineRow:
         shutil.copy(shutil.which("busybox"), tree / "bin/busybox")
         for name in ("sh", "sleep", "cat"):
             (tree / "bin" / name).symlink_to("busybox")
-        self.log = tree / "log"
+        self.log = self.work / "log"
         self.log.write_bytes(LINE * ((log_mib << 20) // len(LINE)))
         layer = self.work / "layer-engine"
         subprocess.run(["tar", "-C", tree, "-cf", layer, "."], check=True)
@@ -112,10 +112,10 @@ class EngineRow:
             sum(one["Pss"] for one in monitors) / min(one["Pss"] for one in conmon))
 
     def log_rate(self):
-        """A container that writes as fast as it can, beside a pipe into a file."""
+        """A container that writes as fast as it can, beside a pipe into a file; both from the same file."""
         size, ratios = self.log.stat().st_size, []
         words = ("sh", "-c", "sleep 0.3; cat /log; echo over >&2; exec sleep 1000")
-        self.output("knarr", "rm", "-f", self.logged(words)[0])  # the image's file is in the page cache
+        self.output("knarr", "rm", "-f", self.logged(words)[0])  # warms up
         for _ in range(1 if self.options.quick else 5):
             container, logged = self.logged(words)
             piped = self.work / "piped"
@@ -128,12 +128,13 @@ class EngineRow:
             self.output("knarr", "rm", "-f", container)
         self.figures["log rate to a plain pipe's"] = statistics.median(ratios)
         self.figures["log, differs"] = read
-        print(f"\nlog of {size >> 20} MiB: {statistics.median(ratios):.2f} of the rate through a pipe into a file; "
+        print(f"\nlog of {size >> 20} MiB: {statistics.median(ratios):.2f} of the rate through a pipe into a file "
+              f"({min(ratios):.2f} to {max(ratios):.2f}); "
               f"{'the same bytes' if read == 0 else 'OTHER BYTES'}")
 
     def logged(self, words):
         """A container of them, and the seconds from the first byte in its log to the last one."""
-        container = self.launch("knarr", *words)
+        container = self.launch("knarr", *words, options=["-v", f"{self.log}:/log:ro"])
         log = pathlib.Path(json.loads(self.output("knarr", "inspect", container))[0]["LogPath"])
         while not log.exists() or log.stat().st_size == 0:
             time.sleep(0.0005)

@@ -1,9 +1,13 @@
 """A private mount namespace in which every runtime can work, for tools/bench."""
 
+import contextlib
 import os
 import pathlib
+import secrets
+import shutil
 import subprocess
 import sys
+import tempfile
 
 MARK = "KNARR_BENCH_NAMESPACE"
 
@@ -46,6 +50,22 @@ def complete_v1_hierarchies(scratch):
             if not (scratch / name).exists():
                 (scratch / name).symlink_to("net_cls,net_prio")
     mount("--move", scratch, real)
+
+
+@contextlib.contextmanager
+def work_directory():
+    """A directory whose path every tool takes as part of an image's name (tempfile's may have "__" or "._"
+    in it), and which goes with whatever was left mounted below it."""
+    work = pathlib.Path(tempfile.gettempdir(), f"knarr-bench-{secrets.token_hex(4)}")
+    work.mkdir(mode=0o700)
+    try:
+        yield work
+    finally:
+        places = [line.split()[4] for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()]
+        for place in reversed(places):
+            if place.startswith(f"{work}/"):
+                subprocess.run(["umount", "-l", place], check=False)
+        shutil.rmtree(work)
 
 
 def states_on_tmpfs(place):

@@ -75,14 +75,14 @@ def elsewhere():
 def full():
     short = {"KNARR_KILL_SECONDS": "2"}
     return [
+        Step("conformance", [f"{PROJECT}/tests/conformance/run", "--runtimes", "knarr,runc",
+                             "--logs", "/run/conformance"], 800),
         integration("podman-systemd", 700, "podman_systemd", uses=["user"]),
         pytest("root", 700, *[TESTS / f"test_{module}.py" for module in OF_CGROUPS],
                *[TESTS / f"test_exec.py::test_{name}" for name in OF_EXEC], environment=short),
         integration("by-systemd", 600, *BY_SYSTEMD, environment={"KNARR_TEST_CGROUP_MANAGER": "systemd"}),
         integration("rootless", 500, *USER, uses=["user"]),
         integration("systemd", 500, "systemd_cgroup", uses=["user"]),
-        Step("conformance", [f"{PROJECT}/tests/conformance/run", "--runtimes", "knarr,runc",
-                             "--logs", "/run/conformance"], 500),
         *[unit(program, 120) for program in UNITS],
     ]
 
