@@ -6,8 +6,10 @@
 //   new_container.h   create and run, the one way from a Bundle to a record on disk
 //                     nested_cgroup.h: not in another's cgroup
 //   conclude.h        what becomes of a container when its program has ended, or never began
-//   run_image.h       `run IMAGE`: pulled, made a Bundle of, then new_container.h; host_devices.h:
-//                     --device; never_ran.h: made by `create`; launch_failures.h, for `explain`
+//   run_image.h       `run IMAGE`: prepare_image.h, then new_container.h; never_ran.h: made by
+//                     `create`; run_again.h: has ended; launch_failures.h, for `explain`
+//   prepare_image.h   all that is decided before: pulled, made a Bundle of; image_user.h: for whom;
+//                     host_devices.h: --device; image_record.h: what its record keeps
 //   exec.h            exec: exec_process.h says what runs, kept_config.h what the container is
 //   attend.h          a program in the foreground    plan.h        what a start would do
 //   console.h         who gets a terminal's other side; relay.h, flow.h, flow_io.h: we do

@@ -14,7 +14,7 @@
 #include "engine/never_ran.h"
 #include "engine/notify.h"
 #include "engine/record.h"
-#include "engine/run_image.h"
+#include "engine/run_again.h"
 #include "engine/seccomp_agent.h"
 #include "engine/states.h"
 #include "platform/file.h"

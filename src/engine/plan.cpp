@@ -1,13 +1,35 @@
 #include "engine/plan.h"
 
 #include "core/text.h"
+#include "engine/image_record.h"
 #include "engine/new_container.h"
 #include "engine/policy.h"
-#include "engine/run_image.h"
+#include "engine/prepare_image.h"
+#include "engine/volumes_from.h"
+#include "platform/task.h"
+#include "store/store.h"
 
 namespace knarr::engine {
 
 namespace {
+
+/// The bundle that run_image would launch; nothing is made. Errors: those of run_image up to the
+/// launch, but for a name that is taken.
+Result<bundle::Made> bundle_of_image(const EngineOptions& options,
+                                     RunRequest request,
+                                     const Limits& limits) {
+    KNARR_TRY(settle(options.cgroup_manager, request));
+    const std::string data_root = KNARR_TRY(sys::absolute(options.data_root));
+    const auto store = KNARR_TRY(store::Store::open(data_root));
+    const store::Lease lease = KNARR_TRY(store.lease());
+    if (!request.volumes_from.empty()) {
+        const StateRoot states = KNARR_TRY(StateRoot::open(options.root));
+        KNARR_TRY(add_volumes_from(context_of(states, options), data_root, request));
+    }
+    Prepared prepared = KNARR_TRY(prepare(store, lease, data_root, request, limits, {}));
+    KNARR_TRY(life_of(request, prepared));  // it refuses, too
+    return std::move(prepared.made);
+}
 
 /// The container that run would make, as far as its plan needs it.
 Result<NewContainer> read_subject(const EngineOptions& options, const PlanRequest& request) {

@@ -15,7 +15,7 @@
 #include "engine/monitor.h"
 #include "engine/never_ran.h"
 #include "engine/rerun.h"
-#include "engine/run_image.h"
+#include "engine/run_again.h"
 #include "engine/stop.h"
 #include "platform/disk.h"
 #include "platform/file.h"

@@ -7,7 +7,7 @@
 #include "engine/destroy.h"
 #include "engine/event_log.h"
 #include "engine/live.h"
-#include "engine/run_image.h"
+#include "engine/run_again.h"
 
 namespace knarr::engine {
 

@@ -6,10 +6,8 @@
 
 #include <string>
 
-#include "bundle/make.h"
 #include "core/limits.h"
 #include "engine/context.h"
-#include "engine/live.h"
 #include "engine/new_container.h"
 #include "knarr/run.h"
 
@@ -38,20 +36,5 @@ Result<std::string> create_from_image(const Context& context,
                                       const RunRequest& request,
                                       const Limits& limits,
                                       const PullProgressFn& progress);
-
-/// Runs a container of an image again that has ended, in the background. One that cannot be stays
-/// as it was.
-Result<> run_again(const Context& context,
-                   const std::string& data_root,
-                   Held held,
-                   AttachedEnds attached = {});
-/// The same by the one that ran it last: its cgroup manager, its privileges, its data root.
-Result<> run_as_before(const Context& context, Held held);
-
-/// The bundle that run_image would launch, for `knarr plan`; nothing is made.
-/// Errors: those of run_image up to the launch, but for a name that is taken.
-Result<bundle::Made> bundle_of_image(const EngineOptions& options,
-                                     RunRequest request,
-                                     const Limits& limits);
 
 }  // namespace knarr::engine

@@ -1,0 +1,83 @@
+#include "engine/image_record.h"
+
+#include <algorithm>
+#include <set>
+
+#include "engine/health.h"
+#include "platform/signal.h"
+
+namespace knarr::engine {
+
+namespace {
+
+/// What `logs --details` will show, of what was asked for by name. What is not there is left out.
+void note_details(const std::vector<std::string>& env, Life& life) {
+    for (const std::string& name : life.log.labels) {
+        if (const auto label = life.labels.find(name); label != life.labels.end()) {
+            life.log_details.insert(*label);
+        }
+    }
+    for (const std::string& name : life.log.variables) {
+        const auto set = std::ranges::find_if(
+            env, [&](const std::string& one) { return one.starts_with(name + "="); });
+        if (set != env.end()) {
+            life.log_details[name] = set->substr(name.size() + 1);
+        }
+    }
+}
+
+/// The image's and those of --expose, each once, with its protocol.
+std::vector<std::string> exposed_ports(const RunRequest& request,
+                                       const std::vector<std::string>& of_image) {
+    std::set<std::string> all(request.settings.exposed.begin(), request.settings.exposed.end());
+    for (const std::string& port : of_image) {
+        all.insert(port.find('/') == std::string::npos ? port + "/tcp" : port);
+    }
+    return {all.begin(), all.end()};
+}
+
+}  // namespace
+
+Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
+    Life life;
+    life.command = prepared.made.bundle.config.process->args;
+    life.stop_seconds = request.stop_seconds;
+    life.log = request.log;
+    life.restart.policy = request.restart;
+    life.terminal = request.terminal;
+    life.keeps_stdin = request.settings.keeps_stdin;
+    for (const WantedVolume& volume : prepared.volumes) {
+        if (volume.anonymous) {
+            life.volumes.push_back(volume.name);
+        }
+    }
+    const auto& healthcheck = prepared.image.config.config.healthcheck;
+    life.health =
+        KNARR_TRY(choose_health_check(request.health, healthcheck ? &*healthcheck : nullptr));
+    life.labels = request.settings.labels;
+    life.labels.insert(prepared.image.config.config.labels.begin(),
+                       prepared.image.config.config.labels.end());
+    life.names = request.settings.names;
+    life.exposed = exposed_ports(request, prepared.image.config.config.exposed_ports);
+    note_details(prepared.made.bundle.config.process->env, life);
+    const std::string& image = prepared.image.config.config.stop_signal;
+    if (!request.stop_signal.empty()) {
+        life.stop_signal = KNARR_TRY(sys::parse_signal(request.stop_signal), "stop signal");
+    } else if (!image.empty()) {
+        Result<int> signal = sys::parse_signal(image);
+        if (!signal) {
+            Error error = std::move(signal).error();
+            error.code = Errc::invalid_image;
+            return fail(std::move(error)
+                            .within("the image's StopSignal")
+                            .advise("choose one with --stop-signal"));
+        }
+        life.stop_signal = *signal;
+    }
+    if (life.stop_signal == 0) {
+        return fail(Errc::invalid_argument, "stop signal 0 would stop nothing");
+    }
+    return life;
+}
+
+}  // namespace knarr::engine
