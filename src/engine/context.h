@@ -3,8 +3,9 @@
 // the command line calls a few of these besides (policy, plan, info, export, image_mounts,
 // image_trees, container_copy, changes, volumes, doctor).
 //
-//   new_container.h   create and run, the one way from a Bundle to a record on disk
-//                     nested_cgroup.h: not in another's cgroup
+//   new_container.h   create and run, the one way from a Bundle to a record on disk, in steps:
+//                     container_plan.h, new_record.h, launch_to_gate.h; nested_cgroup.h: not in
+//                     another's cgroup
 //   conclude.h        what becomes of a container when its program has ended, or never began
 //   run_image.h       `run IMAGE`: prepare_image.h, then new_container.h; never_ran.h: made by
 //                     `create`; run_again.h: has ended; launch_failures.h, for `explain`

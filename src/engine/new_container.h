@@ -12,12 +12,10 @@
 #include <string>
 
 #include "bundle/bundle.h"
-#include "engine/console.h"
 #include "engine/context.h"
 #include "engine/record.h"
 #include "knarr/container.h"
 #include "runtime/launch/launch.h"
-#include "runtime/launch/plan.h"
 
 namespace knarr::engine {
 
@@ -67,28 +65,8 @@ Result<NewContainer> read_request(const BundleRequest& request);
 Result<> create_container(const Context& context, NewContainer wanted);
 /// Makes a container of an image that has not run yet: its record and its files, no process.
 /// Errors: as create_container.
-Result<> lay_down_container(const Context& context, NewContainer wanted);
+Result<> create_unstarted(const Context& context, NewContainer wanted);
 /// create and start in one. Errors: see Engine::run.
 Result<int> run_container(const Context& context, NewContainer wanted, RunMode mode);
-
-// What restore (checkpoint.h) shares: the same container, made by CRIU instead of a launch.
-
-/// What a plan needs to know of where and for whom a container is made.
-struct PlanPlace {
-    std::string root;  ///< the state directory; it need not be there
-    std::optional<bool> rootless;
-    CgroupManager cgroup_manager = CgroupManager::cgroupfs;
-};
-/// The plan of the bundle on this host.
-Result<runtime::LaunchPlan> plan_container(const PlanPlace& place,
-                                           const NewContainer& wanted,
-                                           ConsoleWay way);
-Result<runtime::LaunchPlan> plan_container(const Context& context,
-                                           const NewContainer& wanted,
-                                           ConsoleWay way);
-/// The container's record before anything of it exists.
-Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan);
-/// Takes the ID, and with it the place of a create that was killed.
-Result<LockedDir> take_id(const Context& context, const ContainerId& id);
 
 }  // namespace knarr::engine

@@ -1,8 +1,8 @@
 #include "engine/plan.h"
 
 #include "core/text.h"
+#include "engine/container_plan.h"
 #include "engine/image_record.h"
-#include "engine/new_container.h"
 #include "engine/policy.h"
 #include "engine/prepare_image.h"
 #include "engine/volumes_from.h"
@@ -69,11 +69,11 @@ Result<runtime::LaunchPlan> plan_launch(const EngineOptions& options, const Plan
     const NewContainer wanted = KNARR_TRY(read_subject(telling, request));
     // Planned as for a caller that receives the terminal, where one is wanted.
     const bool terminal = wanted.bundle.config.process && wanted.bundle.config.process->terminal;
-    const PlanPlace place{.root = options.root,
+    const PlanScope scope{.root = options.root,
                           .rootless = options.rootless,
                           .cgroup_manager = options.cgroup_manager};
     runtime::LaunchPlan plan =
-        KNARR_TRY(plan_container(place, wanted, terminal ? ConsoleWay::relay : ConsoleWay::none),
+        KNARR_TRY(plan_container(scope, wanted, terminal ? ConsoleWay::relay : ConsoleWay::none),
                   "plan {}",
                   wanted.image.empty() ? wanted.bundle.directory : printable(wanted.image));
     for (const std::string& warning : plan.warnings) {

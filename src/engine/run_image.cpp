@@ -228,7 +228,7 @@ Result<std::string> create_from_image(const Context& context,
         wanted.life->cgroup_manager = context.cgroup_manager;
         wanted.life->rootless = context.rootless;
         wanted.life->laid_down = true;
-        return lay_down_container(context, std::move(wanted));
+        return create_unstarted(context, std::move(wanted));
     };
     KNARR_TRY(launch_image(context, data_dir, request, limits, progress, launch));
     return id;
