@@ -162,7 +162,8 @@ struct RemovedGarbage {
 /// Which images to remove.
 struct PruneRequest {
     bool all = false;  ///< all that no container uses, not only those without a name
-    std::function<bool(const ImageSummary&)> only = {};  ///< nothing: no further condition
+    /// Nothing: no further condition. For an ordinary user it is asked in a child of this process.
+    std::function<bool(const ImageSummary&)> only = {};
 };
 
 struct PrunedImages {

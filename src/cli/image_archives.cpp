@@ -131,7 +131,6 @@ constexpr Verb kLoad{
         "are undone. Images without a name are known by their ID.",
     .example = "knarr load -i busybox.tar",
     .options = kLoadOptions,
-    .owns_files = true,
     .run = run_load,
 };
 

@@ -83,7 +83,6 @@ constexpr Verb kImport{
         "without a NAME it is known by its ID.",
     .example = "knarr import --change 'CMD [\"/bin/sh\"]' rootfs.tar.gz mine:1",
     .options = kOptions,
-    .owns_files = true,
     .run = run_import,
 };
 

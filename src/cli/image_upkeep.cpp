@@ -313,7 +313,6 @@ constexpr Verb kImageGc{
         "after it.",
     .example = "knarr image gc",
     .options = kGcOptions,
-    .owns_files = true,
     .run = run_gc,
 };
 
@@ -326,7 +325,6 @@ constexpr Verb kImagePrune{
         "the garbage, as docker and podman do. Asks first, unless -f is given.",
     .example = "knarr image prune --all --force --filter until=168h",
     .options = kPruneOptions,
-    .owns_files = true,
     .run = run_prune,
 };
 
@@ -342,7 +340,6 @@ constexpr Verb kImageVerify{
         "Unpacked layers were compared when they were unpacked and are not read again.",
     .example = "knarr image verify --json",
     .options = kVerifyOptions,
-    .owns_files = true,
     .run = run_verify,
 };
 
@@ -359,7 +356,6 @@ constexpr Verb kImageDf{
         "Type, TotalCount, Active, Size and Reclaimable. A store that is read-only will do.",
     .example = "knarr image df --verbose",
     .options = kDfOptions,
-    .owns_files = true,
     .run = run_df,
 };
 

@@ -312,7 +312,6 @@ constexpr Verb kImagePull{
     .about = "The same as `knarr pull`.",
     .example = "knarr image pull busybox:1.36",
     .options = kPullOptions,
-    .owns_files = true,
     .run = run_pull,
 };
 constexpr Verb kImageRm{
@@ -323,7 +322,6 @@ constexpr Verb kImageRm{
     .about = "The same as `knarr rmi`.",
     .example = "knarr image rm busybox:1.36",
     .options = kRemoveOptions,
-    .owns_files = true,
     .run = run_rmi,
 };
 constexpr std::array kInspectOptions{kTemplateOption};
@@ -386,7 +384,6 @@ constexpr Verb kPull{
         "ID to standard output.",
     .example = "knarr pull --quiet docker.io/library/busybox:latest",
     .options = kPullOptions,
-    .owns_files = true,
     .run = run_pull,
 };
 
@@ -417,7 +414,6 @@ constexpr Verb kRmi{
         "has ended keeps its layers and can be started again.",
     .example = "knarr rmi busybox:latest",
     .options = kRemoveOptions,
-    .owns_files = true,
     .run = run_rmi,
 };
 

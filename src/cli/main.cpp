@@ -10,7 +10,6 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "core/trace.h"
-#include "engine/owner.h"
 #include "engine/policy.h"
 #include "platform/environment.h"
 #include "platform/process.h"
@@ -181,9 +180,6 @@ Result<int> run_verb(const Verb& verb, VerbPath path, Words words, Context& cont
         return fail(Errc::invalid_argument, "which of its verbs? {}", names);
     }
     context.reporter.json_errors = args.flag("json");
-    if (verb.owns_files) {
-        KNARR_TRY(engine::enter_owner_namespace());
-    }
     return verb.run(context, args);
 }
 

@@ -9,7 +9,6 @@
 #include "cli/prune.h"
 #include "cli/table.h"
 #include "core/text.h"
-#include "engine/owner.h"
 
 namespace knarr::cli {
 
@@ -46,7 +45,6 @@ Result<int> run_prune(Context& context, const Parsed& args) {
         volumes = KNARR_TRY(prune_volumes(context, {}, false));
         text += volumes.text + (volumes.text.empty() ? "" : "\n");
     }
-    KNARR_TRY(engine::enter_owner_namespace());
     const PrunedImages images = KNARR_TRY(engine.prune_images({.all = args.flag("all")}));
     text += removed_images_text(images);
     KNARR_TRY(print(fmt::format(

@@ -61,9 +61,6 @@ struct Verb {
     std::string_view example = {};
     std::span<const Option> options = {};
     ParseRules rules = {};
-    /// Works on files of many users, in a user namespace where an ordinary one calls
-    /// (engine/owner.h).
-    bool owns_files = false;
     int usage_status = 0;  // of what cannot be parsed; 0: as the error has it
     /// Returns the exit status.
     Result<int> (*run)(Context& context, const Parsed& args) = nullptr;

@@ -34,7 +34,8 @@
 //                     attach_door.h, kept_terminal.h: in its monitor
 //   container_copy.h  cp: tree_copy.h, tar_extract.h changes.h     diff
 //   health.h          health checks: the rules; probe.h makes one, prober.h has them made
-//   stop.h            stop, wait                     names.h owner.h  names; files of many users
+//   stop.h            stop, wait                     names.h       names
+//   owner.h           files of many users; owner_values.h: what work on them returns and tells
 //   inspect.h         docker's shape of a container; inspect_host_config.h its HostConfig
 //   container_data.h  DATA_ROOT/containers/ID/; container_files.h: its files; export.h: as a tar
 //   image_trees.h     image diff, rootfs, export     image_mounts.h image mount

@@ -2,6 +2,7 @@
 
 #include "engine/context.h"
 #include "engine/images.h"
+#include "engine/owner_values.h"
 #include "engine/policy.h"
 #include "engine/run_image.h"
 #include "image/image_list.h"
@@ -32,12 +33,15 @@ Result<std::string> Engine::pull_image(const std::string& name,
                                        const PullOptions& options,
                                        const PullProgressFn& progress) {
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
-    const auto store = KNARR_TRY(store::Store::open(options_.data_root));
-    const store::Lease lease = KNARR_TRY(store.lease());
-    return KNARR_TRY(
-               image::pull_image(
-                   store, lease, name, engine::with_driver(options, options_), limits, progress))
-        .id.text();
+    const auto pull = [&](const PullOptions& own,
+                          const PullProgressFn& tell) -> Result<std::string> {
+        const auto store = KNARR_TRY(store::Store::open(options_.data_root));
+        const store::Lease lease = KNARR_TRY(store.lease());
+        const auto image = KNARR_TRY(image::pull_image(store, lease, name, own, limits, tell));
+        return image.id.text();
+    };
+    return engine::transfer_as_owner<std::string>(
+        engine::with_driver(options, options_), progress, pull);
 }
 
 Result<PushedImage> Engine::push_image(const PushRequest& request,
@@ -58,9 +62,12 @@ Result<std::string> Engine::inspect_image(std::string_view name) const {
 }
 
 Result<RemovedImage> Engine::remove_image(std::string_view name, RemoveMode mode) {
-    return store::about_disk(
-        engine::remove_image(engine::context_of(*root_, options_), options_.data_root, name, mode),
-        options_.data_root);
+    return engine::value_as_owner<RemovedImage>([&] {
+        return store::about_disk(
+            engine::remove_image(
+                engine::context_of(*root_, options_), options_.data_root, name, mode),
+            options_.data_root);
+    });
 }
 
 Result<std::string> Engine::tag_image(std::string_view name, std::string_view new_name) {
@@ -88,10 +95,14 @@ Result<std::vector<LoadedImage>> Engine::load_images(const std::string& path,
                                                      const PullOptions& options,
                                                      const PullProgressFn& progress) {
     const Limits limits = KNARR_TRY(engine::limits_of_policy(options_.policy));
-    const auto store = KNARR_TRY(store::Store::open(options_.data_root));
-    return store::about_disk(
-        image::load_images(store, path, engine::with_driver(options, options_), limits, progress),
-        options_.data_root);
+    const auto load = [&](const PullOptions& own,
+                          const PullProgressFn& tell) -> Result<std::vector<LoadedImage>> {
+        const auto store = KNARR_TRY(store::Store::open(options_.data_root));
+        return store::about_disk(image::load_images(store, path, own, limits, tell),
+                                 options_.data_root);
+    };
+    return engine::transfer_as_owner<std::vector<LoadedImage>>(
+        engine::with_driver(options, options_), progress, load);
 }
 
 Result<LoginReport> Engine::log_in(const LoginRequest& request) {
@@ -124,21 +135,29 @@ Result<RemoteImage> Engine::delete_remote(const RemoteRequest& request) {
 }
 
 Result<RemovedGarbage> Engine::collect_garbage() {
-    return store::about_disk(engine::collect_garbage(options_.data_root), options_.data_root);
+    return engine::value_as_owner<RemovedGarbage>([&] {
+        return store::about_disk(engine::collect_garbage(options_.data_root), options_.data_root);
+    });
 }
 
 Result<PrunedImages> Engine::prune_images(const PruneRequest& request) {
-    return store::about_disk(engine::prune_images(options_.data_root, request), options_.data_root);
+    return engine::value_as_owner<PrunedImages>([&] {
+        return store::about_disk(engine::prune_images(options_.data_root, request),
+                                 options_.data_root);
+    });
 }
 
 Result<VerifyReport> Engine::verify_images(const std::vector<std::string>& names,
                                            DamagePolicy policy) {
-    const auto store = KNARR_TRY(store::Store::open(options_.data_root));
-    return image::verify_images(store, names, policy);
+    return engine::value_as_owner<VerifyReport>([&]() -> Result<VerifyReport> {
+        const auto store = KNARR_TRY(store::Store::open(options_.data_root));
+        return image::verify_images(store, names, policy);
+    });
 }
 
 Result<StoreUsage> Engine::image_usage() const {
-    return engine::image_usage(options_.data_root);
+    return engine::value_as_owner<StoreUsage>(
+        [&] { return engine::image_usage(options_.data_root); });
 }
 
 }  // namespace knarr

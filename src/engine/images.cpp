@@ -7,6 +7,7 @@
 #include "engine/container_data.h"
 #include "engine/image_mounts.h"
 #include "engine/live.h"
+#include "engine/owner_values.h"
 #include "image/image_list.h"
 #include "image/upkeep.h"
 #include "layer/stored.h"
@@ -82,11 +83,14 @@ Result<std::string> import_image(const std::string& data_root,
                                  const image::ImportRequest& request,
                                  const Limits& limits,
                                  const PullProgressFn& progress) {
-    const auto store = KNARR_TRY(store::Store::open(data_root));
-    const store::Lease lease = KNARR_TRY(store.lease());
-    return KNARR_TRY(store::about_disk(image::import_image(store, lease, request, limits, progress),
-                                       data_root))
-        .id.text();
+    const auto import = [&](const PullOptions&, const PullProgressFn& tell) -> Result<std::string> {
+        const auto store = KNARR_TRY(store::Store::open(data_root));
+        const store::Lease lease = KNARR_TRY(store.lease());
+        const auto image = KNARR_TRY(
+            store::about_disk(image::import_image(store, lease, request, limits, tell), data_root));
+        return image.id.text();
+    };
+    return transfer_as_owner<std::string>({}, progress, import);
 }
 
 Result<RemovedGarbage> collect_garbage(const std::string& data_root) {

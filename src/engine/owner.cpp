@@ -1,6 +1,8 @@
 #include "engine/owner.h"
 
+#include <array>
 #include <cerrno>
+#include <span>
 
 #include <sched.h>
 #include <unistd.h>
@@ -13,6 +15,7 @@
 #include "platform/host_facts.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
+#include "platform/socket.h"
 #include "platform/task.h"
 #include "platform/worker.h"
 #include "runtime/launch/id_maps.h"
@@ -95,15 +98,18 @@ Result<> enter_namespace_of(const sys::Fd& process) {
     return sys::set_dumpable(false);
 }
 
-Result<std::string> as_owner(const std::function<Result<std::string>()>& work) {
-    if (!is_ordinary_user()) {
-        return work();
-    }
+namespace {
+
+/// A child that works in such namespaces, and where it answers.
+struct OwnerChild {
+    sys::Fd process, answer;
+};
+
+Result<OwnerChild> start_owner(const std::function<Result<std::string>()>& work) {
     const runtime::IdMaps maps = KNARR_TRY(owner_maps());
     sys::Pipe go = KNARR_TRY(sys::make_pipe());
     sys::Pipe answer = KNARR_TRY(sys::make_pipe());
-    const sys::Clone owner =
-        KNARR_TRY(sys::clone_process(CLONE_NEWUSER | CLONE_NEWNS), "{}", kWhat);
+    sys::Clone owner = KNARR_TRY(sys::clone_process(CLONE_NEWUSER | CLONE_NEWNS), "{}", kWhat);
     if (owner.in_child()) {
         be_owner(std::move(go), std::move(answer), work);
     }
@@ -117,9 +123,89 @@ Result<std::string> as_owner(const std::function<Result<std::string>()>& work) {
         sys::kill_and_reap(owner.pidfd);
         return fail(std::move(told).error().within(kWhat));
     }
-    const Result<std::string> bytes = sys::read_all(answer.read, kMaxResultBytes);
-    KNARR_TRY(sys::reap(owner.pidfd), "{}", kWhat);
+    return OwnerChild{.process = std::move(owner.pidfd), .answer = std::move(answer.read)};
+}
+
+Result<std::string> finish_owner(const OwnerChild& owner) {
+    const Result<std::string> bytes = sys::read_all(owner.answer, kMaxResultBytes);
+    KNARR_TRY(sys::reap(owner.process), "{}", kWhat);
     return bytes ? sys::decode_result(*bytes) : fail(bytes.error());
+}
+
+// News go through a pipe of their own, each with its length before it.
+constexpr std::uint32_t kMaxNewsBytes = 1 << 20;
+
+void tell(const sys::Fd& pipe, std::string_view news) {
+    const auto length = static_cast<std::uint32_t>(news.size());
+    std::string packet(reinterpret_cast<const char*>(&length), sizeof length);
+    packet += news;
+    // Fails when nobody listens any more: then the work is to end, which its caller sees to.
+    static_cast<void>(sys::write_all(pipe, packet));
+}
+
+/// One piece of news; false: there are no more.
+Result<bool> hear(const sys::Fd& pipe, const CallerSide& caller) {
+    std::uint32_t length = 0;
+    const std::size_t got =
+        KNARR_TRY(sys::read_full(pipe, std::span(reinterpret_cast<char*>(&length), sizeof length)));
+    if (got == 0) {
+        return false;
+    }
+    std::string news(got == sizeof length && length <= kMaxNewsBytes ? length : 0, '\0');
+    if (news.empty() || KNARR_TRY(sys::read_full(pipe, news)) != news.size()) {
+        return fail(Errc::internal, "what is done as the owner of the images tells no such news");
+    }
+    KNARR_TRY(caller.hear(news));
+    return true;
+}
+
+/// Until the work has no more to tell. Closes `cancel` when it is to end.
+Result<> listen(const sys::Fd& pipe, sys::Fd cancel, const CallerSide& caller) {
+    constexpr int kAskMs = 50;  // how soon `cancelled` is asked again
+    while (true) {
+        const bool asks = cancel.valid();
+        std::array<sys::Ready, 2> items{sys::Ready{.fd = pipe.get()},
+                                        sys::Ready{.fd = asks ? caller.cancel_fd : -1}};
+        KNARR_TRY(sys::wait_ready(items, asks && caller.cancelled ? kAskMs : -1));
+        if (asks && (items[1].is_ready || (caller.cancelled && caller.cancelled()))) {
+            cancel.reset();
+        }
+        if (items[0].is_ready && !KNARR_TRY(hear(pipe, caller))) {
+            return {};
+        }
+    }
+}
+
+}  // namespace
+
+Result<std::string> as_owner(const std::function<Result<std::string>()>& work) {
+    if (!is_ordinary_user()) {
+        return work();
+    }
+    const OwnerChild owner = KNARR_TRY(start_owner(work));
+    return finish_owner(owner);
+}
+
+Result<std::string> as_owner(const std::function<Result<std::string>(const OwnerSide&)>& work,
+                             const CallerSide& caller) {
+    sys::Pipe news = KNARR_TRY(sys::make_pipe());
+    sys::Pipe cancel = KNARR_TRY(sys::make_pipe());
+    const OwnerChild owner = KNARR_TRY(start_owner([&]() -> Result<std::string> {
+        news.read.reset();
+        cancel.write.reset();
+        Result<std::string> done =
+            work({.tell = [&](std::string_view one) { tell(news.write, one); },
+                  .cancel_fd = cancel.read.get()});
+        news.write.reset();  // before the answer, for which nobody waits until then
+        return done;
+    }));
+    news.write.reset();
+    cancel.read.reset();
+    if (Result<> heard = listen(news.read, std::move(cancel.write), caller); !heard) {
+        sys::kill_and_reap(owner.process);
+        return fail(std::move(heard).error());
+    }
+    return finish_owner(owner);
 }
 
 Result<> do_as_owner(const std::function<Result<>()>& work) {

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <string>
+#include <string_view>
 
 #include "platform/fd.h"
 #include "spec/runtime_config.h"
@@ -31,6 +32,22 @@ Result<> enter_namespace_of(const sys::Fd& process);
 /// them; by ourselves where we are no ordinary user. Errors: work's; those of
 /// enter_owner_namespace.
 Result<std::string> as_owner(const std::function<Result<std::string>()>& work);
+
+/// What work that tells things meanwhile gets, in the child.
+struct OwnerSide {
+    std::function<void(std::string_view)> tell;
+    int cancel_fd = -1;  ///< becomes readable when the work is to end
+};
+/// What its caller does meanwhile.
+struct CallerSide {
+    std::function<Result<>(std::string_view)> hear;  ///< all that is told, in order
+    std::function<bool()> cancelled = {};            ///< as in PullOptions
+    int cancel_fd = -1;
+};
+/// The same for such work, always in a child: call it for an ordinary user alone. Errors: also
+/// hear's, which end the work.
+Result<std::string> as_owner(const std::function<Result<std::string>(const OwnerSide&)>& work,
+                             const CallerSide& caller);
 
 /// The same for work that returns nothing.
 Result<> do_as_owner(const std::function<Result<>()>& work);

@@ -11,6 +11,7 @@
 #include "engine/host_devices.h"
 #include "engine/image_user.h"
 #include "engine/owner.h"
+#include "engine/owner_values.h"
 #include "image/image_list.h"
 #include "platform/file.h"
 #include "platform/host_facts.h"
@@ -64,12 +65,17 @@ Result<image::Image> get_image(const store::Store& store,
             return found;
         }
     }
-    const Result<std::string> pulled = as_owner([&]() -> Result<std::string> {
+    const auto pull = [&](const PullOptions& options,
+                          const PullProgressFn& tell) -> Result<std::string> {
+        RunRequest own = wish;
+        own.pull_options = options;
         // Opened anew: mounts can be made of what is reached in this mount namespace.
         const auto seen_there = KNARR_TRY(store::Store::open(data_root));
-        const auto image = KNARR_TRY(get_stored_image(seen_there, lease, wish, limits, progress));
+        const auto image = KNARR_TRY(get_stored_image(seen_there, lease, own, limits, tell));
         return image.reference.empty() ? image.id.text() : image.reference;
-    });
+    };
+    const Result<std::string> pulled =
+        transfer_as_owner<std::string>(wish.pull_options, progress, pull);
     return pulled ? find(*pulled) : Result<image::Image>(fail(pulled.error()));
 }
 
