@@ -60,13 +60,20 @@ std::size_t utf8_length(std::string_view text) {
     const bool surrogate = lead == 0xed && byte(1) >= 0xa0;
     const bool beyond = lead == 0xf4 && byte(1) >= 0x90;
     const bool c1_control = lead == 0xc2 && byte(1) < 0xa0;
-    // U+202A to 202E, 2066 to 2069: they turn around how what follows them is shown.
-    const bool turns = lead == 0xe2 && ((byte(1) == 0x80 && byte(2) >= 0xaa && byte(2) <= 0xae) ||
-                                        (byte(1) == 0x81 && byte(2) >= 0xa6 && byte(2) <= 0xa9));
-    return overlong || surrogate || beyond || c1_control || turns ? 0 : length;
+    return overlong || surrogate || beyond || c1_control || turns_text_around(text) ? 0 : length;
 }
 
 }  // namespace
+
+bool turns_text_around(std::string_view text) {
+    if (!text.starts_with('\xe2') || text.size() < 3) {
+        return false;
+    }
+    const auto second = static_cast<unsigned char>(text[1]);
+    const auto third = static_cast<unsigned char>(text[2]);
+    return (second == 0x80 && third >= 0xaa && third <= 0xae) ||
+           (second == 0x81 && third >= 0xa6 && third <= 0xa9);
+}
 
 std::string printable(std::string_view text, std::size_t max) {
     std::string out;

@@ -27,6 +27,9 @@ std::string_view trimmed(std::string_view text);
 /// `text` as it may be shown on a terminal or in a log: control characters, those that
 /// change the direction of writing, and invalid UTF-8 as \xNN, cut after `max` bytes with "...".
 std::string printable(std::string_view text, std::size_t max = 256);
+/// Whether the text begins with a character that turns around how what follows it is shown: U+202A
+/// to 202E, 2066 to 2069. Source: Unicode, UAX #9 "Explicit Directional".
+bool turns_text_around(std::string_view text);
 
 /// "1.5 MiB", for people.
 std::string human_size(std::uint64_t bytes);

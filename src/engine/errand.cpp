@@ -21,8 +21,8 @@ Result<> run_errand(std::span<const std::string_view> arguments) {
     const ContainerId id = KNARR_TRY(ContainerId::parse(arguments[2]));
     const StateRoot root = KNARR_TRY(StateRoot::open(std::string(arguments[1])));
     Context context = monitor_context(root, id);
+    context.before_seen = sys::run_from_unwritable_file;
     if (arguments[0] == kProbeWord) {
-        context.before_seen = sys::run_from_unwritable_file;
         Result<ProbeResult> probed = probe(context, id);
         if (!probed && probed.error().code != Errc::wrong_state) {
             context.warn("health check: " + probed.error().message);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/core.h"
+#include "core/fault.h"
 #include "core/text.h"
 #include "engine/tree_copy.h"
 #include "platform/disk.h"
@@ -88,14 +89,15 @@ Result<> enter_namespace_of(const sys::Fd& process) {
     if (!is_ordinary_user()) {
         return {};
     }
+    // A program in there with CAP_SYS_PTRACE that sees our processes (--pid host) is kept out of
+    // this one, which has the host's files in reach: before we are in there, too.
+    KNARR_TRY(sys::set_dumpable(false));
     Result<> entered = sys::enter_namespaces_of(process, CLONE_NEWUSER);
     if (!entered && entered.error().sys_errno == EINVAL) {
-        return {};  // it is the one that we are in
+        return sys::set_dumpable(true);  // it is the one that we are in
     }
     KNARR_TRY(std::move(entered));
-    // A program in there with CAP_SYS_PTRACE that sees our processes (--pid host) is kept out of
-    // this one, which has the host's files in reach.
-    return sys::set_dumpable(false);
+    return fault_point("owner.joined");
 }
 
 namespace {

@@ -43,12 +43,10 @@ Result<std::optional<sys::FileLock>> lock_within(const sys::Fd& dir, std::chrono
 
 Result<StateRoot> StateRoot::open(const std::string& path) {
     const std::string absolute = KNARR_TRY(sys::absolute(path), "state directory");
-    KNARR_TRY(store::check_way(
-        {.what = "state directory", .option = "--root DIR or KNARR_ROOT", .path = absolute}));
-    const auto open_dir = [&] { return sys::open_path(path, O_RDONLY | O_DIRECTORY); };
-    Result<sys::Fd> dir = open_dir();
-    if (!dir && dir.error().sys_errno == ENOENT) {
-        dir = sys::make_dirs(path, 0700);
+    Result<sys::Fd> dir = store::open_own_place(
+        {.what = "state directory", .option = "--root DIR or KNARR_ROOT", .path = absolute});
+    if (!dir && !dir.error().hint.empty()) {
+        return fail(std::move(dir).error());  // it says what to do
     }
     if (!dir) {
         return fail(std::move(dir)

@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <deque>
 #include <vector>
 
+#include <endian.h>
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -14,6 +16,7 @@
 #include "core/words.h"
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/xattr.h"
 
 namespace knarr::sys {
 
@@ -45,24 +48,59 @@ bool is_trusted(unsigned owner) {
 }
 
 bool is_trusted_group(unsigned group) {
-    return group == 0 || group == getegid() || (group == kOverflowId && in_user_namespace());
+    return group == 0 || (group == getegid() && group == effective_uid()) ||
+           (group == kOverflowId && in_user_namespace());
+}
+
+/// Where there is a list, the group's mode bits are its mask, and it may name others.
+/// Source: acl(5); linux/posix_acl_xattr.h.
+Result<bool> list_lets_others_write(const Fd& dir) {
+    struct Header {
+        std::uint32_t version = 0;
+    };
+    struct Entry {
+        std::uint16_t tag = 0, bits = 0;
+        std::uint32_t id = 0;
+    };
+    constexpr std::uint16_t kUser = 2, kGroup = 8, kWrite = 2;
+    // `dir` is open as a path only, which attributes are not read by.
+    const Fd readable = KNARR_TRY(open_at(dir, ".", O_RDONLY | O_DIRECTORY));
+    const auto list = KNARR_TRY(get_xattr(readable, "system.posix_acl_access"));
+    if (!list) {
+        return false;
+    }
+    for (std::size_t at = sizeof(Header); at + sizeof(Entry) <= list->size(); at += sizeof(Entry)) {
+        Entry entry;
+        std::memcpy(&entry, list->data() + at, sizeof entry);
+        entry = {.tag = le16toh(entry.tag), .bits = le16toh(entry.bits), .id = le32toh(entry.id)};
+        const bool is_other = (entry.tag == kUser && !is_trusted(entry.id)) ||
+                              (entry.tag == kGroup && !is_trusted_group(entry.id));
+        if (is_other && (entry.bits & kWrite) != 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /// Why names in this directory are in the hands of others.
-std::optional<HandsOfOthers> hands_on(const struct stat& dir, const std::string& path) {
+Result<std::optional<HandsOfOthers>> hands_on(const Fd& dir, const std::string& path) {
+    const struct stat info = KNARR_TRY(stat_of(dir));
     HandsOfOthers found{.path = path.empty() ? "/" : path,
                         .why = HandsOfOthers::Why::owner,
-                        .owner = dir.st_uid,
-                        .mode = dir.st_mode & 07777U};
-    if (!is_trusted(dir.st_uid)) {
+                        .owner = info.st_uid,
+                        .mode = info.st_mode & 07777U};
+    if (!is_trusted(info.st_uid)) {
         return found;
     }
-    const bool by_group = (dir.st_mode & S_IWGRP) != 0 && !is_trusted_group(dir.st_gid);
-    if ((by_group || (dir.st_mode & S_IWOTH) != 0) && (dir.st_mode & S_ISVTX) == 0) {
-        found.why = HandsOfOthers::Why::writable;
-        return found;
+    if ((info.st_mode & S_ISVTX) != 0) {
+        return std::nullopt;
     }
-    return std::nullopt;
+    bool by_others = (info.st_mode & S_IWOTH) != 0;
+    if (!by_others && (info.st_mode & S_IWGRP) != 0) {
+        by_others = !is_trusted_group(info.st_gid) || KNARR_TRY(list_lets_others_write(dir));
+    }
+    found.why = HandsOfOthers::Why::writable;
+    return by_others ? std::optional(found) : std::nullopt;
 }
 
 }  // namespace
@@ -74,7 +112,7 @@ Result<std::optional<HandsOfOthers>> hands_of_others(const std::string& path) {
     for (unsigned links = 0; !left.empty();) {
         const std::string name = std::move(left.front());
         left.pop_front();
-        if (auto found = hands_on(KNARR_TRY(stat_of(dir), "{}", here), here)) {
+        if (auto found = KNARR_TRY(hands_on(dir, here), "{}", here)) {
             return found;
         }
         Result<std::optional<struct stat>> looked = stat_at(dir, name);

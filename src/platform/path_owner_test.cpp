@@ -1,5 +1,6 @@
 #include "platform/path_owner.h"
 
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -41,6 +42,32 @@ TEST_F(PathOwner, OnlyLinksOfOthersAreFound) {
         EXPECT_EQ((*found)->path, path_ + "/link");
     }
     EXPECT_FALSE(hands_of_others(path_ + "/real/inner")->has_value());
+}
+
+TEST_F(PathOwner, WhoMayWriteByAnAccessControlListIsFound) {
+    const std::string place = path_ + "/real", inner = place + "/inner";
+    ASSERT_TRUE(make_dirs(inner, 0700));
+    // The owner rwx; a user or group of that number; the owning group and others r-x; the mask.
+    const auto found_with = [&](char tag, char id, char bits, char mask) {
+        const bool is_user = tag == 2;
+        const std::string named{tag, 0, bits, 0, id, 0x10, 0, 0};
+        const std::string group{4, 0, 5, 0, -1, -1, -1, -1};
+        const std::string list = std::string{2, 0, 0, 0} + std::string{1, 0, 7, 0, -1, -1, -1, -1} +
+                                 (is_user ? named + group : group + named) +
+                                 std::string{16, 0, mask, 0, -1, -1, -1, -1} +
+                                 std::string{32, 0, 5, 0, -1, -1, -1, -1};
+        if (setxattr(place.c_str(), "system.posix_acl_access", list.data(), list.size(), 0) != 0) {
+            return std::optional<bool>();
+        }
+        return std::optional(hands_of_others(inner)->has_value());
+    };
+    if (!found_with(2, 1, 7, 7)) {
+        GTEST_SKIP() << "the file system of /tmp keeps no access control lists";
+    }
+    EXPECT_EQ(found_with(2, 1, 7, 7), true);
+    EXPECT_EQ(found_with(8, 1, 7, 7), true);
+    EXPECT_EQ(found_with(2, 1, 5, 7), false) << "reads only";
+    EXPECT_EQ(found_with(2, 1, 7, 5), false) << "the mask takes it";
 }
 
 TEST_F(PathOwner, DirectoriesOfOthersAndThoseThatOthersMayWriteAreFound) {

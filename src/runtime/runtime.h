@@ -16,6 +16,7 @@
 //                     launch/plan_describe.h shows it
 //   launch/launch.h   the one applier, with the drawing of parent and child:
 //     launch/child.h launch/protocol.h         the child's side; what both say to each other
+//     launch/host_mounts.h                     sources of mounts for another user namespace
 //     launch/id_maps.h launch/net_devices.h    mappings written, launch/user_maps.h made;
 //     interfaces launch/copy_up.h launch/listener.h       tmpcopyup; a filter's listener to its
 //     agent launch/find_program.h launch/label_error.h   what is wrong with args[0]; with a label

@@ -4,9 +4,22 @@
 
 #include <fmt/format.h>
 
+#include "core/text.h"
 #include "spec/utf8.h"
 
 namespace knarr::spec {
+
+namespace {
+
+/// Of a sequence of three bytes. Source: RFC 3629, section 3.
+unsigned code_point(std::string_view three) {
+    const auto bits = [&](std::size_t at, unsigned mask) {
+        return static_cast<unsigned char>(three[at]) & mask;
+    };
+    return bits(0, 0x0f) << 12 | bits(1, 0x3f) << 6 | bits(2, 0x3f);
+}
+
+}  // namespace
 
 JsonWriter& JsonWriter::open(char bracket) {
     before_value();
@@ -88,14 +101,18 @@ void JsonWriter::append_string(std::string_view text) {
         // Also U+0080 to U+009F, which some terminals act upon.
         const bool c1 =
             length == 2 && c == '\xc2' && static_cast<unsigned char>(text[at + 1]) < 0xa0;
+        const bool turns = turns_text_around(text.substr(at));
         if (length > 0 && static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\' &&
-            c != '\x7f' && !c1) {
+            c != '\x7f' && !c1 && !turns) {
             at += length;
             continue;
         }
         text_ += text.substr(copied, at - copied);
         if (length == 0) {
             text_ += "\xef\xbf\xbd";  // U+FFFD
+        } else if (turns) {
+            text_ += fmt::format("\\u{:04x}", code_point(text.substr(at)));
+            at += 2;
         } else if (c1) {
             text_ += fmt::format("\\u{:04x}", static_cast<unsigned char>(text[++at]));
         } else if (c == '"' || c == '\\') {

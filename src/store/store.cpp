@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 
+#include "core/fault.h"
 #include "core/limits.h"
 #include "core/random.h"
 #include "core/text.h"
@@ -86,8 +87,30 @@ Result<> check_way(const OwnPlace& place) {
                                   place.option)});
 }
 
+namespace {
+
+OwnPlace place_of(const std::string& data_root) {
+    return {.what = "data root", .option = "--data-root DIR", .path = data_root};
+}
+
+}  // namespace
+
 Result<> check_way(const std::string& data_root) {
-    return check_way({.what = "data root", .option = "--data-root DIR", .path = data_root});
+    return check_way(place_of(data_root));
+}
+
+Result<sys::Fd> open_own_place(const OwnPlace& place) {
+    KNARR_TRY(check_way(place));
+    Result<sys::Fd> dir = sys::open_path(place.path, O_RDONLY | O_DIRECTORY);
+    if (dir || dir.error().sys_errno != ENOENT) {
+        return dir;
+    }
+    KNARR_TRY(fault_point("place.made"));
+    dir = sys::make_dirs(place.path, 0700);
+    if (dir) {
+        KNARR_TRY(check_way(place));  // somebody else may have made a part of it since we looked
+    }
+    return dir;
 }
 
 Result<Store> Store::open(const std::string& root) {
@@ -100,8 +123,7 @@ Result<Store> Store::make(const std::string& root) {
     }
     Store store;
     store.root_ = root;
-    KNARR_TRY(check_way(root));
-    store.dir_ = KNARR_TRY(sys::make_dirs(root, 0700), "data root");
+    store.dir_ = KNARR_TRY(open_own_place(place_of(root)), "data root");
     KNARR_TRY(check_private(store.dir_, root));
     const sys::Fd blobs = KNARR_TRY(sub_dir(store.dir_, "blobs"), "data root {}", root);
     store.blobs_ = KNARR_TRY(sub_dir(blobs, "sha256"), "data root {}", root);

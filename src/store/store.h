@@ -60,6 +60,9 @@ struct OwnPlace {
 Result<> check_way(const OwnPlace& place);
 /// The same of a data root.
 Result<> check_way(const std::string& data_root);
+/// Opens the place, made where it is not there: mode 0700, those above it 0755. Errors: as
+/// check_way(), also where a stranger made a part of the way meanwhile.
+Result<sys::Fd> open_own_place(const OwnPlace& place);
 
 class Store;
 

@@ -8,6 +8,9 @@ ROOTFS = "tests/integration/test_attack_rootfs.py::"
 PROGRAM = "tests/integration/test_attack_program.py::"
 IMAGE = "tests/integration/test_hostile_image.py::"
 MIRRORS = "tests/integration/registry/test_mirrors.py::"
+PTRACE = "tests/integration/test_attack_ptrace.py::"
+ROOTLESS = "tests/integration/test_rootless_images.py::"
+USERS = "tests/integration/test_user_namespace.py::"
 ARCHIVE = "tests/integration/test_attack_archive.py::"
 
 # name, file, text, text without the defence, test
@@ -124,6 +127,18 @@ MUTATIONS = [
      "    worker.stop();\n"
      "    return decode_written_tar(KNARR_TRY(inflate(file, output, max_bytes)));",
      ARCHIVE + "test_an_archive_is_decompressed_by_a_process_that_has_nothing_else"),
+    ("a launch that joins a user namespace cannot be looked at", "src/runtime/launch/launch.cpp",
+     "        return sys::set_dumpable(false);\n",
+     "        return {};\n",
+     PTRACE + "test_a_launch_into_a_joined_user_namespace_shows_no_way_to_the_host"),
+    ("cp of an ordinary user cannot be looked at", "src/engine/owner.cpp",
+     "    KNARR_TRY(sys::set_dumpable(false));\n",
+     "",
+     ROOTLESS + "test_cp_shows_a_container_no_way_to_the_host"),
+    ("mounts of the host stay locked", "src/runtime/launch/host_mounts.cpp",
+     "(plan.new_namespaces & CLONE_NEWNS) != 0 && ",
+     "false && ",
+     USERS + "test_what_the_host_has_closed_stays_closed"),
     ("a worker has no capabilities", "src/platform/worker.cpp",
      "    KNARR_TRY(drop_bounding(jail.capabilities));\n",
      "",

@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import socket
 import subprocess
 
@@ -370,6 +371,22 @@ def test_state_is_not_reached_through_what_is_strangers(host):
     host.ok("list")
     os.chown(link, NOBODY, NOBODY, follow_symlinks=False)
     refused(link, f"user {NOBODY}")
+
+
+def test_a_state_directory_that_a_stranger_makes_meanwhile_is_refused(host, breakable_knarr):
+    """Between the look at what leads there and the making of what is not there yet."""
+    host.knarr_path = breakable_knarr
+    above = host.directory / "above"
+    above.mkdir()
+    above.chmod(0o1777)
+    host.root = above / "strangers" / "state"
+    listing = host.start_process("list", fault="place.made=stop", stderr=subprocess.PIPE, text=True)
+    assert os.WIFSTOPPED(os.waitpid(listing.pid, os.WUNTRACED)[1])
+    (above / "strangers").mkdir(mode=0o777)
+    os.chown(above / "strangers", NOBODY, NOBODY)
+    listing.send_signal(signal.SIGCONT)
+    message = listing.communicate(timeout=30)[1]
+    assert listing.returncode != 0 and f"{above}/strangers of user {NOBODY}" in message, message
 
 
 def test_the_gate_opens_to_its_owner_only(host):

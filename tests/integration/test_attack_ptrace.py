@@ -3,6 +3,10 @@ of its pid namespace. Ours, while they are there, must not lead it to the host: 
 their descriptors, no file of ours that could be overwritten (CVE-2019-5736)."""
 
 import hashlib
+import os
+import pathlib
+
+import pytest
 
 from oci import wait_until
 
@@ -79,3 +83,37 @@ def test_one_that_waits_in_a_shared_pid_namespace_shows_no_way_to_the_host(host,
     assert host.ok("exec", first, "/busybox", "sh", "-c", look).stdout == ""
     host.ok("delete", "--force", second)
     host.ok("delete", "--force", first)
+
+
+FIRST = 1_600_000_000
+HOST_ROOT = os.stat("/")
+
+
+@pytest.mark.parametrize("through", ["run", "create"])
+def test_a_launch_into_a_joined_user_namespace_shows_no_way_to_the_host(host, through):
+    """A capability there is none on the host: until it has pivoted, a process of a launch that has
+    joined the namespace must be closed to those who are in it."""
+    watcher, first = host.bundle("find-root", f"{HOST_ROOT.st_dev}:{HOST_ROOT.st_ino}"), host.new_id()
+    watcher.config["linux"]["namespaces"].append({"type": "user"})
+    for kind in ("uidMappings", "gidMappings"):
+        watcher.config["linux"][kind] = [{"containerID": 0, "hostID": FIRST, "size": 65536}]
+    watcher.config["process"]["capabilities"] = {
+        kind: ["CAP_SYS_PTRACE"] for kind in ("bounding", "effective", "permitted")}
+    watcher.save()
+    out = host.ok("run", "--detach", "-b", watcher.directory, first).out_path
+    pid = host.state(first)["pid"]
+    wait_until(lambda: "ready=1" in out.read_text(), "the attack does not begin")
+    joining = host.bundle("ids")
+    joining.config["linux"]["namespaces"] = [
+        *[one for one in joining.config["linux"]["namespaces"] if one["type"] != "pid"],
+        *[{"type": kind, "path": f"/proc/{pid}/ns/{kind}"} for kind in ("user", "pid")]]
+    joining.config["process"]["oomScoreAdj"] = 500
+    joining.save()
+    for _ in range(15):
+        second = host.new_id()
+        host.ok(through, "-b", joining.directory, second)
+        if through == "create":
+            assert pathlib.Path(f"/proc/{host.state(second)['pid']}/oom_score_adj").read_text() == "500\n"
+            host.ok("delete", "--force", second)
+    assert "found" not in out.read_text()
+    assert host.state(first)["status"] == "running", "the attack goes on until the end"

@@ -3,11 +3,13 @@
 import io
 import json
 import os
+import pathlib
 import shutil
 import signal
 import stat
 import subprocess
 import tarfile
+import time
 
 import pytest
 
@@ -406,3 +408,35 @@ def test_doctor_tells_whether_images_run_and_how_to_mend_it(host):
     assert closed["images"]["verdict"] == "broken" and "uidmap" in closed["images"]["mend"]
     assert closed["newuidmap"]["verdict"] == "limited"
     assert not list(host.data.glob(".doctor*"))
+
+
+def stopped():
+    """Processes of the user that a fault point has stopped."""
+    for entry in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            status = (entry / "status").read_text()
+        except OSError:
+            continue
+        if "State:\tT" in status and f"Uid:\t{UID}\t" in status:
+            yield int(entry.name)
+
+
+def test_cp_shows_a_container_no_way_to_the_host(host, image, breakable_knarr):
+    """It works on the container's files in the container's user namespace, where a program of that may have
+    CAP_SYS_PTRACE, and with the host's pids sees it."""
+    program = host.home / "find-root"
+    shutil.copy(host.witness, program)
+    program.chmod(0o755)
+    root = os.stat("/")
+    container = host.out("run", "-d", "--pid", "host", "--cap-add", "SYS_PTRACE", "-v", f"{program}:/find-root:ro",
+                         image, "/find-root", "find-root", f"{root.st_dev}:{root.st_ino}")
+    wait_until(lambda: "ready" in host.out("logs", container), "the attack does not begin")
+    host.knarr_path = shutil.copy2(breakable_knarr, host.bin / "breakable")
+    copying = host.start_process("cp", f"{container}:/etc/passwd", host.home / "copy", fault="owner.joined=stop")
+    wait_until(lambda: list(stopped()), "cp does not stop in the user namespace")
+    time.sleep(0.3)  # for the attack to look there
+    for pid in stopped():
+        os.kill(pid, signal.SIGCONT)
+    assert copying.wait(timeout=30) == 0 and (host.home / "copy").exists()
+    assert "found" not in host.out("logs", container)
+    assert host.out("inspect", "--format", "{{.State.Status}}", container) == "running"

@@ -71,6 +71,38 @@ def test_on_a_host_with_shared_mounts_nothing_of_it_is_seen_there(host):
     assert " /data/inner " in inside and " /proc " in inside
 
 
+CLOSED = """mount -t tmpfs tmpfs "$0"; mkdir "$0/sub"; echo good > "$0/file"; mount -t tmpfs tmpfs "$0/sub"
+mount -o remount,bind,ro,nosuid,nodev "$0"; "$@"; cat "$0/file\""""
+OPENS = """/busybox mount -o remount,bind,rw /closed && echo writable
+/busybox mount -o remount,bind,suid,dev /closed && echo suid
+(echo evil > /closed/file) && echo written
+/busybox umount /closed/sub && echo uncovered
+echo tried"""
+
+
+@pytest.mark.parametrize("passable", [True, False])
+def test_what_the_host_has_closed_stays_closed(host, passable):
+    """Read-only, no devices, something covered: the root of the container may mount, but that is not his."""
+    place = host.directory / "closed"
+    place.mkdir()
+    if passable:
+        host.directory.chmod(0o755)
+    bundle = with_users(host.bundle(), (0, FIRST, 65536))
+    bundle.use_shell(OPENS)
+    bundle.config["process"]["capabilities"] = {
+        kind: ["CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE"] for kind in ("bounding", "effective", "permitted")}
+    bundle.config["mounts"].append(
+        {"destination": "/closed", "type": "bind", "source": str(place), "options": ["rbind"]})
+    (bundle.rootfs / "closed").mkdir()
+    bundle.save()
+
+    done = subprocess.run(["unshare", "-m", "sh", "-c", CLOSED, place,
+                           *host.command("run", "--bundle", bundle.directory, host.new_id())],
+                          env=host.environment(), capture_output=True, text=True, check=False)
+
+    assert done.stdout.split() == ["tried", "good"], done.stderr
+
+
 def test_the_user_namespace_of_another_container_is_joined(host):
     first = with_users(host.bundle("sleep", "60"), (0, FIRST, 65536))
     first_id = host.new_id()

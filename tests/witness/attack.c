@@ -65,6 +65,34 @@ void do_steal_exe(const char* seconds) {
     report_number("looked", 1);
 }
 
+/// "DEV:INO": looks into the newest processes that it sees, again and again, and now and then into
+/// all of them, until one has this directory as its root; then it says so and ends.
+void do_find_root(const char* device_and_inode) {
+    unsigned long long device = 0, inode = 0;
+    if (sscanf(device_and_inode, "%llu:%llu", &device, &inode) != 2) {
+        report("find-root", "needs DEV:INO");
+        return;
+    }
+    report_number("ready", 1);
+    fflush(NULL);
+    const int load = open("/proc/loadavg", O_RDONLY | O_CLOEXEC);
+    for (unsigned round = 0;; ++round) {
+        char text[128] = {0};
+        const char* last = pread(load, text, sizeof text - 1, 0) > 0 ? strrchr(text, ' ') : NULL;
+        const long newest = last ? atol(last) : 0;  // as this pid namespace counts
+        const long first = round % 500 != 0 && newest > 3 ? newest - 1 : 2;
+        for (long pid = first; pid < newest + 3; ++pid) {
+            char path[64];
+            struct stat root;
+            snprintf(path, sizeof path, "/proc/%ld/root", pid);
+            if (stat(path, &root) == 0 && root.st_dev == device && root.st_ino == inode) {
+                report_number("found", pid);
+                return;
+            }
+        }
+    }
+}
+
 #if defined(__x86_64__)
 static long call32(long number, long a, long b, long c) {
     long result = 0;

@@ -70,6 +70,7 @@ static const struct {
     {"spin", 1, do_spin, "SECONDS of work, reports cpu_ms"},
     {"swap", 1, do_swap, "A:B: exchanges the names until it is killed"},
     {"steal-exe", 1, do_steal_exe, "SECONDS: opens the programs of other processes"},
+    {"find-root", 1, do_find_root, "SECONDS: opens the programs of other processes"},
     {"socket32", 1, do_socket32, "FAMILY by the 32-bit socket(2): ok or errno"},
     {"socketcall32", 1, do_socketcall32, "FAMILY by socketcall(2): ok or errno"},
     {"socket-wide", 1, do_socket_wide, "FAMILY plus 2^32: ok or errno"},

@@ -61,6 +61,7 @@ void do_memory(const char* mib);
 void do_children(const char* count);
 void do_swap(const char* names);
 void do_steal_exe(const char* seconds);
+void do_find_root(const char* device_and_inode);
 void do_socket32(const char* family);
 void do_socketcall32(const char* family);
 void do_socket_wide(const char* family);

@@ -1,6 +1,7 @@
 #include "runtime/launch/child.h"
 
 #include <algorithm>
+#include <cerrno>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -18,6 +19,7 @@
 #include "platform/unix_socket.h"
 #include "platform/user_namespace.h"
 #include "runtime/launch/find_program.h"
+#include "runtime/launch/host_mounts.h"
 #include "runtime/launch/id_maps.h"
 
 namespace knarr::runtime {
@@ -60,16 +62,27 @@ Result<> write_sysctl(const Child& child, const step::Sysctl& step) {
 Result<> enter_time_namespace(const Child& child, const std::string& offsets) {
     KNARR_TRY(sys::unshare_namespaces(CLONE_NEWTIME));
     if (!offsets.empty()) {
-        KNARR_TRY(sys::write_file_at(child.proc, "self/timens_offsets", offsets));
+        Result<> written = sys::write_file_at(child.proc, "self/timens_offsets", offsets);
+        if (!written && written.error().sys_errno == EACCES) {
+            return fail(std::move(written).error().advise(
+                "in a user namespace that is joined only root can set them: let the container have "
+                "its own, or leave linux.timeOffsets out"));
+        }
+        KNARR_TRY(std::move(written));
     }
     const sys::Fd fd = KNARR_TRY(sys::open_at(child.proc, "self/ns/time_for_children", O_RDONLY));
     return sys::enter_namespace(fd, CLONE_NEWTIME);
 }
 
+/// The middle process has: in the user namespace that it joins it would be too late.
+bool is_inherited(const Child& child, const Operation& operation) {
+    return child.plan.joins_user_namespace() && std::holds_alternative<step::ProcSelf>(operation);
+}
+
 /// In another user namespace these come before the child is root there: then its own files in /proc
 /// belong to the host's root.
 bool is_before_root(const Child& child, const Operation& operation) {
-    return child.plan.own_user_namespace() &&
+    return child.plan.own_user_namespace() && !is_inherited(child, operation) &&
            (std::holds_alternative<step::TimeOffsets>(operation) ||
             std::holds_alternative<step::ProcSelf>(operation));
 }
@@ -91,7 +104,7 @@ Result<> run_steps(Child& child) {
     }
     for (std::size_t i = 0; i < child.plan.steps.size(); ++i) {
         const Step& step = child.plan.steps[i];
-        if (is_before_root(child, step.operation)) {
+        if (is_before_root(child, step.operation) || is_inherited(child, step.operation)) {
             continue;
         }
         KNARR_TRY(apply(child, i, step.operation), "{}", step.name);
@@ -162,6 +175,9 @@ Result<> start(Child& child) {
     KNARR_TRY(sys::set_die_with_parent(true));
     if (child.plan.join) {
         child.root = KNARR_TRY(sys::open_path("/", O_PATH | O_DIRECTORY));
+    }
+    if (child.plan.own_user_namespace()) {
+        child.prepared = KNARR_TRY(receive_host_mounts(child.plan, child.socket));
     }
     if (child.plan.id_maps) {
         KNARR_TRY(expect(child.socket, Message::maps));

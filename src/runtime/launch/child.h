@@ -16,7 +16,7 @@ struct Child {
     LaunchIo& io;
     const sys::Fd& trampoline;  // the sealed program that makes the last exec (platform)
     sys::Fd socket;             // to the parent
-    /// Detached mounts that the parent made for step i, where the child's user namespace could not.
+    /// Detached mounts for step i, which the parent had opened (launch/host_mounts.h).
     std::vector<sys::Fd> prepared;
 
     sys::Fd proc;   // the host's procfs, verified; closed before the gate

@@ -151,11 +151,11 @@ private:
             // The child may have failed before the middle process could name it.
             if (std::optional<Packet> late = KNARR_TRY(receive(socket_));
                 late && late->message == Message::child) {
-                child_ = sys::Clone{.pid = late->pid, .pidfd = std::move(late->fd)};
+                child_ = sys::Clone{.pid = late->number, .pidfd = std::move(late->fd)};
             }
             return fail(std::move(hello->error));
         }
-        child_ = sys::Clone{.pid = hello->pid, .pidfd = std::move(hello->fd)};
+        child_ = sys::Clone{.pid = hello->number, .pidfd = std::move(hello->fd)};
         return fault_point("exec.cloned");
     }
 

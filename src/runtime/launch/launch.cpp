@@ -20,6 +20,7 @@
 #include "platform/unix_socket.h"
 #include "runtime/launch/child.h"
 #include "runtime/launch/find_program.h"
+#include "runtime/launch/host_mounts.h"
 #include "runtime/launch/id_maps.h"
 #include "runtime/launch/listener.h"
 #include "runtime/launch/net_devices.h"
@@ -70,42 +71,10 @@ private:
             systemd_.emplace(KNARR_TRY(rpc::Systemd::connect(plan_.unit->scope.unit.bus)));
         }
         trampoline_ = KNARR_TRY(sys::make_trampoline());
-        if (plan_.own_user_namespace()) {
-            KNARR_TRY(prepare_mounts());
-        }
         sys::SocketPair pair = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::blocks));
         socket_ = std::move(pair.ours);
         child_socket_ = std::move(pair.theirs);
         trace().mark("open what is joined, trampoline, socket");
-        return {};
-    }
-
-    /// What a root of a new user namespace may not open is opened by us, who may. What we clone is
-    /// a peer of the host's mount where that is shared: what the container mounts in it would be
-    /// seen on the host. So it becomes what it had been if the child had cloned it, a slave.
-    Result<> prepare_mounts() {
-        prepared_.resize(plan_.steps.size());
-        for (std::size_t i = 0; i < plan_.steps.size(); ++i) {
-            const Operation& operation = plan_.steps[i].operation;
-            const auto* bound = std::get_if<step::Bind>(&operation);
-            const auto* root = std::get_if<step::MountRoot>(&operation);
-            if (bound == nullptr && root == nullptr) {
-                continue;
-            }
-            Result<sys::Fd> opened =
-                bound != nullptr ? open_bind_source(*bound) : open_root_source(root->rootfs);
-            // EPERM: an ordinary user, whose child may mount and who may not. ENOENT: a cgroup
-            // that is not made yet. What the child then cannot do either it reports itself.
-            if (!opened &&
-                (opened.error().sys_errno == EPERM || opened.error().sys_errno == ENOENT)) {
-                continue;
-            }
-            prepared_[i] = KNARR_TRY(std::move(opened), "{}", plan_.steps[i].name);
-            KNARR_TRY(sys::set_mount_attributes(prepared_[i],
-                                                {.propagation = MS_SLAVE, .recursive = true}),
-                      "{}",
-                      plan_.steps[i].name);
-        }
         return {};
     }
 
@@ -150,13 +119,13 @@ private:
         if (hello->message != Message::child) {
             return fail(std::move(hello->error));
         }
-        child_ = sys::Clone{.pid = hello->pid, .pidfd = std::move(hello->fd)};
+        child_ = sys::Clone{.pid = hello->number, .pidfd = std::move(hello->fd)};
         return {};
     }
 
     [[noreturn]] void be_middle(std::uint64_t flags, const sys::Fd* cgroup) {
         socket_.reset();
-        Result<> done;
+        Result<> done = shut_out_joined_users();
         for (const bool user_first : {true, false}) {
             for (const Joined& join : joins_) {
                 if (done && (join.type == CLONE_NEWUSER) == user_first) {
@@ -178,6 +147,23 @@ private:
         _exit(done ? 0 : 1);
     }
 
+    /// A program in the user namespace that we join, with CAP_SYS_PTRACE and with our pids in
+    /// sight, would have the host's files in us and in the child. Then our own files in /proc are
+    /// the host's root's: what is written there and inherited comes first.
+    Result<> shut_out_joined_users() {
+        if (!plan_.joins_user_namespace()) {
+            return {};
+        }
+        const sys::Fd proc = KNARR_TRY(open_host_proc());
+        for (const Step& step : plan_.steps) {
+            if (const auto* self = std::get_if<step::ProcSelf>(&step.operation)) {
+                KNARR_TRY(
+                    sys::write_file_at(proc, "self/" + self->file, self->text), "{}", step.name);
+            }
+        }
+        return sys::set_dumpable(false);
+    }
+
     [[noreturn]] void be_child() {
         socket_.reset();
         sys::Fd(io_.lock_fd).reset();  // else a killed parent would stay "at work" in us
@@ -186,7 +172,7 @@ private:
                    .io = io_,
                    .trampoline = trampoline_,
                    .socket = std::move(child_socket_),
-                   .prepared = std::move(prepared_),
+                   .prepared = {},
                    .proc = {},
                    .root = {},
                    .empty = {},
@@ -210,6 +196,10 @@ private:
         }
         if (plan_.id_maps) {
             KNARR_TRY(write_id_maps(child_.pid, *plan_.id_maps));
+        }
+        if (plan_.own_user_namespace()) {
+            KNARR_TRY(send_host_mounts(plan_, child_, socket_));
+            trace().mark("open what the user namespace mounts");
         }
         std::vector<sys::Fd> entries;
         if (systemd_) {
@@ -440,7 +430,6 @@ private:
     LaunchIo io_;
     const LaunchEvents& events_;
     std::vector<Joined> joins_;
-    std::vector<sys::Fd> prepared_;
     sys::Fd trampoline_;
     sys::Fd socket_, child_socket_;
     sys::Clone child_;

@@ -289,6 +289,8 @@ struct LaunchPlan {
 
     /// Is the child in another user namespace than its parent?
     bool own_user_namespace() const;
+    /// Is that one which others are in already?
+    bool joins_user_namespace() const;
 };
 
 /// The plan for people, one line a step; and as JSON.

@@ -317,8 +317,11 @@ void write_join(const JoinContainer& join, spec::JsonWriter& json) {
 }  // namespace
 
 bool LaunchPlan::own_user_namespace() const {
-    return (new_namespaces & CLONE_NEWUSER) != 0 ||
-           std::ranges::find(joins, CLONE_NEWUSER, &JoinNamespace::type) != joins.end();
+    return (new_namespaces & CLONE_NEWUSER) != 0 || joins_user_namespace();
+}
+
+bool LaunchPlan::joins_user_namespace() const {
+    return std::ranges::find(joins, CLONE_NEWUSER, &JoinNamespace::type) != joins.end();
 }
 
 std::string plan_text(const LaunchPlan& plan) {

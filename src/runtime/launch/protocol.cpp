@@ -13,8 +13,9 @@ namespace knarr::runtime {
 
 namespace {
 
-// A packet: message byte, error code byte, two unused bytes, a 4-byte number (errno or pid), then
-// the error's message and hint, a NUL between them. Both ends are the same program: host order.
+// A packet: message byte, error code byte, two unused bytes, a 4-byte number (errno, pid or step),
+// then the error's message and hint, a NUL between them. Both ends are the same program: host
+// order.
 constexpr std::size_t kHeaderBytes = 8;
 constexpr std::size_t kErrnoBytes = 4;  // the trampoline's whole packet
 constexpr std::size_t kMaxTextBytes = 3 * 1024;
@@ -46,8 +47,8 @@ Packet decode(sys::Packet raw) {
     packet.message = static_cast<Message>(raw.bytes[0]);
     const std::int32_t number = number_at(raw.bytes, 4);
     packet.fd = std::move(raw.fd);
-    if (packet.message == Message::child) {
-        packet.pid = number;
+    if (packet.message == Message::child || packet.message == Message::mount) {
+        packet.number = number;
         return packet;
     }
     const std::string_view text = std::string_view(raw.bytes).substr(kHeaderBytes);
@@ -100,6 +101,11 @@ Result<> send_listener(const sys::Fd& socket, const sys::Fd& listener) {
 
 Result<> send_child(const sys::Fd& socket, pid_t pid, const sys::Fd& pidfd) {
     return sys::send_packet(socket, header(Message::child, Errc::internal, pid), &pidfd);
+}
+
+Result<> send_mount(const sys::Fd& socket, std::size_t step, const sys::Fd& mount) {
+    const auto number = static_cast<std::int32_t>(step);
+    return sys::send_packet(socket, header(Message::mount, Errc::internal, number), &mount);
 }
 
 Result<> send_error(const sys::Fd& socket, Message message, const Error& error) {

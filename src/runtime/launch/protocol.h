@@ -15,6 +15,8 @@ namespace knarr::runtime {
 
 enum class Message : std::uint8_t {
     // parent to child
+    mount,     ///< carries a detached mount and the number of the step that attaches it
+    mounts,    ///< there are no more of them
     maps,      ///< uid_map and gid_map are written
     entries,   ///< carries `tasks` files of v1 cgroups: the child moves itself there
     joined,    ///< the last of them: the child is in its cgroup
@@ -37,8 +39,8 @@ enum class Message : std::uint8_t {
 
 struct Packet {
     Message message = Message::failed;
-    pid_t pid = 0;
-    Error error;  // of `failed` and `suspect`
+    std::int32_t number = 0;  // the pid of `child`, the step of `mount`
+    Error error;              // of `failed` and `suspect`
     sys::Fd fd;
 };
 
@@ -48,6 +50,7 @@ Result<> send_entries(const sys::Fd& socket, std::span<const sys::Fd> tasks);
 /// `listener`, with the filter's listener.
 Result<> send_listener(const sys::Fd& socket, const sys::Fd& listener);
 Result<> send_child(const sys::Fd& socket, pid_t pid, const sys::Fd& pidfd);
+Result<> send_mount(const sys::Fd& socket, std::size_t step, const sys::Fd& mount);
 Result<> send_error(const sys::Fd& socket, Message message, const Error& error);
 
 /// Waits for one packet. Nothing when the other side has closed the socket.
