@@ -309,6 +309,17 @@ Result<std::uint64_t> number_of(const std::string* record,
     return fail(Errc::invalid_image, "its {} is malformed or out of range", what);
 }
 
+std::string path_in(std::string_view header) {
+    std::string path(text_field(header, 0, 100));
+    // GNU's magic is "ustar  "; there the prefix field holds other things.
+    if (header.substr(257, 6) == std::string_view("ustar\0", 6)) {
+        if (const std::string_view prefix = text_field(header, 345, 155); !prefix.empty()) {
+            path = fmt::format("{}/{}", prefix, path);
+        }
+    }
+    return path;
+}
+
 }  // namespace
 
 Result<TarEntry> TarReader::make_entry(const Block& block, Extended& extended) {
@@ -323,13 +334,7 @@ Result<TarEntry> TarReader::make_entry(const Block& block, Extended& extended) {
     } else if (extended.long_name) {
         entry.path = *extended.long_name;
     } else {
-        entry.path = text_field(header, 0, 100);
-        // GNU's magic is "ustar  "; there the prefix field holds other things.
-        if (header.substr(257, 6) == std::string_view("ustar\0", 6)) {
-            if (const std::string_view prefix = text_field(header, 345, 155); !prefix.empty()) {
-                entry.path = fmt::format("{}/{}", prefix, entry.path);
-            }
-        }
+        entry.path = path_in(header);
     }
     const std::string context = fmt::format("entry {} \"{}\"", number_, printable(entry.path));
     if (!type) {
