@@ -3,7 +3,7 @@
 // threads, no policy.
 //
 //   error.cpp    the table behind knarr/error.h: code -> category, retryable, exit status, hint
-//   limits.h     every bound that knarr enforces, as two policies of constants
+//   limits.h     bounds that several files hold, and the two policies
 //   text.h       strict numbers, splitting, quoting for messages; words.h: the parts of a line
 //   rollback.h   the undo list of all-or-nothing work
 //   clock.h      time, injected; a manual clock for tests

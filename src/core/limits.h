@@ -1,5 +1,5 @@
 #pragma once
-// Bounds that more than one room holds, or that a policy moves. One that a single file holds stands
+// Bounds that more than one file holds, or that a policy moves. One that a single file holds stands
 // there. The error for exceeding a bound names it and its value.
 
 #include <cstdint>
@@ -13,8 +13,6 @@ inline constexpr std::uint64_t kKiB = 1024, kMiB = 1024 * kKiB, kGiB = 1024 * kM
 
 /// Bounds that do not depend on the policy.
 namespace limits {
-inline constexpr std::size_t kMaxIdBytes = 128;
-inline constexpr std::uint64_t kMaxContainers = 1024;
 inline constexpr std::size_t kMaxReferenceBytes = 512;
 inline constexpr std::size_t kMaxLayers = 128;
 inline constexpr std::size_t kMaxManifestBytes = size::kMiB;
@@ -22,15 +20,11 @@ inline constexpr std::size_t kMaxImageConfigBytes = size::kMiB;
 inline constexpr std::size_t kMaxInFlightBlobs = 256;
 inline constexpr std::size_t kMaxBundleConfigBytes = 4 * size::kMiB;  // runtime config.json
 inline constexpr std::size_t kMaxStateBytes = 8 * size::kMiB;         // a container's record
-inline constexpr std::size_t kMaxJsonDepth = 64;
 inline constexpr int kMaxSymlinkDepth = 40;
 inline constexpr std::size_t kMaxPathBytes = 4096;
-inline constexpr std::size_t kMaxXattrBytes = size::kMiB;     // all of one tar entry, with names
 inline constexpr std::size_t kMaxHttpBodyBytes = size::kMiB;  // tokens, error bodies
-inline constexpr int kPullTimeoutSeconds = 300;               // without progress
 inline constexpr int kLockWaitSeconds = 10;                   // for another knarr on one container
 inline constexpr int kKillWaitSeconds = 10;                   // until a SIGKILLed process is gone
-inline constexpr int kStartTimeoutSeconds = 60;
 }  // namespace limits
 
 /// Bounds that the operator chooses by policy (--policy).

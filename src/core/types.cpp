@@ -3,12 +3,12 @@
 #include <array>
 
 #include "core/ascii.h"
-#include "core/limits.h"
 #include "core/text.h"
 
 namespace knarr {
 
 namespace {
+constexpr std::size_t kMaxIdBytes = 128;
 constexpr std::array<std::string_view, 4> kIsolations{"native", "microvm", "wasm", "host"};
 constexpr std::array<std::string_view, 5> kStates{
     "creating", "created", "running", "paused", "stopped"};
@@ -34,7 +34,7 @@ std::string_view name_of(ContainerState state) {
 }
 
 Result<ContainerId> ContainerId::parse(std::string_view text) {
-    bool good = !text.empty() && text.size() <= limits::kMaxIdBytes &&
+    bool good = !text.empty() && text.size() <= kMaxIdBytes &&
                 (is_alnum(text.front()) || text.front() == '_');
     for (const char c : text) {
         good = good && (is_alnum(c) || c == '-' || c == '_' || c == '.' || c == '+');
@@ -44,7 +44,7 @@ Result<ContainerId> ContainerId::parse(std::string_view text) {
                     "container ID \"{}\" is not 1 to {} letters, digits, '-', '_', '.' or '+' that "
                     "start with a letter, digit or '_'",
                     printable(text),
-                    limits::kMaxIdBytes);
+                    kMaxIdBytes);
     }
     return ContainerId(std::string(text));
 }

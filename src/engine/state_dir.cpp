@@ -83,10 +83,10 @@ Result<std::optional<LockedDir>> StateRoot::make_fresh(const ContainerId& id) co
         return std::nullopt;
     }
     // Counted before anything is made, under the lock: concurrent creates cannot pass it together.
-    if (KNARR_TRY(ids()).size() >= limits::kMaxContainers) {
+    if (KNARR_TRY(ids()).size() >= kMaxContainers) {
         auto full = fail(Errc::limit_exceeded,
                          "there are {} containers in {} already, the most that knarr keeps",
-                         limits::kMaxContainers,
+                         kMaxContainers,
                          path_);
         return fail(std::move(full).error().advise("delete some first (knarr list)"));
     }

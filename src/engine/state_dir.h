@@ -10,6 +10,7 @@
 // containers exact. Whoever holds it waits for no container's lock.
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ namespace knarr::engine {
 
 inline constexpr const char* kRecordFile = "state.json";
 inline constexpr const char* kGateSocket = "gate";
+inline constexpr std::uint64_t kMaxContainers = 1024;
 
 /// One container's directory and the right to work on it, held while the value lives.
 class LockedDir {

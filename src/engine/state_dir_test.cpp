@@ -108,7 +108,7 @@ TEST_F(StateDir, OnlyContainersAreListed) {
 
 TEST_F(StateDir, HoldsAtMost1024Containers) {
     const StateRoot root = *StateRoot::open(base_);
-    for (std::uint64_t i = 0; i < limits::kMaxContainers; ++i) {
+    for (std::uint64_t i = 0; i < kMaxContainers; ++i) {
         ASSERT_EQ(mkdir((base_ + "/c" + std::to_string(i)).c_str(), 0700), 0);
     }
     const auto refused = root.make(id_of("one-more"), kNotALeftover);

@@ -8,6 +8,8 @@
 namespace knarr::image {
 namespace {
 
+constexpr std::uint32_t kStallSeconds = 300;  // without progress
+
 /// knarr-pull alone as a source, to wait for.
 class Waiting final : public Source {
 public:
@@ -85,9 +87,7 @@ Result<std::unique_ptr<PullProcess>> connect(const Reference& reference,
         session.password = std::move(own.password);
         session.identity_token = std::move(own.identity_token);
         session.scope = scope_of(session.repository, purpose, mount_from);
-        session.stall_seconds = options.stall_seconds != 0
-                                    ? options.stall_seconds
-                                    : static_cast<std::uint32_t>(limits::kPullTimeoutSeconds);
+        session.stall_seconds = options.stall_seconds != 0 ? options.stall_seconds : kStallSeconds;
         session.retries = options.retries;
         if (purpose == Purpose::login) {
             session.repository.clear();

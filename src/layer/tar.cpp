@@ -12,8 +12,9 @@ namespace knarr::layer {
 namespace {
 
 constexpr std::uint64_t kBlock = 512;
+constexpr std::size_t kMaxXattrBytes = size::kMiB;  // all of one entry, with names
 // A PAX header holds names and attributes; room for the short records beside them.
-constexpr std::size_t kMaxPaxBytes = limits::kMaxXattrBytes + 64 * size::kKiB;
+constexpr std::size_t kMaxPaxBytes = kMaxXattrBytes + 64 * size::kKiB;
 constexpr std::size_t kMaxSparseRuns = 1 << 20;  // 16 MiB of memory
 constexpr std::string_view kXattrPrefix = "SCHILY.xattr.";
 
@@ -220,11 +221,11 @@ Result<> TarReader::read_pax(const Block& block, Extended& extended) {
         const std::string_view value = record.substr(equals + 1);
         if (key.starts_with(kXattrPrefix) && !global) {
             extended.xattr_bytes += record.size();
-            if (extended.xattr_bytes > limits::kMaxXattrBytes) {
+            if (extended.xattr_bytes > kMaxXattrBytes) {
                 return fail(Errc::limit_exceeded,
                             "entry {}: its attributes exceed {} bytes",
                             number_,
-                            limits::kMaxXattrBytes);
+                            kMaxXattrBytes);
             }
             extended.xattrs.emplace_back(key.substr(kXattrPrefix.size()), value);
         } else if (key == "GNU.sparse.offset" || key == "GNU.sparse.numbytes") {

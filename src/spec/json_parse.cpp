@@ -137,7 +137,7 @@ private:
     JsonTree& tree_;
     std::vector<JsonNode>& nodes_;
     bool hex_escapes_;
-    std::array<std::uint32_t, limits::kMaxJsonDepth> open_{};  // the containers not yet closed
+    std::array<std::uint32_t, kMaxJsonDepth> open_{};  // the containers not yet closed
     std::size_t depth_ = 0;
 };
 
@@ -217,10 +217,8 @@ Result<JsonDocument> JsonDocument::parse(std::string_view text, const JsonSource
     const rapidjson::ParseResult parsed =
         reader.Parse<rapidjson::kParseInsituFlag>(stream, builder);
     if (builder.too_deep) {
-        return fail(Errc::limit_exceeded,
-                    "{}: nested more than {} deep",
-                    source.name,
-                    limits::kMaxJsonDepth);
+        return fail(
+            Errc::limit_exceeded, "{}: nested more than {} deep", source.name, kMaxJsonDepth);
     }
     if (parsed.IsError()) {
         const std::string_view problem =

@@ -6,7 +6,7 @@
 //   KNARR_TRY(doc.root().optional("pid", record.pid));    // missing or null: left as it is
 //
 // Every error reads "NAME: JSON.PATH: what is wrong": "state.json: pid: -1 is not between 0 and
-// 4294967295". Refused while parsing: invalid UTF-8, nesting deeper than limits::kMaxJsonDepth,
+// 4294967295". Refused while parsing: invalid UTF-8, nesting deeper than kMaxJsonDepth,
 // anything after the document, NUL in a string (the texts go to the kernel), and a member given
 // twice: parsers disagree about which one counts (Go merges objects, most keep the last), and a
 // document that two programs read differently is an attack (compare CVE-2021-41190).
@@ -27,6 +27,8 @@
 #include "knarr/result.h"
 
 namespace knarr::spec {
+
+inline constexpr std::size_t kMaxJsonDepth = 64;
 
 struct JsonTree;
 class JsonValue;

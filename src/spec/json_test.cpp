@@ -67,8 +67,8 @@ TEST(JsonReader, NestingIsBounded) {
     const auto nested = [](std::size_t depth) {
         return std::string(depth, '[') + std::string(depth, ']');
     };
-    EXPECT_EQ(refusal(nested(limits::kMaxJsonDepth)), "(accepted)");
-    EXPECT_EQ(refusal(nested(limits::kMaxJsonDepth + 1)), "x.json: nested more than 64 deep");
+    EXPECT_EQ(refusal(nested(kMaxJsonDepth)), "(accepted)");
+    EXPECT_EQ(refusal(nested(kMaxJsonDepth + 1)), "x.json: nested more than 64 deep");
     EXPECT_EQ(refusal(std::string(1'000'000, '[')), "x.json: nested more than 64 deep");
 }
 

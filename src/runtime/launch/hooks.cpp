@@ -1,6 +1,5 @@
 #include <csignal>
 
-#include "core/limits.h"
 #include "core/text.h"
 #include "platform/run_program.h"
 #include "platform/signal.h"
@@ -9,6 +8,8 @@
 namespace knarr::runtime {
 
 namespace {
+
+constexpr int kHookTimeoutSeconds = 60;  // of one that names none
 
 Result<> run_hook(const spec::Hook& hook,
                   const std::string& state,
@@ -21,7 +22,7 @@ Result<> run_hook(const spec::Hook& hook,
     if (program.args.empty()) {
         program.args.push_back(hook.path);
     }
-    program.timeout = std::chrono::seconds(hook.timeout.value_or(limits::kStartTimeoutSeconds));
+    program.timeout = std::chrono::seconds(hook.timeout.value_or(kHookTimeoutSeconds));
     const sys::Ended ended = KNARR_TRY(sys::run_program(program));
     if (ended.timed_out) {
         auto late =
