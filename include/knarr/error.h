@@ -35,7 +35,7 @@ enum class Errc : std::uint8_t {
     exec_failed,     ///< the program cannot be executed (126)
     exec_not_found,  ///< the program is not there (127)
     hook_failed,     ///< an OCI hook failed or ran out of time
-    limit_exceeded,  ///< a bound of core/limits.h was exceeded
+    limit_exceeded,  ///< a bound of knarr's was exceeded; the message names it
     // storage
     io,        ///< a file or kernel operation failed
     no_space,  ///< the file system is full or over quota

@@ -50,15 +50,24 @@ const ErrcInfo& describe(Errc code) {
                    false,
                    kBundle,
                    "make the directory, or correct root.path in config.json")
-        KNARR_ERRC(unsupported, runtime, false, kRuntime, "knarr info shows what this host can do")
-        KNARR_ERRC(denied, runtime, false, kRuntime, "run as root, or grant the permission")
+        KNARR_ERRC(unsupported, runtime, false, kRuntime, "knarr doctor shows what this host lacks")
+        KNARR_ERRC(denied, runtime, false, kRuntime, "run as root, or see knarr doctor")
         KNARR_ERRC(exec_failed, runtime, false, 126, "")
         KNARR_ERRC(exec_not_found, runtime, false, 127, "")
         KNARR_ERRC(hook_failed, runtime, false, kRuntime, "run the hook by hand to see its output")
-        KNARR_ERRC(limit_exceeded, runtime, false, kRuntime, "")
-        KNARR_ERRC(io, storage, false, kStorage, "")
+        KNARR_ERRC(
+            limit_exceeded, runtime, false, kRuntime, "stay within the bound that the error names")
+        KNARR_ERRC(io,
+                   storage,
+                   false,
+                   kStorage,
+                   "knarr doctor tries the disk and the kernel; dmesg has what they say")
         KNARR_ERRC(no_space, storage, true, kStorage, "free some space and try again")
-        KNARR_ERRC(corrupt, storage, false, kStorage, "")
+        KNARR_ERRC(corrupt,
+                   storage,
+                   false,
+                   kStorage,
+                   "knarr recover mends containers, knarr image verify finds damaged blobs")
         KNARR_ERRC(timed_out, timeout, true, kTimeout, "try again")
         KNARR_ERRC(interrupted, internal, true, 130, "")
         KNARR_ERRC(internal, internal, false, kInternal, "please report this as a bug of knarr")

@@ -49,6 +49,15 @@ TEST(Describe, GivesCodesOfOneCategoryOneExitStatusSaveForExec) {
     EXPECT_EQ(describe(Errc::exec_not_found).exit_status, 127);
 }
 
+TEST(Describe, AdvisesForEachCodeButThoseThatTheirPlaceExplains) {
+    for (int code = 0; code <= kLastCode; ++code) {
+        const auto which = static_cast<Errc>(code);
+        const bool explained = which == Errc::exec_failed || which == Errc::exec_not_found ||
+                               which == Errc::interrupted;
+        EXPECT_EQ(describe(which).hint.empty(), explained) << describe(which).name;
+    }
+}
+
 TEST(Result, GrowsItsMessageOutward) {
     EXPECT_EQ(quarter(8).value(), 2);
     const auto failed = quarter(6);
