@@ -226,6 +226,7 @@ void try_as_user(const std::string& data_root, Trials& out) {
         host ? runtime::native::delegated_host({}, *host, warnings) : fail(host.error());
     out.delegated = own && own->has_value();
     out.subordinate_ids = runtime::subordinate_count(runtime::probe_user_maps());
+    out.subordinate_hint = runtime::subordinate_hint();
     if (!out.data_root) {
         out.user_images = error_of(try_images(data_root));
     }
@@ -240,8 +241,6 @@ void judge_ordinary_user(const sys::HostFacts& host, const Trials& trials, Diagn
         out.trial("images", trials.user_images, "an image's files can be made and mounted");
     }
     const std::string name = "subordinate IDs";
-    const std::string mend =
-        "as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 USER";
     const std::uint64_t count = *trials.subordinate_ids;
     if (count == 0) {
         out.bad(name,
@@ -249,12 +248,12 @@ void judge_ordinary_user(const sys::HostFacts& host, const Trials& trials, Diagn
                 fmt::format("/etc/subuid and /etc/subgid give user {} none: a container has one "
                             "user, and images with files of others cannot be run",
                             host.uid),
-                mend);
+                trials.subordinate_hint);
     } else if (count < kUsual) {
         out.bad(name,
                 Verdict::limited,
                 fmt::format("{}: images with files of users above {} cannot be run", count, count),
-                mend);
+                trials.subordinate_hint);
     } else {
         out.good(name, fmt::format("{}: so many users besides you can a container have", count));
     }

@@ -32,6 +32,7 @@ struct Trials {
     // Of a caller who is not root; nothing: he is.
     std::optional<bool> delegated = {};                 // a cgroup
     std::optional<std::uint64_t> subordinate_ids = {};  // in /etc/subuid and /etc/subgid
+    std::string subordinate_hint = {};                  // how he gets some
     std::optional<Error> user_images = {};     // why images cannot be run by him; nothing: they can
     std::uint64_t damaged = 0, unwatched = 0;  // containers
 };

@@ -49,6 +49,7 @@ TEST(Doctor, AnOrdinaryUserLearnsWhatIsNotGivenToHim) {
     EXPECT_EQ(find(diagnose(host, good_report(), trials), "subordinate IDs"), nullptr);
     trials.delegated = false;
     trials.subordinate_ids = 0;
+    trials.subordinate_hint = "as root: usermod";
     const auto all = diagnose(host, good_report(), trials);
     for (const char* name : {"cgroups", "subordinate IDs"}) {
         const Finding* one = find(all, name);
@@ -72,10 +73,12 @@ TEST(Doctor, AnOrdinaryUserLearnsWhetherImagesRun) {
 
     trials.user_images = Error{.code = Errc::denied, .message = "no overlay", .hint = "mend"};
     trials.subordinate_ids = 100;
+    trials.subordinate_hint = "as root: usermod";
     const auto bad = diagnose(host_with(6, 18), good_report(), trials);
     EXPECT_EQ(find(bad, "images")->verdict, Verdict::broken);
     EXPECT_EQ(find(bad, "images")->mend, "mend");
     EXPECT_EQ(find(bad, "subordinate IDs")->verdict, Verdict::limited);
+    EXPECT_EQ(find(bad, "subordinate IDs")->mend, "as root: usermod");
     EXPECT_EQ(find(bad, "subordinate IDs")->what,
               "100: images with files of users above 100 cannot be run");
 }
