@@ -33,7 +33,7 @@ private:
     Page* page_ = nullptr;
 };
 
-/// The one trace of this process; like the logger it is no parameter of everything.
+/// The one trace of this process; like the clock of the machine it is no parameter of everything.
 Trace& trace();
 
 }  // namespace knarr
