@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include "core/ascii.h"
 #include "core/text.h"
 #include "platform/file.h"
 
@@ -27,10 +28,6 @@ struct GroupEntry {
 std::optional<std::uint32_t> parse_id(std::string_view text) {
     const auto number = parse_number(text, kMaxId);
     return number ? std::optional(static_cast<std::uint32_t>(*number)) : std::nullopt;
-}
-
-bool is_number(std::string_view text) {
-    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 /// Calls `visit(fields)` for each line; stops when it returns true. Lines with an ID that is no
@@ -81,7 +78,7 @@ void each_group(std::string_view text, Visit visit) {
 
 Result<std::uint32_t> resolve_group(std::string_view group, std::string_view text) {
     // A number is never looked up as a name, see resolve_user.
-    if (is_number(group)) {
+    if (is_digits(group)) {
         const auto number = parse_id(group);
         if (!number) {
             return fail(Errc::invalid_argument, "group {} is above {}", printable(group), kMaxId);
@@ -140,7 +137,7 @@ Result<ResolvedUser> resolve_user(std::string_view user,
     ResolvedUser out;
     // A number is always an ID, whatever names the image has: an entry "1000:x:0:0" would make
     // root of a caller's `--user 1000` (CVE-2016-3697).
-    if (is_number(who)) {
+    if (is_digits(who)) {
         const auto uid = parse_id(who);
         if (!uid) {
             return fail(Errc::invalid_argument, "user {} is above {}", printable(who), kMaxId);

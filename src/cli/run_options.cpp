@@ -469,8 +469,7 @@ Result<std::int64_t> parse_cpus(std::string_view text) {
     const auto part = parse_number(digits, 99'999);
     const std::size_t written = dot == std::string_view::npos ? 0 : text.size() - dot - 1;
     const bool malformed = whole.empty() && written == 0;
-    const bool junk = dot != std::string_view::npos &&
-                      text.substr(dot + 1).find_first_not_of("0123456789") != std::string::npos;
+    const bool junk = written != 0 && !is_digits(text.substr(dot + 1));
     if (!cpus || !part || malformed || junk) {
         return fail(Errc::invalid_argument,
                     "--cpus \"{}\" is not a number of CPUs such as 1.5, at most {}",

@@ -3,6 +3,7 @@
 // names. Not the C library's, which asks for the locale.
 
 #include <string>
+#include <string_view>
 
 namespace knarr {
 
@@ -16,6 +17,11 @@ constexpr char to_upper(char c) {
 
 constexpr bool is_alnum(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+}
+
+/// One digit or more, and nothing else.
+constexpr bool is_digits(std::string_view text) {
+    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 inline std::string to_lower(std::string text) {

@@ -7,6 +7,7 @@
 
 #include "bundle/passwd.h"
 #include "bundle/settings.h"
+#include "core/ascii.h"
 #include "core/limits.h"
 #include "core/text.h"
 #include "platform/file.h"
@@ -18,10 +19,6 @@ namespace {
 
 std::string_view name_part(std::string_view user) {
     return user.substr(0, user.find(':'));
-}
-
-bool is_digits(std::string_view text) {
-    return !text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos;
 }
 
 std::string_view home_of(const spec::Process& process) {
