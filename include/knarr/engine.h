@@ -119,7 +119,7 @@ public:
     /// until it ends or `tell` fails. Errors: as statistics; that of `tell`.
     Result<> watch(std::string_view id,
                    std::chrono::milliseconds interval,
-                   const std::function<Result<>(const ContainerEvent&)>& tell) const;
+                   const std::function<Result<>(const StatsSample&)>& tell) const;
     /// Runs a further process in a created or running container, with the container's namespaces,
     /// cgroup, filter and limits; it inherits stdin, stdout and stderr. Its exit code as of run();
     /// 0 at once when detached, and when left by detach_keys. Its signals are forwarded meanwhile.
@@ -176,7 +176,7 @@ public:
     /// Tells what happened to containers of images, the oldest first, and what happens from now on.
     /// A bounded log keeps it; one who reads too slowly is told how much is lost.
     /// Errors: that of `sink`.
-    Result<> history(const HistoryRequest& request, const HistorySink& sink) const;
+    Result<> events(const EventRequest& request, const EventSink& sink) const;
     /// Brings all containers to a state that their next verb can go on from, whoever was killed:
     /// those that nobody watches get monitors, those that ended unseen are recorded, what killed
     /// launches left goes, damaged records come back from their copies. After a reboot, and after

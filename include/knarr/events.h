@@ -10,7 +10,7 @@
 
 namespace knarr {
 
-struct HistoryEvent {
+struct LifecycleEvent {
     std::string time;    ///< RFC 3339 in UTC with nanoseconds
     std::string action;  ///< docker's word: "create", "start", "die", ...
     std::string id;      ///< the container's
@@ -20,12 +20,12 @@ struct HistoryEvent {
     std::uint64_t lost = 0;
 };
 
-struct HistoryRequest {
+struct EventRequest {
     std::string since;   ///< RFC 3339 with nanoseconds, inclusive; empty: from now on
     std::string until;   ///< the same; empty: for ever
     int cancel_fd = -1;  ///< a descriptor that becomes readable when it is to end; -1: none
 };
 /// Failing ends the reading.
-using HistorySink = std::function<Result<>(const HistoryEvent&)>;
+using EventSink = std::function<Result<>(const LifecycleEvent&)>;
 
 }  // namespace knarr

@@ -74,7 +74,7 @@ struct Statistics {
 };
 
 /// Something that happened to a container, or what it uses at the moment.
-struct ContainerEvent {
+struct StatsSample {
     enum class Kind : std::uint8_t { statistics, out_of_memory };
     Kind kind = Kind::statistics;
     Statistics statistics = {};  ///< of Kind::statistics alone

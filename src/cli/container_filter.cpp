@@ -7,28 +7,14 @@
 #include <regex.h>
 
 #include "cli/duration.h"
+#include "cli/moment.h"
 #include "cli/ports.h"
-#include "cli/table.h"
 #include "core/text.h"
 
 namespace knarr::cli {
 
 namespace {
 
-constexpr std::array<std::string_view, 14> kKeys{"id",
-                                                 "name",
-                                                 "label",
-                                                 "status",
-                                                 "health",
-                                                 "exited",
-                                                 "ancestor",
-                                                 "before",
-                                                 "since",
-                                                 "until",
-                                                 "volume",
-                                                 "network",
-                                                 "publish",
-                                                 "expose"};
 constexpr std::array<std::string_view, 4> kHealths{"none", "starting", "healthy", "unhealthy"};
 constexpr std::array<std::string_view, 6> kStates{
     "created", "running", "paused", "exited", "dead", "restarting"};
@@ -56,6 +42,12 @@ Regex compile(const std::string& text) {
 bool matches(const std::string& expression, const std::string& text) {
     const Regex regex = compile(expression);
     return regex && regexec(regex.get(), text.c_str(), 0, nullptr, 0) == 0;
+}
+
+bool is_key(std::string_view text) {
+    return std::ranges::any_of(split(kContainerFilterKeys, ','), [&](std::string_view key) {
+        return text == (key.starts_with(' ') ? key.substr(1) : key);
+    });
 }
 
 Result<> check(std::string_view key, const std::string& value, std::string_view text) {
@@ -136,11 +128,11 @@ Result<ContainerFilter> ContainerFilter::parse(const std::vector<std::string_vie
     for (const std::string_view text : texts) {
         const std::size_t equals = text.find('=');
         const std::string_view key = text.substr(0, equals);
-        if (equals == std::string_view::npos || std::ranges::find(kKeys, key) == kKeys.end()) {
+        if (equals == std::string_view::npos || !is_key(key)) {
             return fail(
                 Error{.code = Errc::invalid_argument,
                       .message = fmt::format("--filter \"{}\" is not known", printable(text)),
-                      .hint = fmt::format("KEY=VALUE with one of {}", fmt::join(kKeys, ", "))});
+                      .hint = fmt::format("KEY=VALUE with one of {}", kContainerFilterKeys)});
         }
         std::string value(text.substr(equals + 1));
         KNARR_TRY(check(key, value, text));
@@ -196,8 +188,9 @@ bool ContainerFilter::fits_one(std::string_view key,
     }
     if (key == "until") {
         const auto age = parse_duration(value, "until");
-        return age && parse_time(info.created) <=
-                          now_ - std::chrono::floor<std::chrono::seconds>(*age).count();
+        const auto created = seconds_of(info.created);
+        return age && created &&
+               *created <= now_ - std::chrono::floor<std::chrono::seconds>(*age).count();
     }
     const ContainerInfo* other = find(all, value);
     return other != nullptr &&

@@ -2,8 +2,8 @@
 #include "cli/container_filter.h"
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
+#include "cli/moment.h"
 #include "cli/prune.h"
-#include "cli/table.h"
 
 namespace knarr::cli {
 

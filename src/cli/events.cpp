@@ -1,8 +1,11 @@
 #include "cli/containers.h"
 #include "cli/duration.h"
-#include "cli/history.h"
+#include "cli/event_filter.h"
+#include "cli/json_template.h"
+#include "cli/log_time.h"
 #include "cli/refused.h"
 #include "cli/stats_json.h"
+#include "core/clock.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -29,9 +32,35 @@ constexpr std::array kOptions{
            .fallback = "5s"},
 };
 
+/// Without an ID: what happened to containers, and what happens.
+Result<int> tell_of_all(Context& context, const Parsed& args) {
+    const EventFilter filter = KNARR_TRY(EventFilter::parse(args.all("filter")));
+    EventRequest request;
+    const auto now = system_clock().wall();
+    if (const auto since = args.find("since")) {
+        request.since = KNARR_TRY(parse_log_time(*since, now, "option --since"));
+    }
+    if (const auto until = args.find("until")) {
+        request.until = KNARR_TRY(parse_log_time(*until, now, "option --until"));
+    }
+    const std::string_view format = args.get("format");
+    const Engine engine = KNARR_TRY(open_engine(context));
+    const EventSink tell = [&](const LifecycleEvent& event) -> Result<> {
+        if (!filter.takes(event)) {
+            return {};
+        }
+        if (format.empty()) {
+            return print(lifecycle_text(event) + "\n");
+        }
+        return print(KNARR_TRY(render_template(format, lifecycle_json(event))) + "\n");
+    };
+    KNARR_TRY(engine.events(request, tell));
+    return 0;
+}
+
 Result<int> run_events(Context& context, const Parsed& args) {
     if (args.positionals.empty() && !args.flag("stats") && !args.has("interval")) {
-        return run_history(context, args);
+        return tell_of_all(context, args);
     }
     for (const std::string_view option : {"filter", "since", "until", "format"}) {
         if (args.has(option)) {
@@ -51,12 +80,12 @@ Result<int> run_events(Context& context, const Parsed& args) {
     const Engine engine = KNARR_TRY(open_engine(context));
     const std::string full_id = KNARR_TRY(engine.state(id)).id;
     if (args.flag("stats")) {
-        const ContainerEvent event{.kind = ContainerEvent::Kind::statistics,
-                                   .statistics = KNARR_TRY(engine.statistics(id))};
+        const StatsSample event{.kind = StatsSample::Kind::statistics,
+                                .statistics = KNARR_TRY(engine.statistics(id))};
         KNARR_TRY(print(event_json(full_id, event) + "\n"));
         return 0;
     }
-    KNARR_TRY(engine.watch(id, interval, [&](const ContainerEvent& event) {
+    KNARR_TRY(engine.watch(id, interval, [&](const StatsSample& event) {
         return print(event_json(full_id, event) + "\n");
     }));
     return 0;

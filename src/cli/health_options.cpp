@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::uint64_t kMaxRetries = 1'000'000;
 
-Result<std::optional<std::chrono::milliseconds>> parse_time(const Parsed& args,
-                                                            std::string_view name) {
+Result<std::optional<std::chrono::milliseconds>> find_duration(const Parsed& args,
+                                                               std::string_view name) {
     const auto text = args.find(name);
     if (!text) {
         return std::nullopt;
@@ -51,10 +51,10 @@ Result<HealthRequest> parse_health(const Parsed& args, bool watched) {
         request.disabled = *command == "none";  // as podman has it
         request.shell = *command;
     }
-    request.interval = KNARR_TRY(parse_time(args, "health-interval"));
-    request.timeout = KNARR_TRY(parse_time(args, "health-timeout"));
-    request.start_period = KNARR_TRY(parse_time(args, "health-start-period"));
-    request.start_interval = KNARR_TRY(parse_time(args, "health-start-interval"));
+    request.interval = KNARR_TRY(find_duration(args, "health-interval"));
+    request.timeout = KNARR_TRY(find_duration(args, "health-timeout"));
+    request.start_period = KNARR_TRY(find_duration(args, "health-start-period"));
+    request.start_interval = KNARR_TRY(find_duration(args, "health-start-interval"));
     if (const auto retries = KNARR_TRY(args.number("health-retries", kMaxRetries))) {
         request.retries = static_cast<unsigned>(*retries);
     }

@@ -7,7 +7,7 @@
 
 #include "cli/duration.h"
 #include "cli/image_verbs.h"
-#include "cli/table.h"
+#include "cli/moment.h"
 #include "core/text.h"
 #include "image/reference.h"
 
@@ -130,7 +130,7 @@ Result<ImageFilter::Bounds> ImageFilter::bounds(const std::vector<ImageSummary>&
                       .message = fmt::format("--filter {}={}: no such image", key, printable(text)),
                       .hint = "knarr images lists what is stored"});
         }
-        return parse_time(image->created);
+        return seconds_of(image->created).value_or(0);
     };
     for (const std::string& text : before_) {
         const std::int64_t time = KNARR_TRY(time_of("before", text));
@@ -144,7 +144,7 @@ Result<ImageFilter::Bounds> ImageFilter::bounds(const std::vector<ImageSummary>&
 }
 
 bool ImageFilter::fits(const ImageSummary& image, const Bounds& bounds) const {
-    const std::int64_t made = parse_time(image.created);
+    const std::int64_t made = seconds_of(image.created).value_or(0);
     const bool nameless = std::ranges::all_of(image.references, is_nameless);
     const bool in_time = (!bounds.before || made < *bounds.before) &&
                          (!bounds.after || made > *bounds.after) &&

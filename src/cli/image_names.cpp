@@ -4,6 +4,7 @@
 
 #include "cli/containers.h"
 #include "cli/image_verbs.h"
+#include "cli/moment.h"
 #include "cli/row_format.h"
 #include "cli/table.h"
 #include "core/text.h"
@@ -54,12 +55,12 @@ constexpr std::array kHistoryOptions{
 
 constexpr std::string_view kMissing = "<missing>";
 
-std::string history_json(const std::vector<HistoryStep>& steps) {
+std::string lifecycle_json(const std::vector<HistoryStep>& steps) {
     spec::JsonWriter json(spec::JsonLayout::indented);
     json.begin_array();
     for (const HistoryStep& step : steps) {
         json.begin_object().member("Id", step.id.empty() ? kMissing : std::string_view(step.id));
-        json.member("Created", std::max<std::int64_t>(parse_time(step.created), 0));
+        json.member("Created", std::max<std::int64_t>(seconds_of(step.created).value_or(0), 0));
         json.member("CreatedBy", step.created_by).key("Tags");
         if (step.tags.empty()) {
             json.null();
@@ -93,7 +94,7 @@ std::vector<std::string> history_rows(const std::vector<HistoryStep>& steps, boo
         spec::JsonWriter json;
         json.begin_object().member("Comment", step.comment).member("CreatedAt", step.created);
         json.member("CreatedBy", shown_command(step.created_by, whole));
-        json.member("CreatedSince", ago(parse_time(step.created), now_s()));
+        json.member("CreatedSince", ago(seconds_of(step.created), now_s()));
         json.member("ID", step_id(step, whole)).member("Size", decimal_size(step.size));
         json.end_object();
         rows.push_back(std::move(json).text());
@@ -106,7 +107,7 @@ std::string history_table(const std::vector<HistoryStep>& steps, bool whole, boo
         {"IMAGE", human ? "CREATED" : "CREATED AT", "CREATED BY", "SIZE", "COMMENT"}};
     for (const HistoryStep& step : steps) {
         rows.push_back({step_id(step, whole),
-                        human ? ago(parse_time(step.created), now_s()) : step.created,
+                        human ? ago(seconds_of(step.created), now_s()) : step.created,
                         shown_command(step.created_by, whole),
                         human ? decimal_size(step.size) : fmt::format("{}", step.size),
                         step.comment});
@@ -129,7 +130,7 @@ Result<int> run_history(Context& context, const Parsed& args) {
         text = history_table(steps, whole, !args.has("human") || args.flag("human"));
     } else {
         text = format == ImageFormat::json
-                   ? history_json(steps)
+                   ? lifecycle_json(steps)
                    : KNARR_TRY(by_template(args, kHistoryHeadings, history_rows(steps, whole)));
     }
     KNARR_TRY(print(text));

@@ -6,6 +6,7 @@
 #include "cli/containers.h"
 #include "cli/duration.h"
 #include "cli/image_verbs.h"
+#include "cli/moment.h"
 #include "cli/prune.h"
 #include "cli/table.h"
 #include "core/text.h"
@@ -66,7 +67,7 @@ Result<PruneRequest> prune_request(const Parsed& args) {
         const std::int64_t latest =
             now_s() - std::chrono::duration_cast<std::chrono::seconds>(age).count();
         request.only = [latest](const ImageSummary& image) {
-            return parse_time(image.created) <= latest;
+            return seconds_of(image.created).value_or(0) <= latest;
         };
     }
     return request;
@@ -273,7 +274,7 @@ std::string usage_table(const StoreUsage& usage, bool verbose) {
             rows.push_back({std::move(repository),
                             std::move(tag),
                             shown_id(one.image.id, false),
-                            ago(parse_time(one.image.created), now_s()),
+                            ago(seconds_of(one.image.created), now_s()),
                             decimal_size(one.image.size),
                             decimal_size(one.shared),
                             decimal_size(one.unique),

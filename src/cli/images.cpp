@@ -8,6 +8,7 @@
 #include "cli/image_verbs.h"
 #include "cli/indented_json.h"
 #include "cli/json_template.h"
+#include "cli/moment.h"
 #include "cli/progress.h"
 #include "cli/run_options.h"
 #include "cli/table.h"
@@ -137,7 +138,7 @@ std::string images_table(const std::vector<ImageSummary>& all, const TableWish& 
             rows.push_back({std::move(repository),
                             std::move(tag),
                             shown_id(image.id, wish.whole),
-                            ago(parse_time(image.created), now_s()),
+                            ago(seconds_of(image.created), now_s()),
                             decimal_size(image.size)});
             if (wish.digests) {
                 rows.back().insert(rows.back().begin() + 2,
@@ -158,7 +159,7 @@ std::string images_json(const std::vector<ImageSummary>& all) {
     for (const ImageSummary& image : all) {
         json.begin_object().member("Id", image.id).member("ParentId", "");
         json.member("RepoTags", image.repo_tags).member("RepoDigests", image.repo_digests);
-        json.member("Created", std::max<std::int64_t>(parse_time(image.created), 0));
+        json.member("Created", std::max<std::int64_t>(seconds_of(image.created).value_or(0), 0));
         json.member("Size", image.size).member("SharedSize", -1).key("Labels");
         if (image.labels.empty()) {
             json.null();
@@ -187,8 +188,8 @@ std::vector<std::string> image_rows(const std::vector<ImageSummary>& all, bool w
             const std::string size = decimal_size(image.size);
             spec::JsonWriter json;
             json.begin_object().member("Containers", "N/A");
-            json.member("CreatedAt", go_time(parse_time(image.created)));
-            json.member("CreatedSince", ago(parse_time(image.created), now_s()));
+            json.member("CreatedAt", go_time(seconds_of(image.created)));
+            json.member("CreatedSince", ago(seconds_of(image.created), now_s()));
             json.member("Digest", image.digest).member("ID", shown_id(image.id, whole));
             json.member("Repository", repository).member("SharedSize", "N/A").member("Size", size);
             json.member("Tag", tag).member("UniqueSize", "N/A").member("VirtualSize", size);

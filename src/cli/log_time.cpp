@@ -3,7 +3,7 @@
 #include <optional>
 
 #include "cli/duration.h"
-#include "cli/table.h"
+#include "core/ascii.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -15,7 +15,7 @@ using std::chrono::seconds;
 
 /// Digits behind a point as nanoseconds; finer ones do not count.
 std::optional<std::int64_t> parse_fraction(std::string_view digits) {
-    if (digits.empty() || digits.find_first_not_of("0123456789") != std::string_view::npos) {
+    if (!is_digits(digits)) {
         return std::nullopt;
     }
     std::string nine(digits);
@@ -34,53 +34,18 @@ std::optional<nanoseconds> parse_seconds(std::string_view text) {
     return seconds(*whole) + nanoseconds(*part);
 }
 
-/// "+02:00" as what is to be taken off.
-std::optional<seconds> parse_offset(std::string_view text) {
-    if (text.empty() || text == "Z" || text == "z") {
-        return seconds(0);
+/// Also of a day or a minute alone, and without an offset, which is then none.
+std::optional<Clock::Wall> parse_moment(std::string_view text) {
+    constexpr std::string_view kWhole = "2006-01-02T15:04:05";
+    std::string moment(text.substr(0, kWhole.size()));
+    const std::string_view rest = text.substr(moment.size());
+    if (moment.size() == 10) {
+        moment += "T00:00:00";
+    } else if (moment.size() == 16) {
+        moment += ":00";
     }
-    const bool east = text.front() == '+';
-    if ((!east && text.front() != '-') || text.size() != 6 || text[3] != ':') {
-        return std::nullopt;
-    }
-    const auto hours = parse_number(text.substr(1, 2), 23);
-    const auto minutes = parse_number(text.substr(4, 2), 59);
-    if (!hours || !minutes) {
-        return std::nullopt;
-    }
-    const seconds all(static_cast<std::int64_t>(*hours * 3600 + *minutes * 60));
-    return east ? all : -all;
-}
-
-std::optional<nanoseconds> parse_rfc3339(std::string_view text) {
-    constexpr std::string_view kShape = "2006-01-02T15:04:05";
-    std::string whole(text.substr(0, kShape.size()));
-    std::string_view rest = text.substr(whole.size());
-    if (whole.size() == 10) {
-        whole += "T00:00:00";
-    } else if (whole.size() == 16) {
-        whole += ":00";
-    }
-    if (whole.size() != kShape.size() || whole[4] != '-' || whole[7] != '-' || whole[10] != 'T' ||
-        whole[13] != ':' || whole[16] != ':') {
-        return std::nullopt;
-    }
-    const std::int64_t base = parse_time(whole + "Z");
-    std::int64_t part = 0;
-    if (rest.starts_with('.')) {
-        const std::size_t end = std::min(rest.find_first_not_of("0123456789", 1), rest.size());
-        const auto fraction = parse_fraction(rest.substr(1, end - 1));
-        if (!fraction) {
-            return std::nullopt;
-        }
-        part = *fraction;
-        rest.remove_prefix(end);
-    }
-    const auto offset = parse_offset(rest);
-    if (base < 0 || !offset) {
-        return std::nullopt;
-    }
-    return seconds(base) - *offset + nanoseconds(part);
+    moment += rest;
+    return parse_time(rest.find_first_of("Zz+-") == std::string_view::npos ? moment + "Z" : moment);
 }
 
 }  // namespace
@@ -89,8 +54,8 @@ Result<std::string> parse_log_time(std::string_view text, Clock::Wall now, std::
     if (const auto since_1970 = parse_seconds(text)) {
         return format_time(Clock::Wall(*since_1970));
     }
-    if (const auto moment = parse_rfc3339(text)) {
-        return format_time(Clock::Wall(*moment));
+    if (const auto moment = parse_moment(text)) {
+        return format_time(*moment);
     }
     if (const auto before = parse_duration(text, what)) {
         return format_time(now - *before);

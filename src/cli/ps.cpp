@@ -1,3 +1,4 @@
+#include "cli/container_filter.h"
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
 #include "cli/ps_containers.h"
@@ -20,11 +21,8 @@ constexpr std::array kOptions{
     Option{.name = "json", .help = "of ID: the same as --format json; else one array, as `list`"},
     Option{.name = "quiet", .letter = 'q', .help = "without ID: print containers' IDs only"},
     Option{.name = "all", .letter = 'a', .help = "without ID: also those that do not run"},
-    Option{.name = "filter",
-           .value = "KEY=VALUE",
-           .help = "without ID: only those; id, name, label, status, health, exited, "
-                   "ancestor, before, since, until, volume, network",
-           .repeatable = true},
+    Option{
+        .name = "filter", .value = "KEY=VALUE", .help = kContainerFilterHelp, .repeatable = true},
     Option{.name = "last",
            .letter = 'n',
            .value = "N",

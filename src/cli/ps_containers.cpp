@@ -5,6 +5,7 @@
 
 #include "cli/container_filter.h"
 #include "cli/containers.h"
+#include "cli/moment.h"
 #include "cli/row_format.h"
 #include "cli/table.h"
 #include "core/text.h"
@@ -33,8 +34,9 @@ std::string command_text(const ContainerInfo& info, bool whole) {
 }
 
 std::string since(const std::string& moment, std::int64_t now) {
-    const std::int64_t when = moment.empty() ? -1 : parse_time(moment);
-    return when <= 0 || when >= now ? std::string("Less than a second ago") : ago(when, now);
+    const auto when = seconds_of(moment);
+    return !when || *when <= 0 || *when >= now ? std::string("Less than a second ago")
+                                               : ago(when, now);
 }
 
 }  // namespace
@@ -105,7 +107,7 @@ std::string ps_json(const ContainerInfo& info,
                     const ContainerDetails& details) {
     spec::JsonWriter json;
     json.begin_object().member("Command", command_text(info, true));
-    json.member("CreatedAt", go_time(parse_time(info.created)));
+    json.member("CreatedAt", go_time(seconds_of(info.created)));
     json.member("ID", id).member("Image", info.image);
     json.member("Labels", labels_text(info.labels))
         .member("LocalVolumes", fmt::format("{}", details.volumes))

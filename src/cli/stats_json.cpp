@@ -110,8 +110,8 @@ void write_statistics(spec::JsonWriter& json, const Statistics& stats) {
 
 }  // namespace
 
-std::string event_json(std::string_view id, const ContainerEvent& event) {
-    const bool statistics = event.kind == ContainerEvent::Kind::statistics;
+std::string event_json(std::string_view id, const StatsSample& event) {
+    const bool statistics = event.kind == StatsSample::Kind::statistics;
     spec::JsonWriter json;
     json.begin_object().member("type", statistics ? "stats" : "oom").member("id", id);
     if (statistics) {

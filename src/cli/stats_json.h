@@ -10,6 +10,6 @@ namespace knarr::cli {
 
 /// One event without the line break. Members that runc calls by a capital letter, that are null
 /// where nothing is counted, or whose limit is 2^64-1 where there is none, are as runc has them.
-std::string event_json(std::string_view id, const ContainerEvent& event);
+std::string event_json(std::string_view id, const StatsSample& event);
 
 }  // namespace knarr::cli

@@ -2,22 +2,30 @@
 // cli: the `knarr` program. One file per verb, each a Verb value: its options, its help and the
 // function that asks the engine. Nothing here decides; the engine does.
 //
-//   main.cpp     global options, which verb, what an error looks like and means as exit status
-//   options.h    the option parser     verbs.cpp   the table of all verbs; unbuilt.h: not built yet
-//   help.h       help texts from the table; from that too completion.h, man.h
-//   output.h     standard output, standard error, the log file     table.h   columns
-//   containers.h, image_verbs.h, run_options.h   what several verbs share
-//   progress.h   a pull as a person sees it; progress_sum.h   all of its layers together
-//   ps_containers.h, container_details.h   `ps`     history.h   `events` of all containers
-//   usage.h   `stats`, `metrics`     stats_json.h   `events` of one     explanation.h   `explain`
-//   indented_json.h   what inspect prints     row_format.h   --format of lists     json_template.h
-//   Go's templates over a document:
-//                template_parse.h reads them, template_value.h has values and functions
-//   duration.h, log_time.h, key_value.h, volume.h, mount_option.h, volume_filter.h,
-//   container_filter.h, image_filter.h, ports.h   values of options     refused.h   docker's that
-//   are not here attach_options.h, health_options.h, setting_options.h, resource_options.h   groups
-//   of options docker_verbs.h, confirm.h, prune.h   docker's own verbs, its question, its prunes
-//   places.h, version.h defaults
+// clang-format off
+//   main.cpp             global options, which verb, what an error looks like and means as exit status
+//   options.h            the option parser
+//   verbs.cpp            the table of all verbs; unbuilt.h: not built yet
+//   help.h               help texts from the table; from that too completion.h, man.h
+//   output.h             standard output, standard error, the log file
+//   table.h              columns; moment.h: times as people read them
+//   containers.h, image_verbs.h, run_options.h     what several verbs share
+//   progress.h           a pull as a person sees it; progress_sum.h: all of its layers together
+//   ps_containers.h      `ps`; container_details.h: what it shows besides
+//   event_filter.h       `events` of all containers; stats_json.h: of one
+//   usage.h              `stats`, `metrics`
+//   explanation.h        `explain`
+//   indented_json.h      what inspect prints
+//   row_format.h         --format of lists
+//   json_template.h      Go's templates over a document: template_parse.h reads them,
+//                        template_value.h has values and functions
+//   duration.h, log_time.h, key_value.h, ports.h, volume.h, mount_option.h         values of options
+//   container_filter.h, image_filter.h, volume_filter.h                            values of --filter
+//   attach_options.h, health_options.h, setting_options.h, resource_options.h      groups of options
+//   refused.h            docker's options that are not here
+//   docker_verbs.h       docker's own verbs; confirm.h: its question, prune.h: its prunes
+//   places.h, version.h  defaults
+// clang-format on
 
 #include <optional>
 #include <span>

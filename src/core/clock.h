@@ -1,7 +1,10 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
+#include <string_view>
 
 namespace knarr {
 
@@ -18,6 +21,9 @@ public:
 
 /// The machine's own clock.
 const Clock& system_clock();
+
+/// Milliseconds of the machine's steady clock, as restarts and probes keep moments.
+std::int64_t steady_ms();
 
 /// A clock that moves only when told to.
 class ManualClock : public Clock {
@@ -37,5 +43,10 @@ private:
 
 /// RFC 3339 in UTC with nanoseconds, "2026-11-23T00:53:50.123456789Z".
 std::string format_time(Clock::Wall time);
+
+/// Its inverse, which takes all of RFC 3339: any number of digits of a second (the tenth and later
+/// ones do not count), any offset. Nothing for other texts, days that there are not, and years
+/// before 1678 or after 2261, which nanoseconds since 1970 in 64 bits do not reach.
+std::optional<Clock::Wall> parse_time(std::string_view rfc3339);
 
 }  // namespace knarr

@@ -1,5 +1,6 @@
 #include "engine/ending.h"
 
+#include "core/clock.h"
 #include "core/fault.h"
 #include "engine/destroy.h"
 #include "engine/event_log.h"

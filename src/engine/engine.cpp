@@ -110,7 +110,7 @@ Result<Statistics> Engine::statistics(std::string_view id) const {
 
 Result<> Engine::watch(std::string_view id,
                        std::chrono::milliseconds interval,
-                       const std::function<Result<>(const ContainerEvent&)>& tell) const {
+                       const std::function<Result<>(const StatsSample&)>& tell) const {
     const engine::Context context = engine::context_of(*root_, options_);
     return engine::watch_container(
         context, KNARR_TRY(engine::resolve_id(context, id)), interval, tell);

@@ -81,7 +81,7 @@ Result<> Engine::restart(std::string_view id, const StopRequest& request) {
     return engine::restart_container(context, options_.data_root, checked, request);
 }
 
-Result<> Engine::history(const HistoryRequest& request, const HistorySink& sink) const {
+Result<> Engine::events(const EventRequest& request, const EventSink& sink) const {
     return engine::read_events(engine::context_of(*root_, options_), request, sink);
 }
 

@@ -110,16 +110,16 @@ Result<> begin(const sys::Fd& dir, const sys::Fd& file) {
 
 }  // namespace
 
-std::string encode_event(const HistoryEvent& event) {
+std::string encode_event(const LifecycleEvent& event) {
     spec::JsonWriter json;
     json.begin_object().member("time", event.time).member("action", event.action);
     json.member("id", event.id).member("attributes", event.attributes).end_object();
     return std::move(json).text();
 }
 
-Result<HistoryEvent> decode_event(std::string_view line) {
+Result<LifecycleEvent> decode_event(std::string_view line) {
     const auto document = KNARR_TRY(spec::JsonDocument::parse(line, {.name = kLog}));
-    HistoryEvent event;
+    LifecycleEvent event;
     KNARR_TRY(document.root().required("time", event.time));
     KNARR_TRY(document.root().required("action", event.action));
     KNARR_TRY(document.root().required("id", event.id));
@@ -127,7 +127,7 @@ Result<HistoryEvent> decode_event(std::string_view line) {
     return event;
 }
 
-Result<> append_event(const sys::Fd& dir, const HistoryEvent& event, std::size_t max_bytes) {
+Result<> append_event(const sys::Fd& dir, const LifecycleEvent& event, std::size_t max_bytes) {
     using Kind = sys::FileLock::Kind;
     std::optional<sys::FileLock> lock;
     sys::Patience patience{kLockWait};
@@ -174,7 +174,7 @@ void EventReader::go_to(sys::Fd file, const EventHeader& begin) {
 }
 
 /// Goes on with the file that came after the one that is read to its end; false: there is none.
-Result<bool> EventReader::open_next(std::vector<HistoryEvent>& out) {
+Result<bool> EventReader::open_next(std::vector<LifecycleEvent>& out) {
     for (const char* name : {kOlder, kLog}) {
         std::optional<sys::Fd> file = KNARR_TRY(open_if_there(dir_, name));
         if (!file || !KNARR_TRY(is_another(*file, file_))) {
@@ -190,7 +190,7 @@ Result<bool> EventReader::open_next(std::vector<HistoryEvent>& out) {
             begin = EventHeader{.first = next_, .bytes = 0};
         }
         if (begin->first > next_ && !is_guessed_) {
-            HistoryEvent gap;
+            LifecycleEvent gap;
             gap.time = format_time(system_clock().wall());
             gap.lost = begin->first - next_;
             out.push_back(std::move(gap));
@@ -201,7 +201,7 @@ Result<bool> EventReader::open_next(std::vector<HistoryEvent>& out) {
     return false;
 }
 
-Result<> EventReader::read_file(std::vector<HistoryEvent>& out) {
+Result<> EventReader::read_file(std::vector<LifecycleEvent>& out) {
     while (true) {
         const std::string part = KNARR_TRY(sys::read_part(file_, at_, kReadAtOnce));
         if (part.empty()) {
@@ -222,8 +222,8 @@ Result<> EventReader::read_file(std::vector<HistoryEvent>& out) {
     }
 }
 
-Result<std::vector<HistoryEvent>> EventReader::read() {
-    std::vector<HistoryEvent> out;
+Result<std::vector<LifecycleEvent>> EventReader::read() {
+    std::vector<LifecycleEvent> out;
     if (!file_.valid()) {
         KNARR_TRY(open_oldest());
     }
@@ -236,10 +236,10 @@ Result<std::vector<HistoryEvent>> EventReader::read() {
     return out;
 }
 
-HistoryEvent event_now(const Record& record,
-                       std::string_view action,
-                       std::map<std::string, std::string> attributes) {
-    HistoryEvent event;
+LifecycleEvent event_now(const Record& record,
+                         std::string_view action,
+                         std::map<std::string, std::string> attributes) {
+    LifecycleEvent event;
     event.time = format_time(system_clock().wall());
     event.action = action;
     event.id = record.id;
@@ -258,7 +258,7 @@ void note_event(const Context& context,
     if (!record.life) {
         return;
     }
-    const HistoryEvent event = event_now(record, action, std::move(attributes));
+    const LifecycleEvent event = event_now(record, action, std::move(attributes));
     const auto note = [&]() -> Result<> {
         const sys::Fd dir = KNARR_TRY(sys::make_dirs(context.root.path() + "/" + kEventDir, 0700));
         return append_event(dir, event, kMaxEventLogBytes);
@@ -286,7 +286,7 @@ std::optional<int> noted_exit_code(const std::string& root, const ContainerId& i
     }
     const auto events = EventReader(std::move(*dir)).read();
     std::optional<int> code;
-    for (const HistoryEvent& event : events.value_or(std::vector<HistoryEvent>())) {
+    for (const LifecycleEvent& event : events.value_or(std::vector<LifecycleEvent>())) {
         if (event.id != id.text() || event.action != "die") {
             continue;
         }
@@ -298,9 +298,7 @@ std::optional<int> noted_exit_code(const std::string& root, const ContainerId& i
     return code;
 }
 
-Result<> read_events(const Context& context,
-                     const HistoryRequest& request,
-                     const HistorySink& sink) {
+Result<> read_events(const Context& context, const EventRequest& request, const EventSink& sink) {
     const std::string path = context.root.path() + "/" + kEventDir;
     sys::Fd dir = KNARR_TRY(sys::make_dirs(path, 0700));
     const auto now = [] { return format_time(system_clock().wall()); };
@@ -313,13 +311,13 @@ Result<> read_events(const Context& context,
         watch.clear();
         // Asked before: what comes until then is read.
         const bool last = !request.until.empty() && now() >= request.until;
-        const std::vector<HistoryEvent> events = KNARR_TRY(reader.read());
+        const std::vector<LifecycleEvent> events = KNARR_TRY(reader.read());
         if (reader.met_damage() && !is_warned) {
             is_warned = true;
             context.warn(
                 fmt::format("{}: the first line of a log is damaged: events may be missing", path));
         }
-        for (const HistoryEvent& event : events) {
+        for (const LifecycleEvent& event : events) {
             if (event.lost == 0 && event.time < since) {
                 continue;
             }

@@ -23,12 +23,12 @@ inline constexpr const char* kEventDir = ".events";  // in ROOT
 inline constexpr std::size_t kMaxEventLogBytes = size::kMiB;
 
 /// One line of the log, and back. Errors: corrupt.
-std::string encode_event(const HistoryEvent& event);
-Result<HistoryEvent> decode_event(std::string_view line);
+std::string encode_event(const LifecycleEvent& event);
+Result<LifecycleEvent> decode_event(std::string_view line);
 
 /// Appends to the log in `dir`; a file that has more than `max_bytes` is full. One whose first line
 /// is damaged counts as full.
-Result<> append_event(const sys::Fd& dir, const HistoryEvent& event, std::size_t max_bytes);
+Result<> append_event(const sys::Fd& dir, const LifecycleEvent& event, std::size_t max_bytes);
 
 /// A file's first line: the number of its first event, and how long the line is.
 struct EventHeader {
@@ -41,15 +41,15 @@ class EventReader {
 public:
     explicit EventReader(sys::Fd dir) : dir_(std::move(dir)) {}
     /// What has come since the last time. Lines that are no events are left out.
-    Result<std::vector<HistoryEvent>> read();
+    Result<std::vector<LifecycleEvent>> read();
     /// Whether the first line of a file that was read is damaged: events may be missing.
     bool met_damage() const { return met_damage_; }
 
 private:
     Result<> open_oldest();
     void go_to(sys::Fd file, const EventHeader& begin);
-    Result<bool> open_next(std::vector<HistoryEvent>& out);
-    Result<> read_file(std::vector<HistoryEvent>& out);
+    Result<bool> open_next(std::vector<LifecycleEvent>& out);
+    Result<> read_file(std::vector<LifecycleEvent>& out);
 
     sys::Fd dir_, file_;
     std::uint64_t first_ = 0;  // of file_
@@ -61,9 +61,9 @@ private:
 };
 
 /// What happened just now to this container, with its image and name besides `attributes`.
-HistoryEvent event_now(const Record& record,
-                       std::string_view action,
-                       std::map<std::string, std::string> attributes);
+LifecycleEvent event_now(const Record& record,
+                         std::string_view action,
+                         std::map<std::string, std::string> attributes);
 /// Notes what happened to a container of an image; for others nothing. That it cannot is a warning.
 void note_event(const Context& context,
                 const Record& record,
@@ -76,8 +76,6 @@ void note_end_event(const Context& context, const Record& record);
 std::optional<int> noted_exit_code(const std::string& root, const ContainerId& id);
 
 /// Errors: that of `sink`.
-Result<> read_events(const Context& context,
-                     const HistoryRequest& request,
-                     const HistorySink& sink);
+Result<> read_events(const Context& context, const EventRequest& request, const EventSink& sink);
 
 }  // namespace knarr::engine

@@ -27,7 +27,7 @@ protected:
         static_cast<void>(sys::remove_tree_at(*parent, path_.substr(5)));
     }
     void append(int number, std::size_t max_bytes = 1U << 20U) {
-        HistoryEvent event;
+        LifecycleEvent event;
         event.time = "2026-11-23T00:53:50.000000000Z";
         event.action = std::to_string(number);
         event.id = "c";
@@ -41,7 +41,7 @@ protected:
     static std::string told(EventReader& reader) {
         std::string out;
         const auto events = reader.read();
-        for (const HistoryEvent& event : *events) {
+        for (const LifecycleEvent& event : *events) {
             out += out.empty() ? "" : " ";
             out += event.lost > 0 ? "lost" + std::to_string(event.lost) : event.action;
         }
@@ -151,7 +151,7 @@ TEST_F(EventLog, TellsTheExitCodeOfTheLastEnd) {
     const auto code = [&] { return noted_exit_code(path_, id); };
     const sys::Fd log = *sys::make_dirs(path_ + "/" + kEventDir, 0700);
     const auto note = [&](const char* who, const char* action, const char* exit_code) {
-        HistoryEvent event;
+        LifecycleEvent event;
         event.id = who;
         event.action = action;
         event.time = "2026-11-23T00:53:50.000000000Z";

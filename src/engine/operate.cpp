@@ -4,6 +4,7 @@
 #include <csignal>
 #include <map>
 
+#include "core/clock.h"
 #include "core/fault.h"
 #include "core/limits.h"
 #include "engine/destroy.h"

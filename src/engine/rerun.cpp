@@ -2,6 +2,7 @@
 
 #include <csignal>
 
+#include "core/clock.h"
 #include "core/fault.h"
 #include "engine/container_data.h"
 #include "engine/destroy.h"

@@ -178,12 +178,6 @@ RestartEffect step(RestartState& state, const RestartEvent& event, std::int64_t 
     return RestartEffect::none;
 }
 
-std::int64_t steady_ms() {
-    return std::chrono::duration_cast<std::chrono::milliseconds>(
-               system_clock().steady().time_since_epoch())
-        .count();
-}
-
 void write_restart(spec::JsonWriter& json, const RestartState& state) {
     if (state == RestartState{}) {
         return;

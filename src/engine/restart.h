@@ -62,10 +62,8 @@ enum class RestartEffect : std::uint8_t {
     launch,  // launch it now
 };
 
+/// `now_ms`: of steady_ms().
 RestartEffect step(RestartState& state, const RestartEvent& event, std::int64_t now_ms);
-
-/// What the events call `now`.
-std::int64_t steady_ms();
 
 void write_restart(spec::JsonWriter& json, const RestartState& state);
 /// From a container's life; absent is "no". Errors: corrupt.

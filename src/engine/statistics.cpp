@@ -55,9 +55,9 @@ Result<Statistics> statistics_of(const Context& context, const ContainerId& id) 
 Result<> watch_container(const Context& context,
                          const ContainerId& id,
                          std::chrono::milliseconds interval,
-                         const std::function<Result<>(const ContainerEvent&)>& tell) {
+                         const std::function<Result<>(const StatsSample&)>& tell) {
     using Clock = std::chrono::steady_clock;
-    using Kind = ContainerEvent::Kind;
+    using Kind = StatsSample::Kind;
     const Seen seen = KNARR_TRY(look_at_running(context, id));
     std::optional<sys::OomWatch> oom;
     if (seen.record.cgroup) {

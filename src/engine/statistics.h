@@ -16,6 +16,6 @@ Result<Statistics> statistics_of(const Context& context, const ContainerId& id);
 Result<> watch_container(const Context& context,
                          const ContainerId& id,
                          std::chrono::milliseconds interval,
-                         const std::function<Result<>(const ContainerEvent&)>& tell);
+                         const std::function<Result<>(const StatsSample&)>& tell);
 
 }  // namespace knarr::engine

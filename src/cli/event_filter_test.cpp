@@ -1,12 +1,12 @@
-#include "cli/history.h"
+#include "cli/event_filter.h"
 
 #include <gtest/gtest.h>
 
 namespace knarr::cli {
 namespace {
 
-HistoryEvent die() {
-    HistoryEvent event;
+LifecycleEvent die() {
+    LifecycleEvent event;
     event.time = "2026-11-23T00:53:50.000000007Z";
     event.action = "die";
     event.id = "0123456789ab";
@@ -18,7 +18,7 @@ HistoryEvent die() {
 }
 
 TEST(EventFilter, TakesOneValueOfEachName) {
-    const HistoryEvent event = die();
+    const LifecycleEvent event = die();
     const auto takes = [&](const std::vector<std::string_view>& texts) {
         return EventFilter::parse(texts)->takes(event);
     };
@@ -44,21 +44,21 @@ TEST(EventFilter, TakesOneValueOfEachName) {
 }
 
 TEST(EventFilter, AGapIsAlwaysTold) {
-    HistoryEvent gap;
+    LifecycleEvent gap;
     gap.time = "2026-11-23T00:53:50.000000000Z";
     gap.lost = 5;
     EXPECT_TRUE(EventFilter::parse({"container=web"})->takes(gap));
-    EXPECT_EQ(history_text(gap),
+    EXPECT_EQ(lifecycle_text(gap),
               "2026-11-23T00:53:50.000000000Z knarr lost 5 events: this reader was too slow");
-    EXPECT_NE(history_json(gap).find(R"("Type":"knarr","Action":"lost")"), std::string::npos);
+    EXPECT_NE(lifecycle_json(gap).find(R"("Type":"knarr","Action":"lost")"), std::string::npos);
 }
 
 TEST(History, HasDockersShapes) {
-    EXPECT_EQ(history_text(die()),
+    EXPECT_EQ(lifecycle_text(die()),
               "2026-11-23T00:53:50.000000007Z container die 0123456789ab "
               "(com.example.tier=front, exitCode=3, image=docker.io/library/box:1, name=web)");
     EXPECT_EQ(
-        history_json(die()),
+        lifecycle_json(die()),
         R"({"status":"die","id":"0123456789ab","from":"docker.io/library/box:1",)"
         R"("Type":"container","Action":"die","Actor":{"ID":"0123456789ab","Attributes":)"
         R"({"com.example.tier":"front","exitCode":"3","image":"docker.io/library/box:1",)"

@@ -1,12 +1,8 @@
-#include "cli/history.h"
+#include "cli/event_filter.h"
 
 #include <algorithm>
 #include <array>
 
-#include "cli/containers.h"
-#include "cli/json_template.h"
-#include "cli/log_time.h"
-#include "cli/table.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
@@ -19,11 +15,11 @@ constexpr std::array<std::string_view, 6> kFilters{
     "container", "event", "image", "label", "type", "scope"};
 constexpr std::string_view kType = "container", kOwnType = "knarr", kScope = "local";
 
-std::string_view type_of(const HistoryEvent& event) {
+std::string_view type_of(const LifecycleEvent& event) {
     return event.lost > 0 ? kOwnType : kType;
 }
 
-std::string_view attribute(const HistoryEvent& event, const std::string& name) {
+std::string_view attribute(const LifecycleEvent& event, const std::string& name) {
     const auto at = event.attributes.find(name);
     return at == event.attributes.end() ? std::string_view{} : std::string_view(at->second);
 }
@@ -41,15 +37,8 @@ bool is_image(std::string_view reference, std::string_view wanted) {
     return false;
 }
 
-std::uint64_t nanoseconds_of(const std::string& time) {
-    constexpr std::uint64_t kSecond = 1'000'000'000;
-    const std::int64_t seconds = parse_time(time);
-    const std::size_t dot = time.find('.');
-    const auto fraction = dot == std::string::npos
-                              ? std::nullopt
-                              : parse_number(std::string_view(time).substr(dot + 1, 9));
-    return static_cast<std::uint64_t>(std::max<std::int64_t>(seconds, 0)) * kSecond +
-           fraction.value_or(0);
+std::int64_t nanoseconds_of(const std::string& time) {
+    return parse_time(time).value_or(Clock::Wall{}).time_since_epoch().count();
 }
 
 }  // namespace
@@ -71,7 +60,7 @@ Result<EventFilter> EventFilter::parse(const std::vector<std::string_view>& text
     return filter;
 }
 
-bool EventFilter::fits(const Wish& wish, const HistoryEvent& event) const {
+bool EventFilter::fits(const Wish& wish, const LifecycleEvent& event) const {
     if (wish.name == "container") {
         const bool id = wish.value.size() >= 2 && event.id.starts_with(wish.value);
         return id || attribute(event, "name") == wish.value;
@@ -92,7 +81,7 @@ bool EventFilter::fits(const Wish& wish, const HistoryEvent& event) const {
     return wish.value == (wish.name == "type" ? type_of(event) : kScope);
 }
 
-bool EventFilter::takes(const HistoryEvent& event) const {
+bool EventFilter::takes(const LifecycleEvent& event) const {
     if (event.lost > 0) {
         return true;  // what was lost may have been wanted
     }
@@ -106,7 +95,7 @@ bool EventFilter::takes(const HistoryEvent& event) const {
     });
 }
 
-std::string history_json(const HistoryEvent& event) {
+std::string lifecycle_json(const LifecycleEvent& event) {
     const bool gap = event.lost > 0;
     const std::string_view action = gap ? std::string_view("lost") : event.action;
     std::map<std::string, std::string> attributes = event.attributes;
@@ -118,13 +107,13 @@ std::string history_json(const HistoryEvent& event) {
     json.member("from", attribute(event, "image")).member("Type", type_of(event));
     json.member("Action", action).key("Actor").begin_object().member("ID", event.id);
     json.member("Attributes", attributes).end_object().member("scope", kScope);
-    const std::uint64_t nanoseconds = nanoseconds_of(event.time);
+    const std::int64_t nanoseconds = nanoseconds_of(event.time);
     json.member("time", nanoseconds / 1'000'000'000).member("timeNano", nanoseconds);
     json.end_object();
     return std::move(json).text();
 }
 
-std::string history_text(const HistoryEvent& event) {
+std::string lifecycle_text(const LifecycleEvent& event) {
     if (event.lost > 0) {
         return fmt::format(
             "{} {} lost {} events: this reader was too slow", event.time, kOwnType, event.lost);
@@ -134,31 +123,6 @@ std::string history_text(const HistoryEvent& event) {
         list += fmt::format("{}{}={}", list.empty() ? "" : ", ", printable(name), printable(value));
     }
     return fmt::format("{} {} {} {} ({})", event.time, kType, event.action, event.id, list);
-}
-
-Result<int> run_history(Context& context, const Parsed& args) {
-    const EventFilter filter = KNARR_TRY(EventFilter::parse(args.all("filter")));
-    HistoryRequest request;
-    const auto now = system_clock().wall();
-    if (const auto since = args.find("since")) {
-        request.since = KNARR_TRY(parse_log_time(*since, now, "option --since"));
-    }
-    if (const auto until = args.find("until")) {
-        request.until = KNARR_TRY(parse_log_time(*until, now, "option --until"));
-    }
-    const std::string_view format = args.get("format");
-    const Engine engine = KNARR_TRY(open_engine(context));
-    const HistorySink tell = [&](const HistoryEvent& event) -> Result<> {
-        if (!filter.takes(event)) {
-            return {};
-        }
-        if (format.empty()) {
-            return print(history_text(event) + "\n");
-        }
-        return print(KNARR_TRY(render_template(format, history_json(event))) + "\n");
-    };
-    KNARR_TRY(engine.history(request, tell));
-    return 0;
 }
 
 }  // namespace knarr::cli

@@ -1,35 +1,33 @@
 #pragma once
-// `knarr events` without an ID: what happened to containers, as docker's events tells it.
+// Events of containers as docker's `events` has them: which are asked for, and how they look. Pure.
 
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "cli/verb.h"
 #include "knarr/events.h"
+#include "knarr/result.h"
 
 namespace knarr::cli {
-
-Result<int> run_history(Context& context, const Parsed& args);
 
 /// What --filter NAME=VALUE asks for: one of the values of each name.
 class EventFilter {
 public:
     /// Errors: invalid_argument for a name that is not known.
     static Result<EventFilter> parse(const std::vector<std::string_view>& texts);
-    bool takes(const HistoryEvent& event) const;
+    bool takes(const LifecycleEvent& event) const;
 
 private:
     struct Wish {
         std::string name, value;
     };
-    bool fits(const Wish& wish, const HistoryEvent& event) const;
+    bool fits(const Wish& wish, const LifecycleEvent& event) const;
     std::vector<Wish> wishes_;
 };
 
 /// As docker's API has it, on one line; a gap is an event of type "knarr", action "lost".
-std::string history_json(const HistoryEvent& event);
+std::string lifecycle_json(const LifecycleEvent& event);
 /// "2026-11-23T00:53:50.000000000Z container start ID (image=box, name=web)".
-std::string history_text(const HistoryEvent& event);
+std::string lifecycle_text(const LifecycleEvent& event);
 
 }  // namespace knarr::cli
