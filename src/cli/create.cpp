@@ -38,6 +38,7 @@ Result<int> create_from_image(Context& context, const Parsed& args) {
 
 Result<int> run_create(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
+        context.failure_status = args.has("bundle") ? 0 : kOwnFailure;
         return fail(Errc::invalid_argument, "which image, or which container ID? it is missing");
     }
     // No program of an image begins with a dash: then all options may stand behind the ID.
@@ -51,9 +52,12 @@ Result<int> run_create(Context& context, const Parsed& args) {
             whole.positionals.end(), behind.positionals.begin(), behind.positionals.end());
         return create_from_bundle(context, whole);
     }
-    const RunWay way = KNARR_TRY(which_run(args, look_here()));
-    return way == RunWay::bundle ? create_from_bundle(context, args)
-                                 : create_from_image(context, args);
+    Result<RunWay> way = which_run(args, look_here());
+    if (!way) {
+        context.failure_status = args.has("bundle") ? 0 : kOwnFailure;
+    }
+    return KNARR_TRY(std::move(way)) == RunWay::bundle ? create_from_bundle(context, args)
+                                                       : create_from_image(context, args);
 }
 
 }  // namespace
@@ -76,6 +80,7 @@ const Verb kCreate{
     .example = "knarr create --bundle /bundles/web web && knarr start web",
     .options = create_options(),
     .rules = {.options_until = 1, .refused = kRefusedByRun},
+    .usage_status = kOwnFailure,
     .run = run_create,
 };
 

@@ -6,6 +6,7 @@
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
 #include "cli/image_verbs.h"
+#include "cli/moment.h"
 #include "cli/prune.h"
 #include "cli/table.h"
 #include "core/text.h"
@@ -76,9 +77,9 @@ constexpr Verb kSystem{
     .synopsis = "VERB [options] [arguments]",
     .summary = "docker's verbs on everything at once: system df, prune, info, events",
     .about =
-        "Holds what docker has there: `df` is `knarr image df`, `info` and `events` are the verbs "
-        "of\n"
-        "that name.",
+        "Holds what docker has there: `df` is `knarr image df`, `prune` removes containers that "
+        "have\n"
+        "ended and images without a name, `info` and `events` are the verbs of that name.",
     .example = "knarr system prune --force",
     .inner = kInner,
 };

@@ -72,19 +72,30 @@ def test_help_of_an_unknown_verb_is_refused_in_runcs_words(knarr):
 
 
 @pytest.mark.parametrize("words", [
-    [], ["create"], ["state"], ["state", "a", "b"], ["kill"], ["kill", "a", "TERM", "x"],
+    [], ["state"], ["state", "a", "b"], ["kill"], ["kill", "a", "TERM", "x"],
     ["kill", "a", "NOSUCH"], ["delete"], ["list", "x"], ["list", "--format", "yaml"],
     ["--log-format", "xml", "list"], ["--cgroup-manager", "magic", "list"],
     ["--systemd-cgroup", "--cgroup-manager", "cgroupfs", "list"],
     ["--rootless", "maybe", "list"], ["--policy", "lax", "list"], ["images", "--format", "x"],
     ["state", "../x"], ["delete", "a/b"], ["create", "--preserve-fds", "-1", "x"],
-    ["create", "--bundle"], ["list", "-z"], ["image"], ["image", "nothing"], ["rmi"], ["pull"],
+    ["create", "--bundle", "/x"], ["list", "-z"], ["image"], ["image", "nothing"], ["rmi"], ["pull"],
 ])
 def test_wrong_usage_is_status_2_and_says_why(knarr, words):
     result = knarr(*words)
     assert result.returncode == 2, result.stderr
     assert result.stdout == ""
     assert result.stderr.startswith("knarr")
+    assert "hint: " in result.stderr
+
+
+@pytest.mark.parametrize("words", [
+    ["run"], ["run", "--nosuch", "x"], ["create"], ["create", "--nosuch", "x"],
+    ["create", "--restart"], ["create", "--memory", "much", "x"],
+])
+def test_wrong_usage_of_run_and_create_is_status_125_as_dockers(knarr, words):
+    result = knarr(*words)
+    assert result.returncode == 125, result.stderr
+    assert result.stdout == ""
     assert "hint: " in result.stderr
 
 
