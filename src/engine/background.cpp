@@ -15,6 +15,7 @@
 #include "platform/process.h"
 #include "platform/socket.h"
 #include "platform/spawn.h"
+#include "platform/standard_stream.h"
 #include "platform/stream.h"
 #include "platform/task.h"
 #include "platform/terminal.h"
@@ -53,7 +54,7 @@ Result<sys::Fd> make_stdin(const LockedDir& dir, Streams& streams) {
         // Open for writing as well: it does not end when a writer leaves.
         return KNARR_TRY(sys::make_fifo_at(dir.fd(), kStdinFifo)).write;
     }
-    return sys::open_path("/dev/null", O_RDONLY);
+    return sys::open_null(O_RDONLY);
 }
 
 /// Who is attached gets the watching monitor; one who finds it killed looks for the next.
@@ -83,7 +84,7 @@ Result<> give_streams(const LockedDir& dir,
         const int number = static_cast<int>(stream);
         sys::Fd& end = io.stdio[1 + number];
         if (!streams.log || streams.terminal) {
-            end = KNARR_TRY(sys::open_path("/dev/null", O_WRONLY));
+            end = KNARR_TRY(sys::open_null(O_WRONLY));
         }
         if (!streams.log) {
             continue;

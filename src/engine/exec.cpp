@@ -24,6 +24,7 @@
 #include "platform/pidfd.h"
 #include "platform/process.h"
 #include "platform/socket.h"
+#include "platform/standard_stream.h"
 #include "runtime/launch/launch.h"
 #include "runtime/runtime.h"
 
@@ -171,11 +172,7 @@ Result<int> leave(Relay& relay) {
     }
     sys::new_session();
     sys::reset_signals(nullptr);
-    if (const auto nothing = sys::open_path("/dev/null", O_RDWR)) {
-        for (const int number : {0, 1, 2}) {
-            static_cast<void>(sys::replace_fd(*nothing, number));
-        }
-    }
+    static_cast<void>(sys::null_standard_streams());
     static_cast<void>(sys::keep_only({master.get()}));
     std::array<char, 4096> taken{};
     while (true) {

@@ -14,6 +14,7 @@
 #include "platform/file.h"
 #include "platform/process.h"
 #include "platform/socket.h"
+#include "platform/standard_stream.h"
 #include "platform/stream.h"
 
 namespace knarr::engine {
@@ -40,7 +41,7 @@ Result<> HeldStreams::take_standard_input() {
     launcher_ = KNARR_TRY(sys::duplicate(given));
     static_cast<void>(given.release());
     KNARR_TRY(sys::set_nonblocking(launcher_));
-    return sys::replace_fd(KNARR_TRY(sys::open_path("/dev/null", O_RDWR)), STDIN_FILENO);
+    return sys::replace_fd(KNARR_TRY(sys::open_null(O_RDWR)), STDIN_FILENO);
 }
 
 void HeldStreams::hold() {

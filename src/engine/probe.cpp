@@ -21,6 +21,7 @@
 #include "platform/pidfd.h"
 #include "platform/process.h"
 #include "platform/socket.h"
+#include "platform/standard_stream.h"
 
 namespace knarr::engine {
 
@@ -77,7 +78,7 @@ std::string too_late(const HealthCheck& check) {
                                  const sys::Fd& output,
                                  const sys::Fd& errors) {
     const auto run = [&]() -> Result<int> {
-        const sys::Fd null = KNARR_TRY(sys::open_path("/dev/null", O_RDWR));
+        const sys::Fd null = KNARR_TRY(sys::open_null(O_RDWR));
         KNARR_TRY(sys::replace_fd(null, STDIN_FILENO));
         KNARR_TRY(sys::replace_fd(output, STDOUT_FILENO));
         KNARR_TRY(sys::replace_fd(output, STDERR_FILENO));

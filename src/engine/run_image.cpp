@@ -23,6 +23,7 @@
 #include "engine/volumes_from.h"
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/standard_stream.h"
 #include "platform/task.h"
 #include "platform/user_namespace.h"
 #include "store/store.h"
@@ -66,7 +67,7 @@ std::function<Result<>(const LockedDir&, runtime::LaunchIo&)> chosen_streams(
         const std::array<bool, 3> ours{wanted.in, wanted.out, wanted.err};
         for (std::size_t i = 0; i < ours.size(); ++i) {
             if (!ours[i]) {
-                io.stdio[i] = KNARR_TRY(sys::open_path("/dev/null", O_RDWR));
+                io.stdio[i] = KNARR_TRY(sys::open_null(O_RDWR));
             }
         }
         return {};

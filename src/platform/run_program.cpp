@@ -18,6 +18,7 @@
 #include "platform/pidfd.h"
 #include "platform/process.h"
 #include "platform/spawn.h"
+#include "platform/standard_stream.h"
 #include "platform/trampoline.h"
 
 namespace knarr::sys {
@@ -169,7 +170,7 @@ Result<Ended> run_program(const Program& program) {
         output = KNARR_TRY(make_pipe());
         fcntl(output.read.get(), F_SETFL, O_NONBLOCK);
     } else {
-        output.write = KNARR_TRY(open_path("/dev/null", O_WRONLY));
+        output.write = KNARR_TRY(open_null(O_WRONLY));
     }
     fcntl(input.get(), F_SETFL, O_NONBLOCK);
     fcntl(errors.read.get(), F_SETFL, O_NONBLOCK);

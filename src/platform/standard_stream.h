@@ -1,5 +1,6 @@
 #pragma once
 
+#include "knarr/result.h"
 #include "platform/fd.h"
 
 namespace knarr::sys {
@@ -19,5 +20,11 @@ public:
 private:
     Fd fd_;
 };
+
+/// /dev/null; `flags` as of open(2): O_RDONLY, O_WRONLY, O_RDWR.
+Result<Fd> open_null(int flags);
+
+/// Standard input, output and error become /dev/null.
+Result<> null_standard_streams();
 
 }  // namespace knarr::sys

@@ -21,6 +21,7 @@
 #include "platform/process.h"
 #include "platform/signal.h"
 #include "platform/socket.h"
+#include "platform/standard_stream.h"
 #include "platform/task.h"
 
 namespace knarr::sys {
@@ -95,10 +96,7 @@ Result<> jail_self(const WorkerJail& jail, const SeccompProgram& filter, const F
     if (jail.max_memory_bytes != 0) {
         KNARR_TRY(limit_memory(jail.max_memory_bytes));
     }
-    const Fd null = KNARR_TRY(open_path("/dev/null", O_RDWR));
-    for (int fd = 0; fd < 3; ++fd) {
-        KNARR_TRY(replace_fd(null, fd));
-    }
+    KNARR_TRY(null_standard_streams());
     std::vector<int> keep{result.get(), jail.root->get()};
     for (const Fd* fd : jail.keep) {
         keep.push_back(fd->get());
