@@ -42,13 +42,6 @@ std::vector<std::string> levels_of(const CgroupDir& dir) {
     return out;
 }
 
-std::string_view trimmed(std::string_view text) {
-    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) {
-        text.remove_suffix(1);
-    }
-    return text;
-}
-
 bool lists(std::string_view text, std::string_view word) {
     const auto parts = split(trimmed(text), ' ');
     return std::ranges::find(parts, word) != parts.end();

@@ -21,10 +21,10 @@ constexpr std::size_t kMaxStatusBytes = 4096;
 constexpr std::string_view kNoClasses[] = {"info", "mon_data", "mon_groups"};
 
 /// A number's text without what the kernel pads it with.
-std::string_view trimmed(std::string_view text) {
-    const std::size_t first = text.find_first_not_of(" \t0");
-    const std::size_t last = text.find_last_not_of(" \t");
-    return first == std::string_view::npos ? "0" : text.substr(first, last - first + 1);
+std::string_view unpadded(std::string_view text) {
+    text = trimmed(text);
+    const std::size_t first = text.find_first_not_of('0');
+    return first == std::string_view::npos ? "0" : text.substr(first);
 }
 
 using Domains = std::map<std::string, std::string, std::less<>>;
@@ -35,7 +35,7 @@ Domains parse_line(std::string_view line) {
     for (const std::string_view part : split(line.substr(line.find(':') + 1), ';')) {
         const std::size_t equals = part.find('=');
         if (equals != std::string_view::npos) {
-            domains.emplace(trimmed(part.substr(0, equals)), trimmed(part.substr(equals + 1)));
+            domains.emplace(unpadded(part.substr(0, equals)), unpadded(part.substr(equals + 1)));
         }
     }
     return domains;
@@ -43,8 +43,7 @@ Domains parse_line(std::string_view line) {
 
 /// "L3" of "    L3:0=f".
 std::string_view resource_of(std::string_view line) {
-    const std::size_t first = std::min(line.find_first_not_of(" \t"), line.size());
-    return line.substr(first, std::min(line.find(':'), line.size()) - first);
+    return trimmed(line.substr(0, line.find(':')));
 }
 
 bool has_line(std::string_view schemata, std::string_view expected) {

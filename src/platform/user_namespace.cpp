@@ -38,9 +38,8 @@ Result<> become_mapped(const Fd& proc, const char* map, Change change) {
         return done;
     }
     const std::string text = KNARR_TRY(read_file_at(proc, map, kMaxMapBytes));
-    const std::size_t start = std::min(text.find_first_not_of(" \t"), text.size());
-    const std::size_t end = std::min(text.find_first_of(" \t\n", start), text.size());
-    const auto first = parse_number(std::string_view(text).substr(start, end - start), UINT32_MAX);
+    const std::string_view ranges = trimmed(text);
+    const auto first = parse_number(ranges.substr(0, ranges.find_first_of(" \t\n")), UINT32_MAX);
     return first ? change(static_cast<std::uint32_t>(*first)) : std::move(done);
 }
 
@@ -53,9 +52,7 @@ Result<pid_t> pid_in_proc(const Fd& pidfd) {
     constexpr std::string_view kKey = "Pid:";
     for (const std::string_view line : split(info, '\n')) {
         if (line.starts_with(kKey)) {
-            const auto pid = parse_number(
-                line.substr(std::min(line.find_first_not_of(" \t", kKey.size()), line.size())),
-                INT32_MAX);
+            const auto pid = parse_number(trimmed(line.substr(kKey.size())), INT32_MAX);
             if (pid && *pid > 0) {
                 return static_cast<pid_t>(*pid);
             }

@@ -9,7 +9,7 @@ namespace knarr::runtime::native {
 namespace {
 
 bool is_memory_line(std::string_view line) {
-    return line.substr(std::min(line.find_first_not_of(" \t"), line.size())).starts_with("MB:");
+    return trimmed(line).starts_with("MB:");
 }
 
 /// l3CacheSchema and memBwSchema as lines. Memory bandwidth in the first gives way to the second.

@@ -9,9 +9,7 @@ namespace knarr::runtime::native {
 namespace {
 
 std::optional<std::uint64_t> parse_one(std::string_view text, std::uint64_t bound) {
-    text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
-    text = text.substr(0, text.find_last_not_of(' ') + 1);
-    return parse_number(text, bound - 1);
+    return parse_number(trimmed(text), bound - 1);
 }
 
 }  // namespace

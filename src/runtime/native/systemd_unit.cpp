@@ -141,7 +141,7 @@ std::string device_name(std::string_view proc_devices, char type, std::int64_t m
             inside = line == section;
             continue;
         }
-        line.remove_prefix(std::min(line.find_first_not_of(' '), line.size()));
+        line = trimmed(line);
         const std::size_t space = line.find(' ');
         if (inside && space != std::string_view::npos &&
             parse_number(line.substr(0, space), 1U << 20U) ==
