@@ -9,6 +9,10 @@ namespace knarr::runtime::native {
 
 namespace {
 
+constexpr const char* kLimit = "linux.resources.memory.limit";
+constexpr const char* kSwap = "linux.resources.memory.swap";
+constexpr const char* kReservation = "linux.resources.memory.reservation";
+
 sys::CgroupWrite text(const char* file, std::string value, const char* property) {
     return {.file = file, .text = std::move(value), .property = property};
 }
@@ -31,7 +35,6 @@ Result<> check_bytes(std::optional<std::int64_t> value, const char* property) {
 
 /// What `swap` (memory and swap together) is for v2, which counts swap alone. Nothing: unset.
 Result<std::optional<std::string>> v2_swap(std::int64_t limit, std::int64_t swap) {
-    constexpr const char* kProperty = "linux.resources.memory.swap";
     if (swap == 0) {
         // Without a limit of memory the sum has none either.
         return limit == -1 ? std::optional<std::string>("max") : std::nullopt;
@@ -42,47 +45,31 @@ Result<std::optional<std::string>> v2_swap(std::int64_t limit, std::int64_t swap
     if (limit <= 0) {
         return fail(Errc::invalid_config,
                     "{}: {} is the sum of memory and swap, so that it needs memory.limit too",
-                    kProperty,
+                    kSwap,
                     swap);
     }
     return number(swap - limit);
 }
 
-}  // namespace
-
-Result<> write_memory(const spec::MemoryLimits& memory,
-                      CgroupWriter& writer,
-                      std::vector<std::string>& warnings) {
-    constexpr const char* kLimit = "linux.resources.memory.limit";
-    constexpr const char* kSwap = "linux.resources.memory.swap";
-    constexpr const char* kReservation = "linux.resources.memory.reservation";
-    KNARR_TRY(check_bytes(memory.limit, kLimit));
-    KNARR_TRY(check_bytes(memory.swap, kSwap));
-    KNARR_TRY(check_bytes(memory.reservation, kReservation));
-    const bool v2 = writer.v2();
-    // 0 is "unset" for callers that encode every field (as runc takes it).
-    const std::int64_t limit = memory.limit.value_or(0);
-    const std::int64_t swap = memory.swap.value_or(0);
-    const std::int64_t reservation = memory.reservation.value_or(0);
-    if (limit > 0 && swap > 0 && swap < limit) {
-        return fail(Errc::invalid_config,
-                    "{}: {} is the sum of memory and swap and cannot be less than memory.limit, {}",
-                    kSwap,
-                    swap,
-                    limit);
-    }
+/// memory.limit and memory.reservation. 0 is "unset" for callers that encode every field (as runc
+/// takes it), of these and of `swap`.
+Result<> write_bytes_limits(std::int64_t limit, std::int64_t reservation, CgroupWriter& writer) {
     if (limit != 0) {
         KNARR_TRY(writer.add("memory",
-                             v2 ? text("memory.max", or_max(limit), kLimit)
-                                : text("memory.limit_in_bytes", number(limit), kLimit)));
+                             writer.v2() ? text("memory.max", or_max(limit), kLimit)
+                                         : text("memory.limit_in_bytes", number(limit), kLimit)));
     }
     if (reservation != 0) {
-        KNARR_TRY(
-            writer.add("memory",
-                       v2 ? text("memory.low", or_max(reservation), kReservation)
-                          : text("memory.soft_limit_in_bytes", number(reservation), kReservation)));
+        KNARR_TRY(writer.add(
+            "memory",
+            writer.v2() ? text("memory.low", or_max(reservation), kReservation)
+                        : text("memory.soft_limit_in_bytes", number(reservation), kReservation)));
     }
-    if (v2) {
+    return {};
+}
+
+Result<> write_swap(std::int64_t limit, std::int64_t swap, CgroupWriter& writer) {
+    if (writer.v2()) {
         const std::optional<std::string> value = KNARR_TRY(v2_swap(limit, swap));
         if (value) {
             sys::CgroupWrite write = text("memory.swap.max", *value, kSwap);
@@ -96,14 +83,14 @@ Result<> write_memory(const spec::MemoryLimits& memory,
         write.optional = swap <= 0;
         KNARR_TRY(writer.add("memory", std::move(write)));
     }
-    if (memory.kernel.value_or(0) != 0) {
-        warnings.emplace_back(
-            "linux.resources.memory.kernel: ignored: kernels since 5.16 have no separate limit for "
-            "kernel memory, which counts as memory");
-    }
+    return {};
+}
+
+/// What v2 has no file for.
+Result<> write_v1_only(const spec::MemoryLimits& memory, CgroupWriter& writer) {
     if (memory.kernel_tcp.value_or(0) != 0) {
         constexpr const char* kProperty = "linux.resources.memory.kernelTCP";
-        if (v2) {
+        if (writer.v2()) {
             return fail(Errc::unsupported, "{}: cgroup v2 has no limit for TCP buffers", kProperty);
         }
         KNARR_TRY(writer.add(
@@ -116,7 +103,7 @@ Result<> write_memory(const spec::MemoryLimits& memory,
             return fail(
                 Errc::invalid_config, "{}: {} is not in 0 to 100", kProperty, *memory.swappiness);
         }
-        if (v2) {
+        if (writer.v2()) {
             return fail(
                 Errc::unsupported, "{}: cgroup v2 has no swappiness of a cgroup", kProperty);
         }
@@ -125,20 +112,47 @@ Result<> write_memory(const spec::MemoryLimits& memory,
     }
     if (memory.disable_oom_killer.value_or(false)) {
         constexpr const char* kProperty = "linux.resources.memory.disableOOMKiller";
-        if (v2) {
+        if (writer.v2()) {
             return fail(
                 Errc::unsupported, "{}: cgroup v2 cannot disable the OOM killer", kProperty);
         }
         KNARR_TRY(writer.add("memory", text("memory.oom_control", "1", kProperty)));
     }
-    if (memory.use_hierarchy && !v2) {
+    if (memory.use_hierarchy && !writer.v2()) {
         KNARR_TRY(writer.add("memory",
                              text("memory.use_hierarchy",
                                   *memory.use_hierarchy ? "1" : "0",
                                   "linux.resources.memory.useHierarchy")));
     }
-    // checkBeforeUpdate is about a cgroup with processes in it; a new one has none.
     return {};
+}
+
+}  // namespace
+
+Result<> write_memory(const spec::MemoryLimits& memory,
+                      CgroupWriter& writer,
+                      std::vector<std::string>& warnings) {
+    KNARR_TRY(check_bytes(memory.limit, kLimit));
+    KNARR_TRY(check_bytes(memory.swap, kSwap));
+    KNARR_TRY(check_bytes(memory.reservation, kReservation));
+    const std::int64_t limit = memory.limit.value_or(0);
+    const std::int64_t swap = memory.swap.value_or(0);
+    if (limit > 0 && swap > 0 && swap < limit) {
+        return fail(Errc::invalid_config,
+                    "{}: {} is the sum of memory and swap and cannot be less than memory.limit, {}",
+                    kSwap,
+                    swap,
+                    limit);
+    }
+    KNARR_TRY(write_bytes_limits(limit, memory.reservation.value_or(0), writer));
+    KNARR_TRY(write_swap(limit, swap, writer));
+    if (memory.kernel.value_or(0) != 0) {
+        warnings.emplace_back(
+            "linux.resources.memory.kernel: ignored: kernels since 5.16 have no separate limit for "
+            "kernel memory, which counts as memory");
+    }
+    // checkBeforeUpdate is about a cgroup with processes in it; a new one has none.
+    return write_v1_only(memory, writer);
 }
 
 std::uint64_t weight_of_shares(std::uint64_t shares) {
