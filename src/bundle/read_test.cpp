@@ -9,20 +9,13 @@
 
 #include "core/limits.h"
 #include "platform/file.h"
+#include "platform/testing_directory.h"
 
 namespace knarr::bundle {
 namespace {
 
 class ReadBundle : public testing::Test {
 protected:
-    ReadBundle() {
-        char path[] = "/tmp/knarr-bundle-XXXXXX";
-        dir_ = mkdtemp(path);
-    }
-    ~ReadBundle() override {
-        const auto tmp = sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
-        EXPECT_TRUE(sys::remove_tree_at(*tmp, dir_.substr(5)));
-    }
     void write(const std::string& name, const std::string& text) const {
         std::ofstream(dir_ + "/" + name) << text;
     }
@@ -37,7 +30,8 @@ protected:
     static std::string config(const std::string& root) {
         return R"({"ociVersion":"1.2.0","root":{"path":")" + root + R"("}})";
     }
-    std::string dir_;
+    sys::TestDirectory scratch_;
+    std::string dir_ = scratch_.path();
 };
 
 TEST_F(ReadBundle, GivesTheConfigurationAndTheRootBelowTheBundle) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "platform/file.h"
+#include "platform/testing_directory.h"
 #include "platform/unix_socket.h"
 
 namespace knarr::engine {
@@ -14,15 +15,8 @@ namespace {
 class AttachDoorTest : public testing::Test {
 protected:
     void SetUp() override {
-        char name[] = "/tmp/knarr-door-XXXXXX";
-        ASSERT_NE(mkdtemp(name), nullptr);
-        path_ = name;
         dir_ = *sys::open_path(path_, O_RDONLY | O_DIRECTORY);
         ASSERT_TRUE(door_.open(dir_));
-    }
-    void TearDown() override {
-        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
-        EXPECT_TRUE(sys::remove_tree_at(tmp, path_.substr(5)).has_value());
     }
 
     void serve(const sys::Fd* terminal = nullptr) {
@@ -41,7 +35,8 @@ protected:
         return !packet || !*packet ? "nothing" : (*packet)->closed ? "closed" : (*packet)->bytes;
     }
 
-    std::string path_;
+    sys::TestDirectory scratch_;
+    std::string path_ = scratch_.path();
     sys::Fd dir_;
     AttachDoor door_;
 };

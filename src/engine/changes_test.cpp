@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "platform/file.h"
+#include "platform/testing_directory.h"
 
 namespace knarr::engine {
 namespace {
@@ -19,16 +20,9 @@ namespace fs = std::filesystem;
 class Changes : public ::testing::Test {
 protected:
     void SetUp() override {
-        char name[] = "/tmp/knarr-changes-XXXXXX";
-        ASSERT_NE(mkdtemp(name), nullptr);
-        root_ = name;
         fs::create_directories(root_ / "lower/srv");
         fs::create_directory(root_ / "upper");
         write("lower/srv/a");
-    }
-    void TearDown() override {
-        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
-        EXPECT_TRUE(sys::remove_tree_at(tmp, root_.filename()).has_value());
     }
     void write(const char* path) const { std::ofstream(root_ / path) << "text"; }
     Result<std::vector<Change>> compare(std::size_t max_bytes = kMaxChangesBytes) const {
@@ -46,7 +40,8 @@ protected:
         return text;
     }
 
-    fs::path root_;
+    sys::TestDirectory scratch_;
+    fs::path root_ = scratch_.path();
 };
 
 TEST_F(Changes, OfFilesAndDirectoriesAreTold) {

@@ -10,22 +10,14 @@
 
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/testing_directory.h"
 
 namespace knarr::engine {
 namespace {
 
 class EventLog : public testing::Test {
 protected:
-    void SetUp() override {
-        std::string name = "/tmp/knarr-events-XXXXXX";
-        ASSERT_NE(mkdtemp(name.data()), nullptr);
-        path_ = name;
-        dir_ = *sys::open_path(path_, O_RDONLY | O_DIRECTORY);
-    }
-    void TearDown() override {
-        const auto parent = sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
-        static_cast<void>(sys::remove_tree_at(*parent, path_.substr(5)));
-    }
+    void SetUp() override { dir_ = *sys::open_path(path_, O_RDONLY | O_DIRECTORY); }
     void append(int number, std::size_t max_bytes = 1U << 20U) {
         LifecycleEvent event;
         event.time = "2026-11-23T00:53:50.000000000Z";
@@ -47,7 +39,8 @@ protected:
         }
         return out;
     }
-    std::string path_;
+    sys::TestDirectory scratch_;
+    std::string path_ = scratch_.path();
     sys::Fd dir_;
 };
 

@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include "platform/file.h"
+#include "platform/testing_directory.h"
 
 namespace knarr::engine {
 namespace {
@@ -19,15 +20,8 @@ namespace fs = std::filesystem;
 class Trees : public testing::Test {
 protected:
     void SetUp() override {
-        char name[] = "/tmp/knarr-trees-XXXXXX";
-        ASSERT_NE(mkdtemp(name), nullptr);
-        base_ = name;
         fs::create_directories(old_ = base_ / "old");
         fs::create_directories(new_ = base_ / "new");
-    }
-    void TearDown() override {
-        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
-        EXPECT_TRUE(sys::remove_tree_at(tmp, base_.filename().string()).has_value());
     }
     std::string compare() const {
         const auto before = sys::open_path(old_.string(), O_RDONLY | O_DIRECTORY);
@@ -47,7 +41,8 @@ protected:
         std::ofstream(path) << text;
     }
 
-    fs::path base_, old_, new_;
+    sys::TestDirectory scratch_;
+    fs::path base_ = scratch_.path(), old_, new_;
 };
 
 TEST_F(Trees, EqualOnesHaveNoDifferenceWhateverTheirTimes) {

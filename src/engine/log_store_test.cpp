@@ -9,6 +9,7 @@
 #include "platform/file.h"
 #include "platform/kept_offsets.h"
 #include "platform/stream.h"
+#include "platform/testing_directory.h"
 
 namespace knarr::engine {
 namespace {
@@ -16,15 +17,8 @@ namespace {
 class LogStore : public testing::Test {
 protected:
     void SetUp() override {
-        char name[] = "/tmp/knarr-logs-XXXXXX";
-        ASSERT_NE(mkdtemp(name), nullptr);
-        base_ = name;
         state_ = *sys::open_path(base_, O_RDONLY | O_DIRECTORY);
         fifo_ = *sys::make_fifo_at(state_, fifo_name(LogStream::out));
-    }
-    void TearDown() override {
-        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
-        EXPECT_TRUE(sys::remove_tree_at(tmp, base_.substr(5)).has_value());
     }
     LogWriter writer(LogPolicy policy = {}) {
         EXPECT_TRUE(sys::make_dirs(base_ + "/logs", 0700).has_value());
@@ -76,7 +70,8 @@ protected:
             sys::move_to_file(fifo_.read, spool, filled.for_kernel(0), 1 << 16)->has_value());
     }
 
-    std::string base_;
+    sys::TestDirectory scratch_;
+    std::string base_ = scratch_.path();
     sys::Fd state_;
     sys::Fifo fifo_;
 };

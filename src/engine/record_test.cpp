@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "platform/testing_directory.h"
+
 namespace knarr::engine {
 namespace {
 
@@ -113,16 +115,8 @@ TEST(Record, HooksGetTheStateWithoutAPidOfZero) {
 
 class RecordFile : public testing::Test {
 protected:
-    void SetUp() override {
-        char name[] = "/tmp/knarr-record-XXXXXX";
-        ASSERT_NE(mkdtemp(name), nullptr);
-        base_ = name;
-    }
-    void TearDown() override {
-        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
-        EXPECT_TRUE(sys::remove_tree_at(tmp, base_.substr(5)).has_value());
-    }
-    std::string base_;
+    sys::TestDirectory scratch_;
+    std::string base_ = scratch_.path();
 };
 
 TEST_F(RecordFile, IsForItsOwnerAlone) {

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include "core/limits.h"
+#include "platform/testing_directory.h"
 
 namespace knarr::engine {
 namespace {
@@ -19,16 +20,8 @@ ContainerId id_of(std::string_view text) {
 
 class StateDir : public testing::Test {
 protected:
-    void SetUp() override {
-        char name[] = "/tmp/knarr-state-XXXXXX";
-        ASSERT_NE(mkdtemp(name), nullptr);
-        base_ = name;
-    }
-    void TearDown() override {
-        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
-        EXPECT_TRUE(sys::remove_tree_at(tmp, base_.substr(5)).has_value());
-    }
-    std::string base_;
+    sys::TestDirectory scratch_;
+    std::string base_ = scratch_.path();
 };
 
 TEST_F(StateDir, IsMadeForItsOwnerAlone) {

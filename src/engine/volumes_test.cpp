@@ -9,6 +9,7 @@
 #include <gtest/gtest.h>
 
 #include "platform/file.h"
+#include "platform/testing_directory.h"
 #include "platform/xattr.h"
 
 namespace knarr::engine {
@@ -18,16 +19,6 @@ namespace fs = std::filesystem;
 
 class Volumes : public ::testing::Test {
 protected:
-    void SetUp() override {
-        char name[] = "/tmp/knarr-volumes-XXXXXX";  // 0700, as a data root has to be
-        ASSERT_NE(mkdtemp(name), nullptr);
-        root_ = name;
-    }
-    void TearDown() override {
-        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
-        EXPECT_TRUE(sys::remove_tree_at(tmp, root_.substr(5)).has_value());
-    }
-
     fs::path content(const std::string& name) const { return mountpoint_of(root_, name); }
     /// An image's root file system with a directory.
     fs::path make_image() const {
@@ -45,7 +36,8 @@ protected:
         return fill_volume(root_, name, *image, target);
     }
 
-    std::string root_;
+    sys::TestDirectory scratch_;
+    std::string root_ = scratch_.path();
 };
 
 mode_t mode_of(const fs::path& path) {

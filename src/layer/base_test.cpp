@@ -10,21 +10,13 @@
 
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/testing_directory.h"
 
 namespace knarr::layer {
 namespace {
 
 class Base : public testing::Test {
 protected:
-    void SetUp() override {
-        char name[] = "/tmp/knarr-base-XXXXXX";
-        ASSERT_NE(mkdtemp(name), nullptr);
-        root_ = name;
-    }
-    void TearDown() override {
-        const sys::Fd tmp = *sys::open_path("/tmp", O_RDONLY | O_DIRECTORY);
-        EXPECT_TRUE(sys::remove_tree_at(tmp, root_.substr(5)).has_value());
-    }
     mode_t mode_of(const std::string& path) {
         struct stat info{};
         EXPECT_EQ(lstat((base_path(root_) + path).c_str(), &info), 0) << path;
@@ -40,7 +32,8 @@ protected:
         const sys::Fd root = *sys::open_path(root_, O_RDONLY | O_DIRECTORY);
         EXPECT_EQ(*sys::list_dir(root), std::vector<std::string>{"base"});
     }
-    std::string root_;
+    sys::TestDirectory scratch_;
+    std::string root_ = scratch_.path();
 };
 
 TEST_F(Base, HasThePlacesWithTheirModesWhateverTheUmask) {

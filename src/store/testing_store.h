@@ -10,21 +10,13 @@
 #include <gtest/gtest.h>
 
 #include "platform/file.h"
+#include "platform/testing_directory.h"
 #include "store/store.h"
 
 namespace knarr::store {
 
 class StoreTest : public testing::Test {
 protected:
-    void SetUp() override {
-        char name[] = "/tmp/knarr-store-XXXXXX";
-        ASSERT_NE(mkdtemp(name), nullptr);
-        path_ = name;
-    }
-    void TearDown() override {
-        const sys::Fd tmp = sys::open_path("/tmp", O_RDONLY | O_DIRECTORY).value();
-        EXPECT_TRUE(sys::remove_tree_at(tmp, path_.substr(5)));
-    }
     Store open() const { return Store::open(path_).value(); }
     std::vector<std::string> names(const std::string& sub) const {
         const sys::Fd dir = sys::open_path(path_ + "/" + sub, O_RDONLY | O_DIRECTORY).value();
@@ -82,7 +74,8 @@ protected:
         return ref;
     }
 
-    std::string path_;
+    sys::TestDirectory scratch_;
+    std::string path_ = scratch_.path();
 };
 
 }  // namespace knarr::store
