@@ -4,6 +4,7 @@
 #include "cli/progress.h"
 #include "cli/refused.h"
 #include "cli/run_options.h"
+#include "cli/run_way.h"
 #include "core/text.h"
 
 namespace knarr::cli {

@@ -3,7 +3,6 @@
 #include "cli/attach_options.h"
 #include "cli/containers.h"
 #include "cli/refused.h"
-#include "cli/run_options.h"
 #include "cli/setting_options.h"
 #include "core/text.h"
 

@@ -5,7 +5,7 @@
 #include "cli/containers.h"
 #include "cli/image_verbs.h"
 #include "cli/progress.h"
-#include "cli/run_options.h"
+#include "cli/pull_options.h"
 #include "core/text.h"
 #include "platform/standard_stream.h"
 #include "platform/terminal.h"

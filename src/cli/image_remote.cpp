@@ -4,7 +4,7 @@
 
 #include "cli/containers.h"
 #include "cli/image_verbs.h"
-#include "cli/run_options.h"
+#include "cli/pull_options.h"
 #include "cli/table.h"
 #include "core/text.h"
 #include "spec/json_writer.h"

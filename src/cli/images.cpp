@@ -10,7 +10,7 @@
 #include "cli/json_template.h"
 #include "cli/moment.h"
 #include "cli/progress.h"
-#include "cli/run_options.h"
+#include "cli/pull_options.h"
 #include "cli/table.h"
 #include "core/text.h"
 #include "spec/json_writer.h"

@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include "cli/containers.h"
-#include "cli/run_options.h"
+#include "cli/pull_options.h"
 #include "core/text.h"
 #include "platform/raw_terminal.h"
 #include "platform/terminal.h"

@@ -8,6 +8,7 @@
 #include "cli/containers.h"
 #include "cli/refused.h"
 #include "cli/run_options.h"
+#include "cli/run_way.h"
 #include "platform/file.h"
 
 namespace knarr::cli {

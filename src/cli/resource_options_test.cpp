@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "cli/run_options.h"
+#include "cli/run_way.h"
 
 namespace knarr::cli {
 namespace {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/run_way.h"
+
 namespace knarr::cli {
 namespace {
 

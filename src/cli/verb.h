@@ -9,7 +9,9 @@
 //   help.h               help texts from the table; from that too completion.h, man.h
 //   output.h             standard output, standard error, the log file
 //   table.h              columns; moment.h: times as people read them
-//   containers.h, image_verbs.h, run_options.h     what several verbs share
+//   containers.h, image_verbs.h    what several verbs share
+//   run_way.h            `run` of a bundle or of an image, and the options of each
+//   run_options.h        the values of an image's: log_options.h, pull_options.h
 //   progress.h           a pull as a person sees it; progress_sum.h: all of its layers together
 //   ps_containers.h      `ps`; container_details.h: what it shows besides
 //   event_filter.h       `events` of all containers; stats_json.h: of one
