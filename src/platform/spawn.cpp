@@ -187,7 +187,10 @@ Result<Fd> open_own_program(const std::string& name) {
     if (const std::string chosen = environment("KNARR_LIBEXEC"); !chosen.empty()) {
         places.push_back(chosen);
     }
-    places.push_back(KNARR_TRY(own_directory()));
+    const std::string own = KNARR_TRY(own_directory());
+    places.push_back(own);
+    places.push_back(own.substr(0, own.rfind('/')) + "/libexec/knarr");  // PREFIX/bin/knarr
+    places.emplace_back(KNARR_INSTALLED_LIBEXEC);
     places.emplace_back("/usr/libexec/knarr");
     std::string tried;
     for (const std::string& place : places) {

@@ -47,7 +47,8 @@ private:
 Result<std::string> own_directory();
 
 /// Opens one of our other programs for execution: from $KNARR_LIBEXEC, the directory of the running
-/// program, or /usr/libexec/knarr. Errors: unsupported when it is in none of them.
+/// program, libexec/knarr beside that, of the prefix that this was built for, or of /usr.
+/// Errors: unsupported when it is in none of them.
 Result<Fd> open_own_program(const std::string& name);
 
 /// The machine's name as in uname -m, "x86_64".
