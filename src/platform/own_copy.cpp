@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "platform/among_threads.h"
 #include "platform/exe_file.h"
 #include "platform/file.h"
 #include "platform/mount.h"
@@ -72,6 +73,11 @@ Result<> run_from_unwritable_file() {
     const Fd file = KNARR_TRY(open_path(kOwnFile, O_RDONLY));
     if (is_unwritable(file)) {
         return {};
+    }
+    if (has_other_threads()) {
+        return fail(Error{.code = Errc::wrong_state,
+                          .message = "run from an unwritable file: other threads run",
+                          .hint = "call it first in main()"});
     }
     Result<Fd> mount = read_only_mount();
     if (mount && go_on_from_mount(*mount)) {

@@ -1,6 +1,7 @@
 #include "platform/pidfd.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <climits>
 #include <csignal>
@@ -182,6 +183,17 @@ Result<bool> wait_ended(const Fd& pidfd, std::optional<std::chrono::milliseconds
             return fail_errno(errno, "poll");
         }
     }
+}
+
+Result<> wait_ended_or_cancelled(const Fd& pidfd, int cancel_fd) {
+    std::array<pollfd, 2> wanted{pollfd{.fd = pidfd.get(), .events = POLLIN, .revents = 0},
+                                 pollfd{.fd = cancel_fd, .events = POLLIN, .revents = 0}};
+    while (poll(wanted.data(), wanted.size(), -1) < 0) {
+        if (errno != EINTR) {
+            return fail_errno(errno, "poll");
+        }
+    }
+    return wanted[0].revents != 0 ? Result<>{} : fail(Errc::interrupted, "stopped on request");
 }
 
 }  // namespace knarr::sys

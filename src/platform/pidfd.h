@@ -61,5 +61,8 @@ std::optional<Reaped> reap_child(pid_t pid);
 bool has_children();
 /// Waits until the process has ended, at most `timeout`; whether it has. Reaps nothing.
 Result<bool> wait_ended(const Fd& pidfd, std::optional<std::chrono::milliseconds> timeout);
+/// Waits until the process has ended. Errors: interrupted when `cancel_fd` (-1: none) becomes
+/// readable before.
+Result<> wait_ended_or_cancelled(const Fd& pidfd, int cancel_fd);
 
 }  // namespace knarr::sys

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "platform/among_threads.h"
 #include "platform/file.h"
 #include "platform/pidfd.h"
 
@@ -46,11 +47,14 @@ std::string_view why_clone_failed(int error) {
 
 }  // namespace
 
-Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup) {
-    int pidfd = -1;
+namespace {
+
+/// `pidfd` may be null.
+RawClone raw_clone(std::uint64_t flags, const Fd* cgroup, int* pidfd) {
     struct clone_args args{};
-    args.flags = flags | CLONE_PIDFD | CLONE_CLEAR_SIGHAND;
-    args.pidfd = reinterpret_cast<std::uintptr_t>(&pidfd);
+    const std::uint64_t wants_fd = pidfd != nullptr ? CLONE_PIDFD : 0;
+    args.flags = flags | wants_fd | CLONE_CLEAR_SIGHAND;
+    args.pidfd = reinterpret_cast<std::uintptr_t>(pidfd);
     // With CLONE_PARENT the exit signal is the caller's own and must be 0 here.
     args.exit_signal = (flags & CLONE_PARENT) != 0 ? 0 : SIGCHLD;
     if (cgroup != nullptr) {
@@ -58,18 +62,35 @@ Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup) {
         args.cgroup = static_cast<std::uint64_t>(cgroup->get());
     }
     long pid = syscall(SYS_clone3, &args, sizeof args);
-    if (pid < 0 && errno == ENOSYS && flags == 0 && cgroup == nullptr) {
+    if (pid < 0 && errno == ENOSYS && (flags & ~std::uint64_t{CLONE_PARENT}) == 0 &&
+        cgroup == nullptr) {
         // Containers' seccomp filters say so of clone3: its flags lie behind a pointer.
-        pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, nullptr, &pidfd, nullptr, nullptr);
+        pid = syscall(SYS_clone, flags | wants_fd | SIGCHLD, nullptr, pidfd, nullptr, nullptr);
     }
-    if (pid < 0) {
-        const int error = errno;
-        return fail(make_errno(error, "clone3").advise(why_clone_failed(error)));
+    return {.pid = static_cast<pid_t>(pid), .error = pid < 0 ? errno : 0};
+}
+
+}  // namespace
+
+Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup) {
+    // Who makes a child of its own parent came of a clone, and is alone.
+    const bool between = (flags & CLONE_PARENT) == 0 && has_other_threads();
+    int pidfd = -1;
+    const RawClone made =
+        between
+            ? clone_among_threads([&] { return raw_clone(flags | CLONE_PARENT, cgroup, nullptr); })
+            : raw_clone(flags, cgroup, &pidfd);
+    if (made.pid < 0) {
+        return fail(make_errno(made.error, "clone3").advise(why_clone_failed(made.error)));
     }
-    if (pid == 0) {
+    if (made.pid == 0) {
         return Clone{};
     }
-    return Clone{.pid = static_cast<pid_t>(pid), .pidfd = Fd(pidfd)};
+    if (between) {
+        // Nobody but us reaps it: the pid is still its own.
+        return Clone{.pid = made.pid, .pidfd = KNARR_TRY(pidfd_open(made.pid))};
+    }
+    return Clone{.pid = made.pid, .pidfd = Fd(pidfd)};
 }
 
 void kill_and_reap(const Fd& pidfd) {

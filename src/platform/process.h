@@ -1,6 +1,6 @@
 #pragma once
-// Making processes without exec. Only a single-threaded program may do this: the child goes on in
-// a copy of the parent's memory.
+// Making processes without exec: the child goes on in a copy of the parent's memory, alone; what
+// other threads hold there is let go of by among_threads.h.
 
 #include <cstdint>
 #include <string>
