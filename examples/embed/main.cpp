@@ -2,11 +2,13 @@
 //
 //     embed STATE_DIR BUNDLE_DIR
 //
-// Link the CMake target `libknarr`. The headers in include/knarr are all that is needed.
+// Link the CMake target `knarr::knarr`, as CMakeLists.txt beside this does. The headers in
+// include/knarr are all that is needed; docs/embedding.md says the rest.
 
 #include <cstdio>
 
 #include "knarr/engine.h"
+#include "knarr/unwritable.h"
 
 namespace {
 
@@ -34,6 +36,11 @@ int main(int argc, char** argv) {
     if (argc != 3) {
         std::fputs("usage: embed STATE_DIR BUNDLE_DIR\n", stderr);
         return 2;
+    }
+    // First of all, before there are threads: no container can overwrite this program's file.
+    if (const knarr::Result<> safe = knarr::run_from_unwritable_file(); !safe) {
+        std::fprintf(stderr, "embed: %s\n", safe.error().message.c_str());
+        return knarr::describe(safe.error().code).exit_status;
     }
     const knarr::Result<int> code = run(argv[1], argv[2]);
     if (!code) {

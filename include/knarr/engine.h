@@ -1,15 +1,27 @@
 #pragma once
-// Engine: what an embedder calls. Thin methods over src/engine; every method stands alone, no
-// daemon and no thread is behind it, and any later process can go on with what one left.
+// Engine: what an embedder calls (docs/embedding.md). Thin methods over src/engine; every method
+// stands alone, no daemon and no thread is behind it, and any later process can go on with what one
+// left.
 //
-//     auto engine = knarr::Engine::open({.root = "/run/knarr"});
-//     engine->create({.id = "web", .bundle = "/bundles/web"});
-//     engine->start("web");
-//     engine->wait("web");
-//     engine->remove("web", knarr::RemoveMode::when_stopped);
+//     knarr::Result<> run_web() {
+//         knarr::Engine engine = KNARR_TRY(knarr::Engine::open({.root = "/run/knarr"}));
+//         KNARR_TRY(engine.create({.id = "web", .bundle = "/bundles/web"}));
+//         KNARR_TRY(engine.start("web"));
+//         KNARR_TRY(engine.wait("web"));
+//         return engine.remove("web", knarr::RemoveMode::when_stopped);
+//     }
 //
-// create, run and exec clone the calling process without exec: call them from a single-threaded
-// program, or start the `knarr` program instead.
+// Several threads may use one Engine at once, and each method returns in the thread that called
+// it; callbacks come in that thread too, and must not throw. What a method does to the process
+// meanwhile, for the other threads to know:
+// - run, exec, attach and the like in the foreground hold back signals in the calling thread, to
+//   hand them on: block those in the other threads. shut_down and pushes do not hand on, but wait.
+// - Children of ours send SIGCHLD and are reaped by pidfd. Do not ignore SIGCHLD, and do not wait
+//   for any child (-1), which would take theirs.
+// - A child that has not executed its program yet has copies of all open descriptors: make yours
+//   close-on-exec.
+// - In an ordinary user's program, the methods about files of containers and images move the whole
+//   process into a user namespace: they refuse when it has other threads.
 
 #include <chrono>
 #include <functional>
@@ -25,6 +37,7 @@
 #include "knarr/container.h"
 #include "knarr/events.h"
 #include "knarr/exec.h"
+#include "knarr/files.h"
 #include "knarr/image.h"
 #include "knarr/logs.h"
 #include "knarr/result.h"
@@ -32,6 +45,7 @@
 #include "knarr/stats.h"
 #include "knarr/update.h"
 #include "knarr/upkeep.h"
+#include "knarr/volume.h"
 
 namespace knarr {
 
@@ -43,14 +57,15 @@ struct EngineOptions {
     std::string root = "/run/knarr";           ///< state directory: ours, made 0700 if missing
     std::string data_root = "/var/lib/knarr";  ///< images; opened only by what needs them
     /// Called for what is worth saying but fails nothing: ignored settings, a poststop hook.
-    std::function<void(std::string_view)> warn;
+    std::function<void(std::string_view)> warn = {};
     /// Whether to hold the caller for less than the host's root: cgroups only where they are
     /// delegated. Nothing: by its user and user namespace.
     std::optional<bool> rootless = {};
     CgroupManager cgroup_manager = CgroupManager::cgroupfs;
     /// Called before a process of ours can be seen by a container's programs (exec, hooks
     /// startContainer, a pid namespace that is joined), which may then get hold of our own file
-    /// through /proc/PID/exe. The command line starts itself again from an unwritable copy here.
+    /// through /proc/PID/exe. For run_from_unwritable_file() of knarr/unwritable.h, where that was
+    /// not called at the start: without either, root's containers can overwrite the program.
     std::function<Result<>()> before_seen = {};
     std::string policy = "default";    ///< of limits on images and memory: "default" or "strict"
     std::string snapshot_driver = {};  ///< for pulls that do not choose: see PullOptions
@@ -116,10 +131,12 @@ public:
     /// What the container uses now. Errors: wrong_state when it is stopped.
     Result<Statistics> statistics(std::string_view id) const;
     /// Tells the statistics every `interval`, and each time that the container runs out of memory,
-    /// until it ends or `tell` fails. Errors: as statistics; that of `tell`.
+    /// until it ends, `tell` fails or `cancel_fd` becomes readable (-1: none). Errors: as
+    /// statistics; that of `tell`.
     Result<> watch(std::string_view id,
                    std::chrono::milliseconds interval,
-                   const std::function<Result<>(const StatsSample&)>& tell) const;
+                   const std::function<Result<>(const StatsSample&)>& tell,
+                   int cancel_fd = -1) const;
     /// Runs a further process in a created or running container, with the container's namespaces,
     /// cgroup, filter and limits; it inherits stdin, stdout and stderr. Its exit code as of run();
     /// 0 at once when detached, and when left by detach_keys. Its signals are forwarded meanwhile.
@@ -139,8 +156,9 @@ public:
     /// Errors: as create; unsupported as of checkpoint.
     Result<int> restore(const RestoreRequest& request);
     /// Waits until the container has ended; its exit code where this process started it, the record
-    /// has it or the kernel (6.15 and newer) tells it. Errors: not_found, corrupt.
-    Result<std::optional<int>> wait(std::string_view id);
+    /// has it or the kernel (6.15 and newer) tells it. Errors: not_found, corrupt; interrupted
+    /// when `cancel_fd` (a signalfd, an eventfd; -1: none) becomes readable before.
+    Result<std::optional<int>> wait(std::string_view id, int cancel_fd = -1);
     /// Removes all that a container consists of and runs its poststop hooks.
     /// Errors: not_found, wrong_state when it runs (both never with force), timed_out.
     Result<> remove(std::string_view id,
@@ -185,9 +203,9 @@ public:
     Result<std::vector<UpkeepStep>> recover(bool force);
     /// Removes containers and files; with dry_run it says which.
     Result<std::vector<UpkeepStep>> clean_up(const CleanupRequest& request);
-    /// Ends all containers side by side, by SIGKILL after `seconds` or when this process is sent
+    /// Ends all containers side by side, by SIGKILL after `timeout` or when this process is sent
     /// INT or TERM; they start again at the next recover().
-    Result<std::vector<UpkeepStep>> shut_down(unsigned seconds);
+    Result<std::vector<UpkeepStep>> shut_down(std::chrono::seconds timeout);
     /// What a container in the background wrote, oldest first.
     /// Errors: unsupported for one without a log; that of `sink`.
     Result<> logs(std::string_view id, const LogRequest& request, const LogSink& sink) const;
@@ -198,6 +216,26 @@ public:
     /// All about a container as docker's API has it: one JSON object; SizeRw and SizeRootFs (bytes)
     /// with Sizes::shown. Errors: not_found, corrupt.
     Result<std::string> inspect(std::string_view id, Sizes sizes = Sizes::left_out) const;
+
+    // --- files of containers and volumes. An ordinary user's containers have files of users who
+    // are given to him (/etc/subuid): these methods then move the calling process, which must have
+    // a single thread, into the user namespace that those belong to, for good ---
+    /// What a container has otherwise than its image. Errors: not_found; unsupported for one of a
+    /// bundle.
+    Result<std::vector<FileChange>> changes(std::string_view id) const;
+    /// Files into a container or out of it, with docker's rules. Errors: not_found;
+    /// invalid_argument for a destination that cannot be.
+    Result<> copy(const CopyRequest& request) const;
+    /// Writes a container's root file system as a tar into a new file, or to standard output when
+    /// `path` is empty. Errors: not_found; io, and then there is no file.
+    Result<> export_files(std::string_view id, const std::string& path) const;
+    /// Makes a volume; one that is there stays as it is. Errors: invalid_argument for the name.
+    Result<VolumeInfo> make_volume(const VolumeWish& wish);
+    /// All by name; and one. Errors: not_found.
+    Result<std::vector<VolumeInfo>> volumes() const;
+    Result<VolumeInfo> volume(const std::string& name) const;
+    /// With all that is in it. Errors: not_found; wrong_state, naming the containers that have it.
+    Result<> remove_volume(const std::string& name);
 
     /// Brings an image into the store: a reference, "oci:DIR[:TAG]", "oci-archive:FILE[:TAG]" or
     /// "docker-archive:FILE[:TAG]". Its ID.
@@ -235,6 +273,21 @@ public:
     Result<std::vector<LoadedImage>> load_images(const std::string& path,
                                                  const PullOptions& options,
                                                  const PullProgressFn& progress);
+
+    // --- files of images, for root alone ---
+    /// What an image has otherwise than `other`; without one, than itself without its uppermost
+    /// layer. Errors: image_not_found; unsupported.
+    Result<std::vector<FileChange>> image_changes(std::string_view name,
+                                                  std::optional<std::string_view> other = {}) const;
+    /// Mounts its files, read-only; where. They stay, and the image, until unmounted as often.
+    Result<std::string> mount_image(std::string_view name);
+    /// Its ID. Errors: wrong_state when it is not mounted; image_in_use below it.
+    Result<std::string> unmount_image(std::string_view name, UnmountMode mode = UnmountMode::one);
+    Result<std::vector<MountedImage>> mounted_images() const;
+    /// Copies its files into a directory, which is made or empty. Errors: invalid_argument.
+    Result<> write_rootfs(std::string_view name, const std::string& directory) const;
+    /// Writes its files, flattened, as a tar; `path` as of export_files.
+    Result<> export_image(std::string_view name, const std::string& path) const;
 
     // --- logins for registries, as podman and docker keep them; they need no state ---
     /// Tries a login and keeps it. Errors: unauthorized, and nothing is kept.

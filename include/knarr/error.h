@@ -59,7 +59,7 @@ enum class Category : std::uint8_t {
 };
 
 struct ErrcInfo {
-    std::string_view name;  ///< stable, as printed by --json errors: "wrong_state"
+    std::string_view name = {};  ///< stable, as printed by --json errors: "wrong_state"
     Category category = Category::internal;
     bool retryable = false;
     int exit_status = 1;
@@ -76,8 +76,8 @@ std::string_view name_of(Category category);
 struct Error {
     Errc code = Errc::internal;
     int sys_errno = 0;  ///< 0 when no system call failed
-    std::string message;
-    std::string hint;  ///< how to mend it; empty means describe(code).hint
+    std::string message = {};
+    std::string hint = {};  ///< how to mend it; empty means describe(code).hint
 
     /// Returns the error with `context + ": "` put before the message.
     Error within(std::string_view context) &&;

@@ -23,7 +23,7 @@ std::optional<HealthAction> parse_health_action(std::string_view text);
 
 /// The health check of a container. Source: docker's HEALTHCHECK.
 struct HealthCheck {
-    std::vector<std::string> command;            ///< never empty
+    std::vector<std::string> command = {};       ///< never empty
     std::chrono::milliseconds interval{};        ///< from the end of a probe to the next one
     std::chrono::milliseconds timeout{};         ///< a probe that takes longer is killed
     std::chrono::milliseconds start_period{};    ///< failures until then do not count
@@ -35,10 +35,11 @@ struct HealthCheck {
 
 /// What a caller says of it; nothing or zero: as the image says, else the default.
 struct HealthRequest {
-    bool disabled = false;             ///< there is none, whatever the image says
-    std::optional<std::string> shell;  ///< a line for /bin/sh instead of the image's command
-    std::optional<std::chrono::milliseconds> interval, timeout, start_period, start_interval;
-    std::optional<unsigned> retries;
+    bool disabled = false;                  ///< there is none, whatever the image says
+    std::optional<std::string> shell = {};  ///< a line for /bin/sh instead of the image's command
+    std::optional<std::chrono::milliseconds> interval = {}, timeout = {}, start_period = {},
+                                             start_interval = {};
+    std::optional<unsigned> retries = {};
     HealthAction on_failure = HealthAction::none;
 };
 
@@ -48,18 +49,18 @@ std::string_view name_of(HealthStatus status);
 
 /// One probe.
 struct ProbeResult {
-    std::string start, end;  ///< RFC 3339
-    int exit_code = 0;       ///< -1: it was killed at its timeout, or could not be run
-    std::string output;      ///< its beginning, or why there is none
+    std::string start = {}, end = {};  ///< RFC 3339
+    int exit_code = 0;                 ///< -1: it was killed at its timeout, or could not be run
+    std::string output = {};           ///< its beginning, or why there is none
     bool operator==(const ProbeResult&) const = default;
 };
 
 /// How a container's health is, by its probes.
 struct HealthReport {
-    HealthCheck check;
+    HealthCheck check = {};
     HealthStatus status = HealthStatus::starting;
     unsigned failing_streak = 0;
-    std::vector<ProbeResult> log;  ///< the last ones, the oldest first
+    std::vector<ProbeResult> log = {};  ///< the last ones, the oldest first
 };
 
 }  // namespace knarr

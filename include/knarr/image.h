@@ -1,6 +1,7 @@
 #pragma once
 // Images as an embedder sees them: what to pull, how it goes, what is stored.
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -20,15 +21,13 @@ struct PullOptions {
     bool tls_verify = true;        ///< false: any certificate will do, and none where no TLS is
     std::string cert_dir = {};     ///< *.crt to trust, *.cert and *.key to show; the usual places
     std::string hosts_dir = {};    ///< of containerd's HOST/hosts.toml; the usual place
-    std::uint32_t stall_seconds = 0;    ///< give up after so long without progress; 0: 300 s
-    std::uint32_t timeout_seconds = 0;  ///< for all of it together; 0: 24 hours
-    std::uint32_t retries = 5;          ///< after broken connections and server errors
+    std::chrono::seconds stall_timeout{};  ///< give up after so long without progress; 0: 300 s
+    std::chrono::seconds timeout{};        ///< for all of it together; 0: 24 hours
+    std::uint32_t retries = 5;             ///< after broken connections and server errors
     /// In which form layers are kept: "erofs", "dir"; empty: the engine's, else what works best.
     std::string snapshot_driver = {};
-    /// Asked often, from the pull's own thread; true ends the pull at once (Errc::interrupted).
-    std::function<bool()> cancelled = {};
-    /// A descriptor that becomes readable when the pull is to end (a signalfd, an eventfd); -1:
-    /// none.
+    /// A descriptor that becomes readable when it is to end at once with Errc::interrupted (a
+    /// signalfd, an eventfd); -1: none.
     int cancel_fd = -1;
 };
 

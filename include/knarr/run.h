@@ -1,6 +1,7 @@
 #pragma once
 // A container from an image, as a caller asks for it: engine vocabulary, no OCI inside.
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -23,14 +24,14 @@ struct VolumeRequest {
     VolumeKind kind = VolumeKind::bind;
     /// Host path, absolute or relative to the caller's directory, which must exist; of a volume its
     /// name, made where it is missing, or empty for one of this container alone.
-    std::string source;
-    std::string target;              ///< absolute, in the container
-    bool read_only = false;          ///< of the mount and all mounts below it
-    bool recursive = true;           ///< with the mounts below the source
-    std::string propagation;         ///< "rprivate", "rslave", "rshared", ...; empty: rprivate
-    std::vector<std::string> flags;  ///< of nosuid, nodev, noexec
+    std::string source = {};
+    std::string target = {};              ///< absolute, in the container
+    bool read_only = false;               ///< of the mount and all mounts below it
+    bool recursive = true;                ///< with the mounts below the source
+    std::string propagation = {};         ///< "rprivate", "rslave", "rshared", ...; empty: rprivate
+    std::vector<std::string> flags = {};  ///< of nosuid, nodev, noexec
     bool no_copy = false;  ///< a volume that is empty does not get what the image has there
-    std::map<std::string, std::string> labels;  ///< of a volume that is made
+    std::map<std::string, std::string> labels = {};  ///< of a volume that is made
 };
 
 enum class NetworkMode : std::uint8_t {
@@ -60,38 +61,39 @@ inline constexpr std::int64_t kCpuPeriodUs = 100'000;
 
 /// What `run IMAGE` is asked for. Empty means: as the image says, else the default.
 struct RunRequest {
-    std::string image;
-    std::vector<std::string> command;  ///< replaces the image's Cmd
+    std::string image = {};
+    std::vector<std::string> command = {};  ///< replaces the image's Cmd
     /// Replaces the image's Entrypoint and drops its Cmd; an empty list resets it.
-    std::optional<std::vector<std::string>> entrypoint;
-    std::vector<std::string> env;  ///< "NAME=value"; over the image's
-    std::string workdir;           ///< absolute; made when missing
-    std::string user;              ///< USER[:GROUP], names or numbers
-    std::string hostname;
-    std::string name;  ///< unique among the containers; empty: none
-    std::vector<VolumeRequest> volumes;
-    std::vector<std::string> volumes_from;  ///< containers: "ID" or "ID:ro"
+    std::optional<std::vector<std::string>> entrypoint = {};
+    std::vector<std::string> env = {};  ///< "NAME=value"; over the image's
+    std::string workdir = {};           ///< absolute; made when missing
+    std::string user = {};              ///< USER[:GROUP], names or numbers
+    std::string hostname = {};
+    std::string name = {};  ///< unique among the containers; empty: none
+    std::vector<VolumeRequest> volumes = {};
+    std::vector<std::string> volumes_from = {};  ///< containers: "ID" or "ID:ro"
     bool terminal = false;  ///< a new terminal as stdin, stdout and stderr, relayed to the caller's
     bool read_only = false;
     bool read_only_scratch = true;  ///< with read_only: /tmp, /run and /var/tmp can be written
-    StandardStreams streams;  ///< in the foreground without a terminal: which are the caller's
-    bool remove = false;      ///< leave nothing once it has ended
-    std::optional<std::int64_t> memory_bytes;  ///< > 0
-    std::optional<std::int64_t>
-        cpu_quota_us;  ///< us of each settings.resources.cpu_period_us, else kCpuPeriodUs
-    std::optional<std::int64_t> pids_limit;  ///< -1: none
+    StandardStreams streams = {};  ///< in the foreground without a terminal: which are the caller's
+    bool remove = false;           ///< leave nothing once it has ended
+    std::optional<std::int64_t> memory_bytes = {};  ///< > 0
+    std::optional<std::int64_t> cpu_quota_us =
+        {};  ///< of each settings.resources.cpu_period_us, else kCpuPeriodUs
+    std::optional<std::int64_t> pids_limit = {};  ///< -1: none
     NetworkMode network = NetworkMode::none;
     Isolation isolation = Isolation::native;
     PullPolicy pull = PullPolicy::missing;
-    PullOptions pull_options;
-    std::string id_file;      ///< receives the container's ID; must not be there; empty: none
-    std::string stop_signal;  ///< name or number; empty: the image's, else TERM
-    std::optional<unsigned> stop_seconds;  ///< from it to SIGKILL, where stop() says nothing
-    LogPolicy log;                         ///< in the background
-    RestartPolicy restart;                 ///< in the background
-    HealthRequest health;                  ///< in the background
-    ContainerSettings settings;
-    ServiceLinks service;
+    PullOptions pull_options = {};
+    std::string id_file = {};      ///< receives the container's ID; must not be there; empty: none
+    std::string stop_signal = {};  ///< name or number; empty: the image's, else TERM
+    std::optional<std::chrono::seconds> stop_timeout =
+        {};                      ///< until SIGKILL, where stop() says nothing
+    LogPolicy log = {};          ///< in the background
+    RestartPolicy restart = {};  ///< in the background
+    HealthRequest health = {};   ///< in the background
+    ContainerSettings settings = {};
+    ServiceLinks service = {};
 };
 
 }  // namespace knarr

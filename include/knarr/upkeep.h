@@ -26,8 +26,8 @@ struct UpkeepStep {
         failed,     ///< `detail` says what
     };
     Kind kind = Kind::failed;
-    std::string id;
-    std::string detail;  ///< for people; may be empty
+    std::string id = {};
+    std::string detail = {};  ///< for people; may be empty
 };
 std::string_view name_of(UpkeepStep::Kind kind);
 

@@ -105,15 +105,15 @@ Result<ExecRequest> parse_exec(const Parsed& args) {
     if (command != args.positionals.end() && *command == "--") {
         ++command;
     }
-    request.args.assign(command, args.positionals.end());
+    request.command.assign(command, args.positionals.end());
     request.process_file = args.get("process");
-    if (request.args.empty() && request.process_file.empty()) {
+    if (request.command.empty() && request.process_file.empty()) {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = "what is to run? COMMAND is missing",
                           .hint = "knarr exec ID COMMAND, or knarr exec --process FILE ID"});
     }
     request.env = KNARR_TRY(parse_whole_env(args));
-    request.cwd = KNARR_TRY(parse_cwd(args));
+    request.workdir = KNARR_TRY(parse_cwd(args));
     request.user = args.get("user");
     if (args.has("user") && request.user.empty()) {
         return fail(Errc::invalid_argument, "--user is empty");
@@ -122,7 +122,7 @@ Result<ExecRequest> parse_exec(const Parsed& args) {
     request.capabilities = texts(args.all("cap"));
     request.privileged = args.flag("privileged");
     if (args.has("no-new-privs")) {
-        request.no_new_privs = args.flag("no-new-privs");
+        request.no_new_privileges = args.flag("no-new-privs");
     }
     request.terminal = args.flag("tty");
     request.detach_keys = attach_request(args).detach_keys;
@@ -135,7 +135,7 @@ Result<ExecRequest> parse_exec(const Parsed& args) {
     request.cgroups = texts(args.all("cgroup"));
     request.ignore_paused = args.flag("ignore-paused");
     request.apparmor_profile = args.get("apparmor");
-    request.process_label = args.get("process-label");
+    request.selinux_label = args.get("process-label");
     request.timeout.reset();
     if (const auto seconds = KNARR_TRY(args.number("timeout", kMaxTimeoutSeconds))) {
         if (*seconds == 0 || request.detach) {

@@ -84,14 +84,13 @@ Result<int> run_load(Context& context, const Parsed& args) {
                           .message = "an archive is nothing to type in",
                           .hint = "-i FILE, or redirect the input"});
     }
-    const std::uint32_t timeout_seconds = KNARR_TRY(parse_timeout(args));
+    const std::chrono::seconds timeout = KNARR_TRY(parse_timeout(args));
     Engine engine = KNARR_TRY(open_engine(context));
     ProgressView progress(args.flag("quiet") ? ProgressStyle::silent : progress_style());
-    const auto loaded =
-        engine.load_images(path,
-                           PullOptions{.platform = std::string(args.get("platform")),
-                                       .timeout_seconds = timeout_seconds},
-                           [&](const PullProgress& news) { progress.show(news); });
+    const auto loaded = engine.load_images(
+        path,
+        PullOptions{.platform = std::string(args.get("platform")), .timeout = timeout},
+        [&](const PullProgress& news) { progress.show(news); });
     progress.finish();
     if (!loaded) {
         return fail(Error(loaded.error()));

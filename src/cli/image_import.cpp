@@ -49,7 +49,7 @@ Result<int> run_import(Context& context, const Parsed& args) {
                                  .message = std::string(args.get("message")),
                                  .platform = std::string(args.get("platform")),
                                  .snapshot_driver = context.globals.snapshot_driver,
-                                 .timeout_seconds = KNARR_TRY(parse_timeout(args))};
+                                 .timeout = KNARR_TRY(parse_timeout(args))};
     if (args.positionals.size() == 2) {
         request.reference = args.positionals[1];
     }

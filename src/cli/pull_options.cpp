@@ -13,10 +13,10 @@ constexpr std::chrono::hours kMaxTimeout(7 * 24);
 
 }  // namespace
 
-Result<std::uint32_t> parse_timeout(const Parsed& args) {
+Result<std::chrono::seconds> parse_timeout(const Parsed& args) {
     const auto time = args.find("timeout");
     if (!time) {
-        return 0;
+        return std::chrono::seconds(0);
     }
     const auto given = std::chrono::ceil<std::chrono::seconds>(
         KNARR_TRY(parse_duration(*time, "--timeout", kMaxTimeout)));
@@ -26,7 +26,7 @@ Result<std::uint32_t> parse_timeout(const Parsed& args) {
                     printable(*time),
                     kMaxTimeout.count());
     }
-    return static_cast<std::uint32_t>(given.count());
+    return given;
 }
 
 Result<PullOptions> parse_pull_options(const Parsed& args) {
@@ -38,7 +38,7 @@ Result<PullOptions> parse_pull_options(const Parsed& args) {
     options.tls_verify = !args.has("tls-verify") || args.flag("tls-verify");
     options.cert_dir = args.get("cert-dir");
     options.hosts_dir = args.get("hosts-dir");
-    options.timeout_seconds = KNARR_TRY(parse_timeout(args));
+    options.timeout = KNARR_TRY(parse_timeout(args));
     return options;
 }
 

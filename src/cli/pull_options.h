@@ -11,7 +11,7 @@ namespace knarr::cli {
 /// The options of pulling an image, which run and pull share.
 Result<PullOptions> parse_pull_options(const Parsed& args);
 /// --timeout in seconds; 0 where it is not given.
-Result<std::uint32_t> parse_timeout(const Parsed& args);
+Result<std::chrono::seconds> parse_timeout(const Parsed& args);
 
 inline constexpr Option kPlatformOption{.name = "platform",
                                         .value = "OS/ARCH",

@@ -40,24 +40,28 @@ Result<> write_digest(const std::string& path, const std::string& digest) {
 /// blob can be given back; before, it ends us at once.
 class Interruption {
 public:
+    static Result<Interruption> open() { return Interruption(KNARR_TRY(sys::make_pipe())); }
+    /// Becomes readable when the push is to end.
+    int fd() const { return place_.read.get(); }
     void begin() {
-        if (!tried_) {
-            tried_ = true;
-            if (auto signals = sys::SignalFd::open_ending()) {
-                signals_.emplace(*std::move(signals));
-            }
+        if (signals_) {
+            return;
+        }
+        if (auto signals = sys::SignalFd::open_ending()) {
+            signals_.emplace(*std::move(signals));
+            static_cast<void>(sys::replace_fd(signals_->fd(), fd()));
         }
     }
-    bool came() {
-        if (!signals_) {
-            return false;
+    /// Takes the signal that came: it has done its work.
+    void end() {
+        if (signals_) {
+            static_cast<void>(signals_->next());
         }
-        const auto signal = signals_->next();
-        return signal && signal->has_value();
     }
 
 private:
-    bool tried_ = false;
+    explicit Interruption(sys::Pipe place) : place_(std::move(place)) {}
+    sys::Pipe place_;  // into which nobody writes, until the signals are put there
     std::optional<sys::SignalFd> signals_;
 };
 
@@ -79,8 +83,8 @@ Result<int> run_push(Context& context, const Parsed& args) {
                         .destination = std::string(destination),
                         .options = KNARR_TRY(parse_pull_options(args)),
                         .all_platforms = args.flag("all-platforms")};
-    Interruption interruption;
-    request.options.cancelled = [&] { return interruption.came(); };
+    Interruption interruption = KNARR_TRY(Interruption::open());
+    request.options.cancel_fd = interruption.fd();
     Engine engine = KNARR_TRY(open_engine(context));
     const bool quiet = args.flag("quiet");
     ProgressView progress(KNARR_TRY(wanted_style(args)));
@@ -91,6 +95,7 @@ Result<int> run_push(Context& context, const Parsed& args) {
         progress.show(news);
     });
     progress.finish();
+    interruption.end();
     const PushedImage pushed = KNARR_TRY(std::move(result));
     if (const auto file = args.find("digestfile")) {
         KNARR_TRY(write_digest(std::string(*file), pushed.digest));

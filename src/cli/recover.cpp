@@ -94,12 +94,11 @@ Result<int> run_cleanup(Context& context, const Parsed& args) {
 
 Result<int> run_shutdown(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    constexpr unsigned kDefaultSeconds = 30;
+    constexpr std::uint64_t kDefaultSeconds = 30;
     const auto seconds = KNARR_TRY(args.number("timeout", kMaxSeconds));
     Engine engine = KNARR_TRY(open_engine(context));
     return show(
-        args,
-        KNARR_TRY(engine.shut_down(seconds ? static_cast<unsigned>(*seconds) : kDefaultSeconds)));
+        args, KNARR_TRY(engine.shut_down(std::chrono::seconds(seconds.value_or(kDefaultSeconds)))));
 }
 
 }  // namespace

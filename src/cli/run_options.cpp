@@ -134,7 +134,7 @@ Result<> parse_stop_and_log(const Parsed& args, RunKind kind, RunRequest& reques
         return fail(Errc::invalid_argument, "--stop-signal is empty");
     }
     if (const auto seconds = KNARR_TRY(args.number("stop-timeout", kMaxStopSeconds))) {
-        request.stop_seconds = static_cast<unsigned>(*seconds);
+        request.stop_timeout = std::chrono::seconds(*seconds);
     }
     request.log = KNARR_TRY(parse_log(args));
     KNARR_TRY(parse_restart(args, kind, request));

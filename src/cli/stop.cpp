@@ -32,9 +32,9 @@ Result<StopRequest> parse_stop(const Parsed& args) {
     request.signal = args.get("signal");
     const std::string_view option = args.has("timeout") ? "timeout" : "time";
     if (args.get(option) == "-1") {
-        request.seconds = static_cast<unsigned>(kMaxStopSeconds);
+        request.timeout = std::chrono::seconds(kMaxStopSeconds);
     } else if (const auto seconds = KNARR_TRY(args.number(option, kMaxStopSeconds))) {
-        request.seconds = static_cast<unsigned>(*seconds);
+        request.timeout = std::chrono::seconds(*seconds);
     }
     return request;
 }

@@ -84,11 +84,11 @@ Result<> read_cpu(const Parsed& args, UpdateRequest& out) {
     }
     const std::string_view shares = args.has("cpu-share") ? "cpu-share" : "cpu-shares";
     out.cpu_shares = KNARR_TRY(args.number(shares, UINT64_MAX));
-    out.cpu_period = KNARR_TRY(args.number("cpu-period", UINT64_MAX));
-    out.cpu_burst = KNARR_TRY(args.number("cpu-burst", INT64_MAX));
-    out.cpu_rt_period = KNARR_TRY(args.number("cpu-rt-period", UINT64_MAX));
-    KNARR_TRY(read_signed(args, "cpu-quota", out.cpu_quota));
-    KNARR_TRY(read_signed(args, "cpu-rt-runtime", out.cpu_rt_runtime));
+    out.cpu_period_us = KNARR_TRY(args.number("cpu-period", UINT64_MAX));
+    out.cpu_burst_us = KNARR_TRY(args.number("cpu-burst", INT64_MAX));
+    out.realtime_period_us = KNARR_TRY(args.number("cpu-rt-period", UINT64_MAX));
+    KNARR_TRY(read_signed(args, "cpu-quota", out.cpu_quota_us));
+    KNARR_TRY(read_signed(args, "cpu-rt-runtime", out.realtime_runtime_us));
     const auto idle = KNARR_TRY(args.number("cpu-idle", 1));
     if (idle) {
         out.cpu_idle = static_cast<std::int64_t>(*idle);
@@ -99,8 +99,8 @@ Result<> read_cpu(const Parsed& args, UpdateRequest& out) {
                         "--cpus and --{} say the same in two ways: give one",
                         args.has("cpu-period") ? "cpu-period" : "cpu-quota");
         }
-        out.cpu_quota = *cpus == "0" ? -1 : KNARR_TRY(parse_cpus(*cpus));
-        out.cpu_period = std::uint64_t{kCpuPeriodUs};
+        out.cpu_quota_us = *cpus == "0" ? -1 : KNARR_TRY(parse_cpus(*cpus));
+        out.cpu_period_us = std::uint64_t{kCpuPeriodUs};
     }
     out.cpuset_cpus = KNARR_TRY(parse_list(args, "cpuset-cpus"));
     out.cpuset_mems = KNARR_TRY(parse_list(args, "cpuset-mems"));
@@ -144,7 +144,7 @@ Result<UpdateRequest> request_of(Context& context, const Parsed& args) {
     if (args.has("kernel-memory")) {
         context.reporter.warn(kKernelMemoryIgnored);
     }
-    KNARR_TRY(read_size(args, "memory", out.memory));
+    KNARR_TRY(read_size(args, "memory", out.memory_bytes));
     KNARR_TRY(read_size(args, "memory-reservation", out.memory_reservation));
     KNARR_TRY(read_size(args, "memory-swap", out.memory_swap));
     KNARR_TRY(read_size(args, "kernel-memory-tcp", out.kernel_memory_tcp));
@@ -152,7 +152,7 @@ Result<UpdateRequest> request_of(Context& context, const Parsed& args) {
     KNARR_TRY(read_signed(args, "pids-limit", out.pids_limit));
     const auto weight = KNARR_TRY(args.number("blkio-weight", 1000));
     if (weight) {
-        out.blkio_weight = static_cast<std::uint16_t>(*weight);
+        out.block_io_weight = static_cast<std::uint16_t>(*weight);
     }
     return out;
 }

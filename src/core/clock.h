@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -48,5 +49,11 @@ std::string format_time(Clock::Wall time);
 /// ones do not count), any offset. Nothing for other texts, days that there are not, and years
 /// before 1678 or after 2261, which nanoseconds since 1970 in 64 bits do not reach.
 std::optional<Clock::Wall> parse_time(std::string_view rfc3339);
+
+/// A caller's time as whole seconds that every sum of ours can hold: 0 to 2^32 - 1.
+constexpr std::uint32_t count_seconds(std::chrono::seconds time) {
+    constexpr std::chrono::seconds::rep kMost = UINT32_MAX;
+    return static_cast<std::uint32_t>(std::clamp(time.count(), std::int64_t{0}, kMost));
+}
 
 }  // namespace knarr

@@ -6,14 +6,12 @@
 
 #include "core/limits.h"
 #include "engine/context.h"
+#include "knarr/files.h"
 #include "platform/fd.h"
 
 namespace knarr::engine {
 
-struct Change {
-    char kind = 'C';   // A added, C changed, D deleted
-    std::string path;  // absolute, in the container
-};
+using Change = FileChange;
 
 /// All changes together: an image or a program may have millions of files with the longest paths.
 inline constexpr std::size_t kMaxChangesBytes = 256 * size::kMiB;

@@ -124,7 +124,8 @@ Result<std::vector<UpkeepStep>> clean_up(const Context& context,
     return steps;
 }
 
-Result<std::vector<UpkeepStep>> shut_down(const Context& context, unsigned seconds) {
+Result<std::vector<UpkeepStep>> shut_down(const Context& context, std::chrono::seconds timeout) {
+    timeout = std::chrono::seconds(count_seconds(timeout));
     sys::SignalFd signals = KNARR_TRY(sys::SignalFd::open());
     std::vector<Ending> running;
     std::vector<UpkeepStep> steps;
@@ -149,10 +150,10 @@ Result<std::vector<UpkeepStep>> shut_down(const Context& context, unsigned secon
     }
     const auto begin = system_clock().steady();
     bool hurry = false;
-    std::chrono::milliseconds left{std::chrono::seconds(seconds)};
+    std::chrono::milliseconds left{timeout};
     while (!hurry && left.count() > 0 && !KNARR_TRY(all_ended(running, signals, left, hurry))) {
-        left = std::chrono::ceil<std::chrono::milliseconds>(begin + std::chrono::seconds(seconds) -
-                                                            system_clock().steady());
+        left =
+            std::chrono::ceil<std::chrono::milliseconds>(begin + timeout - system_clock().steady());
     }
     for (Ending& one : running) {
         if (!KNARR_TRY(sys::wait_ended(one.process, std::chrono::milliseconds(0)))) {

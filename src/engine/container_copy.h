@@ -5,17 +5,11 @@
 #include <string>
 
 #include "engine/context.h"
+#include "knarr/files.h"
 
 namespace knarr::engine {
 
-struct CopyRequest {
-    std::string container;  ///< ID or name
-    std::string inside;     ///< path in it; relative ones begin at its root
-    std::string outside;    ///< path of the caller's; "-": a tar on stdin or stdout
-    bool into = false;      ///< from outside into the container
-    bool keep_owner = false;
-    bool follow_link = false;  ///< copy what a link at the end of the source leads to
-};
+using knarr::CopyRequest;
 
 /// Errors: not_found for a source that is not there, with docker's rules for what the destination
 /// may be: invalid_argument, naming it.

@@ -110,10 +110,11 @@ Result<Statistics> Engine::statistics(std::string_view id) const {
 
 Result<> Engine::watch(std::string_view id,
                        std::chrono::milliseconds interval,
-                       const std::function<Result<>(const StatsSample&)>& tell) const {
+                       const std::function<Result<>(const StatsSample&)>& tell,
+                       int cancel_fd) const {
     const engine::Context context = engine::context_of(*root_, options_);
     return engine::watch_container(
-        context, KNARR_TRY(engine::resolve_id(context, id)), interval, tell);
+        context, KNARR_TRY(engine::resolve_id(context, id)), interval, tell, cancel_fd);
 }
 
 Result<int> Engine::exec(std::string_view id, const ExecRequest& request) {

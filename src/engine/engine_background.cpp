@@ -65,9 +65,10 @@ Result<> Engine::stop(std::string_view id, const StopRequest& request) {
     return engine::stop_container(context, KNARR_TRY(engine::resolve_id(context, id)), request);
 }
 
-Result<std::optional<int>> Engine::wait(std::string_view id) {
+Result<std::optional<int>> Engine::wait(std::string_view id, int cancel_fd) {
     const engine::Context context = engine::context_of(*root_, options_);
-    return engine::await_end(context, KNARR_TRY(engine::resolve_id(context, id)));
+    const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
+    return engine::await_end(context, checked, nullptr, cancel_fd);
 }
 
 Result<> Engine::logs(std::string_view id, const LogRequest& request, const LogSink& sink) const {
@@ -94,8 +95,8 @@ Result<std::vector<UpkeepStep>> Engine::clean_up(const CleanupRequest& request) 
     return engine::clean_up(engine::context_of(*root_, options_), options_.data_root, request);
 }
 
-Result<std::vector<UpkeepStep>> Engine::shut_down(unsigned seconds) {
-    return engine::shut_down(engine::context_of(*root_, options_), seconds);
+Result<std::vector<UpkeepStep>> Engine::shut_down(std::chrono::seconds timeout) {
+    return engine::shut_down(engine::context_of(*root_, options_), timeout);
 }
 
 Result<> Engine::set_restart_policy(std::string_view id, const RestartPolicy& policy) {

@@ -110,7 +110,7 @@ Result<spec::Process> base_process(const ExecRequest& request, const spec::Proce
         process.terminal = false;
         return process;
     }
-    if (!request.args.empty()) {
+    if (!request.command.empty()) {
         return fail(Errc::invalid_argument,
                     "a process file says what to run: a command beside it is one too many");
     }
@@ -122,8 +122,8 @@ Result<spec::Process> base_process(const ExecRequest& request, const spec::Proce
 Result<> change_process(spec::Process& process,
                         const ExecRequest& request,
                         const UserFiles& files) {
-    if (!request.args.empty()) {
-        process.args = request.args;
+    if (!request.command.empty()) {
+        process.args = request.command;
     }
     for (const std::string& setting : request.env) {
         if (setting.find('=') == 0 || setting.find('=') == std::string::npos) {
@@ -132,8 +132,8 @@ Result<> change_process(spec::Process& process,
         }
         set_variable(process.env, setting);
     }
-    if (!request.cwd.empty()) {
-        process.cwd = request.cwd;
+    if (!request.workdir.empty()) {
+        process.cwd = request.workdir;
     }
     if (!request.user.empty()) {
         KNARR_TRY(change_user(process.user, request.user, files));
@@ -146,13 +146,13 @@ Result<> change_process(spec::Process& process,
         process.apparmor_profile.clear();
     }
     add_capabilities(process, request.capabilities);
-    process.no_new_privileges = request.no_new_privs.value_or(process.no_new_privileges);
+    process.no_new_privileges = request.no_new_privileges.value_or(process.no_new_privileges);
     process.terminal = process.terminal || request.terminal;
     if (!request.apparmor_profile.empty()) {
         process.apparmor_profile = request.apparmor_profile;
     }
-    if (!request.process_label.empty()) {
-        process.selinux_label = request.process_label;
+    if (!request.selinux_label.empty()) {
+        process.selinux_label = request.selinux_label;
     }
     if (home_of(process).empty()) {
         const bundle::ResolvedUser user = KNARR_TRY(

@@ -32,7 +32,7 @@ Result<spec::Process> changed(const ExecRequest& request) {
 }
 
 TEST(ExecProcess, IsTheContainersOwnWithoutItsTerminal) {
-    const auto process = changed({.args = {"ls"}});
+    const auto process = changed({.command = {"ls"}});
     ASSERT_TRUE(process);
     EXPECT_EQ(process->args, std::vector<std::string>{"ls"});
     EXPECT_FALSE(process->terminal);
@@ -41,22 +41,22 @@ TEST(ExecProcess, IsTheContainersOwnWithoutItsTerminal) {
 }
 
 TEST(ExecProcess, ANumberChangesItsIdAlone) {
-    const auto process = changed({.args = {"ls"}, .user = "1000"});
+    const auto process = changed({.command = {"ls"}, .user = "1000"});
     ASSERT_TRUE(process);
     EXPECT_EQ(process->user.uid, 1000U);
     EXPECT_EQ(process->user.gid, 6U);
     EXPECT_EQ(process->user.additional_gids, std::vector<std::uint32_t>{9});
     EXPECT_EQ(process->env.back(), "HOME=/srv/web");
-    EXPECT_EQ(changed({.args = {"ls"}, .user = "1000:33"})->user.gid, 33U);
+    EXPECT_EQ(changed({.command = {"ls"}, .user = "1000:33"})->user.gid, 33U);
 }
 
 TEST(ExecProcess, ANameBringsItsGroups) {
-    const auto process = changed({.args = {"ls"}, .user = "web", .additional_gids = {77}});
+    const auto process = changed({.command = {"ls"}, .user = "web", .additional_gids = {77}});
     ASSERT_TRUE(process);
     EXPECT_EQ(process->user.uid, 1000U);
     EXPECT_EQ(process->user.gid, 100U);
     EXPECT_EQ(process->user.additional_gids, (std::vector<std::uint32_t>{7, 8, 77}));
-    EXPECT_EQ(changed({.args = {"ls"}, .user = "web:log"})->user.gid, 7U);
+    EXPECT_EQ(changed({.command = {"ls"}, .user = "web:log"})->user.gid, 7U);
 }
 
 TEST(ExecProcess, RefusesUsersThatAreNotThereOrNotNumbers) {
@@ -74,22 +74,22 @@ TEST(ExecProcess, RefusesUsersThatAreNotThereOrNotNumbers) {
                              "1000 ",
                              "1:2:3",
                              "18446744073709551616"}) {
-        const auto process = changed({.args = {"ls"}, .user = user});
+        const auto process = changed({.command = {"ls"}, .user = user});
         ASSERT_FALSE(process) << user;
         EXPECT_EQ(process.error().code, Errc::invalid_argument) << user;
     }
 }
 
 TEST(ExecProcess, TheLastSettingOfAVariableCounts) {
-    const auto process = changed({.args = {"ls"}, .env = {"A=2", "B=", "A=3", "HOME=/h"}});
+    const auto process = changed({.command = {"ls"}, .env = {"A=2", "B=", "A=3", "HOME=/h"}});
     ASSERT_TRUE(process);
     EXPECT_EQ(process->env, (std::vector<std::string>{"PATH=/bin", "A=3", "B=", "HOME=/h"}));
-    EXPECT_FALSE(changed({.args = {"ls"}, .env = {"=x"}}));
-    EXPECT_FALSE(changed({.args = {"ls"}, .env = {"x"}}));
+    EXPECT_FALSE(changed({.command = {"ls"}, .env = {"=x"}}));
+    EXPECT_FALSE(changed({.command = {"ls"}, .env = {"x"}}));
 }
 
 TEST(ExecProcess, CapabilitiesAreNeverInheritable) {
-    const auto process = changed({.args = {"ls"}, .capabilities = {"CAP_KILL"}});
+    const auto process = changed({.command = {"ls"}, .capabilities = {"CAP_KILL"}});
     ASSERT_TRUE(process && process->capabilities);
     const std::vector<std::string> one{"CAP_KILL"};
     EXPECT_EQ(process->capabilities->bounding, one);
@@ -100,7 +100,7 @@ TEST(ExecProcess, CapabilitiesAreNeverInheritable) {
 }
 
 TEST(ExecProcess, ACommandBesideAFileIsRefused) {
-    const auto process = changed({.args = {"ls"}, .process_file = "/nowhere"});
+    const auto process = changed({.command = {"ls"}, .process_file = "/nowhere"});
     ASSERT_FALSE(process);
     EXPECT_EQ(process.error().code, Errc::invalid_argument);
 }

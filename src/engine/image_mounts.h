@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "knarr/files.h"
 #include "knarr/result.h"
 #include "platform/fd.h"
 #include "spec/image.h"
@@ -18,17 +19,8 @@
 
 namespace knarr::engine {
 
-/// An image whose files show in a directory of the host.
-struct MountedImage {
-    std::string id = {}, path = {};
-    std::uint64_t mounts = 0;  ///< how often it was mounted and not unmounted
-    std::vector<std::string> references = {};
-};
-enum class UnmountMode : std::uint8_t {
-    one,    ///< takes back one mount; the last one unmounts
-    all,    ///< unmounts however often it was mounted
-    force,  ///< the same, also when something below it is in use
-};
+using knarr::MountedImage;
+using knarr::UnmountMode;
 
 /// A mounted image, and the chain IDs of its layers, lowest first.
 struct ImageMount {

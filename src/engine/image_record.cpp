@@ -41,7 +41,9 @@ std::vector<std::string> exposed_ports(const RunRequest& request,
 Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     Life life;
     life.command = prepared.made.bundle.config.process->args;
-    life.stop_seconds = request.stop_seconds;
+    if (request.stop_timeout) {
+        life.stop_seconds = count_seconds(*request.stop_timeout);
+    }
     life.log = request.log;
     life.restart.policy = request.restart;
     life.terminal = request.terminal;

@@ -127,8 +127,8 @@ void write_config(spec::JsonWriter& json,
     json.key("OnBuild").null();
     json.member("Image", info.image).member("Labels", info.labels);
     json.member("StopSignal", sys::signal_name(info.stop_signal));
-    if (info.stop_seconds) {
-        json.member("StopTimeout", *info.stop_seconds);
+    if (info.stop_timeout) {
+        json.member("StopTimeout", info.stop_timeout->count());
     }
     if (info.health) {
         write_health_check(json, info.health->check);

@@ -111,7 +111,7 @@ ContainerInfo describe(const Record& record, const Live& live) {
         .finished = life.finished,
         .oom_killed = life.oom_killed,
         .stop_signal = life.stop_signal,
-        .stop_seconds = life.stop_seconds,
+        .stop_timeout = std::optional<std::chrono::seconds>(life.stop_seconds),
         .restart = life.restart.policy,
         .restart_count = life.restart.count,
         .restarting = live.state == ContainerState::stopped && is_pending(life),

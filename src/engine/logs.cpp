@@ -33,19 +33,22 @@ Result<bool> goes_on(const Context& context, const ContainerId& id) {
     return *seen && (*seen)->record.status != ContainerState::stopped;
 }
 
-Result<> await_change(sys::DirWatch& watch) {
-    std::array<sys::Ready, 1> items{sys::Ready{.fd = watch.fd().get()}};
+/// False: the caller wants no more.
+Result<bool> await_change(sys::DirWatch& watch, int cancel_fd) {
+    std::array<sys::Ready, 2> items{sys::Ready{.fd = watch.fd().get()},
+                                    sys::Ready{.fd = cancel_fd}};
     KNARR_TRY(sys::wait_ready(items, -1));
     watch.clear();
-    return {};
+    return !items[1].is_ready;
 }
 
 /// The log, which is made when the container runs for the first time. Nothing: it has not run yet,
-/// and nobody waits for that, or it was removed instead.
+/// and nobody waits for that any longer, or it was removed instead.
 Result<std::optional<sys::Fd>> open_log(const Context& context,
                                         const ContainerId& id,
                                         const std::string& dir,
-                                        std::optional<sys::DirWatch>& watch) {
+                                        std::optional<sys::DirWatch>& watch,
+                                        int cancel_fd) {
     sys::Patience patience{kRemovalTime};
     while (true) {
         const auto seen = look(context, id);
@@ -69,7 +72,9 @@ Result<std::optional<sys::Fd>> open_log(const Context& context,
         if (!watch) {
             return std::nullopt;
         }
-        KNARR_TRY(await_change(*watch));
+        if (!KNARR_TRY(await_change(*watch, cancel_fd))) {
+            return std::nullopt;
+        }
     }
 }
 
@@ -101,7 +106,8 @@ Result<> read_logs(const Context& context,
         watch.emplace(KNARR_TRY(sys::DirWatch::open_or_tick()));
         KNARR_TRY(watch->add(path_of(context, id.text())), "log");
     }
-    std::optional<sys::Fd> dir = KNARR_TRY(open_log(context, id, log_dir, watch));
+    std::optional<sys::Fd> dir =
+        KNARR_TRY(open_log(context, id, log_dir, watch, request.cancel_fd));
     if (!dir) {
         return {};
     }
@@ -113,10 +119,9 @@ Result<> read_logs(const Context& context,
     while (true) {
         const bool more = request.follow && KNARR_TRY(goes_on(context, id));
         KNARR_TRY(reader.read(sink));
-        if (!more || reader.past_until()) {
+        if (!more || reader.past_until() || !KNARR_TRY(await_change(*watch, request.cancel_fd))) {
             return {};
         }
-        KNARR_TRY(await_change(*watch));
     }
 }
 

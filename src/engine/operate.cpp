@@ -252,7 +252,9 @@ Result<std::vector<ContainerInfo>> list_containers(const Context& context) {
     return all;
 }
 
-Result<std::optional<int>> wait_container(const Context& context, const ContainerId& id) {
+Result<std::optional<int>> wait_container(const Context& context,
+                                          const ContainerId& id,
+                                          int cancel_fd) {
     const Seen seen = KNARR_TRY(look_at(context, id));
     if (seen.record.exit_code || seen.record.pid == 0) {
         return seen.record.exit_code;
@@ -263,7 +265,7 @@ Result<std::optional<int>> wait_container(const Context& context, const Containe
     if (!process) {
         return std::nullopt;
     }
-    KNARR_TRY(sys::wait_ended(*process, std::nullopt), "container {}", id.text());
+    KNARR_TRY(sys::wait_ended_or_cancelled(*process, cancel_fd), "container {}", id.text());
     const auto status = sys::try_reap(*process);
     if (!status && status.error().sys_errno != ECHILD) {
         return fail(status.error());

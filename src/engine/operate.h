@@ -31,6 +31,8 @@ ContainerInfo describe_watched(const Context& context, const ContainerId& id, co
 Result<ContainerInfo> query_container(const Context& context, const ContainerId& id);
 Result<std::vector<ContainerInfo>> list_containers(const Context& context);
 /// Errors: see Engine::wait.
-Result<std::optional<int>> wait_container(const Context& context, const ContainerId& id);
+Result<std::optional<int>> wait_container(const Context& context,
+                                          const ContainerId& id,
+                                          int cancel_fd);
 
 }  // namespace knarr::engine

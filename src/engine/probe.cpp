@@ -83,7 +83,7 @@ std::string too_late(const HealthCheck& check) {
         KNARR_TRY(sys::replace_fd(output, STDOUT_FILENO));
         KNARR_TRY(sys::replace_fd(output, STDERR_FILENO));
         ExecRequest request;
-        request.args = check.command;
+        request.command = check.command;
         request.timeout = check.timeout;
         return exec_in_container(context, id, request);
     };

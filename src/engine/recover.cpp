@@ -185,7 +185,7 @@ Result<> Recoverer::look_after_running(const ContainerId& id, const Seen& seen) 
         return {};
     }
     if (runs && recovery_ == Recovery::force) {
-        KNARR_TRY(stop_container(context_, id, {.signal = {}, .seconds = 0}));
+        KNARR_TRY(stop_container(context_, id, {.signal = {}, .timeout = std::chrono::seconds(0)}));
         say(Kind::ended, id.text(), "nobody watched it");
         return {};
     }

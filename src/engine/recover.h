@@ -27,8 +27,8 @@ Result<std::vector<UpkeepStep>> recover(const Context& context,
 Result<std::vector<UpkeepStep>> clean_up(const Context& context,
                                          const std::string& data_root,
                                          const CleanupRequest& request);
-/// Ends all containers side by side: stop signals, SIGKILL after `seconds`, or as soon as somebody
+/// Ends all containers side by side: stop signals, SIGKILL after `timeout`, or as soon as somebody
 /// sends INT or TERM to us. They start again at the next recover(), as their policies say.
-Result<std::vector<UpkeepStep>> shut_down(const Context& context, unsigned seconds);
+Result<std::vector<UpkeepStep>> shut_down(const Context& context, std::chrono::seconds timeout);
 
 }  // namespace knarr::engine

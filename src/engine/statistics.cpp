@@ -55,7 +55,8 @@ Result<Statistics> statistics_of(const Context& context, const ContainerId& id) 
 Result<> watch_container(const Context& context,
                          const ContainerId& id,
                          std::chrono::milliseconds interval,
-                         const std::function<Result<>(const StatsSample&)>& tell) {
+                         const std::function<Result<>(const StatsSample&)>& tell,
+                         int cancel_fd) {
     using Clock = std::chrono::steady_clock;
     using Kind = StatsSample::Kind;
     const Seen seen = KNARR_TRY(look_at_running(context, id));
@@ -67,15 +68,16 @@ Result<> watch_container(const Context& context,
     Clock::time_point next = Clock::now() + interval;
     while (true) {
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(next - Clock::now()).count();
-        std::array<sys::Ready, 2> items{sys::Ready{.fd = seen.live.process.get()},
-                                        sys::Ready{.fd = oom ? oom->fd().get() : -1}};
+        std::array<sys::Ready, 3> items{sys::Ready{.fd = seen.live.process.get()},
+                                        sys::Ready{.fd = oom ? oom->fd().get() : -1},
+                                        sys::Ready{.fd = cancel_fd}};
         KNARR_TRY(
             sys::wait_ready(items, static_cast<int>(std::clamp<std::int64_t>(left, 0, INT32_MAX))));
         // Also when it has ended: running out of memory is how many containers end.
         for (std::uint64_t count = oom ? KNARR_TRY(oom->take()) : 0; count > 0; --count) {
             KNARR_TRY(tell({.kind = Kind::out_of_memory, .statistics = {}}));
         }
-        if (items[0].is_ready) {
+        if (items[0].is_ready || items[2].is_ready) {
             return {};
         }
         if (Clock::now() >= next) {

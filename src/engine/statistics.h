@@ -16,6 +16,7 @@ Result<Statistics> statistics_of(const Context& context, const ContainerId& id);
 Result<> watch_container(const Context& context,
                          const ContainerId& id,
                          std::chrono::milliseconds interval,
-                         const std::function<Result<>(const StatsSample&)>& tell);
+                         const std::function<Result<>(const StatsSample&)>& tell,
+                         int cancel_fd);
 
 }  // namespace knarr::engine

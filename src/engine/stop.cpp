@@ -75,8 +75,9 @@ Result<End> look_until_settled(const Context& context, const RunOf& run, const s
 /// Nobody records the end of a bundle's container but we; its parent has the code, and the kernel.
 Result<std::optional<int>> await_bundle(const Context& context,
                                         const ContainerId& id,
-                                        const sys::Fd* process) {
-    const auto ours = KNARR_TRY(wait_container(context, id));
+                                        const sys::Fd* process,
+                                        int cancel_fd) {
+    const auto ours = KNARR_TRY(wait_container(context, id, cancel_fd));
     if (ours || process == nullptr) {
         return ours;
     }
@@ -100,14 +101,15 @@ Result<> unless_ended(Result<> done) {
 
 Result<std::optional<int>> await_end(const Context& context,
                                      const ContainerId& id,
-                                     const sys::Fd* known) {
+                                     const sys::Fd* known,
+                                     int cancel_fd) {
     const auto told = known != nullptr ? sys::exit_of_stranger(*known) : std::nullopt;
     if (told) {
         return told->code();
     }
     auto looked = look_at(context, id);
     if (!looked && looked.error().code == Errc::not_found && known != nullptr) {
-        KNARR_TRY(sys::wait_ended(*known, std::nullopt), "container {}", id.text());
+        KNARR_TRY(sys::wait_ended_or_cancelled(*known, cancel_fd), "container {}", id.text());
         const End end = KNARR_TRY(look_until_settled(context, {.id = id, .pid = -1}, *known));
         return end.code ? end.code : noted_exit_code(context.root.path(), id);
     }
@@ -120,12 +122,12 @@ Result<std::optional<int>> await_end(const Context& context,
     // Also a zombie: what becomes of it can be seen until somebody reaps it.
     auto process = KNARR_TRY(sys::open_process_or_zombie(run.pid, run.start_ticks));
     if (!seen.record.life) {
-        return await_bundle(context, id, process ? &*process : nullptr);
+        return await_bundle(context, id, process ? &*process : nullptr, cancel_fd);
     }
     const sys::Fd none;
     std::optional<int> code;
     if (process) {
-        KNARR_TRY(sys::wait_ended(*process, std::nullopt), "container {}", id.text());
+        KNARR_TRY(sys::wait_ended_or_cancelled(*process, cancel_fd), "container {}", id.text());
         const auto reaped = sys::try_reap(*process);  // if it is our child
         code = reaped && *reaped ? std::optional((*reaped)->code()) : std::nullopt;
     }
@@ -159,8 +161,9 @@ Result<bool> end_container(const Context& context,
     if (!request.signal.empty()) {
         signal = KNARR_TRY(sys::parse_signal(request.signal));
     }
-    const auto grace = std::chrono::seconds(request.seconds.value_or(
-        life && life->stop_seconds ? *life->stop_seconds : kStopGraceSeconds));
+    const unsigned own = life && life->stop_seconds ? *life->stop_seconds : kStopGraceSeconds;
+    const std::chrono::seconds grace(
+        count_seconds(request.timeout.value_or(std::chrono::seconds(own))));
     KNARR_TRY(fault_point("stop.begun"));
     note_event(context, seen.record, "kill", {{"signal", fmt::format("{}", signal)}});
     KNARR_TRY(unless_ended(kill_seen(seen, signal)));

@@ -33,9 +33,10 @@ Result<> restart_container(const Context& context,
 
 /// Waits until the container has ended and its record says so, or it is removed; its exit code,
 /// nothing where nobody knows it. With `process`, of its first process, that run's; it may be
-/// removed then already. Errors: not_found.
+/// removed then already. Errors: not_found; interrupted when `cancel_fd` (-1: none) is readable.
 Result<std::optional<int>> await_end(const Context& context,
                                      const ContainerId& id,
-                                     const sys::Fd* process = nullptr);
+                                     const sys::Fd* process = nullptr,
+                                     int cancel_fd = -1);
 
 }  // namespace knarr::engine

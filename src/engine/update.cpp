@@ -21,27 +21,27 @@ Result<spec::Resources> resources_of(const UpdateRequest& request) {
         return spec::decode_resources(request.resources_json, "resources");
     }
     spec::Resources out;
-    if (request.memory || request.memory_reservation || request.memory_swap ||
+    if (request.memory_bytes || request.memory_reservation || request.memory_swap ||
         request.kernel_memory_tcp) {
         out.memory.emplace();
-        out.memory->limit = request.memory;
+        out.memory->limit = request.memory_bytes;
         out.memory->reservation = request.memory_reservation;
         out.memory->swap = request.memory_swap;
         out.memory->kernel_tcp = request.kernel_memory_tcp;
     }
     spec::CpuLimits& cpu = out.cpu.emplace();
     cpu.shares = request.cpu_shares;
-    cpu.quota = request.cpu_quota;
-    cpu.burst = request.cpu_burst;
-    cpu.period = request.cpu_period;
-    cpu.realtime_runtime = request.cpu_rt_runtime;
-    cpu.realtime_period = request.cpu_rt_period;
+    cpu.quota = request.cpu_quota_us;
+    cpu.burst = request.cpu_burst_us;
+    cpu.period = request.cpu_period_us;
+    cpu.realtime_runtime = request.realtime_runtime_us;
+    cpu.realtime_period = request.realtime_period_us;
     cpu.cpus = request.cpuset_cpus;
     cpu.mems = request.cpuset_mems;
     cpu.idle = request.cpu_idle;
     out.pids_limit = request.pids_limit;
-    if (request.blkio_weight) {
-        out.block_io.emplace().weight = request.blkio_weight;
+    if (request.block_io_weight) {
+        out.block_io.emplace().weight = request.block_io_weight;
     }
     return out;
 }

@@ -15,18 +15,13 @@
 #include <string>
 #include <vector>
 
+#include "knarr/volume.h"
 #include "platform/fd.h"
 
 namespace knarr::engine {
 
-struct VolumeInfo {
-    std::string name;
-    std::string mountpoint;  // absolute directory with its content
-    std::string created;     // RFC 3339, UTC
-    std::map<std::string, std::string> labels;
-    bool anonymous = false;  // made for one container, without a name of a person's
-    std::string damage;      // why nothing but name and mountpoint is known; empty: all is
-};
+using knarr::VolumeInfo;
+using knarr::VolumeWish;
 
 /// docker's: two or more letters, digits, "_", ".", "-", the first a letter or digit. Errors:
 /// invalid_argument.
@@ -34,11 +29,6 @@ Result<> check_volume_name(std::string_view name);
 /// A name for an anonymous one: 64 hexadecimal digits.
 std::string new_volume_name();
 
-struct VolumeWish {
-    std::string name;
-    std::map<std::string, std::string> labels = {};
-    bool anonymous = false;
-};
 /// Makes a volume; one that is there stays as it is, as docker has it. `data_root` is absolute,
 /// here and below.
 Result<VolumeInfo> make_volume(const std::string& data_root, const VolumeWish& wish);

@@ -87,7 +87,9 @@ Result<std::unique_ptr<PullProcess>> connect(const Reference& reference,
         session.password = std::move(own.password);
         session.identity_token = std::move(own.identity_token);
         session.scope = scope_of(session.repository, purpose, mount_from);
-        session.stall_seconds = options.stall_seconds != 0 ? options.stall_seconds : kStallSeconds;
+        session.stall_seconds = options.stall_timeout.count() != 0
+                                    ? count_seconds(options.stall_timeout)
+                                    : kStallSeconds;
         session.retries = options.retries;
         if (purpose == Purpose::login) {
             session.repository.clear();

@@ -7,7 +7,7 @@ namespace {
 
 TEST(Deadline, IsWhatTheCallerSays) {
     const Clock::Steady begin{std::chrono::hours(5)};
-    const Deadline deadline = deadline_of({.timeout_seconds = 90}, begin);
+    const Deadline deadline = deadline_of({.timeout = std::chrono::seconds(90)}, begin);
     EXPECT_EQ(deadline.given, std::chrono::seconds(90));
     EXPECT_EQ(deadline.end, begin + std::chrono::seconds(90));
 }

@@ -5,8 +5,8 @@
 namespace knarr::image {
 
 Deadline deadline_of(const PullOptions& options, Clock::Steady begin) {
-    const auto given = options.timeout_seconds != 0 ? std::chrono::seconds(options.timeout_seconds)
-                                                    : kOperationTime;
+    const std::chrono::seconds asked(count_seconds(options.timeout));
+    const auto given = asked.count() != 0 ? asked : kOperationTime;
     return {.given = given, .end = begin + given};
 }
 

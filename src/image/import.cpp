@@ -144,7 +144,7 @@ Result<Image> import_image(const store::Store& store,
     PullOptions options;
     options.snapshot_driver = request.snapshot_driver;
     options.platform = to_text(platform);
-    options.timeout_seconds = request.timeout_seconds;
+    options.timeout = request.timeout;
     const Deadline deadline = deadline_of(options, system_clock().steady());
     sys::Fd input = KNARR_TRY(open_input(request.path), "import");
     sys::Fd layer =

@@ -1,6 +1,7 @@
 #pragma once
 // A root file system as a tar into the store, as an image of one layer.
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,7 @@ struct ImportRequest {
     std::string message = {};               ///< for its history
     std::string platform = {};              ///< "linux/arm64"; empty: the host's
     std::string snapshot_driver = {};       ///< as in PullOptions
-    std::uint32_t timeout_seconds = 0;      ///< as in PullOptions
+    std::chrono::seconds timeout{};         ///< as in PullOptions
 };
 
 /// Errors: invalid_argument for the name and the changes; invalid_image for what is no tar;

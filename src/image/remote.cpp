@@ -144,7 +144,7 @@ Result<> forget_referrer(RemoteRequest request,
     // What was opened for deleting may not be allowed to push.
     const auto left =
         std::chrono::ceil<std::chrono::seconds>(deadline.end - system_clock().steady());
-    request.options.timeout_seconds = static_cast<std::uint32_t>(std::max(left.count(), 1L));
+    request.options.timeout = std::max(left, std::chrono::seconds(1));
     const Remote writer = KNARR_TRY(open(request, Purpose::push));
     const auto unlisted = KNARR_TRY(unlist_referrer(*writer.process, referral, request.options));
     if (unlisted && request.notice) {

@@ -12,9 +12,8 @@
 namespace knarr::image {
 namespace {
 
-/// How soon a caller's `cancelled` is asked again, and how often the source's own clock is looked
-/// at, when nothing moves.
-constexpr std::chrono::milliseconds kAsk{100}, kIdle{5000};
+/// How often the source's own clock is looked at, when nothing moves.
+constexpr std::chrono::milliseconds kIdle{5000};
 
 }  // namespace
 
@@ -58,11 +57,10 @@ Result<> wait_for_news(Source& source,
     if (patience == Patience::wait) {
         const auto left =
             std::max(source.end() - system_clock().steady(), Clock::Steady::duration());
-        timeout = std::min(options.cancelled ? kAsk : kIdle,
-                           std::chrono::ceil<std::chrono::milliseconds>(left));
+        timeout = std::min(kIdle, std::chrono::ceil<std::chrono::milliseconds>(left));
     }
     KNARR_TRY(sys::wait_ready(items, static_cast<int>(timeout.count())));
-    if (items[0].is_ready || (options.cancelled && options.cancelled())) {
+    if (items[0].is_ready) {
         return fail(Errc::interrupted, "stopped on request");
     }
     for (std::size_t i = 0; i < also.size(); ++i) {

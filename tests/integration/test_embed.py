@@ -1,27 +1,48 @@
-"""examples/embed: a program that links libknarr and never starts the knarr command."""
+"""examples/embed: a program that links libknarr and never starts the knarr command; as a target of
+this build, and as a project of its own."""
 
 import os
 import pathlib
+import re
+import shutil
 import subprocess
 
+import background
+import images
 import pytest
 from conftest import ROOT
 from oci import Host
 
+BUILD = pathlib.Path(os.environ.get("KNARR_EMBED_BUILD", ROOT / "build/dev"))
+PROJECT = ROOT / "examples/embed"
 
-@pytest.fixture
-def host(witness_path, scratch, needs_root):
-    embed = pathlib.Path(os.environ.get("KNARR_EMBED", ROOT / "build/dev/bin/embed"))
-    if not embed.exists():
-        pytest.skip(f"{embed} is not built: cmake --build --preset dev --target embed")
-    host = Host(embed, witness_path, scratch)
+
+def program(name):
+    path = BUILD / "bin" / name
+    if not path.exists():
+        pytest.skip(f"{path} is not built: cmake --build --preset dev --target {name}")
+    return path
+
+
+def host_of(path, witness, scratch):
+    host = Host(path, witness, scratch)
     yield host
     host.assert_clean()
 
 
-def embed(host, bundle):
-    return subprocess.run([host.knarr_path, host.root, bundle.directory], capture_output=True,
-                          text=True, env=host.environment(), timeout=60)
+@pytest.fixture
+def host(witness_path, scratch, needs_root):
+    yield from host_of(program("embed"), witness_path, scratch)
+
+
+@pytest.fixture
+def threads(witness_path, scratch, needs_root):
+    yield from host_of(program("embed_threads"), witness_path, scratch)
+
+
+def embed(host, bundle, *more, program=None, timeout=60):
+    return subprocess.run([program or host.knarr_path, host.root, bundle.directory, *more],
+                          capture_output=True, text=True, env=host.environment(), timeout=timeout)
 
 
 def test_a_bundle_runs_and_its_exit_code_comes_back(host):
@@ -37,3 +58,98 @@ def test_a_failing_start_leaves_nothing(host):
     done = embed(host, bundle)
     assert done.returncode == 127
     assert "/no/such/program" in done.stderr
+
+
+def test_several_threads_use_one_engine_at_once(threads):
+    """Children that are cloned while other threads allocate memory must not inherit their locks."""
+    bundle = threads.bundle("pause")
+    ends = pathlib.Path(f"{bundle.directory}-run")
+    shutil.copytree(bundle.directory, ends)
+    config = (ends / "config.json").read_text()
+    (ends / "config.json").write_text(config.replace('"pause"', '"exit", "7"'))
+    done = embed(threads, bundle, "4", "10", timeout=100)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_snippet_of_the_header_is_the_one_that_compiles():
+    header = (ROOT / "include/knarr/engine.h").read_text()
+    snippet = re.findall(r"^//     (.*)$", header.split("#include")[0], re.MULTILINE)
+    assert snippet and "\n".join(snippet) in (ROOT / "tests/embed/snippet.cpp").read_text()
+
+
+# --- a project of its own ---
+
+def build_project(source, build, *settings):
+    for command in (["cmake", "-G", "Ninja", "-S", source, "-B", build, *settings],
+                    ["cmake", "--build", build, "--target", "embed"]):
+        done = subprocess.run(command, capture_output=True, text=True, timeout=110)
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+
+
+@pytest.fixture
+def project(scratch):
+    shutil.copytree(PROJECT, scratch / "project")
+    return scratch / "project"
+
+
+def install(prefix, *options):
+    if not (BUILD / "libknarr.a").exists():
+        pytest.skip(f"{BUILD}/libknarr.a is not built")
+    done = subprocess.run(["cmake", "--install", BUILD, "--prefix", prefix, *options],
+                          capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return prefix
+
+
+def flags_of(build, file):
+    commands = subprocess.run(["ninja", "-C", build, "-t", "commands", "embed"], capture_output=True,
+                              text=True, check=True).stdout.splitlines()
+    return next(line for line in commands if f"{file}.o -c" in line)
+
+
+def test_an_installed_libknarr_is_found_by_its_package(host, project, scratch):
+    prefix = install(scratch / "prefix")
+    build_project(project, scratch / "build", f"-DCMAKE_PREFIX_PATH={prefix}",
+                  "-DCMAKE_CXX_FLAGS=-Wall -Wextra -Wpedantic -Wshadow -Wconversion -Werror")
+    done = embed(host, host.bundle("exit", "6"), program=scratch / "build/embed")
+    assert (done.returncode, done.stdout) == (6, "the container ended with 6\n"), done.stderr
+    assert str(ROOT) not in flags_of(scratch / "build", "main.cpp")
+
+
+def test_a_project_adds_the_sources_as_a_subdirectory(host, project):
+    """Its objects come out of the compiler's cache: the folder lies where the dev build does."""
+    if shutil.which("ccache") is None:
+        pytest.skip("needs ccache: it would take minutes")
+    build = BUILD.parent / "embedded"
+    cache = (BUILD / "CMakeCache.txt").read_text()
+    flags = re.search(r"^CMAKE_CXX_FLAGS:[A-Z]+=(.*)$", cache, re.MULTILINE)[1]
+    faults = re.search(r"^KNARR_FAULTS:[A-Z]+=(.*)$", cache, re.MULTILINE)[1]
+    try:
+        build_project(project, build, f"-DKNARR_SOURCE={ROOT}", f"-DCMAKE_CXX_FLAGS={flags}",
+                      "-DCMAKE_BUILD_TYPE=None", f"-DKNARR_FAULTS={faults}")
+        done = embed(host, host.bundle("exit", "8"), program=build / "embed")
+        assert (done.returncode, done.stdout) == (8, "the container ended with 8\n"), done.stderr
+        inherited = flags_of(build, "main.cpp")
+        assert "-Werror" not in inherited and f"-I{ROOT}/src" not in inherited
+    finally:
+        shutil.rmtree(build, ignore_errors=True)
+
+
+def test_an_installation_works_where_it_was_put(scratch, needs_root):
+    """knarr finds its other programs, which are not beside it."""
+    prefix = install(scratch / "prefix", "--component", "programs")
+    assert not (prefix / "include").exists()
+    for file in ("share/man/man1/knarr-run.1", "share/bash-completion/completions/knarr",
+                 "share/zsh/site-functions/_knarr", "lib/systemd/system/knarr.service"):
+        assert (prefix / file).stat().st_size > 0
+    layout = images.write_layout(scratch / "image", [images.base_layer()])
+    host = background.Host(prefix / "bin/knarr", scratch)
+    try:
+        container = host.launch(layout, "sh", "-c", "echo it works", options=["--init"])
+        host.wait_ended(container)
+        assert host.good("logs", container) == "it works\n"
+        failed = host.run("pull", "--plain-http", "127.0.0.1:9/nobody/listens")
+        assert "there is no knarr-pull" not in failed.stderr
+        assert "127.0.0.1:9" in failed.stderr
+    finally:
+        host.end()

@@ -74,7 +74,7 @@ Result<Arguments> parse(int argc, char** argv) {
         } else if (word == "--platform") {
             result.options.platform = value;
         } else if (word == "--stall") {
-            result.options.stall_seconds = number;
+            result.options.stall_timeout = std::chrono::seconds(number);
         } else if (word == "--retries") {
             result.options.retries = number;
         } else if (word == "--driver") {

@@ -139,8 +139,9 @@ int remove(const std::string& id, RemoveMode mode) {
 }
 
 int stop(const std::string& id, unsigned seconds) {
-    return plain(
-        [&](Engine& engine) { return engine.stop(id, {.signal = "", .seconds = seconds}); });
+    return plain([&](Engine& engine) {
+        return engine.stop(id, {.signal = "", .timeout = std::chrono::seconds(seconds)});
+    });
 }
 
 int pause(const std::string& id) {
@@ -179,8 +180,8 @@ int wait(const std::string& id) {
 int exec(const std::string& id, const std::vector<std::string>& words, int timeout_ms) {
     return verb([&](Engine& engine) -> Result<int> {
         ExecRequest request;
-        request.args = {"/bin/program"};
-        request.args.insert(request.args.end(), words.begin(), words.end());
+        request.command = {"/bin/program"};
+        request.command.insert(request.command.end(), words.begin(), words.end());
         request.timeout =
             timeout_ms > 0 ? std::optional(std::chrono::milliseconds(timeout_ms)) : std::nullopt;
         return engine.exec(id, request);
