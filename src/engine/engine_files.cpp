@@ -8,7 +8,7 @@
 #include "engine/volumes.h"
 #include "knarr/engine.h"
 #include "knarr/unwritable.h"
-#include "platform/file.h"
+#include "platform/task.h"
 #include "platform/own_copy.h"
 
 namespace knarr {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "core/clock.h"
 #include "engine/health.h"
 #include "platform/signal.h"
 

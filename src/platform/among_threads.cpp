@@ -33,7 +33,7 @@ RawClone clone_among_threads(const std::function<RawClone()>& clone) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    const pid_t between = fork();  // check-style: fork
+    const pid_t between = fork();
     if (between == 0) {
         const RawClone made = clone();
         if (made.pid != 0) {

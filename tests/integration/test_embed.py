@@ -71,6 +71,16 @@ def test_several_threads_use_one_engine_at_once(threads):
     assert done.returncode == 0, done.stderr
 
 
+def test_what_takes_long_is_ended_by_a_descriptor(scratch, needs_root):
+    layout = images.write_layout(scratch / "image", [images.base_layer()],
+                                 config={"Cmd": ["sh", "-c", "echo a line; sleep 1000"]})
+    host = background.Host(program("embed_cancel"), scratch)
+    done = subprocess.run([host.knarr, host.root, host.data, layout], capture_output=True, text=True,
+                          timeout=60, env={**os.environ, "KNARR_LIBEXEC": str(BUILD / "bin")})
+    assert done.returncode == 0, done.stderr
+    assert host.traces() == []
+
+
 def test_the_snippet_of_the_header_is_the_one_that_compiles():
     header = (ROOT / "include/knarr/engine.h").read_text()
     snippet = re.findall(r"^//     (.*)$", header.split("#include")[0], re.MULTILINE)

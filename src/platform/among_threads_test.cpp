@@ -1,0 +1,75 @@
+#include "platform/among_threads.h"
+
+#include <atomic>
+#include <chrono>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "platform/pidfd.h"
+#include "platform/process.h"
+
+namespace knarr::sys {
+namespace {
+
+TEST(HasOtherThreads, CountsThoseThatAreThereNow) {
+    EXPECT_FALSE(has_other_threads());
+    std::atomic<bool> done = false;
+    std::thread other([&] {
+        while (!done) {
+            std::this_thread::yield();
+        }
+    });
+    EXPECT_TRUE(has_other_threads());
+    done = true;
+    other.join();
+    EXPECT_FALSE(has_other_threads());
+}
+
+TEST(CloneAmongThreads, TheChildIsOursAndInheritsNoLockOfTheAllocator) {
+    std::atomic<bool> done = false;
+    std::vector<std::thread> others(3);
+    for (std::thread& other : others) {
+        other = std::thread([&] {
+            std::vector<std::string> held(64);
+            for (std::size_t i = 0; !done; ++i) {
+                held[i % held.size()] = std::string(1 + (i * 7919) % 5000, 'x');
+            }
+        });
+    }
+    for (int round = 0; round < 200 && !HasFailure(); ++round) {
+        const auto clone = clone_process(0);
+        ASSERT_TRUE(clone) << clone.error().message;
+        if (clone->in_child()) {
+            std::vector<std::string> texts(32, std::string(3000, 'y'));
+            std::thread([] {}).join();  // it has an arena of its own to ask for
+            _exit(texts.size() == 32 && getppid() > 1 ? 7 : 8);
+        }
+        const auto ended = wait_ended(clone->pidfd, std::chrono::seconds(20));
+        EXPECT_TRUE(ended && *ended) << "the child waits for ever";
+        if (!ended || !*ended) {
+            kill_and_reap(clone->pidfd);
+            continue;
+        }
+        const auto status = reap(clone->pidfd);  // fails for another's child
+        ASSERT_TRUE(status) << status.error().message;
+        EXPECT_EQ(status->code(), 7);
+    }
+    done = true;
+    for (std::thread& other : others) {
+        other.join();
+    }
+}
+
+TEST(CloneAmongThreads, SaysWhyThereIsNoChild) {
+    const RawClone made = clone_among_threads([] { return RawClone{.pid = -1, .error = ENOSPC}; });
+    EXPECT_EQ(made.pid, -1);
+    EXPECT_EQ(made.error, ENOSPC);
+}
+
+}  // namespace
+}  // namespace knarr::sys
