@@ -9,6 +9,7 @@
 #include "cli/pull_options.h"
 #include "core/text.h"
 #include "platform/file.h"
+#include "platform/process.h"
 #include "platform/signal.h"
 
 namespace knarr::cli {

@@ -8,8 +8,8 @@
 #include "engine/volumes.h"
 #include "knarr/engine.h"
 #include "knarr/unwritable.h"
-#include "platform/task.h"
 #include "platform/own_copy.h"
+#include "platform/task.h"
 
 namespace knarr {
 

@@ -63,9 +63,11 @@ knarr::Result<> run(const char* root, const char* data_root, const char* image) 
     const knarr::Result<> done = try_all(engine, id);
     KNARR_TRY(engine.remove(id, knarr::RemoveMode::force), "remove");
     KNARR_TRY(engine.make_volume({.name = "mine", .labels = {{"a", "b"}}}), "make_volume");
-    KNARR_TRY(expect(KNARR_TRY(engine.volume("mine")).labels.at("a") == "b", "another volume"));
+    const knarr::VolumeInfo volume = KNARR_TRY(engine.volume("mine"), "volume");
+    KNARR_TRY(expect(volume.labels.at("a") == "b", "another volume"));
     KNARR_TRY(engine.remove_volume("mine"), "remove_volume");
-    KNARR_TRY(expect(KNARR_TRY(engine.volumes()).empty(), "the volume is still there"));
+    const auto left = KNARR_TRY(engine.volumes(), "volumes");
+    KNARR_TRY(expect(left.empty(), "the volume is still there"));
     return done;
 }
 

@@ -25,8 +25,8 @@ knarr::Result<> expect(int code, int wanted, const char* what) {
 knarr::Result<> one_round(knarr::Engine& engine, const std::string& id, const std::string& bundle) {
     KNARR_TRY(engine.create({.id = id, .bundle = bundle}), "create");
     KNARR_TRY(engine.start(id), "start");
-    const auto exec = engine.exec(id, {.command = {"/witness", "exit", "3"}});
-    KNARR_TRY(expect(KNARR_TRY(exec, "exec"), 3, "exec"));
+    const int exec = KNARR_TRY(engine.exec(id, {.command = {"/witness", "exit", "3"}}), "exec");
+    KNARR_TRY(expect(exec, 3, "exec"));
     const auto info = KNARR_TRY(engine.state(id), "state");
     if (info.id != id) {
         return knarr::fail(knarr::Errc::internal, "state of {} is that of {}", id, info.id);
@@ -84,6 +84,7 @@ int main(int argc, char** argv) {
                 const std::string id = "t" + std::to_string(i) + "-" + std::to_string(round);
                 if (const auto ok = one_round(*engine, id, argv[2]); !ok) {
                     std::fprintf(stderr, "%s: %s\n", id.c_str(), ok.error().message.c_str());
+                    static_cast<void>(engine->remove(id, knarr::RemoveMode::force));
                     ++failed;
                 }
             }

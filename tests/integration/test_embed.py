@@ -62,11 +62,11 @@ def test_a_failing_start_leaves_nothing(host):
 
 def test_several_threads_use_one_engine_at_once(threads):
     """Children that are cloned while other threads allocate memory must not inherit their locks."""
-    bundle = threads.bundle("pause")
+    bundle = threads.bundle("sleep", "100000")
     ends = pathlib.Path(f"{bundle.directory}-run")
     shutil.copytree(bundle.directory, ends)
     config = (ends / "config.json").read_text()
-    (ends / "config.json").write_text(config.replace('"pause"', '"exit", "7"'))
+    (ends / "config.json").write_text(config.replace('"sleep", "100000"', '"exit", "7"'))
     done = embed(threads, bundle, "4", "10", timeout=100)
     assert done.returncode == 0, done.stderr
 
