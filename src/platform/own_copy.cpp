@@ -1,6 +1,7 @@
 #include "platform/own_copy.h"
 
 #include <cerrno>
+#include <cstdlib>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "platform/mount.h"
 #include "platform/process.h"
 #include "platform/sealed_memory.h"
+#include "platform/spawn.h"
 
 namespace knarr::sys {
 
@@ -79,6 +81,8 @@ Result<> run_from_unwritable_file() {
                           .message = "run from an unwritable file: other threads run",
                           .hint = "call it first in main()"});
     }
+    const std::string directory = KNARR_TRY(own_directory());
+    setenv(kOwnDirectoryVariable, directory.c_str(), 1);  // our other programs may be there
     Result<Fd> mount = read_only_mount();
     if (mount && go_on_from_mount(*mount)) {
         return {};

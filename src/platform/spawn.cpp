@@ -179,6 +179,11 @@ Result<std::string> own_directory() {
         return fail_errno(errno, "readlink /proc/self/exe");
     }
     path.resize(static_cast<std::size_t>(length));
+    if (path == "/" || path.starts_with("/memfd:")) {
+        if (const std::string kept = environment(kOwnDirectoryVariable); !kept.empty()) {
+            return kept;
+        }
+    }
     return path.substr(0, path.rfind('/'));
 }
 

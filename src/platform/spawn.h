@@ -43,6 +43,10 @@ private:
     Fd pidfd_;
 };
 
+/// Where a program that goes on from an unwritable file (own_copy.h) keeps the directory that it
+/// came from: the kernel does not tell it any more.
+inline constexpr const char* kOwnDirectoryVariable = "KNARR_OWN_DIRECTORY";
+
 /// The directory of the running program's file, from /proc/self/exe.
 Result<std::string> own_directory();
 

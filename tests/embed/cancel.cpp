@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "knarr/engine.h"
+#include "knarr/unwritable.h"
 
 namespace {
 
@@ -78,7 +79,11 @@ int main(int argc, char** argv) {
         std::fputs("usage: embed_cancel STATE_DIR DATA_DIR IMAGE\n", stderr);
         return 2;
     }
-    const knarr::Result<> done = run(argv[1], argv[2], argv[3]);
+    // After it the program still finds its monitor, which stands beside it.
+    knarr::Result<> done = knarr::run_from_unwritable_file();
+    if (done) {
+        done = run(argv[1], argv[2], argv[3]);
+    }
     if (!done) {
         std::fprintf(stderr, "embed_cancel: %s\n", done.error().message.c_str());
         return 1;
