@@ -163,13 +163,12 @@ Result<bool> hear(const sys::Fd& pipe, const CallerSide& caller) {
 
 /// Until the work has no more to tell. Closes `cancel` when it is to end.
 Result<> listen(const sys::Fd& pipe, sys::Fd cancel, const CallerSide& caller) {
-    constexpr int kAskMs = 50;  // how soon `cancelled` is asked again
     while (true) {
         const bool asks = cancel.valid();
         std::array<sys::Ready, 2> items{sys::Ready{.fd = pipe.get()},
                                         sys::Ready{.fd = asks ? caller.cancel_fd : -1}};
-        KNARR_TRY(sys::wait_ready(items, asks && caller.cancelled ? kAskMs : -1));
-        if (asks && (items[1].is_ready || (caller.cancelled && caller.cancelled()))) {
+        KNARR_TRY(sys::wait_ready(items, -1));
+        if (asks && items[1].is_ready) {
             cancel.reset();
         }
         if (items[0].is_ready && !KNARR_TRY(hear(pipe, caller))) {

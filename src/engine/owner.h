@@ -41,7 +41,6 @@ struct OwnerSide {
 /// What its caller does meanwhile.
 struct CallerSide {
     std::function<Result<>(std::string_view)> hear;  ///< all that is told, in order
-    std::function<bool()> cancelled = {};            ///< as in PullOptions
     int cancel_fd = -1;
 };
 /// The same for such work, always in a child: call it for an ordinary user alone. Errors: also

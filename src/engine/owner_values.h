@@ -44,7 +44,6 @@ Result<T> transfer_as_owner(
     }
     const auto in_child = [&](const OwnerSide& side) -> Result<std::string> {
         PullOptions own = options;
-        own.cancelled = {};
         own.cancel_fd = side.cancel_fd;
         const T value =
             KNARR_TRY(work(own, [&](const PullProgress& news) { side.tell(encode_value(news)); }));
@@ -57,8 +56,8 @@ Result<T> transfer_as_owner(
         }
         return {};
     };
-    const Result<std::string> bytes = as_owner(
-        in_child, {.hear = hear, .cancelled = options.cancelled, .cancel_fd = options.cancel_fd});
+    const Result<std::string> bytes =
+        as_owner(in_child, {.hear = hear, .cancel_fd = options.cancel_fd});
     return bytes ? decode_value<T>(*bytes) : Result<T>(fail(bytes.error()));
 }
 

@@ -7,6 +7,8 @@
 
 #include <cstdio>
 
+#include <unistd.h>
+
 #include "knarr/engine.h"
 
 namespace {
@@ -26,8 +28,10 @@ knarr::Result<> work(const Wish& wish) {
         stored = one.phase == knarr::PullPhase::finished ? one.reference : stored;
     };
     knarr::PullOptions options;
-    if (wish.cancelled) {
-        options.cancelled = [] { return true; };
+    int ends[2] = {-1, -1};
+    if (wish.cancelled && pipe(ends) == 0) {
+        close(ends[1]);  // readable at once
+        options.cancel_fd = ends[0];
     }
     const std::string id = KNARR_TRY(engine.pull_image(wish.image, options, hear));
     std::printf("pulled %s as %s, %s\n", id.c_str(), stored.c_str(), news > 1 ? "told" : "silent");
