@@ -59,16 +59,10 @@ void Caller::serve(const std::array<sys::Ready, kItems>& ready) {
 }
 
 void Caller::take_input() {
-    const auto got = read_ready(*stdin_, input_.free_part());
-    if (!got) {
-        return;
+    if (input_.take(*stdin_) == 0U) {
+        gone_ = raw_.has_value();  // the window was closed; the program goes on
+        end_input();
     }
-    if (*got > 0) {
-        input_.was_read(*got);
-        return;
-    }
-    gone_ = raw_.has_value();  // the window was closed; the program goes on
-    end_input();
 }
 
 void Caller::end_input() {

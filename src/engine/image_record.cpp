@@ -37,8 +37,7 @@ std::vector<std::string> exposed_ports(const RunRequest& request,
     return {all.begin(), all.end()};
 }
 
-}  // namespace
-
+/// What the container's record keeps of the request, for `stop` and the monitor.
 Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     Life life;
     life.command = prepared.made.bundle.config.process->args;
@@ -81,6 +80,19 @@ Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
         return fail(Errc::invalid_argument, "stop signal 0 would stop nothing");
     }
     return life;
+}
+
+}  // namespace
+
+Result<NewContainer> new_container_of(const Prepared& prepared, const RunRequest& request) {
+    return NewContainer{.id = KNARR_TRY(ContainerId::parse(prepared.id)),
+                        .name = request.name,
+                        .bundle = prepared.made.bundle,
+                        .image = prepared.reference,
+                        .data_dir = prepared.made.bundle.directory,
+                        .service = request.service,
+                        .auto_remove = request.remove,
+                        .life = KNARR_TRY(life_of(request, prepared))};
 }
 
 }  // namespace knarr::engine

@@ -1,13 +1,14 @@
 #pragma once
 // What the record of a container keeps of the request and of the image that it is made from.
 
+#include "engine/new_container.h"
 #include "engine/prepare_image.h"
-#include "engine/record.h"
 
 namespace knarr::engine {
 
-/// What the container's record keeps of the request, for `stop` and the monitor.
+/// The container of an image as new_container.h makes it, with what its record keeps of the request
+/// for `stop` and the monitor. Who launches it adds what makes its data directory.
 /// Errors: invalid_argument, of the request; invalid_image for the image's StopSignal.
-Result<Life> life_of(const RunRequest& request, const Prepared& prepared);
+Result<NewContainer> new_container_of(const Prepared& prepared, const RunRequest& request);
 
 }  // namespace knarr::engine

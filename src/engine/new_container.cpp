@@ -31,11 +31,7 @@ Result<NewContainer> read_request(const BundleRequest& request) {
     bundle.isolation = request.isolation;
     return NewContainer{
         .id = std::move(id),
-        .name = {},
         .bundle = std::move(bundle),
-        .image = {},
-        .data_dir = {},
-        .make_data_dir = {},
         .config_file =
             request.config.empty() ? std::string() : KNARR_TRY(sys::absolute(request.config)),
         .pid_file = request.pid_file,

@@ -27,27 +27,27 @@ struct AttachedEnds {
 
 struct NewContainer {
     ContainerId id;
-    std::string name;  // the name a person gave; empty: none
+    std::string name = {};  // the name a person gave; empty: none
     bundle::Bundle bundle;
 
-    std::string image;     // the reference it is made from; empty: a bundle
-    std::string data_dir;  // absolute; removed together with the container
+    std::string image = {};     // the reference it is made from; empty: a bundle
+    std::string data_dir = {};  // absolute; removed together with the container
     /// Makes `data_dir`; called when the record that names it is on disk.
-    std::function<Result<>()> make_data_dir;
+    std::function<Result<>()> make_data_dir = {};
 
-    std::string config_file;  // absolute, instead of the bundle's config.json; empty: none
-    std::string pid_file, console_socket, pidfd_socket;
-    ServiceLinks service;
+    std::string config_file = {};  // absolute, instead of the bundle's config.json; empty: none
+    std::string pid_file = {}, console_socket = {}, pidfd_socket = {};
+    ServiceLinks service = {};
     unsigned preserve_fds = 0;
     bool no_pivot = false, no_new_keyring = false;
     bool auto_remove = true;   // run in the foreground: remove the container when it has ended,
                                // else it stays, stopped, with its exit code
     bool keep_cgroup = false;  // run in the foreground: one that stays keeps its empty cgroup, too
 
-    std::optional<Life> life;  // of one made from an image
+    std::optional<Life> life = {};  // of one made from an image
     /// One that has ended runs again: its directory, locked, and when it was made.
-    std::optional<LockedDir> place;
-    std::string created;
+    std::optional<LockedDir> place = {};
+    std::string created = {};
     /// How its last run ended, which stays so until its program runs again.
     std::optional<int> last_exit_code = {};
     /// Gives the program other streams than ours; called when the data directory is there.

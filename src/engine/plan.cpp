@@ -13,11 +13,11 @@ namespace knarr::engine {
 
 namespace {
 
-/// The bundle that run_image would launch; nothing is made. Errors: those of run_image up to the
-/// launch, but for a name that is taken.
-Result<bundle::Made> bundle_of_image(const EngineOptions& options,
-                                     RunRequest request,
-                                     const Limits& limits) {
+/// The container that run_image would launch; nothing is made. Errors: those of run_image up to
+/// the launch, but for a name that is taken.
+Result<NewContainer> container_of_image(const EngineOptions& options,
+                                        RunRequest request,
+                                        const Limits& limits) {
     KNARR_TRY(settle(options.cgroup_manager, request));
     const std::string data_root = KNARR_TRY(sys::absolute(options.data_root));
     const auto store = KNARR_TRY(store::Store::open(data_root));
@@ -26,9 +26,12 @@ Result<bundle::Made> bundle_of_image(const EngineOptions& options,
         const StateRoot states = KNARR_TRY(StateRoot::open(options.root));
         KNARR_TRY(add_volumes_from(context_of(states, options), data_root, request));
     }
-    Prepared prepared = KNARR_TRY(prepare(store, lease, data_root, request, limits, {}));
-    KNARR_TRY(life_of(request, prepared));  // it refuses, too
-    return std::move(prepared.made);
+    const Prepared prepared = KNARR_TRY(prepare(store, lease, data_root, request, limits, {}));
+    NewContainer wanted = KNARR_TRY(new_container_of(prepared, request));
+    for (const std::string& warning : prepared.made.warnings) {
+        options.warn(warning);
+    }
+    return wanted;
 }
 
 /// The container that run would make, as far as its plan needs it.
@@ -40,22 +43,10 @@ Result<NewContainer> read_subject(const EngineOptions& options, const PlanReques
     const std::string name = run.image;
     run.pull = PullPolicy::never;
     const Limits limits = KNARR_TRY(limits_of_policy(options.policy));
-    bundle::Made made =
-        KNARR_TRY(bundle_of_image(options, std::move(run), limits), "as image {}", printable(name));
-    for (const std::string& warning : made.warnings) {
-        options.warn(warning);
-    }
-    NewContainer wanted{.id = KNARR_TRY(ContainerId::parse(request.id)),
-                        .name = {},
-                        .bundle = std::move(made.bundle),
-                        .image = name,
-                        .data_dir = {},
-                        .make_data_dir = {},
-                        .config_file = {},
-                        .pid_file = {},
-                        .console_socket = {},
-                        .pidfd_socket = {},
-                        .service = std::get<RunRequest>(request.subject).service};
+    NewContainer wanted = KNARR_TRY(
+        container_of_image(options, std::move(run), limits), "as image {}", printable(name));
+    wanted.id = KNARR_TRY(ContainerId::parse(request.id));
+    wanted.image = name;  // as it was typed, for messages
     return wanted;
 }
 

@@ -65,19 +65,14 @@ void Relay::serve(const std::array<sys::Ready, kItems>& ready) {
 }
 
 void Relay::take_input() {
-    const auto got = read_ready(*stdin_, input_.free_part());
-    if (!got) {
-        return;
-    }
-    if (*got > 0) {
-        input_.was_read(*got);
+    if (input_.take(*stdin_) != 0U) {
         return;
     }
     if (stdin_is_terminal_) {
         hang_up();
-        return;
+    } else {
+        end_input();
     }
-    end_input();
 }
 
 void Relay::end_input() {

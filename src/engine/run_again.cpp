@@ -45,18 +45,11 @@ Result<> run_again(const Context& context,
                                           .bundle = std::move(bundle),
                                           .image = record.image,
                                           .data_dir = record.data_dir,
-                                          .make_data_dir = {},
-                                          .config_file = {},
-                                          .pid_file = {},
-                                          .console_socket = {},
-                                          .pidfd_socket = {},
-                                          .service = {},
                                           .auto_remove = record.auto_remove,
                                           .life = std::move(life),
                                           .place = std::move(held.dir),
                                           .created = record.created,
                                           .last_exit_code = record.exit_code,
-                                          .give_streams = {},
                                           .attached = std::move(attached)});
 }
 

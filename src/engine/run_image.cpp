@@ -135,7 +135,7 @@ Result<> launch_image(const Context& context,
     }
     const Prepared prepared =
         KNARR_TRY(prepare(store, *claims.image, data_root, request, limits, progress));
-    Life life = KNARR_TRY(life_of(request, prepared));
+    NewContainer wanted = KNARR_TRY(new_container_of(prepared, request));
     if (!request.name.empty()) {
         claims.names.emplace(KNARR_TRY(lock_names(data_root)));
         KNARR_TRY(check_name(context, request.name));
@@ -145,7 +145,7 @@ Result<> launch_image(const Context& context,
     }
     const ContainerUse use = KNARR_TRY(use_of(context, prepared));
     const bundle::Bundle& bundle = prepared.made.bundle;
-    const auto make_data_dir = [&]() -> Result<> {
+    wanted.make_data_dir = [&]() -> Result<> {
         {
             // Who looks for containers that need layers sees this one, or its lease.
             const sys::FileLock lock =
@@ -158,22 +158,7 @@ Result<> launch_image(const Context& context,
         // From here on nobody removes the volumes that it names.
         return make_owned_volumes(data_root, prepared);
     };
-    NewContainer wanted{.id = KNARR_TRY(ContainerId::parse(prepared.id)),
-                        .name = request.name,
-                        .bundle = bundle,
-                        .image = prepared.reference,
-                        .data_dir = bundle.directory,
-                        .make_data_dir = make_data_dir,
-                        .config_file = {},
-                        .pid_file = {},
-                        .console_socket = {},
-                        .pidfd_socket = {},
-                        .service = request.service,
-                        .auto_remove = request.remove,
-                        .life = std::move(life),
-                        .place = {},
-                        .created = {},
-                        .give_streams = chosen_streams(request)};
+    wanted.give_streams = chosen_streams(request);
     KNARR_TRY(write_id_file(request.id_file, prepared.id));
     Result<> launched = launch(std::move(wanted));
     if (!launched && !request.id_file.empty()) {

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "engine/flow_io.h"
+
 namespace knarr::engine {
 
 namespace {
@@ -17,6 +19,14 @@ void TypedInput::was_read(std::size_t count) {
     // What comes out is never longer than what is held and `count` together, for which there is
     // room.
     append(flow_, keys_.pass(std::string_view(free_part().data(), count)));
+}
+
+std::optional<std::size_t> TypedInput::take(const sys::Fd& from) {
+    const auto got = read_ready(from, free_part());
+    if (got && *got > 0) {
+        was_read(*got);
+    }
+    return got;
 }
 
 void TypedInput::end() {

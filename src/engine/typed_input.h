@@ -1,12 +1,13 @@
 #pragma once
-// What is typed or piped on its way to the program, less the detach keys. No system calls:
-// caller.h moves the bytes.
+// What is typed or piped on its way to the program, less the detach keys.
 
+#include <optional>
 #include <span>
 #include <string>
 
 #include "engine/detach_keys.h"
 #include "engine/flow.h"
+#include "platform/fd.h"
 
 namespace knarr::engine {
 
@@ -20,6 +21,8 @@ public:
     std::span<char> free_part() { return flow_.free_part().first(flow_.room() - reserved()); }
     /// The first `count` bytes of it were typed.
     void was_read(std::size_t count);
+    /// Reads what `from` has into it: how much, 0 at the end; nothing when nothing is there.
+    std::optional<std::size_t> take(const sys::Fd& from);
     /// No more comes: a beginning of the keys was typed as such.
     void end();
 

@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include "platform/socket.h"
+
 namespace knarr::engine {
 namespace {
 
@@ -63,6 +65,18 @@ TEST(TypedInput, APipeEndsWithoutACharacter) {
     input.end();
     EXPECT_EQ(take(input), "no line");
     EXPECT_TRUE(input.flow().is_done());
+}
+
+TEST(TypedInput, ReadsWhatAPipeHasAndSeesItsEnd) {
+    TypedInput input("");
+    sys::Pipe pipe = *sys::make_pipe();
+    ASSERT_TRUE(sys::set_nonblocking(pipe.read));
+    EXPECT_EQ(input.take(pipe.read), std::nullopt);
+    ASSERT_TRUE(sys::write_all(pipe.write, "ab"));
+    EXPECT_EQ(input.take(pipe.read), 2U);
+    EXPECT_EQ(take(input), "ab");
+    pipe.write.reset();
+    EXPECT_EQ(input.take(pipe.read), 0U);
 }
 
 }  // namespace
