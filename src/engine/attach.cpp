@@ -16,7 +16,7 @@
 #include "engine/live.h"
 #include "engine/log_show.h"
 #include "engine/log_store.h"
-#include "engine/monitor.h"
+#include "engine/monitor_start.h"
 #include "engine/operate.h"
 #include "engine/run_image.h"
 #include "engine/stop.h"

@@ -9,7 +9,7 @@
 #include "engine/destroy.h"
 #include "engine/event_log.h"
 #include "engine/live.h"
-#include "engine/monitor.h"
+#include "engine/monitor_lock.h"
 #include "engine/operate.h"
 #include "engine/pause.h"
 #include "engine/recover.h"

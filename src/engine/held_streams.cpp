@@ -8,7 +8,8 @@
 
 #include "core/clock.h"
 #include "engine/live.h"
-#include "engine/monitor.h"
+#include "engine/monitor_lock.h"
+#include "engine/monitor_start.h"
 #include "engine/record.h"
 #include "platform/disk.h"
 #include "platform/file.h"

@@ -12,7 +12,7 @@
 #include "engine/inspect_host_config.h"
 #include "engine/live.h"
 #include "engine/log_store.h"
-#include "engine/monitor.h"
+#include "engine/monitor_lock.h"
 #include "engine/operate.h"
 #include "engine/owner.h"
 #include "engine/tree_copy.h"

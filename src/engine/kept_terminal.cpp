@@ -6,7 +6,7 @@
 
 #include "core/limits.h"
 #include "engine/log_store.h"
-#include "engine/monitor.h"
+#include "engine/monitor_lock.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/socket.h"

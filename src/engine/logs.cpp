@@ -9,7 +9,7 @@
 #include "engine/live.h"
 #include "engine/log_reader.h"
 #include "engine/log_store.h"
-#include "engine/monitor.h"
+#include "engine/monitor_start.h"
 #include "engine/never_ran.h"
 #include "platform/file.h"
 #include "platform/patience.h"

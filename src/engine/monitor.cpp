@@ -14,6 +14,7 @@
 #include "engine/ending.h"
 #include "engine/held_streams.h"
 #include "engine/live.h"
+#include "engine/monitor_rest.h"
 #include "engine/prober.h"
 #include "engine/rerun.h"
 #include "engine/watch.h"
@@ -89,9 +90,8 @@ private:
     std::string finished_;
     std::optional<int> code_;
     HeldStreams streams_;
-    std::optional<sys::DirWatch> changes_;  // of the container's directory, while it rests
-    std::int64_t due_ = 0;                  // when that ends, of steady_ms()
-    pid_t relauncher_ = 0;                  // a child that launches the container again
+    MonitorRest rest_;
+    pid_t relauncher_ = 0;  // a child that launches the container again
     bool relaunched_ = false;
     bool left_ = false, retry_ = false;
     Clock::Steady next_partner_{};  // not before: one that ends at once is not started in a circle
@@ -303,27 +303,13 @@ void Monitor::rest() {
         left_ = true;  // somebody else rests, or it is gone
         return;
     }
-    Result<sys::DirWatch> changes = sys::DirWatch::open();
-    if (changes && changes->add(path_of(context_, id_.text()))) {
-        changes_ = std::move(*changes);
-    }
+    rest_.begin(context_, id_);
     look_at_rest();
 }
 
-/// Whether the pause is over, or taken back.
 void Monitor::look_at_rest() {
-    if (changes_) {
-        changes_->clear();
-    }
-    const auto due = due_of(context_, id_);
-    if (!due) {
-        changes_.reset();
-        handle({.kind = Event::removed});
-    } else if (steady_ms() >= *due) {
-        changes_.reset();
-        handle({.kind = Event::due});
-    } else {
-        due_ = *due;
+    if (const auto event = rest_.look(context_, id_)) {
+        handle({.kind = *event});
     }
 }
 
@@ -344,8 +330,7 @@ void Monitor::relaunch() {
 /// How long to wait for whatever comes; -1: for ever.
 int Monitor::patience_ms() const {
     if (watch_.phase() == WatchPhase::resting) {
-        const std::int64_t left = std::max<std::int64_t>(due_ - steady_ms(), 0);
-        return static_cast<int>(std::min<std::int64_t>(left, changes_ ? INT32_MAX : kRetryMs));
+        return rest_.patience_ms(kRetryMs);
     }
     const bool soon = retry_ || streams_.is_behind() || (!partner_.valid() && wants_partner());
     if (const auto probe = prober_.patience_ms()) {
@@ -498,7 +483,7 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
         items[0] = {.fd = signals.fd().get()};
         items[1] = {.fd = partner_.get()};
         items[2] = {.fd = watch_.phase() == WatchPhase::running ? process_.get() : -1};
-        items[3] = {.fd = changes_ ? changes_->fd().get() : -1};
+        items[3] = {.fd = rest_.fd()};
         std::ranges::copy(streams, items.begin() + kOwnItems);
         KNARR_TRY(sys::wait_at_rest(items, patience_ms(), [this] { streams_.release_memory(); }));
         const bool again = std::exchange(retry_, false);

@@ -1,16 +1,13 @@
-// How a process becomes a monitor, and how a container gets new ones.
+#include "engine/monitor_start.h"
 
 #include <vector>
 
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "core/limits.h"
 #include "core/text.h"
-#include "engine/monitor.h"
-#include "platform/disk.h"
+#include "engine/monitor_lock.h"
 #include "platform/file.h"
-#include "platform/patience.h"
 #include "platform/process.h"
 #include "platform/spawn.h"
 #include "platform/task.h"
@@ -88,30 +85,6 @@ Result<pid_t> start_own_program(std::vector<std::string> arguments) {
         _exit(1);
     }
     return clone.pid;
-}
-
-Result<sys::Fd> open_lock(const sys::Fd& dir, const char* name) {
-    return sys::open_at(dir, name, O_RDWR | O_CREAT | O_NOFOLLOW, 0600);
-}
-
-Result<sys::Fd> lock_to_watch(const sys::Fd& dir, const char* name) {
-    sys::Fd lock = KNARR_TRY(open_lock(dir, name));
-    sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
-    while (!KNARR_TRY(sys::try_lock(lock))) {
-        if (!patience.rest()) {
-            return fail(Errc::wrong_state, "the monitor of its last run is still at work");
-        }
-    }
-    return lock;
-}
-
-Result<bool> is_watched(const sys::Fd& dir) {
-    const auto terminal = sys::open_at(dir, kTerminalLock, O_RDWR | O_NOFOLLOW);
-    if (terminal && !KNARR_TRY(sys::try_lock(*terminal))) {
-        return true;
-    }
-    const sys::Fd lock = KNARR_TRY(open_lock(dir, kMonitorLock));
-    return !KNARR_TRY(sys::try_lock(lock));
 }
 
 void ensure_watched(const Context& context, const Record& record) {

@@ -15,7 +15,7 @@
 #include "engine/kept_limits.h"
 #include "engine/launch_failures.h"
 #include "engine/launch_to_gate.h"
-#include "engine/monitor.h"
+#include "engine/monitor_lock.h"
 #include "engine/nested_cgroup.h"
 #include "engine/new_record.h"
 #include "engine/notify.h"

@@ -12,6 +12,8 @@
 #include "engine/launch_failures.h"
 #include "engine/live.h"
 #include "engine/monitor.h"
+#include "engine/monitor_lock.h"
+#include "engine/monitor_start.h"
 #include "engine/never_ran.h"
 #include "engine/notify.h"
 #include "engine/record.h"

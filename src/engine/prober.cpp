@@ -5,7 +5,7 @@
 #include "core/clock.h"
 #include "engine/health.h"
 #include "engine/live.h"
-#include "engine/monitor.h"
+#include "engine/monitor_start.h"
 #include "engine/probe.h"
 #include "engine/restart.h"
 

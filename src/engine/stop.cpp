@@ -8,7 +8,7 @@
 #include "core/limits.h"
 #include "engine/ending.h"
 #include "engine/event_log.h"
-#include "engine/monitor.h"
+#include "engine/monitor_start.h"
 #include "engine/never_ran.h"
 #include "engine/operate.h"
 #include "engine/pause.h"
