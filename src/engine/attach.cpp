@@ -9,9 +9,9 @@
 
 #include "core/fault.h"
 #include "core/text.h"
+#include "engine/attach_client.h"
 #include "engine/attach_door.h"
 #include "engine/background.h"
-#include "engine/caller.h"
 #include "engine/detach_keys.h"
 #include "engine/live.h"
 #include "engine/log_show.h"
@@ -85,7 +85,7 @@ private:
     sys::Fd process_;  // the program's; invalid when it had ended before we came
     std::optional<sys::SignalFd> signals_;
     std::optional<LogShow> show_;
-    std::optional<Caller> caller_;
+    std::optional<AttachClient> client_;
     sys::Fd master_;
     bool ended_ = false, shown_ = false;
     std::optional<int> code_;
@@ -182,10 +182,10 @@ Result<> Visit::begin() {
                                   "new one"});
     }
     if (master_.valid()) {
-        caller_.emplace(KNARR_TRY(Caller::at_terminal(
+        client_.emplace(KNARR_TRY(AttachClient::at_terminal(
             std::move(master_), std::move(subject_.keys), request_.pass_input)));
     } else if (subject_.input.valid() && request_.pass_input) {
-        caller_.emplace(KNARR_TRY(Caller::at_pipe(std::move(subject_.input))));
+        client_.emplace(KNARR_TRY(AttachClient::at_pipe(std::move(subject_.input))));
     } else {
         subject_.input.reset();
     }
@@ -194,10 +194,10 @@ Result<> Visit::begin() {
 
 Result<> Visit::hear_signals() {
     while (const auto signal = KNARR_TRY(signals_->next())) {
-        if (subject_.terminal && caller_ && *signal == SIGWINCH) {
-            caller_->resize();
-        } else if (subject_.terminal && caller_ && *signal == SIGCONT) {
-            caller_->resume();
+        if (subject_.terminal && client_ && *signal == SIGWINCH) {
+            client_->resize();
+        } else if (subject_.terminal && client_ && *signal == SIGCONT) {
+            client_->resume();
         } else if (!subject_.terminal && request_.pass_signals && !ended_ &&
                    sys::is_forwardable(*signal)) {
             // One that has ended meanwhile hears no signal.
@@ -221,10 +221,10 @@ Result<> Visit::hear_monitor() {
         const auto number = parse_number(std::string_view(packet->bytes).substr(1), 255);
         code_ = number ? std::optional(static_cast<int>(*number)) : std::nullopt;
         ended_ = true;
-    } else if (packet && packet->bytes.starts_with(kGreeting) && !packet->fd.valid() && caller_ &&
-               caller_->terminal() != nullptr) {
+    } else if (packet && packet->bytes.starts_with(kGreeting) && !packet->fd.valid() && client_ &&
+               client_->terminal() != nullptr) {
         // Who was killed had the terminal. Fails where this one is killed, too, and the next asks.
-        static_cast<void>(send_word(subject_.socket, kTerminal, caller_->terminal()));
+        static_cast<void>(send_word(subject_.socket, kTerminal, client_->terminal()));
     }
     return {};
 }
@@ -240,16 +240,16 @@ void Visit::look_at_end() {
 }
 
 Result<> Visit::serve() {
-    std::array<sys::Ready, 3 + Caller::kItems> items;
-    auto part = caller_ ? caller_->wants() : std::array<sys::Ready, Caller::kItems>{};
+    std::array<sys::Ready, 3 + AttachClient::kItems> items;
+    auto part = client_ ? client_->wants() : std::array<sys::Ready, AttachClient::kItems>{};
     items[0] = {.fd = signals_->fd().get()};
     items[1] = {.fd = subject_.socket.get()};
     items[2] = {.fd = show_ && !shown_ ? show_->process().get() : -1};
     std::ranges::copy(part, items.begin() + 3);
     KNARR_TRY(sys::wait_ready(items, subject_.socket.valid() || ended_ ? -1 : kReconnectMs));
     std::copy(items.begin() + 3, items.end(), part.begin());
-    if (caller_) {
-        caller_->serve(part);
+    if (client_) {
+        client_->serve(part);
     }
     KNARR_TRY(hear_signals());
     if (items[1].is_ready) {
@@ -273,11 +273,11 @@ Result<std::optional<int>> Visit::finish() {
     shown_ = !show_;
     while (!shown_) {
         KNARR_TRY(serve());
-        if (caller_ && caller_->wants_to_leave()) {
+        if (client_ && client_->wants_to_leave()) {
             return std::nullopt;
         }
     }
-    caller_.reset();  // from here on the terminal is as it was, and Ctrl-C is a signal
+    client_.reset();  // from here on the terminal is as it was, and Ctrl-C is a signal
     if (subject_.socket.valid()) {
         static_cast<void>(send_word(subject_.socket, kDone));
     }
@@ -303,7 +303,7 @@ Result<std::optional<int>> Visit::make() {
     KNARR_TRY(begin());
     while (!ended_) {
         KNARR_TRY(serve());
-        if (caller_ && caller_->wants_to_leave()) {
+        if (client_ && client_->wants_to_leave()) {
             return std::nullopt;
         }
     }

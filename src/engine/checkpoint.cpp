@@ -110,7 +110,7 @@ Result<> checkpoint_container(const Context& context,
                               const CheckpointRequest& request) {
     Held held = KNARR_TRY(hold(context, id));
     const Record& record = held.record;
-    KNARR_TRY(next_state(record, held.live, Verb::checkpoint));
+    KNARR_TRY(next_state(record, held.live, Transition::checkpoint));
     if (!record.image.empty()) {
         return fail(Errc::unsupported,
                     "container {}: checkpoints of containers made from images are not built yet",

@@ -63,19 +63,19 @@ Result<std::optional<UpkeepStep>> verdict(const Context& context,
     return orphan && request.orphaned && request.force ? step("nobody watches it") : std::nullopt;
 }
 
-struct Ending {
+struct Stopping {
     ContainerId id;
     sys::Fd process;
     bool killed = false;
 };
 
 /// Whether all have ended; waits for those that have not, until then or a signal to us.
-Result<bool> all_ended(std::vector<Ending>& running,
+Result<bool> all_ended(std::vector<Stopping>& running,
                        sys::SignalFd& signals,
                        std::chrono::milliseconds wait,
                        bool& hurry) {
     std::vector<sys::Ready> items{{.fd = signals.fd().get()}};
-    for (const Ending& one : running) {
+    for (const Stopping& one : running) {
         if (!KNARR_TRY(sys::wait_ended(one.process, std::chrono::milliseconds(0)))) {
             items.push_back({.fd = one.process.get()});
         }
@@ -127,7 +127,7 @@ Result<std::vector<UpkeepStep>> clean_up(const Context& context,
 Result<std::vector<UpkeepStep>> shut_down(const Context& context, std::chrono::seconds timeout) {
     timeout = std::chrono::seconds(count_seconds(timeout));
     sys::SignalFd signals = KNARR_TRY(sys::SignalFd::open());
-    std::vector<Ending> running;
+    std::vector<Stopping> running;
     std::vector<UpkeepStep> steps;
     for (const std::string& text : KNARR_TRY(context.root.ids())) {
         const ContainerId id = KNARR_TRY(ContainerId::parse(text));
@@ -155,13 +155,13 @@ Result<std::vector<UpkeepStep>> shut_down(const Context& context, std::chrono::s
         left =
             std::chrono::ceil<std::chrono::milliseconds>(begin + timeout - system_clock().steady());
     }
-    for (Ending& one : running) {
+    for (Stopping& one : running) {
         if (!KNARR_TRY(sys::wait_ended(one.process, std::chrono::milliseconds(0)))) {
             one.killed = true;
             static_cast<void>(kill_container(context, one.id, SIGKILL, KillTarget::init));
         }
     }
-    for (const Ending& one : running) {
+    for (const Stopping& one : running) {
         const bool ended =
             KNARR_TRY(sys::wait_ended(one.process, std::chrono::seconds(limits::kKillWaitSeconds)));
         const auto known = ended ? await_end(context, one.id) : Result<std::optional<int>>();

@@ -4,8 +4,7 @@
 // image_trees, container_copy, changes, volumes, doctor).
 //
 //   new_container.h   create and run, the one way from a Bundle to a record on disk, in steps:
-//                     container_plan.h, new_record.h, launch_to_gate.h; nested_cgroup.h: not in
-//                     another's cgroup
+//                     container_plan.h, nested_cgroup.h, new_record.h, launch_to_gate.h
 //   conclude.h        what becomes of a container when its program has ended, or never began
 //   run_image.h       `run IMAGE`: prepare_image.h, then new_container.h; never_ran.h: made by
 //                     `create`; run_again.h: has ended; launch_failures.h, for `explain`
@@ -30,7 +29,7 @@
 //   restart.h         whether one runs again by itself; rerun.h its monitor's part in that
 //   log_lines.h       the format of logs; log_store.h writes them, logs.h reads them, log_tail.h
 //                     finds the last lines; journal.h hands them to the system's journal
-//   attach.h          a caller in front of a container: caller.h and typed_input.h what he types,
+//   attach.h          a caller before a container: attach_client.h and typed_input.h what he types,
 //                     detach_keys.h, log_show.h and log_reader.h what he sees; end_of_input.h;
 //                     attach_door.h, kept_terminal.h: in its monitor
 //   container_copy.h  cp: tree_copy.h, tar_extract.h changes.h     diff

@@ -297,8 +297,9 @@ Result<> remove_container(const Context& context,
     if (!*record) {  // killed before its record was written: there is nothing else
         return context.root.remove(std::move(*dir));
     }
-    const Live live = KNARR_TRY(live_state(**record, Worker::none));
-    KNARR_TRY(next_state(id.text(), live.state, force ? Verb::force_remove : Verb::remove));
+    const Live live = KNARR_TRY(live_state(**record, LockHolder::none));
+    KNARR_TRY(
+        next_state(id.text(), live.state, force ? Transition::force_remove : Transition::remove));
     return destroy(context, *dir, **record, volumes);
 }
 

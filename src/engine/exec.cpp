@@ -53,7 +53,7 @@ Result<> check_state(const Record& record, const Live& live, const ExecRequest& 
             .hint = "resume it first (knarr resume), or give --ignore-paused to let the "
                     "program wait"});
     }
-    KNARR_TRY(next_state(record, live, Verb::exec));
+    KNARR_TRY(next_state(record, live, Transition::exec));
     return {};
 }
 
@@ -71,7 +71,7 @@ Result<Target> find_target(const Context& context,
         // have said so: its next word is waited for.
         record = KNARR_TRY(hold(context, id)).record;
     }
-    Live live = KNARR_TRY(live_state(*record, Worker::none));
+    Live live = KNARR_TRY(live_state(*record, LockHolder::none));
     KNARR_TRY(check_state(*record, live, request));
     Result<KeptConfig> kept = load_kept_config(dir);
     if (!kept) {

@@ -9,9 +9,9 @@
 
 namespace knarr::engine {
 
-Result<Live> live_state(const Record& record, Worker worker) {
+Result<Live> live_state(const Record& record, LockHolder holder) {
     using enum ContainerState;
-    if (record.status == stopped || (record.status == creating && worker == Worker::none)) {
+    if (record.status == stopped || (record.status == creating && holder == LockHolder::none)) {
         return Live{};
     }
     if (record.status == creating) {
@@ -43,7 +43,7 @@ Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) 
     const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
     const std::string path = path_of(context, id.text());
     auto record = KNARR_TRY(load_record(dir, path));
-    Worker worker = Worker::none;
+    LockHolder holder = LockHolder::none;
     if (!record || record->status == ContainerState::creating) {
         const Result<bool> locked = context.root.is_locked(dir);
         if (!locked && locked.error().sys_errno == ENOENT) {
@@ -52,13 +52,13 @@ Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) 
         if (!locked) {
             return fail(locked.error());
         }
-        worker = *locked ? Worker::other : Worker::none;
-        if (worker == Worker::none) {
+        holder = *locked ? LockHolder::other : LockHolder::none;
+        if (holder == LockHolder::none) {
             // Whoever worked on it may have come to the end between our two looks.
             record = KNARR_TRY(load_record(dir, path));
         }
     }
-    if (!record && worker == Worker::other) {
+    if (!record && holder == LockHolder::other) {
         return std::nullopt;
     }
     if (!record) {
@@ -83,7 +83,7 @@ Result<Held> hold(const Context& context, const ContainerId& id) {
     if (!record) {
         return fail(Errc::not_found, "container {} does not exist", id.text());
     }
-    Live live = KNARR_TRY(live_state(*record, Worker::none));
+    Live live = KNARR_TRY(live_state(*record, LockHolder::none));
     return Held{.dir = std::move(dir), .record = std::move(*record), .live = std::move(live)};
 }
 

@@ -18,10 +18,10 @@ struct Live {
 bool is_end_untold(const Record& record, const Live& live);
 
 /// Whether somebody is working on the container just now, or nobody is (we may be).
-enum class Worker : std::uint8_t { none, other };
+enum class LockHolder : std::uint8_t { none, other };
 
-/// `creating` without a worker is the leftover of a killed create: stopped.
-Result<Live> live_state(const Record& record, Worker worker);
+/// `creating` without one is the leftover of a killed create: stopped.
+Result<Live> live_state(const Record& record, LockHolder holder);
 
 /// A container as it was found, without a lock: it may move on at once.
 struct Seen {

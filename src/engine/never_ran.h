@@ -10,6 +10,6 @@ namespace knarr::engine {
 bool never_ran(const Record& record);
 
 /// What the state becomes, as next_state of states.h, which knows none that has not run yet.
-Result<After> next_state(const Record& record, const Live& live, Verb verb);
+Result<After> next_state(const Record& record, const Live& live, Transition transition);
 
 }  // namespace knarr::engine

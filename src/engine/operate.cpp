@@ -71,7 +71,7 @@ Result<> kill_everything(const Seen& seen, int signal) {
                         "the container has neither a cgroup nor a pid namespace of its own: its "
                         "processes cannot be told from others");
         }
-        KNARR_TRY(next_state(record.id, seen.live.state, Verb::kill));
+        KNARR_TRY(next_state(record.id, seen.live.state, Transition::kill));
         return send(seen.live.process, signal);
     }
     const bool some = KNARR_TRY(signal_cgroup(*record.cgroup, signal));
@@ -123,7 +123,7 @@ Result<> start_container(const Context& context,
         }
         return run_again(context, data_root, std::move(held), std::move(attached));
     }
-    KNARR_TRY(next_state(id.text(), live.state, Verb::start));
+    KNARR_TRY(next_state(id.text(), live.state, Transition::start));
     std::optional<NotifyProxy> notify = listen_for_readiness(context, dir, service);
     const runtime::ListenerAgent agent =
         KNARR_TRY(seccomp_agent(dir.fd(), record, "created", record.pid));
@@ -138,7 +138,7 @@ Result<> start_container(const Context& context,
         // could write so has let it run.
         record.status = ContainerState::running;
         KNARR_TRY(save_record(dir, record), "container {}", id.text());
-        return fail(next_state(id.text(), record.status, Verb::start).error());
+        return fail(next_state(id.text(), record.status, Transition::start).error());
     }
     KNARR_TRY(std::move(opened), "container {}", id.text());
     KNARR_TRY(fault_point("start.gate"), "container {}", id.text());
@@ -179,7 +179,7 @@ Result<> kill_container(const Context& context,
 
 Result<> kill_seen(const Seen& seen, int signal) {
     const std::string& id = seen.record.id;
-    KNARR_TRY(next_state(seen.record, seen.live, Verb::kill));
+    KNARR_TRY(next_state(seen.record, seen.live, Transition::kill));
     KNARR_TRY(send(seen.live.process, signal), "container {}", id);
     if (signal == SIGKILL && seen.live.state == ContainerState::paused &&
         seen.record.own_pid_namespace) {

@@ -9,9 +9,9 @@ namespace knarr::engine {
 
 namespace {
 
-Result<> move(const Context& context, const ContainerId& id, Verb verb) {
+Result<> move(const Context& context, const ContainerId& id, Transition transition) {
     const Held held = KNARR_TRY(hold(context, id));
-    KNARR_TRY(next_state(held.record, held.live, verb));
+    KNARR_TRY(next_state(held.record, held.live, transition));
     if (!held.record.cgroup) {
         return fail(Error{.code = Errc::unsupported,
                           .message = fmt::format("container {} cannot be paused: it has no cgroup "
@@ -21,22 +21,22 @@ Result<> move(const Context& context, const ContainerId& id, Verb verb) {
                                   "user, have a cgroup delegated (systemd-run --user --scope -p "
                                   "Delegate=yes knarr ...)"});
     }
-    KNARR_TRY(verb == Verb::pause ? sys::freeze_cgroup(*held.record.cgroup)
-                                  : sys::thaw_cgroup(*held.record.cgroup),
+    KNARR_TRY(transition == Transition::pause ? sys::freeze_cgroup(*held.record.cgroup)
+                                              : sys::thaw_cgroup(*held.record.cgroup),
               "container {}",
               id.text());
-    note_event(context, held.record, verb == Verb::pause ? "pause" : "unpause");
+    note_event(context, held.record, transition == Transition::pause ? "pause" : "unpause");
     return {};
 }
 
 }  // namespace
 
 Result<> pause_container(const Context& context, const ContainerId& id) {
-    return move(context, id, Verb::pause);
+    return move(context, id, Transition::pause);
 }
 
 Result<> resume_container(const Context& context, const ContainerId& id) {
-    return move(context, id, Verb::resume);
+    return move(context, id, Transition::resume);
 }
 
 }  // namespace knarr::engine

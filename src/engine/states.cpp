@@ -8,12 +8,12 @@ namespace {
 constexpr std::array<std::string_view, 9> kVerbs{
     "start", "kill", "delete", "delete --force", "pause", "resume", "exec", "update", "checkpoint"};
 
-std::string advice(std::string_view id, ContainerState from, Verb verb) {
-    if (verb == Verb::remove &&
+std::string advice(std::string_view id, ContainerState from, Transition transition) {
+    if (transition == Transition::remove &&
         (from == ContainerState::running || from == ContainerState::paused)) {
         return fmt::format("knarr stop {0} first, or knarr rm --force {0}", id);
     }
-    if (verb == Verb::start && from == ContainerState::stopped) {
+    if (transition == Transition::start && from == ContainerState::stopped) {
         return fmt::format("knarr rm {}, and create it again", id);
     }
     if (from == ContainerState::creating) {
@@ -23,14 +23,14 @@ std::string advice(std::string_view id, ContainerState from, Verb verb) {
 }
 }  // namespace
 
-std::string_view name_of(Verb verb) {
-    return kVerbs[static_cast<std::size_t>(verb)];
+std::string_view name_of(Transition transition) {
+    return kVerbs[static_cast<std::size_t>(transition)];
 }
 
-Result<After> next_state(std::string_view id, ContainerState from, Verb verb) {
+Result<After> next_state(std::string_view id, ContainerState from, Transition transition) {
     std::string wanted;
     for (const Step& step : kSteps) {
-        if (step.verb != verb) {
+        if (step.transition != transition) {
             continue;
         }
         if (step.from == from) {
@@ -41,7 +41,7 @@ Result<After> next_state(std::string_view id, ContainerState from, Verb verb) {
     }
     auto refused =
         fail(Errc::wrong_state, "container {} is {}, not {}", id, knarr::name_of(from), wanted);
-    return fail(std::move(refused).error().advise(advice(id, from, verb)));
+    return fail(std::move(refused).error().advise(advice(id, from, transition)));
 }
 
 }  // namespace knarr::engine

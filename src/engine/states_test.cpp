@@ -9,12 +9,12 @@ using enum ContainerState;
 
 struct Move {
     ContainerState from;
-    Verb verb;
+    Transition transition;
 };
 
 std::string move_name(const testing::TestParamInfo<Move>& info) {
-    std::string name =
-        std::string(knarr::name_of(info.param.from)) + "_" + std::string(name_of(info.param.verb));
+    std::string name = std::string(knarr::name_of(info.param.from)) + "_" +
+                       std::string(name_of(info.param.transition));
     for (char& c : name) {
         c = c == ' ' || c == '-' ? '_' : c;
     }
@@ -32,7 +32,7 @@ std::string allowed_name(const testing::TestParamInfo<Allowed>& info) {
 class AllowedMove : public testing::TestWithParam<Allowed> {};
 
 TEST_P(AllowedMove, LeadsToItsState) {
-    const Result<After> after = next_state("web", GetParam().from, GetParam().verb);
+    const Result<After> after = next_state("web", GetParam().from, GetParam().transition);
     ASSERT_TRUE(after.has_value()) << after.error().message;
     EXPECT_EQ(*after, GetParam().to);
 }
@@ -40,32 +40,32 @@ TEST_P(AllowedMove, LeadsToItsState) {
 // Written out once more on purpose: a slip in kSteps must not slip into its own test.
 INSTANTIATE_TEST_SUITE_P(States,
                          AllowedMove,
-                         testing::Values(Allowed{{created, Verb::start}, After::running},
-                                         Allowed{{created, Verb::kill}, After::created},
-                                         Allowed{{running, Verb::kill}, After::running},
-                                         Allowed{{paused, Verb::kill}, After::paused},
-                                         Allowed{{created, Verb::remove}, After::gone},
-                                         Allowed{{stopped, Verb::remove}, After::gone},
-                                         Allowed{{creating, Verb::force_remove}, After::gone},
-                                         Allowed{{created, Verb::force_remove}, After::gone},
-                                         Allowed{{running, Verb::force_remove}, After::gone},
-                                         Allowed{{paused, Verb::force_remove}, After::gone},
-                                         Allowed{{stopped, Verb::force_remove}, After::gone},
-                                         Allowed{{running, Verb::pause}, After::paused},
-                                         Allowed{{paused, Verb::resume}, After::running},
-                                         Allowed{{created, Verb::exec}, After::created},
-                                         Allowed{{running, Verb::exec}, After::running},
-                                         Allowed{{created, Verb::update}, After::created},
-                                         Allowed{{running, Verb::update}, After::running},
-                                         Allowed{{paused, Verb::update}, After::paused},
-                                         Allowed{{running, Verb::checkpoint}, After::gone},
-                                         Allowed{{paused, Verb::checkpoint}, After::gone}),
+                         testing::Values(Allowed{{created, Transition::start}, After::running},
+                                         Allowed{{created, Transition::kill}, After::created},
+                                         Allowed{{running, Transition::kill}, After::running},
+                                         Allowed{{paused, Transition::kill}, After::paused},
+                                         Allowed{{created, Transition::remove}, After::gone},
+                                         Allowed{{stopped, Transition::remove}, After::gone},
+                                         Allowed{{creating, Transition::force_remove}, After::gone},
+                                         Allowed{{created, Transition::force_remove}, After::gone},
+                                         Allowed{{running, Transition::force_remove}, After::gone},
+                                         Allowed{{paused, Transition::force_remove}, After::gone},
+                                         Allowed{{stopped, Transition::force_remove}, After::gone},
+                                         Allowed{{running, Transition::pause}, After::paused},
+                                         Allowed{{paused, Transition::resume}, After::running},
+                                         Allowed{{created, Transition::exec}, After::created},
+                                         Allowed{{running, Transition::exec}, After::running},
+                                         Allowed{{created, Transition::update}, After::created},
+                                         Allowed{{running, Transition::update}, After::running},
+                                         Allowed{{paused, Transition::update}, After::paused},
+                                         Allowed{{running, Transition::checkpoint}, After::gone},
+                                         Allowed{{paused, Transition::checkpoint}, After::gone}),
                          allowed_name);
 
 class RefusedMove : public testing::TestWithParam<Move> {};
 
 TEST_P(RefusedMove, SaysWhatIsAndWhatWouldBeNeeded) {
-    const Result<After> after = next_state("web", GetParam().from, GetParam().verb);
+    const Result<After> after = next_state("web", GetParam().from, GetParam().transition);
     ASSERT_FALSE(after.has_value());
     EXPECT_EQ(after.error().code, Errc::wrong_state);
     const std::string is = "container web is " + std::string(knarr::name_of(GetParam().from));
@@ -75,31 +75,31 @@ TEST_P(RefusedMove, SaysWhatIsAndWhatWouldBeNeeded) {
 
 INSTANTIATE_TEST_SUITE_P(States,
                          RefusedMove,
-                         testing::Values(Move{creating, Verb::start},
-                                         Move{running, Verb::start},
-                                         Move{paused, Verb::start},
-                                         Move{stopped, Verb::start},
-                                         Move{creating, Verb::kill},
-                                         Move{stopped, Verb::kill},
-                                         Move{creating, Verb::remove},
-                                         Move{running, Verb::remove},
-                                         Move{paused, Verb::remove},
-                                         Move{creating, Verb::pause},
-                                         Move{created, Verb::pause},
-                                         Move{paused, Verb::pause},
-                                         Move{stopped, Verb::pause},
-                                         Move{creating, Verb::resume},
-                                         Move{created, Verb::resume},
-                                         Move{running, Verb::resume},
-                                         Move{stopped, Verb::resume},
-                                         Move{creating, Verb::exec},
-                                         Move{paused, Verb::exec},
-                                         Move{stopped, Verb::exec},
-                                         Move{creating, Verb::update},
-                                         Move{stopped, Verb::update},
-                                         Move{creating, Verb::checkpoint},
-                                         Move{created, Verb::checkpoint},
-                                         Move{stopped, Verb::checkpoint}),
+                         testing::Values(Move{creating, Transition::start},
+                                         Move{running, Transition::start},
+                                         Move{paused, Transition::start},
+                                         Move{stopped, Transition::start},
+                                         Move{creating, Transition::kill},
+                                         Move{stopped, Transition::kill},
+                                         Move{creating, Transition::remove},
+                                         Move{running, Transition::remove},
+                                         Move{paused, Transition::remove},
+                                         Move{creating, Transition::pause},
+                                         Move{created, Transition::pause},
+                                         Move{paused, Transition::pause},
+                                         Move{stopped, Transition::pause},
+                                         Move{creating, Transition::resume},
+                                         Move{created, Transition::resume},
+                                         Move{running, Transition::resume},
+                                         Move{stopped, Transition::resume},
+                                         Move{creating, Transition::exec},
+                                         Move{paused, Transition::exec},
+                                         Move{stopped, Transition::exec},
+                                         Move{creating, Transition::update},
+                                         Move{stopped, Transition::update},
+                                         Move{creating, Transition::checkpoint},
+                                         Move{created, Transition::checkpoint},
+                                         Move{stopped, Transition::checkpoint}),
                          move_name);
 
 TEST(States, EveryPairIsEitherAllowedOrRefusedAbove) {

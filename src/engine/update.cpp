@@ -67,7 +67,7 @@ Result<> update_container(const Context& context,
         note_event(context, held.record, "update");
         return {};
     }
-    KNARR_TRY(next_state(held.record, held.live, Verb::update));
+    KNARR_TRY(next_state(held.record, held.live, Transition::update));
     if (!held.record.cgroup) {
         return fail(Error{.code = Errc::unsupported,
                           .message = fmt::format("container {} has no cgroup of its own, and with "

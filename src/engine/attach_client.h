@@ -15,12 +15,12 @@
 
 namespace knarr::engine {
 
-class Caller {
+class AttachClient {
 public:
     /// In front of a terminal, by its other side, with the keys that leave it.
-    static Result<Caller> at_terminal(sys::Fd master, std::string keys, bool pass_input);
+    static Result<AttachClient> at_terminal(sys::Fd master, std::string keys, bool pass_input);
     /// In front of a pipe, which is closed at the end of input.
-    static Result<Caller> at_pipe(sys::Fd pipe);
+    static Result<AttachClient> at_pipe(sys::Fd pipe);
 
     static constexpr std::size_t kItems = 3;
     /// What to wait for before the next serve().
@@ -38,7 +38,7 @@ public:
 
 private:
     enum Item { from_stdin, to_program, clock };
-    Caller(sys::Fd program, std::string keys)
+    AttachClient(sys::Fd program, std::string keys)
         : program_(std::move(program)), input_(std::move(keys)) {}
     void take_input();
     void end_input();
