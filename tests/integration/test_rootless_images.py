@@ -247,6 +247,20 @@ def test_save_load_and_import(host, image):
     assert "imported" in host.out("images")
 
 
+def test_prunes_take_what_subordinate_users_own(host, image):
+    assert "untagged: localhost/many:latest" in host.out("image", "prune", "--all", "--force")
+    host.ok("pull", "-q", host.layout("again", many_owners()))
+    assert "untagged: localhost/again:latest" in host.out("system", "prune", "--all", "--force")
+
+    assert list((host.data / "layers").glob("[!.]*")) == []
+
+
+def test_the_progress_of_a_pull_is_told(host):
+    told = host.ok("pull", "--progress", "json", host.layout("many", many_owners())).stderr
+
+    assert [line for line in told.splitlines() if '"unpacking"' in line], told
+
+
 def test_a_run_pulls_what_is_not_there(host):
     place = host.layout("fresh", many_owners(), {"Cmd": ["stat", "-c", "%u", "/srv"]})
 
