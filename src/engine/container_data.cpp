@@ -199,14 +199,11 @@ Result<> unmount_layers_of(const std::string& container_directory) {
     if (!use) {
         return unmount_leftovers(data_root);  // killed before it said which layers it has
     }
-    for (const spec::Digest& layer : use->chain) {
-        if (KNARR_TRY(
-                sys::is_mount_point(fmt::format("{}/layers/{}/fs", data_root, layer.hex())))) {
-            const auto store = KNARR_TRY(store::Store::open(data_root));
-            return layer::unmount_unused(store, use->chain);
-        }
+    if (!KNARR_TRY(layer::are_mounted(data_root, use->chain))) {
+        return {};
     }
-    return {};
+    const auto store = KNARR_TRY(store::Store::open(data_root));
+    return layer::unmount_unused(store, use->chain);
 }
 
 Result<> unmount_leftovers(const std::string& data_root) {

@@ -114,7 +114,9 @@ Result<sys::Fd> open_image_root(const std::vector<std::string>& lowers) {
     sys::Fd mount = KNARR_TRY(runtime::open_root_source(what));
     // Devices and set-user-ID programs of an image are nothing to find on the host.
     constexpr std::uint64_t kHarmless = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-    KNARR_TRY(sys::set_mount_attributes(mount, {.set = kHarmless, .recursive = true}));
+    // A layer alone is mounted without execution, an overlay of several is not: both show the same.
+    KNARR_TRY(sys::set_mount_attributes(
+        mount, {.set = kHarmless, .clear = MOUNT_ATTR_NOEXEC, .recursive = true}));
     return mount;
 }
 

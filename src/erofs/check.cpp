@@ -50,15 +50,24 @@ struct Found {
     unsigned type = 0;
 };
 
+/// `tree`: where what is seen is kept, the inodes in the order of their places; may be null.
 class Checker {
 public:
-    Checker(std::uint64_t image_bytes, std::uint64_t device_blocks, const ReadAt& read)
-        : image_bytes_(image_bytes), device_blocks_(device_blocks), read_(read) {}
+    Checker(std::uint64_t image_bytes, const Devices& devices, const ReadAt& read, Tree* tree)
+        : image_bytes_(image_bytes),
+          devices_(devices),
+          first_inode_(first_inode(devices.size())),
+          read_(read),
+          tree_(tree) {}
 
     Result<> run() {
         const std::uint64_t blocks = image_bytes_ / kBlockBytes;
-        if (image_bytes_ % kBlockBytes != 0 || blocks >= kHole || device_blocks_ >= kHole) {
+        if (image_bytes_ % kBlockBytes != 0 || blocks >= kHole) {
             return bad(image_bytes_, "its size");
+        }
+        if (devices_.empty() || devices_.size() > kMaxDevices ||
+            std::ranges::max(devices_) >= kHole) {
+            return bad(kSuperOffset, "its devices");
         }
         KNARR_TRY(find_inodes());
         for (std::size_t i = 0; i < found_.size(); ++i) {
@@ -76,8 +85,8 @@ public:
         if (!is_zero(KNARR_TRY(bytes(0, kSuperOffset)))) {
             return bad(0, "what is before the superblock");
         }
-        const auto head = superblock(found_.size(), blocks, device_blocks_);
-        if (KNARR_TRY(bytes(kSuperOffset, kBlockBytes)) != head.bytes()) {
+        const std::string head = superblock(found_.size(), blocks, devices_);
+        if (KNARR_TRY(bytes(kSuperOffset, head.size())) != head) {
             return bad(kSuperOffset, "the superblock");
         }
         return {};
@@ -106,7 +115,7 @@ private:
     }
 
     Result<> find_inodes() {
-        std::uint64_t at = kFirstInode, end = image_bytes_;
+        std::uint64_t at = first_inode_, end = image_bytes_;
         while (at < end) {
             if (end - at < kInodeBytes || number(KNARR_TRY(bytes(at, 2)), 0, 2) == 0) {
                 // Left out, so that a link's target lies in one block; or the last block's rest.
@@ -120,7 +129,7 @@ private:
             if (found_.size() == 1) {
                 // The root's own blocks are the first ones.
                 if (found_[0].type != kDirType) {
-                    return bad(kFirstInode, "the root");
+                    return bad(first_inode_, "the root");
                 }
                 end = found_[0].data;
             }
@@ -134,7 +143,7 @@ private:
 
     /// Where it ends, with what belongs to it.
     Result<std::uint64_t> check_inode(std::uint64_t at) {
-        const std::string record(KNARR_TRY(bytes(at, kInodeBytes)));
+        const std::string_view record = KNARR_TRY(bytes(at, kInodeBytes));  // until more is read
         const std::uint64_t format = number(record, 0, 2), size = number(record, 8, 8);
         const auto layout = static_cast<unsigned>(format >> 1U);
         const auto where = static_cast<std::uint32_t>(number(record, 16, 4));
@@ -143,9 +152,10 @@ private:
                   .type = dirent_type(number(record, 4, 2))};
         constexpr std::uint64_t kSecond = 1'000'000'000;
         if ((format & kExtended) == 0 || one.type == 0 || number(record, 6, 2) != 0 ||
-            number(record, 40, 4) >= kSecond || !is_zero(std::string_view(record).substr(48))) {
+            number(record, 40, 4) >= kSecond || !is_zero(record.substr(48))) {
             return bad(at, "an inode");
         }
+        keep_inode(record);
         std::uint64_t end = at + kInodeBytes;
         if (const std::uint64_t count = number(record, 2, 2); count != 0) {
             const std::uint64_t area = end;
@@ -177,9 +187,35 @@ private:
         return end;
     }
 
+    /// From here on kept() is this one.
+    void keep_inode(std::string_view record) {
+        if (tree_ == nullptr) {
+            return;
+        }
+        const auto field = [&](std::size_t at) {
+            return static_cast<std::uint32_t>(number(record, at, 4));
+        };
+        Inode inode;
+        inode.mode = static_cast<std::uint16_t>(number(record, 4, 2));
+        inode.uid = field(24);
+        inode.gid = field(28);
+        inode.mtime_s = static_cast<std::int64_t>(number(record, 32, 8));
+        inode.mtime_ns = field(40);
+        if (S_ISREG(inode.mode)) {
+            inode.size = number(record, 8, 8);
+        } else if (S_ISCHR(inode.mode) || S_ISBLK(inode.mode)) {
+            // Source: kernel include/linux/kdev_t.h, new_decode_dev().
+            const std::uint32_t device = field(16);
+            inode.device_major = (device >> 8U) & 0xFFFU;
+            inode.device_minor = (device & 0xFFU) | ((device >> 12U) & 0xFFF00U);
+        }
+        tree_->inodes.push_back(std::move(inode));
+    }
+    Inode& kept() { return tree_->inodes.back(); }
+
     bool has_blocks(std::uint32_t block, std::uint64_t size) const {
         const std::uint64_t at = std::uint64_t{block} * kBlockBytes;
-        return at > kFirstInode && at <= image_bytes_ && size <= image_bytes_ - at;
+        return at > first_inode_ && at <= image_bytes_ && size <= image_bytes_ - at;
     }
 
     Result<> check_xattrs(std::uint64_t at, std::uint64_t end) {
@@ -201,6 +237,12 @@ private:
             if (KNARR_TRY(bytes(at + kHeader, name)).find('\0') != std::string_view::npos) {
                 return bad(at, "an attribute's name");
             }
+            if (tree_ != nullptr) {
+                std::string full(xattr_prefix(static_cast<std::uint8_t>(index)));
+                full += KNARR_TRY(bytes(at + kHeader, name));
+                kept().more().xattrs.emplace_back(std::move(full),
+                                                  KNARR_TRY(bytes(at + kHeader + name, value)));
+            }
             at = round_up(at + kHeader + name + value, 4);
         }
         return at == end ? Result<>{} : bad(at, "attributes longer than their place");
@@ -220,18 +262,38 @@ private:
         }
         at = round_up(at, kChunkIndexBytes);
         const std::uint64_t chunk = kBlockBytes << order;
+        std::uint64_t first_device = 0;  // all of a file is on one, for a tree knows no other
         for (std::uint64_t begin = 0; begin < size; at += kChunkIndexBytes) {
             const std::string_view index = KNARR_TRY(bytes(at, kChunkIndexBytes));
             const std::uint64_t device = number(index, 2, 2), block = number(index, 4, 4);
             const std::uint64_t here = std::min(chunk, size - begin);
             const std::uint64_t needed = round_up(here, kBlockBytes) / kBlockBytes;
-            const bool inside = device == 1 && block + needed <= device_blocks_;
+            const bool inside = device != 0 && device <= devices_.size() &&
+                                (first_device == 0 || device == first_device) &&
+                                block + needed <= devices_[device - 1];
             if (number(index, 0, 2) != 0 || !(block == kHole ? device == 0 : inside)) {
                 return bad(at, "a file beyond the device");
             }
+            first_device = block == kHole ? first_device : device;
+            keep_chunk(size <= chunk, order, device, static_cast<std::uint32_t>(block));
             begin += here;
         }
         return at;
+    }
+
+    void keep_chunk(bool is_only, unsigned order, std::uint64_t device, std::uint32_t block) {
+        if (tree_ == nullptr) {
+            return;
+        }
+        if (device != 0) {
+            kept().device = static_cast<std::uint16_t>(device - 1);
+        }
+        if (is_only) {
+            kept().first_block = block;
+        } else {
+            kept().more().chunk_bits = order + kBlockBits;
+            kept().more().chunks.push_back(block);
+        }
     }
 
     Result<std::uint64_t> check_target(std::uint64_t at,
@@ -245,8 +307,12 @@ private:
             return bad(at, "a link's target");
         }
         const std::uint64_t begin = is_inline ? at : std::uint64_t{where} * kBlockBytes;
-        if (KNARR_TRY(bytes(begin, size)).find('\0') != std::string_view::npos) {
+        const std::string_view target = KNARR_TRY(bytes(begin, size));
+        if (target.find('\0') != std::string_view::npos) {
             return bad(at, "a link's target");
+        }
+        if (tree_ != nullptr) {
+            kept().more().target = target;
         }
         return is_inline ? at + size : at;
     }
@@ -319,11 +385,19 @@ private:
             ++dir.children;
         }
         ++target->names;
+        if (tree_ != nullptr) {
+            auto& entries = tree_->inodes[which].more().entries;
+            entries.emplace_hint(
+                entries.end(), name, static_cast<std::uint32_t>(target - found_.begin()));
+        }
         return {};
     }
 
-    std::uint64_t image_bytes_, device_blocks_;
+    std::uint64_t image_bytes_;
+    const Devices& devices_;
+    std::uint64_t first_inode_;
     const ReadAt& read_;
+    Tree* tree_;
     std::vector<Found> found_;  // by their place
     std::uint64_t blocks_at_ = 0;
     std::string window_;
@@ -332,8 +406,14 @@ private:
 
 }  // namespace
 
-Result<> check(std::uint64_t image_bytes, std::uint64_t device_blocks, const ReadAt& read) {
-    return Checker(image_bytes, device_blocks, read).run();
+Result<> check(std::uint64_t image_bytes, const Devices& devices, const ReadAt& read) {
+    return Checker(image_bytes, devices, read, nullptr).run();
+}
+
+Result<Tree> decode(std::uint64_t image_bytes, const Devices& devices, const ReadAt& read) {
+    Tree tree;
+    KNARR_TRY(Checker(image_bytes, devices, read, &tree).run());
+    return tree;
 }
 
 }  // namespace knarr::erofs

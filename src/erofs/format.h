@@ -2,9 +2,11 @@
 // Numbers of the on-disk format that the writer, the check and the tests' reader share.
 // Source: kernel fs/erofs/erofs_fs.h.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "erofs/image.h"
@@ -21,7 +23,12 @@ inline constexpr std::size_t kDeviceSlot = (kSuperOffset + kSuperBytes) / kDevic
 
 inline constexpr std::size_t kInodeUnit = 32;   // an inode's number is its place in these
 inline constexpr std::size_t kInodeBytes = 64;  // the extended form
-inline constexpr std::size_t kFirstInode = 1536;
+/// Where the inodes begin: behind the table of devices, of which three fit in the superblock's
+/// block.
+constexpr std::size_t first_inode(std::size_t devices) {
+    return std::max<std::size_t>(kSuperOffset + kBlockBytes,
+                                 (kDeviceSlot + devices) * kDeviceSlotBytes);
+}
 /// How an inode's data lie.
 inline constexpr unsigned kFlatPlain = 0, kFlatInline = 2, kChunkBased = 4;
 inline constexpr std::uint16_t kExtended = 1;
@@ -61,24 +68,31 @@ private:
     std::array<char, N> data_{};
 };
 
-/// The block with the superblock and the table of devices, as encode() writes it and check() wants
-/// it. The root is the first inode.
-inline Record<kBlockBytes> superblock(std::uint64_t inodes,
-                                      std::uint64_t blocks,
-                                      std::uint64_t device_blocks) {
+/// The superblock and the table of devices, as encode() writes them and check() wants them: all up
+/// to the first inode, which is the root.
+inline std::string superblock(std::uint64_t inodes, std::uint64_t blocks, const Devices& devices) {
+    const std::size_t root = first_inode(devices.size());
+    std::string table;
+    for (const std::uint64_t device_blocks : devices) {
+        Record<kDeviceSlotBytes> slot;
+        slot.put(64, device_blocks, 4);
+        table += slot.bytes();
+    }
+    table.resize(root - kSuperOffset - kSuperBytes);
     Record<kBlockBytes> head;  // as far as the checksum goes: to the end of the block
     head.put(0, kMagic, 4);
     head.put(8, kCompatChecksum | kCompatMtime, 4);
     head.put(12, kBlockBits, 1);
-    head.put(14, kFirstInode / kInodeUnit, 2);
+    head.put(14, root / kInodeUnit, 2);
     head.put(16, inodes, 8);
     head.put(36, blocks, 4);
     head.put(80, kIncompatChunkedFile | kIncompatDeviceTable, 4);
-    head.put(86, 1, 2);  // one more device
+    head.put(86, devices.size(), 2);
     head.put(88, kDeviceSlot, 2);
-    head.put(kSuperBytes + 64, device_blocks, 4);
-    head.put(4, crc32c(~0U, head.bytes()), 4);
-    return head;
+    std::string out = std::string(head.bytes().substr(0, kSuperBytes)) + table;
+    head.put(4, crc32c(~0U, std::string_view(out).substr(0, kBlockBytes)), 4);
+    out.replace(0, kSuperBytes, head.bytes().substr(0, kSuperBytes));
+    return out;
 }
 
 }  // namespace knarr::erofs

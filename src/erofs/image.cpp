@@ -2,10 +2,11 @@
 // beginning to end without going back.
 //
 //   0      zeros              1024  superblock, table of devices
-//   1536   inodes, each with its attributes and then its chunks or its link's target
+//   then   inodes, each with its attributes and then its chunks or its link's target
 //   then   blocks of directories and of links that do not fit behind their inode
 #include "erofs/image.h"
 
+#include <algorithm>
 #include <array>
 
 #include <sys/stat.h>
@@ -142,12 +143,15 @@ unsigned chunk_order(const Inode& inode) {
 
 class Encoder {
 public:
-    Encoder(const Tree& tree, std::uint64_t device_blocks, const Sink& sink)
-        : tree_(tree), device_blocks_(device_blocks), sink_(sink), places_(tree.inodes.size()) {}
+    Encoder(const Tree& tree, const Devices& devices, const Sink& sink)
+        : tree_(tree), devices_(devices), sink_(sink), places_(tree.inodes.size()) {}
 
     Result<std::uint64_t> run() {
         if (tree_.inodes.empty() || !is_dir(tree_.inodes[0])) {
             return fail(Errc::internal, "a tree without a root");
+        }
+        if (devices_.empty() || devices_.size() > kMaxDevices) {
+            return fail(Errc::internal, "{} devices", devices_.size());
         }
         KNARR_TRY(reach());
         if (order_.size() > kMaxInodes) {
@@ -209,7 +213,7 @@ private:
     }
 
     Result<> lay_out() {
-        std::uint64_t at = kFirstInode;
+        std::uint64_t at = first_inode(devices_.size());
         for (const std::uint32_t number : order_) {
             const Inode& inode = tree_.inodes[number];
             Place& place = places_[number];
@@ -250,7 +254,7 @@ private:
             Place& place = places_[number];
             place.block = static_cast<std::uint32_t>(block);
             block += blocks_of(place.block_bytes);
-            if (block >= kHole || device_blocks_ >= kHole) {
+            if (block >= kHole || std::ranges::max(devices_) >= kHole) {
                 return fail(Errc::limit_exceeded, "the layer has more than 2^32 blocks");
             }
         }
@@ -263,6 +267,9 @@ private:
     }
 
     Result<> check_chunks(const Inode& inode) const {
+        if (inode.device >= devices_.size()) {
+            return fail(Errc::internal, "a file on a device that is not there");
+        }
         const unsigned order = chunk_order(inode);
         const std::uint64_t chunk = kBlockBytes << order;
         if (order > kMaxChunkOrder ||
@@ -272,7 +279,7 @@ private:
         for (std::uint64_t i = 0; i < chunk_count(inode); ++i) {
             const std::uint64_t first = chunk_block(inode, i);
             const std::uint64_t bytes = std::min(chunk, inode.size - i * chunk);
-            if (first != kHole && first + blocks_of(bytes) > device_blocks_) {
+            if (first != kHole && first + blocks_of(bytes) > devices_[inode.device]) {
                 return fail(Errc::internal, "a file beyond the end of the device");
             }
         }
@@ -307,7 +314,7 @@ private:
 
     Result<> write_head() {
         KNARR_TRY(pad_to(kSuperOffset));
-        return put(superblock(order_.size(), total_blocks_, device_blocks_).bytes());
+        return put(superblock(order_.size(), total_blocks_, devices_));
     }
 
     Result<> write_inode(std::uint32_t number) {
@@ -379,7 +386,7 @@ private:
         for (std::uint64_t i = 0; i < chunk_count(inode); ++i) {
             const std::uint32_t block = chunk_block(inode, i);
             Record<kChunkIndexBytes> index;
-            index.put(2, block == kHole ? 0 : 1, 2);  // the number of the device
+            index.put(2, block == kHole ? 0 : inode.device + 1U, 2);
             index.put(4, block, 4);
             KNARR_TRY(put(index.bytes()));
         }
@@ -426,7 +433,7 @@ private:
     }
 
     const Tree& tree_;
-    std::uint64_t device_blocks_;
+    const Devices& devices_;
     const Sink& sink_;
     std::vector<Place> places_;         // by inode number
     std::vector<std::uint32_t> order_;  // inode numbers, from the root down
@@ -437,29 +444,39 @@ private:
 
 }  // namespace
 
+namespace {
+
+struct XattrPrefix {
+    std::string_view text;
+    std::uint8_t index;
+    bool is_whole = false;  // the name has no more
+};
+constexpr std::array<XattrPrefix, 5> kXattrPrefixes{
+    {{.text = "user.", .index = 1},
+     {.text = "system.posix_acl_access", .index = 2, .is_whole = true},
+     {.text = "system.posix_acl_default", .index = 3, .is_whole = true},
+     {.text = "trusted.", .index = 4},
+     {.text = "security.", .index = 6}}};
+
+}  // namespace
+
 XattrName split_xattr_name(std::string_view name) {
-    struct Prefix {
-        std::string_view text;
-        std::uint8_t index;
-    };
-    static constexpr std::array<Prefix, 3> kPrefixes{
-        {{"user.", 1}, {"trusted.", 4}, {"security.", 6}}};
-    if (name == "system.posix_acl_access") {
-        return {.index = 2, .rest = {}};
-    }
-    if (name == "system.posix_acl_default") {
-        return {.index = 3, .rest = {}};
-    }
-    for (const Prefix& prefix : kPrefixes) {
-        if (name.starts_with(prefix.text) && name.size() > prefix.text.size()) {
+    for (const XattrPrefix& prefix : kXattrPrefixes) {
+        if (name.starts_with(prefix.text) &&
+            (name.size() == prefix.text.size()) == prefix.is_whole) {
             return {.index = prefix.index, .rest = name.substr(prefix.text.size())};
         }
     }
     return {};
 }
 
-Result<std::uint64_t> encode(const Tree& tree, std::uint64_t device_blocks, const Sink& sink) {
-    return Encoder(tree, device_blocks, sink).run();
+std::string_view xattr_prefix(std::uint8_t index) {
+    const auto found = std::ranges::find(kXattrPrefixes, index, &XattrPrefix::index);
+    return found == kXattrPrefixes.end() ? std::string_view() : found->text;
+}
+
+Result<std::uint64_t> encode(const Tree& tree, const Devices& devices, const Sink& sink) {
+    return Encoder(tree, devices, sink).run();
 }
 
 }  // namespace knarr::erofs

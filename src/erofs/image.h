@@ -3,12 +3,14 @@
 //
 //   tree      what the files are: inodes with numbers, directories with names
 //   image     superblock, inodes, directories and attributes, and no content
-//   device    a second file with the contents; regular files are runs of its blocks
+//   device    another file with contents; regular files are runs of its blocks. A layer has one,
+//             an image merged of several layers one of each
 //
-// check.h judges images that somebody else wrote; format.h has the numbers of the format.
+// check.h judges images that somebody else wrote, and reads them; merge.h puts trees on each other;
+// format.h has the numbers of the format.
 //
 // In: a Tree. Out: the image's bytes, piece by piece. Pure: no file is opened here. Blocks have 512
-// bytes, as a tar's: so the second file can be the tar itself (kernel 6.4 or newer).
+// bytes, as a tar's: so a device can be the tar itself (kernel 6.4 or newer).
 // Source: kernel fs/erofs/erofs_fs.h, Documentation/filesystems/erofs.rst.
 
 #include <cstdint>
@@ -34,6 +36,10 @@ inline constexpr std::size_t kMaxXattrValue = 65536;
 /// More are refused, written or read.
 inline constexpr std::size_t kMaxInodes = std::size_t{1} << 22;
 
+/// How many blocks each has.
+using Devices = std::vector<std::uint64_t>;
+inline constexpr std::size_t kMaxDevices = 1024;
+
 /// What few inodes have.
 struct Extra {
     std::vector<std::pair<std::string, std::string>> xattrs;  // full names
@@ -45,7 +51,8 @@ struct Extra {
 };
 
 struct Inode {
-    std::uint16_t mode = 0;  // with the type, as in stat
+    std::uint16_t mode = 0;    // with the type, as in stat
+    std::uint16_t device = 0;  // which one, from 0, has the content of a regular file
     std::uint32_t uid = 0, gid = 0;
     std::int64_t mtime_s = 0;
     std::uint32_t mtime_ns = 0;
@@ -70,10 +77,10 @@ struct Tree {
 
 using Sink = std::function<Result<>(std::string_view)>;
 
-/// Writes the image of `tree`; what it has in bytes. `device_blocks`: of the second file.
+/// Writes the image of `tree`; what it has in bytes.
 /// Errors: limit_exceeded for attributes beyond what the format or the kernel takes, and past 2^32
 /// blocks; internal for a tree that is none.
-Result<std::uint64_t> encode(const Tree& tree, std::uint64_t device_blocks, const Sink& sink);
+Result<std::uint64_t> encode(const Tree& tree, const Devices& devices, const Sink& sink);
 
 /// A name as EROFS keeps it: a number for what it begins with, and the rest. Zero: it has none for
 /// that.
@@ -82,5 +89,7 @@ struct XattrName {
     std::string_view rest;
 };
 XattrName split_xattr_name(std::string_view name);
+/// What the names of such a number begin with; for 2 and 3 the whole name.
+std::string_view xattr_prefix(std::uint8_t index);
 
 }  // namespace knarr::erofs

@@ -15,12 +15,20 @@ using testing_reader::Reader;
 
 constexpr std::uint64_t kDeviceBlocks = 1 << 20;
 
-Result<> check_bytes(const std::string& image, std::uint64_t device_blocks = kDeviceBlocks) {
-    return check(image.size(), device_blocks, [&](std::uint64_t at, std::span<char> into) {
+ReadAt reader_of(const std::string& image) {
+    return [&](std::uint64_t at, std::span<char> into) {
         EXPECT_LE(at + into.size(), image.size());
         std::ranges::copy(std::string_view(image).substr(at, into.size()), into.begin());
         return Result<>{};
-    });
+    };
+}
+
+Result<> check_bytes(const std::string& image, std::uint64_t device_blocks = kDeviceBlocks) {
+    return check(image.size(), {device_blocks}, reader_of(image));
+}
+
+Result<Tree> decode_bytes(const std::string& image) {
+    return decode(image.size(), {kDeviceBlocks}, reader_of(image));
 }
 
 /// A tree in the making.
@@ -36,7 +44,7 @@ struct Builder {
     Inode& at(std::uint32_t number) { return tree.inodes[number]; }
     Result<std::string> image() const {
         std::string out;
-        auto done = encode(tree, kDeviceBlocks, [&](std::string_view piece) -> Result<> {
+        auto done = encode(tree, {kDeviceBlocks}, [&](std::string_view piece) -> Result<> {
             out += piece;
             return {};
         });
@@ -215,12 +223,29 @@ TEST(ErofsCheck, LetsNothingThroughThatASoundImageDoesNotHave) {
         }
         if (const auto checked = check_bytes(image)) {
             EXPECT_EQ(Reader(image, kDeviceBlocks).problem, "");
+            const auto tree = decode_bytes(image);
+            ASSERT_TRUE(tree);
+            EXPECT_TRUE(
+                encode(*tree, {kDeviceBlocks}, [](std::string_view) { return Result<>{}; }));
         } else {
             EXPECT_EQ(checked.error().code, Errc::corrupt);
+            EXPECT_FALSE(decode_bytes(image));
             ++refused;
         }
     }
     EXPECT_GT(refused, std::size_t{kRounds} / 10);
+}
+
+TEST(ErofsCheck, DecodesTheTreeThatWasEncoded) {
+    const std::string sound = full_tree().image().value();
+    const auto tree = decode_bytes(sound);
+    ASSERT_TRUE(tree) << tree.error().message;
+    std::string again;
+    ASSERT_TRUE(encode(*tree, {kDeviceBlocks}, [&](std::string_view piece) -> Result<> {
+        again += piece;
+        return {};
+    }));
+    EXPECT_EQ(again, sound);
 }
 
 TEST(ErofsCheck, RefusesFeaturesSizesAndDevicesThatAreNotItsOwn) {
@@ -230,7 +255,7 @@ TEST(ErofsCheck, RefusesFeaturesSizesAndDevicesThatAreNotItsOwn) {
     EXPECT_FALSE(check_bytes(sound.substr(0, 100)));
     EXPECT_FALSE(check_bytes(""));
     EXPECT_FALSE(check_bytes(sound, kDeviceBlocks - 1));
-    for (std::size_t at = 0; at < kFirstInode; ++at) {
+    for (std::size_t at = 0; at < first_inode(1); ++at) {
         std::string image = sound;
         image[at] = static_cast<char>(image[at] ^ 0x10);
         EXPECT_FALSE(check_bytes(image)) << at;
@@ -250,7 +275,7 @@ TEST(ErofsCheck, RefusesRingsOfDirectories) {
         if (block + static_cast<unsigned char>(image[entry + 8]) +
                 256U * static_cast<unsigned char>(image[entry + 9]) ==
             at) {
-            image[entry] = static_cast<char>(kFirstInode / kInodeUnit);
+            image[entry] = static_cast<char>(first_inode(1) / kInodeUnit);
             changed = true;
         }
     }

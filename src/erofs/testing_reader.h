@@ -26,17 +26,19 @@ struct File {
     std::uint64_t size = 0;
     std::string target;
     std::vector<std::pair<std::string, std::string>> xattrs;
-    std::vector<std::uint32_t> blocks;  // of each chunk
+    std::vector<std::uint32_t> blocks;   // of each chunk
+    std::vector<std::uint64_t> devices;  // of each chunk, from 0
     unsigned chunk_bits = 0;
 };
 
 /// Reads a whole image; `problem` says what is wrong with it.
 class Reader {
 public:
-    Reader(std::string_view image, std::uint64_t device_blocks)
-        : image_(image), device_blocks_(device_blocks) {
+    Reader(std::string_view image, Devices devices) : image_(image), devices_(std::move(devices)) {
         read();
     }
+    Reader(std::string_view image, std::uint64_t device_blocks)
+        : Reader(image, Devices{device_blocks}) {}
 
     std::string problem;                // empty: it is well-formed
     std::map<std::string, File> files;  // by path; "" is the root
@@ -82,8 +84,13 @@ private:
             return wrong("the count of blocks");
         }
         const std::uint64_t slot = number(kSuperOffset + 88, 2) * kDeviceSlotBytes;
-        if (number(kSuperOffset + 86, 2) != 1 || number(slot + 64, 4) != device_blocks_) {
-            return wrong("the table of devices");
+        if (number(kSuperOffset + 86, 2) != devices_.size()) {
+            return wrong("the count of devices");
+        }
+        for (std::size_t i = 0; i < devices_.size(); ++i) {
+            if (number(slot + i * kDeviceSlotBytes + 64, 4) != devices_[i]) {
+                return wrong("the table of devices");
+            }
         }
         const std::uint64_t root = number(kSuperOffset + 14, 2);
         directory("", root, root);
@@ -246,16 +253,19 @@ private:
             const std::uint64_t block = number(at + 4, 4);
             const std::uint64_t count =
                 (std::min(chunk, file.size - begin) + kBlockBytes - 1) / kBlockBytes;
-            if (block != kHole && (number(at + 2, 2) != 1 || block + count > device_blocks_)) {
+            const std::uint64_t device = number(at + 2, 2);
+            if (block != kHole &&
+                (device == 0 || device > devices_.size() || block + count > devices_[device - 1])) {
                 return wrong("a chunk beyond the device");
             }
+            file.devices.push_back(block == kHole ? 0 : device - 1);
             file.blocks.push_back(static_cast<std::uint32_t>(block));
             at += kChunkIndexBytes;
         }
     }
 
     std::string_view image_;
-    std::uint64_t device_blocks_;
+    Devices devices_;
     std::set<std::uint64_t> seen_;
 };
 

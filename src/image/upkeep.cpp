@@ -65,6 +65,55 @@ Result<std::optional<BrokenBlob>> read_again(const store::Store& store,
     return broken;
 }
 
+/// The merged image of an image's layers, compared with what they make. Nothing: it is sound, or
+/// there is none.
+Result<std::optional<BrokenBlob>> check_merged(const store::Store& store,
+                                               const Image& image,
+                                               DamagePolicy policy) {
+    const spec::Digest& top = image.chain.back();
+    const std::uint64_t bytes = KNARR_TRY(layer::merged_bytes(store, top));
+    const auto sound = layer::is_merged_sound(store, image.chain);
+    if (sound && *sound) {
+        return std::nullopt;
+    }
+    if (policy == DamagePolicy::quarantine) {
+        KNARR_TRY(layer::drop_merged(store, top));
+    }
+    return BrokenBlob{.digest = top.text(),
+                      .size = bytes,
+                      .problem = sound ? "the image merged of its layers is another than they "
+                                         "make; the next container has it made again"
+                                       : sound.error().message,
+                      .references = {}};
+}
+
+/// Of all these references; each stack of layers once.
+Result<> check_all_merged(const store::Store& store,
+                          const std::vector<std::pair<store::Ref, store::Reach>>& reached,
+                          DamagePolicy policy,
+                          VerifyReport& report) {
+    std::map<spec::Digest, std::optional<BrokenBlob>> seen;
+    for (const auto& [ref, reach] : reached) {
+        const auto image = find_image(store, ref.reference);
+        if (!image || image->chain.empty()) {
+            continue;  // its blobs are damaged, which is said already; or it is a module
+        }
+        const auto [one, is_new] = seen.emplace(image->chain.back(), std::nullopt);
+        if (is_new) {
+            one->second = KNARR_TRY(check_merged(store, *image, policy));
+        }
+        if (one->second) {
+            one->second->references.push_back(ref.reference);
+        }
+    }
+    for (auto& [top, broken] : seen) {
+        if (broken) {
+            report.damaged.push_back(*std::move(broken));
+        }
+    }
+    return {};
+}
+
 }  // namespace
 
 Result<PrunedImages> prune_images(const store::Store& store,
@@ -135,6 +184,7 @@ Result<VerifyReport> verify_images(const store::Store& store,
             report.damaged.push_back(*std::move(broken));
         }
     }
+    KNARR_TRY(check_all_merged(store, reached, policy, report));
     return report;
 }
 
@@ -187,7 +237,8 @@ Result<StoreUsage> image_usage(const store::Store& store, const ImageUse& use) {
     }
     for (const spec::Digest& chain_id : KNARR_TRY(store.list_layers())) {
         const auto info = layer::read_layer_info(store, chain_id);
-        const std::uint64_t bytes = info ? info->bytes : 0;
+        const std::uint64_t bytes =
+            (info ? info->bytes : 0) + KNARR_TRY(layer::merged_bytes(store, chain_id));
         const bool active = use.layers.contains(chain_id);
         ++usage.layers.total;
         usage.layers.active += active ? 1 : 0;

@@ -15,9 +15,10 @@ Result<PrunedImages> prune_images(const store::Store& store,
                                   const PruneRequest& request,
                                   const ImageUse& use);
 
-/// Reads the blobs of the named images, or all blobs, and compares each with its name. A blob that
-/// an image needs and that is not there is found, too. What other processes remove meanwhile is
-/// passed over. Errors: image_not_found for a name.
+/// Reads the blobs of the named images, or all blobs, and compares each with its name; and what is
+/// merged of their layers with what these make. A blob that an image needs and that is not there is
+/// found, too. What other processes remove meanwhile is passed over. Errors: image_not_found for a
+/// name.
 Result<VerifyReport> verify_images(const store::Store& store,
                                    const std::vector<std::string>& names,
                                    DamagePolicy policy);

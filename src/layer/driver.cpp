@@ -15,25 +15,21 @@ namespace knarr::layer {
 
 namespace {
 
-/// A file without a name, on the file system that is asked about: some cannot serve mounts.
-Result<sys::Fd> unnamed_file(const sys::Fd& dir) {
-    return sys::open_at(dir, ".", O_TMPFILE | O_RDWR, 0600);
-}
-
+/// On the file system that is asked about: some cannot serve mounts.
 Result<> try_erofs(const sys::Fd& dir, sys::ImageBacking backing) {
     if (sys::effective_uid() != 0) {
         return fail(Errc::denied, "mounting EROFS images needs root");
     }
     erofs::Tree tree;
     tree.inodes.emplace_back().mode = S_IFDIR | 0755;
-    const sys::Fd image = KNARR_TRY(unnamed_file(dir));
-    const sys::Fd data = KNARR_TRY(unnamed_file(dir));
+    const sys::Fd image = KNARR_TRY(sys::make_unnamed_file(dir));
+    const sys::Fd data = KNARR_TRY(sys::make_unnamed_file(dir));
     constexpr std::uint64_t kDataBytes = 4096;
     KNARR_TRY(sys::set_size(data, kDataBytes));
-    KNARR_TRY(erofs::encode(tree, kDataBytes / erofs::kBlockBytes, [&](std::string_view piece) {
+    KNARR_TRY(erofs::encode(tree, {kDataBytes / erofs::kBlockBytes}, [&](std::string_view piece) {
         return sys::write_all(image, piece);
     }));
-    KNARR_TRY(sys::mount_erofs(image, data, backing));
+    KNARR_TRY(sys::mount_erofs(image, {&data}, backing));
     return {};
 }
 

@@ -342,7 +342,7 @@ Result<> ErofsTree::mark_opaque(const std::vector<std::string>& paths) {
 }
 
 Result<> ErofsTree::write(const sys::Fd& image) {
-    KNARR_TRY(erofs::encode(tree_, end_ / kBlock, [&](std::string_view piece) {
+    KNARR_TRY(erofs::encode(tree_, {end_ / kBlock}, [&](std::string_view piece) {
         return sys::write_all(image, piece);
     }));
     return {};

@@ -14,7 +14,8 @@
 //   own_tree.h what they fill: disk_tree.h or erofs_tree.h; unpack.h is the job with its
 //   processes and its verification, inflate_job.h its first half, jailed_inflate.h the same of no
 //   layer; tar_mark.h what a blob was seen to hold; staged.h a layer before and stored.h after it
-//   can be found, info.h what is kept of it; driver.h chooses; snapshot.h makes a container's root,
+//   can be found, info.h what is kept of it; merged.h all
+//   layers of an image as one; driver.h chooses; snapshot.h makes a container's root,
 //   base.h the layer below the image's.
 //   Below these: view.h what the layers below and this one show together, path.h paths of a tar,
 //   tar_number.h numbers of its headers, tar_file.h a tar on the disk; deflate.h and crc32.h are
@@ -22,6 +23,7 @@
 
 #include "layer/driver.h"
 #include "layer/inflate_job.h"
+#include "layer/merged.h"
 #include "layer/snapshot.h"
 #include "layer/stored.h"
 #include "layer/unpack.h"

@@ -159,7 +159,8 @@ protected:
         return unpack_blob(tar, store::sha256_of(tar));
     }
     void show_layers() const {
-        mounted_.push_back(MountedLayers::mount(store(), store::chain_ids(diff_ids_)).value());
+        mounted_.push_back(
+            MountedLayers::mount(store(), store::chain_ids(diff_ids_), Stacking::each).value());
     }
     /// A path in the layer that was unpacked last.
     std::string at(const std::string& path) const {

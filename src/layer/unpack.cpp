@@ -349,7 +349,7 @@ Result<> Unpack::check_image() const {
     };
     return erofs::check(
         KNARR_TRY(size_of(image_)),
-        KNARR_TRY(size_of(data_)) / erofs::kBlockBytes,
+        {KNARR_TRY(size_of(data_)) / erofs::kBlockBytes},
         [&](std::uint64_t at, std::span<char> into) { return sys::read_at(image_, into, at); });
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "core/text.h"
+#include "platform/file.h"
 
 namespace knarr::sys {
 
@@ -95,6 +96,17 @@ Result<> hard_link_at(const Fd& from_dir,
                       const std::string& to) {
     if (linkat(from_dir.get(), from.c_str(), to_dir.get(), to.c_str(), 0) != 0) {
         return fail_errno(errno, "link {} to {}", printable(to), printable(from));
+    }
+    return {};
+}
+
+Result<Fd> make_unnamed_file(const Fd& dir) {
+    return open_at(dir, ".", O_TMPFILE | O_RDWR, 0600);
+}
+
+Result<> name_file_at(const Fd& file, const Fd& dir, const std::string& name) {
+    if (linkat(AT_FDCWD, fd_path(file).c_str(), dir.get(), name.c_str(), AT_SYMLINK_FOLLOW) != 0) {
+        return fail_errno(errno, "name {}", printable(name));
     }
     return {};
 }

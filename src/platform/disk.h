@@ -48,6 +48,11 @@ Result<> hard_link_at(const Fd& from_dir,
                       const std::string& from,
                       const Fd& to_dir,
                       const std::string& to);
+/// A file without a name on the file system of `dir`, open for reading and writing: nothing of it
+/// stays when it is closed. Source: open(2), O_TMPFILE.
+Result<Fd> make_unnamed_file(const Fd& dir);
+/// Gives it one. Errors: sys_errno EEXIST.
+Result<> name_file_at(const Fd& file, const Fd& dir, const std::string& name);
 Result<> set_owner_at(const Fd& dir, const std::string& name, uid_t uid, gid_t gid);
 /// fchownat(2) and fchmod(2) of a descriptor that was not opened O_PATH.
 Result<> set_owner_of(const Fd& fd, uid_t uid, gid_t gid);

@@ -45,18 +45,29 @@ Result<Fd> make_loop(const Fd& control, const Fd& file, std::string& path) {
     return fail(Errc::io, "no loop device stays free");
 }
 
-Result<Fd> mount_by_loop(const Fd& image, const Fd& data) {
+using Files = std::vector<const Fd*>;
+
+Result<Fd> mount_by_loop(const Fd& image, const Files& data) {
     const Fd control = KNARR_TRY(open_path("/dev/loop-control", O_RDWR));
-    std::string image_path, data_path;
-    // The mount holds them from then on.
-    const Fd first = KNARR_TRY(make_loop(control, image, image_path));
-    const Fd second = KNARR_TRY(make_loop(control, data, data_path));
-    return make_filesystem("erofs", image_path, {{.key = "device", .value = data_path}}, kFlags);
+    std::string path;
+    std::vector<Fd> loops;  // the mount holds them from then on
+    std::vector<FsOption> devices;
+    loops.push_back(KNARR_TRY(make_loop(control, image, path)));
+    const std::string image_path = path;
+    for (const Fd* file : data) {
+        loops.push_back(KNARR_TRY(make_loop(control, *file, path)));
+        devices.push_back({.key = "device", .value = path});
+    }
+    return make_filesystem("erofs", image_path, devices, kFlags);
 }
 
-Result<Fd> mount_by_file(const Fd& image, const Fd& data) {
-    return make_filesystem(
-        "erofs", fd_path(image), {{.key = "device", .value = fd_path(data)}}, kFlags);
+Result<Fd> mount_by_file(const Fd& image, const Files& data) {
+    std::vector<FsOption> devices;
+    devices.reserve(data.size());
+    for (const Fd* file : data) {
+        devices.push_back({.key = "device", .value = fd_path(*file)});
+    }
+    return make_filesystem("erofs", fd_path(image), devices, kFlags);
 }
 
 /// ENOTBLK: the kernel wants block devices, or the files' own file system cannot serve them.
@@ -66,7 +77,7 @@ bool wants_devices(const Error& error) {
 
 }  // namespace
 
-Result<Fd> mount_erofs(const Fd& image, const Fd& data, ImageBacking backing) {
+Result<Fd> mount_erofs(const Fd& image, const Files& data, ImageBacking backing) {
     Result<Fd> mount =
         backing == ImageBacking::loop ? mount_by_loop(image, data) : mount_by_file(image, data);
     if (!mount && backing == ImageBacking::best && wants_devices(mount.error())) {
@@ -77,6 +88,7 @@ Result<Fd> mount_erofs(const Fd& image, const Fd& data, ImageBacking backing) {
     }
     Error error = std::move(mount).error();
     switch (error.sys_errno) {
+        case EBADMSG:  // the checksum
         case EUCLEAN:
             error.code = Errc::corrupt;
             break;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "platform/fd.h"
 
@@ -15,10 +16,10 @@ enum class ImageBacking : std::uint8_t {
     loop,  ///< loop devices, gone with the mount
 };
 
-/// Mounts an EROFS image whose files' contents lie in a second file: read-only, without devices,
-/// set-user-ID and execution, attached nowhere yet.
+/// Mounts an EROFS image whose files' contents lie in other files, its devices in their order:
+/// read-only, without devices, set-user-ID and execution, attached nowhere yet.
 /// Errors: unsupported when this kernel cannot; corrupt when it does not accept the image.
-Result<Fd> mount_erofs(const Fd& image, const Fd& data, ImageBacking backing);
+Result<Fd> mount_erofs(const Fd& image, const std::vector<const Fd*>& data, ImageBacking backing);
 
 /// Whether `dir` lies on an EROFS.
 bool is_erofs(const Fd& dir);

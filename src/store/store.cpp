@@ -225,7 +225,9 @@ Result<std::optional<Store::Doomed>> Store::doom_layer(const spec::Digest& chain
     const sys::FileLock staging = KNARR_TRY(lock_staging());
     // An image that is mounted there can be, by what a kill left behind; nobody uses it: see
     // layer/stored.h.
-    KNARR_TRY(sys::detach_if_mounted(layer_path(chain_id) + "/fs"), "remove layer {}", name);
+    for (const char* place : {"/fs", "/merged"}) {
+        KNARR_TRY(sys::detach_if_mounted(layer_path(chain_id) + place), "remove layer {}", name);
+    }
     Result<> renamed = sys::rename_at(layers_, name, layers_, doomed);
     if (!renamed && renamed.error().sys_errno == ENOENT) {
         return std::optional<Doomed>();

@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
         return sys::read_at(image_file, into, at);
     };
     if (!erofs::testing_reader::Reader(image, blocks).problem.empty() ||
-        !erofs::check(image.size(), blocks, read)) {
+        !erofs::check(image.size(), {blocks}, read)) {
         std::abort();
     }
     return 0;

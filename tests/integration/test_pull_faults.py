@@ -13,6 +13,7 @@ pytestmark = pytest.mark.usefixtures("needs_root")
 
 POINTS = ["pull.blob", "store.blob.commit", "layer.sync", "pull.ref"]
 MOUNT = "layer.mount"  # a layer of the driver erofs, when a container needs it
+MERGE = {"layer.merge", "layer.merge.sync", "layer.merge.name"}  # see test_snapshot_drivers.py
 INFLATE = "layer.inflate"  # the process that decompresses is killed; see src/layer/hostile_test.cpp
 IMAGE = "layer.image"  # an EROFS image that is not knarr's; see test_snapshot_drivers.py
 COLLECTION = "store.collect"  # layers are hidden by then, blobs are still there
@@ -42,7 +43,7 @@ def test_no_point_is_forgotten():
     for room in ("image", "store", "layer"):
         for path in (ROOT / "src" / room).rglob("*.cpp"):
             found |= set(re.findall(r'fault_point\("([^"]+)"\)', path.read_text()))
-    assert found == {*POINTS, COLLECTION, MOUNT, INFLATE, IMAGE}
+    assert found == {*POINTS, *MERGE, COLLECTION, MOUNT, INFLATE, IMAGE}
 
 
 @pytest.mark.parametrize("how", ["", "=kill"])
