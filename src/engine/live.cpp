@@ -65,7 +65,7 @@ Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) 
         record = Record{};  // killed before its record was written: all that is left is the ID
         record->id = id.text();
     }
-    Live live = KNARR_TRY(live_state(*record, worker));
+    Live live = KNARR_TRY(live_state(*record, holder));
     return Seen{.record = std::move(*record), .live = std::move(live)};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/clock.h"
 #include "engine/live.h"
 #include "engine/rerun.h"
 #include "engine/restart.h"

@@ -59,14 +59,14 @@ void put_over(Tree& below, Tree upper, std::uint16_t device) {
         auto entries = std::move(below.inodes[low].more().entries);
         below.inodes[low] = std::move(below.inodes[up]);
         if (is_opaque(below.inodes[low])) {
-            continue;  // only the root: others are not merged at all
+            continue;  // it has its own entries, and no others
         }
         auto news = std::exchange(below.inodes[low].more().entries, {});
         for (const auto& [name, number] : news) {
             const auto old = entries.lower_bound(name);
             const bool there = old != entries.end() && old->first == name;
             const Inode& inode = below.inodes[number];
-            if (there && is_dir(inode) && is_dir(below.inodes[old->second]) && !is_opaque(inode)) {
+            if (there && is_dir(inode) && is_dir(below.inodes[old->second])) {
                 both.emplace_back(old->second, number);
             } else if (there) {
                 old->second = number;

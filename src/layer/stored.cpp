@@ -53,10 +53,12 @@ Result<sys::Fd> mount_image(const store::Store& store,
                             const StackedImage& image,
                             const sys::Fd& file) {
     std::vector<sys::Fd> data;
+    data.reserve(image.data.size());
     for (const spec::Digest& chain_id : image.data) {
         data.push_back(KNARR_TRY(open_layer_file(store, chain_id, kDataFile)));
     }
     std::vector<const sys::Fd*> devices;
+    devices.reserve(data.size());
     for (const sys::Fd& one : data) {
         devices.push_back(&one);
     }

@@ -45,7 +45,7 @@ knarr::Result<> try_all(knarr::Engine& engine, const std::string& id) {
     KNARR_TRY(engine.watch(
                   id,
                   std::chrono::milliseconds(1),
-                  [&](const knarr::ContainerEvent&) -> knarr::Result<> {
+                  [&](const knarr::StatsSample&) -> knarr::Result<> {
                       ++told;
                       watching.end();
                       return {};
