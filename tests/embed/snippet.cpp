@@ -1,5 +1,5 @@
-// The snippet at the top of knarr/engine.h, word for word (tests/integration/test_embed.py compares
-// them), and uses of what has default members: both must compile without a warning.
+// What knarr/engine.h and docs/embedding.md show, word for word (tests/integration/test_embed.py
+// compares them): it must compile without a warning, and so must requests that name few members.
 
 #include "knarr/engine.h"
 #include "knarr/unwritable.h"
@@ -14,17 +14,34 @@ knarr::Result<> run_web() {
     return engine.remove("web", knarr::RemoveMode::when_stopped);
 }
 
-knarr::Result<int> run_an_image(knarr::Engine& engine) {
-    return engine.run_image({.image = "docker.io/library/busybox", .command = {"true"}}, {});
+knarr::Result<> remove_quietly(knarr::Engine& engine, const std::string& id) {
+    const knarr::Result<> removed = engine.remove(id, knarr::RemoveMode::when_stopped);
+    if (!removed && removed.error().code == knarr::Errc::not_found) {
+        return {};
+    }
+    return removed;
+}
+
+knarr::Result<int> run_once(knarr::Engine& engine) {
+    // The value, or return the Error with this context before its message.
+    const std::string id =
+        KNARR_TRY(engine.pull_image("docker.io/library/busybox", {}, {}), "before the run");
+    return engine.run_image({.image = id, .command = {"true"}, .remove = true}, {});
+}
+
+knarr::Result<int> all(const char* root) {
+    knarr::Engine engine = KNARR_TRY(knarr::Engine::open({.root = root}));
+    KNARR_TRY(remove_quietly(engine, "web"));
+    KNARR_TRY(run_web());
+    return run_once(engine);
 }
 
 }  // namespace
 
+// It is compiled, and not run.
 int main(int argc, char** argv) {
-    if (argc > 1) {  // never in a test
-        return run_web() ? 0 : 1;
+    if (const knarr::Result<> safe = knarr::run_from_unwritable_file(); !safe) {
+        return knarr::describe(safe.error().code).exit_status;
     }
-    auto engine = knarr::Engine::open({.root = argv[0]});
-    static_cast<void>(engine ? run_an_image(*engine) : knarr::Result<int>(0));
-    return 0;
+    return argc == 2 && all(argv[1]) ? 0 : 1;
 }

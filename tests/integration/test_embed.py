@@ -15,6 +15,7 @@ from oci import Host
 
 BUILD = pathlib.Path(os.environ.get("KNARR_EMBED_BUILD", ROOT / "build/dev"))
 PROJECT = ROOT / "examples/embed"
+COMPILED = ROOT / "tests/embed/snippet.cpp"
 
 
 def program(name):
@@ -84,7 +85,15 @@ def test_what_takes_long_is_ended_by_a_descriptor(scratch, needs_root):
 def test_the_snippet_of_the_header_is_the_one_that_compiles():
     header = (ROOT / "include/knarr/engine.h").read_text()
     snippet = re.findall(r"^//     (.*)$", header.split("#include")[0], re.MULTILINE)
-    assert snippet and "\n".join(snippet) in (ROOT / "tests/embed/snippet.cpp").read_text()
+    assert snippet and "\n".join(snippet) in COMPILED.read_text()
+
+
+def test_the_examples_of_the_document_are_those_that_compile():
+    document = (ROOT / "docs/embedding.md").read_text()
+    examples = re.findall(r"^```cpp\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
+    assert len(examples) == 2
+    for example in examples:
+        assert example in COMPILED.read_text()
 
 
 # --- a project of its own ---
