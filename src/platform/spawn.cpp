@@ -180,7 +180,7 @@ Result<std::string> own_directory() {
     }
     path.resize(static_cast<std::size_t>(length));
     if (path == "/" || path.starts_with("/memfd:")) {
-        if (const std::string kept = environment(kOwnDirectoryVariable); !kept.empty()) {
+        if (std::string kept = environment(kOwnDirectoryVariable); !kept.empty()) {
             return kept;
         }
     }
@@ -199,7 +199,7 @@ Result<Fd> open_own_program(const std::string& name) {
     places.emplace_back("/usr/libexec/knarr");
     std::string tried;
     for (const std::string& place : places) {
-        auto file = open_path(place + "/" + name, O_RDONLY);
+        auto file = open_path(fmt::format("{}/{}", place, name), O_RDONLY);
         if (file) {
             return file;
         }

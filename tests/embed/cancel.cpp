@@ -61,7 +61,7 @@ knarr::Result<> run(const char* root, const char* data_root, const char* image) 
     knarr::Engine engine =
         KNARR_TRY(knarr::Engine::open({.root = root, .data_root = data_root}), "open");
     const std::string id = KNARR_TRY(engine.run_image_in_background({.image = image}, {}), "run");
-    const knarr::Result<> done = try_all(engine, id);
+    knarr::Result<> done = try_all(engine, id);
     KNARR_TRY(engine.remove(id, knarr::RemoveMode::force), "remove");
     KNARR_TRY(engine.make_volume({.name = "mine", .labels = {{"a", "b"}}}), "make_volume");
     const knarr::VolumeInfo volume = KNARR_TRY(engine.volume("mine"), "volume");

@@ -15,7 +15,7 @@ knarr::Result<> run_web() {
 }
 
 knarr::Result<> remove_quietly(knarr::Engine& engine, const std::string& id) {
-    const knarr::Result<> removed = engine.remove(id, knarr::RemoveMode::when_stopped);
+    knarr::Result<> removed = engine.remove(id, knarr::RemoveMode::when_stopped);
     if (!removed && removed.error().code == knarr::Errc::not_found) {
         return {};
     }

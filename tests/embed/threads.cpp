@@ -65,9 +65,9 @@ int main(int argc, char** argv) {
     std::atomic<bool> done = false;
     std::atomic<int> failed = 0;
     std::vector<std::thread> others;
-    for (int i = 0; i < 2; ++i) {
-        others.emplace_back(keep_busy, std::cref(done));
-    }
+    others.reserve(3);
+    others.emplace_back(keep_busy, std::cref(done));
+    others.emplace_back(keep_busy, std::cref(done));
     others.emplace_back([&] {
         while (!done) {
             if (const auto all = engine->list(); !all) {
@@ -77,8 +77,10 @@ int main(int argc, char** argv) {
             }
         }
     });
+    const int count = std::atoi(argv[3]);
     std::vector<std::thread> threads;
-    for (int i = 0; i < std::atoi(argv[3]); ++i) {
+    threads.reserve(static_cast<std::size_t>(count));
+    for (int i = 0; i < count; ++i) {
         threads.emplace_back([&, i] {
             for (int round = 0; round < rounds; ++round) {
                 const std::string id = "t" + std::to_string(i) + "-" + std::to_string(round);

@@ -7,6 +7,7 @@
 
 #include <cstdio>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "knarr/engine.h"
@@ -29,7 +30,7 @@ knarr::Result<> work(const Wish& wish) {
     };
     knarr::PullOptions options;
     int ends[2] = {-1, -1};
-    if (wish.cancelled && pipe(ends) == 0) {
+    if (wish.cancelled && pipe2(ends, O_CLOEXEC) == 0) {
         close(ends[1]);  // readable at once
         options.cancel_fd = ends[0];
     }
