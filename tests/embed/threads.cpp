@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include <malloc.h>
+
 #include "knarr/engine.h"
 
 namespace {
@@ -61,7 +63,10 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "open: %s\n", engine.error().message.c_str());
         return 1;
     }
+    mallopt(M_ARENA_MAX, 1);  // all threads share its lock, as many threads would anyway
     const int rounds = std::atoi(argv[4]);
+    const char* const token = std::getenv("KNARR_TEST_TOKEN");  // by which leftovers are found
+    const std::string prefix = token != nullptr ? token : "embedded";
     std::atomic<bool> done = false;
     std::atomic<int> failed = 0;
     std::vector<std::thread> others;
@@ -83,7 +88,8 @@ int main(int argc, char** argv) {
     for (int i = 0; i < count; ++i) {
         threads.emplace_back([&, i] {
             for (int round = 0; round < rounds; ++round) {
-                const std::string id = "t" + std::to_string(i) + "-" + std::to_string(round);
+                const std::string id =
+                    prefix + "-" + std::to_string(i) + "-" + std::to_string(round);
                 if (const auto ok = one_round(*engine, id, argv[2]); !ok) {
                     std::fprintf(stderr, "%s: %s\n", id.c_str(), ok.error().message.c_str());
                     static_cast<void>(engine->remove(id, knarr::RemoveMode::force));
