@@ -16,4 +16,7 @@ target_link_libraries(libknarr PUBLIC knarr_interface)
 # By their files: a package looks for its own (cmake/knarr-config.cmake.in).
 target_link_libraries(libknarr INTERFACE $<BUILD_INTERFACE:${KNARR_ZSTD}> $<BUILD_INTERFACE:${KNARR_CRYPTO}>
                       $<INSTALL_INTERFACE:knarr::zstd> $<INSTALL_INTERFACE:knarr::crypto>)
+if(CMAKE_CXX_FLAGS MATCHES "-flto")
+    set_target_properties(libknarr PROPERTIES EXCLUDE_FROM_ALL ON)  # and not installed
+endif()
 add_library(knarr::knarr ALIAS libknarr)

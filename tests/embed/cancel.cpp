@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <string>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "knarr/engine.h"
@@ -21,7 +22,7 @@ knarr::Result<> expect(bool good, const char* what) {
 
 struct Pipe {
     std::array<int, 2> ends{-1, -1};
-    Pipe() { static_cast<void>(!pipe(ends.data())); }
+    Pipe() { static_cast<void>(!pipe2(ends.data(), O_CLOEXEC)); }
     int fd() const { return ends[0]; }
     void end() const { static_cast<void>(!write(ends[1], "x", 1)); }
 };
