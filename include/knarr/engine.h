@@ -292,7 +292,8 @@ public:
     // --- logins for registries, as podman and docker keep them; they need no state ---
     /// Tries a login and keeps it. Errors: unauthorized, and nothing is kept.
     static Result<LoginReport> log_in(const LoginRequest& request);
-    /// `auth_file` may be empty: the usual place. Errors: not_found.
+    /// `auth_file` may be empty: the usual place. Nobody is logged in: `place` is empty. Errors:
+    /// not_found where another file has the login.
     static Result<LoginReport> log_out(const std::string& registry, const std::string& auth_file);
     /// The registries that were logged in at.
     static Result<std::vector<std::string>> log_out_everywhere(const std::string& auth_file);

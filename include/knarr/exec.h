@@ -24,6 +24,9 @@ struct ExecRequest {
                               ///< seccomp filter and namespaces stay
     std::optional<bool> no_new_privileges = {};
     bool terminal = false;  ///< a new terminal as stdin, stdout and stderr
+    /// Whether what the caller's stdin holds is the program's; else it has /dev/null, or a terminal
+    /// that only another terminal's keys reach. Of containers made from images alone.
+    bool pass_input = true;
     /// In front of a terminal: the keys that leave it, as docker spells them; empty: none do.
     std::string detach_keys = {};
     std::string console_socket = {};  ///< AF_UNIX socket that receives the terminal's master

@@ -22,15 +22,17 @@ enum class VolumeKind : std::uint8_t { bind, volume };
 /// One host directory or file in the container, or a volume.
 struct VolumeRequest {
     VolumeKind kind = VolumeKind::bind;
-    /// Host path, absolute or relative to the caller's directory, which must exist; of a volume its
-    /// name, made where it is missing, or empty for one of this container alone.
+    /// Host path, absolute or relative to the caller's directory, which must exist unless
+    /// `make_source` is set; of a volume its name, made where it is missing, or empty for one of
+    /// this container alone.
     std::string source = {};
     std::string target = {};              ///< absolute, in the container
     bool read_only = false;               ///< of the mount and all mounts below it
     bool recursive = true;                ///< with the mounts below the source
     std::string propagation = {};         ///< "rprivate", "rslave", "rshared", ...; empty: rprivate
     std::vector<std::string> flags = {};  ///< of nosuid, nodev, noexec
-    bool no_copy = false;  ///< a volume that is empty does not get what the image has there
+    bool make_source = false;  ///< a host path that is not there becomes a directory, mode 0755
+    bool no_copy = false;      ///< a volume that is empty does not get what the image has there
     std::map<std::string, std::string> labels = {};  ///< of a volume that is made
 };
 

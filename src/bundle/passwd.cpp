@@ -168,6 +168,14 @@ Result<ResolvedUser> resolve_user(std::string_view user,
     return out;
 }
 
+std::vector<std::uint32_t> all_groups(const ResolvedUser& user) {
+    std::vector<std::uint32_t> groups = user.groups;
+    if (user.gid != 0 && std::ranges::find(groups, user.gid) == groups.end()) {
+        groups.insert(groups.begin(), user.gid);
+    }
+    return groups;
+}
+
 Result<std::string> read_user_file(const sys::Fd& root, const char* path) {
     const Result<sys::Fd> file = sys::open_in_root(root, path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (!file || !S_ISREG(KNARR_TRY(sys::stat_of(*file)).st_mode)) {

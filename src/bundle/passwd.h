@@ -41,6 +41,11 @@ Result<ResolvedUser> resolve_user(std::string_view user,
                                   std::string_view passwd,
                                   std::string_view group);
 
+/// The supplementary groups that its process gets: the primary one is among them, so that a file
+/// that denies a group access denies it also where set-group-ID changes the primary one
+/// (CVE-2022-36109). But for root's, which every single mapping of an ordinary user has.
+std::vector<std::uint32_t> all_groups(const ResolvedUser& user);
+
 /// The text of `path` below the root of a container, whatever that has under this name: links stay
 /// inside, and what is not there or not a regular file is empty.
 /// Errors: limit_exceeded beyond kMaxPasswdBytes.

@@ -84,6 +84,15 @@ TEST(ResolveUser, ANumberIsNeverTheNameOfAnEntryOfTheImage) {
     EXPECT_EQ(resolved("web:100").gid, 100u);
 }
 
+TEST(ResolveUser, ThePrimaryGroupIsAmongTheSupplementaryOnes) {
+    using Groups = std::vector<std::uint32_t>;
+    EXPECT_EQ(all_groups({.uid = 1000, .gid = 44, .groups = {}, .home = "/", .name = ""}),
+              Groups{44});
+    EXPECT_EQ(all_groups({.uid = 1, .gid = 7, .groups = {7, 9}, .home = "/", .name = "a"}),
+              (Groups{7, 9}));
+    EXPECT_EQ(all_groups({.uid = 0, .gid = 0, .groups = {}, .home = "/", .name = ""}), Groups{});
+}
+
 TEST(ResolveUser, NumbersThatDoNotFitAreRefusedNeverWrapped) {
     for (const auto* text :
          {"4294967295", "4294967296", "99999999999999999999", "0:4294967295", "0:4294967296"}) {

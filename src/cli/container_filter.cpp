@@ -170,8 +170,8 @@ bool ContainerFilter::fits_one(std::string_view key,
     if (key == "name") {
         return matches(value, info.name) || matches(value, "/" + info.name);
     }
-    if (key == "label") {
-        return has_label(info, value);
+    if (key == "label" || key == "label!") {
+        return has_label(info, value) == (key == "label");
     }
     if (key == "status") {
         return docker_state(info) == value;
@@ -227,8 +227,8 @@ bool ContainerFilter::fits(const ContainerInfo& info,
         const auto fits_value = [&](const std::string& value) {
             return fits_one(one.first, value, info, all, details);
         };
-        return one.first == "label" ? std::ranges::all_of(one.second, fits_value)
-                                    : std::ranges::any_of(one.second, fits_value);
+        return one.first.starts_with("label") ? std::ranges::all_of(one.second, fits_value)
+                                              : std::ranges::any_of(one.second, fits_value);
     });
 }
 

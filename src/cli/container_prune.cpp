@@ -4,6 +4,8 @@
 #include "cli/docker_verbs.h"
 #include "cli/moment.h"
 #include "cli/prune.h"
+#include "cli/table.h"
+#include "spec/json_reader.h"
 
 namespace knarr::cli {
 
@@ -11,10 +13,12 @@ namespace {
 
 constexpr std::array kOptions{
     Option{.name = "force", .letter = 'f', .help = "do not ask"},
-    Option{.name = "filter",
-           .value = "KEY=VALUE",
-           .help = "only those that fit, as of ps: label=KEY[=VALUE], until=24h, ...",
-           .repeatable = true},
+    Option{
+        .name = "filter",
+        .value = "KEY=VALUE",
+        .help =
+            "only those that fit, as of ps: label=KEY[=VALUE], label!=KEY[=VALUE], until=24h, ...",
+        .repeatable = true},
 };
 
 Result<int> run_prune(Context& context, const Parsed& args) {
@@ -26,9 +30,21 @@ Result<int> run_prune(Context& context, const Parsed& args) {
     }
     Engine engine = KNARR_TRY(open_engine(context));
     Pruned pruned = KNARR_TRY(prune_containers(engine, filter));
-    KNARR_TRY(print(pruned.text));
+    KNARR_TRY(print(fmt::format("{}{}Total reclaimed space: {}\n",
+                                pruned.text,
+                                pruned.text.empty() ? "" : "\n",
+                                decimal_size(pruned.bytes))));
     KNARR_TRY(std::move(pruned.failure));
     return 0;
+}
+
+/// What it has written; 0 where nobody can tell.
+std::uint64_t bytes_of(const Engine& engine, const std::string& id) {
+    const auto text = engine.inspect(id, Sizes::shown);
+    const auto document =
+        text ? spec::JsonDocument::parse(*text, {.name = "inspect"}) : fail(text.error());
+    std::uint64_t bytes = 0;
+    return document && document->root().optional("SizeRw", bytes) ? bytes : 0;
 }
 
 }  // namespace
@@ -44,9 +60,11 @@ Result<Pruned> prune_containers(Engine& engine, const ContainerFilter& filter) {
         if (info.image.empty() || !info.damage.empty() || !ended || !filter.fits(info, all)) {
             continue;
         }
+        const std::uint64_t bytes = bytes_of(engine, info.id);
         Result<> done = engine.remove(info.id, RemoveMode::when_stopped);
         if (done) {
             pruned.text += (pruned.text.empty() ? "Deleted Containers:\n" : "") + info.id + "\n";
+            pruned.bytes += bytes;
         } else if (done.error().code != Errc::wrong_state && done.error().code != Errc::not_found &&
                    pruned.failure) {
             pruned.failure = std::move(done);  // it was not started or removed meanwhile

@@ -5,6 +5,6 @@
 
 namespace knarr::cli {
 
-extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystem;
+extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystem, kBuilder;
 
 }  // namespace knarr::cli

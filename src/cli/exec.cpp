@@ -52,7 +52,9 @@ constexpr std::array kOptions{
     Option{.name = "no-new-privs", .help = "set-user-ID programs gain nothing"},
     Option{.name = "tty", .letter = 't', .help = "give the program a terminal"},
     kDetachKeysOption,
-    Option{.name = "interactive", .letter = 'i', .help = "no effect: stdin is always passed on"},
+    Option{.name = "interactive",
+           .letter = 'i',
+           .help = "pass stdin on; without it one of an image gets /dev/null, of a bundle stdin"},
     Option{.name = "detach", .letter = 'd', .help = "leave when the program runs"},
     Option{.name = "timeout",
            .value = "SECONDS",
@@ -125,6 +127,7 @@ Result<ExecRequest> parse_exec(const Parsed& args) {
         request.no_new_privileges = args.flag("no-new-privs");
     }
     request.terminal = args.flag("tty");
+    request.pass_input = args.flag("interactive") || !request.process_file.empty();
     request.detach_keys = attach_request(args).detach_keys;
     request.detach = args.flag("detach");
     request.console_socket = args.get("console-socket");
@@ -148,6 +151,22 @@ Result<ExecRequest> parse_exec(const Parsed& args) {
     return request;
 }
 
+/// docker's statuses for what is not there, does not run, or cannot run a program; runc's for
+/// containers of bundles.
+int failure_status(const Engine& engine, std::string_view id, Errc code) {
+    if (code == Errc::not_found) {
+        return describe(code).exit_status;
+    }
+    const auto info = engine.state(id);
+    if (!info || info->image.empty() || code == Errc::timed_out) {
+        return kCannotExec;
+    }
+    if (code == Errc::wrong_state || code == Errc::exec_not_found) {
+        return describe(code).exit_status;
+    }
+    return describe(Errc::exec_failed).exit_status;
+}
+
 Result<int> run_exec(Context& context, const Parsed& args) {
     context.failure_status = kCannotExec;
     context.for_programs_too = true;
@@ -156,7 +175,12 @@ Result<int> run_exec(Context& context, const Parsed& args) {
     }
     const ExecRequest request = KNARR_TRY(parse_exec(args));
     Engine engine = KNARR_TRY(open_engine(context));
-    return engine.exec(args.positionals.front(), request);
+    const std::string_view id = args.positionals.front();
+    Result<int> code = engine.exec(id, request);
+    if (!code && request.process_file.empty()) {
+        context.failure_status = failure_status(engine, id, code.error().code);
+    }
+    return code;
 }
 
 }  // namespace
@@ -174,13 +198,17 @@ constexpr Verb kExec{
         "command. What the configuration said when the container was created counts, not what\n"
         "config.json says now.\n"
         "\n"
-        "The exit status is the program's, 128+n when signal n ended it, and 255 when knarr could\n"
-        "not run it: no such container or program, a stopped or paused container, a bad option.\n"
+        "The exit status is the program's, 128+n when signal n ended it. When knarr could not run\n"
+        "it in a container of an image: 127 where there is no such program, 1 where the container\n"
+        "does not run, else 126; 1 where there is no such container. In one of a bundle, with\n"
+        "--process and for a bad option: 255.\n"
         "Signals are passed on. A knarr that is killed leaves the program running, as do the\n"
         "detach keys: then nobody sees what it writes to its terminal, and the status is 0.\n"
         "\n"
-        "--user NUMBER changes the user ID alone, as with runc; --user NAME also brings the\n"
-        "groups that the container's /etc/passwd and /etc/group give that user.",
+        "--user NAME also brings the groups that the container's /etc/passwd and /etc/group give\n"
+        "that user; so does --user NUMBER in a container of an image. In one of a bundle it "
+        "changes\n"
+        "the user ID alone, as with runc.",
     .example = "knarr exec -e LEVEL=3 -w /srv web -- sh -c 'echo $LEVEL'",
     .options = kOptions,
     .rules = {.options_until = 1, .refused = kRefusedByExec},

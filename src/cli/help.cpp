@@ -36,7 +36,12 @@ constexpr std::array kGlobalOptions{
            .value = "LEVEL",
            .help = "error (no warnings), warning or debug",
            .fallback = "warning"},
-    Option{.name = "debug", .help = "say more, in the log file or on standard error"},
+    Option{.name = "config",
+           .value = "DIR",
+           .help = "docker's: logins are in DIR/config.json; env DOCKER_CONFIG",
+           .fallback = "~/.docker, and containers' auth.json before it"},
+    Option{
+        .name = "debug", .letter = 'D', .help = "say more, in the log file or on standard error"},
     Option{.name = "cgroup-manager",
            .value = "MANAGER",
            .help = "who makes cgroups: cgroupfs, systemd or disabled",

@@ -140,18 +140,21 @@ Result<int> run_history(Context& context, const Parsed& args) {
 }  // namespace
 
 Result<ImageFormat> image_format(const Parsed& args) {
-    const std::string_view format = args.flag("json") ? "json" : args.get("format", "table");
-    if (format.find("{{") != std::string_view::npos) {
+    if (args.flag("json")) {
+        return ImageFormat::json;
+    }
+    const std::string_view format = args.get("format", "table");
+    if (format == "json" || format.find("{{") != std::string_view::npos) {
         return ImageFormat::rows;
     }
-    if (format != "table" && format != "json") {
+    if (format != "table") {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = fmt::format("--format \"{}\" is neither table, json nor a "
                                                  "template",
                                                  printable(format)),
                           .hint = "a template has fields: --format '{{.ID}} {{.Size}}'"});
     }
-    return format == "json" ? ImageFormat::json : ImageFormat::table;
+    return ImageFormat::table;
 }
 
 Result<std::string> by_template(const Parsed& args,

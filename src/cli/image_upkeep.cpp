@@ -63,12 +63,7 @@ Result<PruneRequest> prune_request(const Parsed& args) {
                       .message = fmt::format("--filter \"{}\" is not known", printable(*filter)),
                       .hint = "until=TIME is the only filter yet: --filter until=24h"});
         }
-        const auto age = KNARR_TRY(parse_duration(filter->substr(kUntil.size()), "--filter until"));
-        const std::int64_t latest =
-            now_s() - std::chrono::duration_cast<std::chrono::seconds>(age).count();
-        request.only = [latest](const ImageSummary& image) {
-            return seconds_of(image.created).value_or(0) <= latest;
-        };
+        request.only = KNARR_TRY(made_before(filter->substr(kUntil.size())));
     }
     return request;
 }
@@ -107,6 +102,15 @@ Result<int> run_prune(Context& context, const Parsed& args) {
 }
 
 }  // namespace
+
+Result<std::function<bool(const ImageSummary&)>> made_before(std::string_view age) {
+    const auto past = KNARR_TRY(parse_duration(age, "--filter until"));
+    const std::int64_t latest =
+        now_s() - std::chrono::duration_cast<std::chrono::seconds>(past).count();
+    return [latest](const ImageSummary& image) {
+        return seconds_of(image.created).value_or(0) <= latest;
+    };
+}
 
 std::string removed_images_text(const PrunedImages& pruned) {
     std::string text;

@@ -1,10 +1,15 @@
 #include "engine/info.h"
 
+#include <algorithm>
 #include <array>
 
+#include "cli/containers.h"
 #include "cli/json_template.h"
 #include "cli/verb.h"
 #include "cli/version.h"
+#include "core/limits.h"
+#include "core/text.h"
+#include "platform/file.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
@@ -28,9 +33,90 @@ void write_features(spec::JsonWriter& json, const std::vector<engine::Feature>& 
     json.end_object();
 }
 
+/// What docker's info says of the machine, and what is kept here; what cannot be read is empty.
+struct DockerFacts {
+    std::uint64_t cpus = 0, memory_bytes = 0;
+    std::string name, system;
+    std::size_t running = 0, paused = 0, stopped = 0, images = 0;
+};
+
+std::string text_of_file(const char* path) {
+    return sys::read_file(path, size::kMiB).value_or(std::string());
+}
+
+/// What stands between `before` and the end of its line, without quotes.
+std::string_view value_in(std::string_view text, std::string_view before) {
+    for (const std::string_view line : split(text, '\n')) {
+        if (line.starts_with(before)) {
+            std::string_view value = line.substr(before.size());
+            value.remove_prefix(std::min(value.find_first_not_of(" \""), value.size()));
+            return value.substr(0, value.find_last_not_of(" \"") + 1);
+        }
+    }
+    return {};
+}
+
+/// How many numbers are in "0-3,7".
+std::uint64_t count_of(std::string_view ranges) {
+    std::uint64_t count = 0;
+    for (const std::string_view range : split(ranges, ',')) {
+        const std::size_t dash = range.find('-');
+        const auto first = parse_number(range.substr(0, dash));
+        const auto last =
+            dash == std::string_view::npos ? first : parse_number(range.substr(dash + 1));
+        count += first && last && *last >= *first ? *last - *first + 1 : 0;
+    }
+    return count;
+}
+
+DockerFacts docker_facts(Context& context) {
+    DockerFacts facts;
+    const auto line = [](std::string text) { return text.substr(0, text.find('\n')); };
+    facts.cpus = count_of(line(text_of_file("/sys/devices/system/cpu/online")));
+    const std::string memory = text_of_file("/proc/meminfo");
+    const std::string_view kilobytes = value_in(memory, "MemTotal:");
+    facts.memory_bytes =
+        parse_number(kilobytes.substr(0, kilobytes.find(' '))).value_or(0) * size::kKiB;
+    facts.name = line(text_of_file("/proc/sys/kernel/hostname"));
+    facts.system = value_in(text_of_file("/etc/os-release"), "PRETTY_NAME=");
+    const auto engine = open_engine(context);
+    const auto containers = engine ? engine->list() : fail(engine.error());
+    for (const ContainerInfo& one : containers.value_or(std::vector<ContainerInfo>())) {
+        ++(one.state == ContainerState::running  ? facts.running
+           : one.state == ContainerState::paused ? facts.paused
+                                                 : facts.stopped);
+    }
+    const auto images = engine ? engine->images() : fail(engine.error());
+    facts.images = images ? images->size() : 0;
+    return facts;
+}
+
+/// docker's names for what there is here; what there is not, it does not name.
+void write_docker(spec::JsonWriter& json,
+                  const engine::HostReport& report,
+                  const DockerFacts& facts) {
+    json.member("NCPU", facts.cpus).member("MemTotal", facts.memory_bytes);
+    json.member("Name", facts.name).member("OperatingSystem", facts.system);
+    json.member("Containers", facts.running + facts.paused + facts.stopped);
+    json.member("ContainersRunning", facts.running).member("ContainersPaused", facts.paused);
+    json.member("ContainersStopped", facts.stopped).member("Images", facts.images);
+    std::vector<std::string> security;
+    const auto seccomp = std::ranges::find(report.features, "seccomp", &engine::Feature::name);
+    if (seccomp != report.features.end() && seccomp->available) {
+        security.emplace_back("name=seccomp,profile=builtin");
+    }
+    json.member("SecurityOptions", security).member("DefaultRuntime", "knarr");
+    json.key("Runtimes").begin_object().key("knarr").begin_object();
+    json.member("path", "knarr").end_object().end_object();
+    json.member("LoggingDriver", "k8s-file");
+    // There is no daemon that could have one.
+    json.member("ID", "").member("Labels", std::vector<std::string>());
+}
+
 std::string as_json(const engine::HostReport& report,
                     const Globals& globals,
-                    const std::string& snapshot_driver) {
+                    const std::string& snapshot_driver,
+                    const DockerFacts& facts) {
     spec::JsonWriter json(spec::JsonLayout::indented);
     json.begin_object().member("version", KNARR_VERSION).member("commit", build_commit());
     json.member("runtimeSpec", kRuntimeSpec).member("imageSpec", kImageSpec);
@@ -53,7 +139,9 @@ std::string as_json(const engine::HostReport& report,
     json.member("Architecture", report.machine).member("KernelVersion", report.kernel);
     json.member("CgroupDriver", name_of(globals.cgroup_manager));
     json.member("CgroupVersion", report.cgroup_layout == sys::CgroupLayout::v2 ? "2" : "1");
-    json.member("Driver", snapshot_driver).member("DockerRootDir", globals.data_root).end_object();
+    json.member("Driver", snapshot_driver).member("DockerRootDir", globals.data_root);
+    write_docker(json, report, facts);
+    json.end_object();
     return std::move(json).text();
 }
 
@@ -94,6 +182,14 @@ std::string as_text(const engine::HostReport& report,
         snapshot_driver);
     append_features(out, "isolation", report.isolation);
     append_features(out, "features", report.features);
+    // Lines that scripts look for in docker's.
+    out += fmt::format("docker's names:\n  Server Version: {}\n  Storage Driver: {}\n",
+                       KNARR_VERSION,
+                       snapshot_driver);
+    out += fmt::format("  Cgroup Driver: {}\n  Cgroup Version: {}\n  Docker Root Dir: {}\n",
+                       name_of(globals.cgroup_manager),
+                       report.cgroup_layout == sys::CgroupLayout::v2 ? "2" : "1",
+                       globals.data_root);
     return out;
 }
 
@@ -107,7 +203,8 @@ Result<int> run_info(Context& context, const Parsed& args) {
         KNARR_TRY(engine::snapshot_driver(globals.snapshot_driver, globals.data_root));
     std::string text = as_text(report, globals, driver);
     if (args.flag("json") || args.has("format")) {
-        text = KNARR_TRY(formatted(args, as_json(report, globals, driver))) + "\n";
+        text = KNARR_TRY(formatted(args, as_json(report, globals, driver, docker_facts(context)))) +
+               "\n";
     }
     KNARR_TRY(print(text));
     return 0;

@@ -7,6 +7,7 @@
 
 #include "cli/template_parse.h"
 #include "cli/template_value.h"
+#include "core/ascii.h"
 #include "core/text.h"
 #include "platform/standard_stream.h"
 #include "platform/terminal.h"
@@ -73,14 +74,60 @@ bool is_free_map(std::string_view name) {
     return std::ranges::find(kMaps, name) != kMaps.end();
 }
 
+/// Whether docker's types have it, and print nothing's name or an empty list where a container has
+/// none.
+bool may_be_left_out(std::string_view name) {
+    constexpr std::array<std::string_view, 7> kNames{
+        "Healthcheck", "Health", "StopTimeout", "SizeRw", "SizeRootFs", "Mounts", "Volumes"};
+    return std::ranges::find(kNames, name) != kNames.end();
+}
+
+/// What of these is a list, or a map: empty ones are printed so, and are null as JSON.
+std::string_view text_of_nothing(const Pipeline& pipeline) {
+    const TemplateCommand& last = pipeline.commands.back();
+    if (!last.function.empty() || last.arguments.front().members.empty()) {
+        return {};
+    }
+    constexpr std::array<std::string_view, 6> kLists{
+        "Mounts", "Entrypoint", "OnBuild", "ExecIDs", "Links", "VolumesFrom"};
+    const std::string& name = last.arguments.front().members.back();
+    return name == "Volumes"                                 ? "map[]"
+           : std::ranges::find(kLists, name) != kLists.end() ? "[]"
+                                                             : std::string_view();
+}
+
+/// A member by its name, or, since those of docker's types and of its JSON differ in that (ID, Id,
+/// id), by one that differs in nothing but capitals.
+TemplateValue named_member(const TemplateValue& value, const std::string& name, bool& found) {
+    const TemplateValue exact = member_of(value, name, found);
+    const auto* part = std::get_if<spec::JsonValue>(&value);
+    if (found || part == nullptr || part->kind() != spec::JsonKind::object) {
+        return exact;
+    }
+    for (const auto& [child_name, child] : part->children()) {
+        if (to_lower(std::string(child_name)) == to_lower(name)) {
+            found = true;
+            return template_value(child);
+        }
+    }
+    return exact;
+}
+
 Result<TemplateValue> members(TemplateValue value,
                               const std::vector<std::string>& names,
                               Missing missing) {
     for (std::size_t i = 0; i < names.size(); ++i) {
         const std::string& name = names[i];
+        const bool in_map = i > 0 && is_free_map(names[i - 1]);
         bool found = false;
-        value = member_of(value, name, found);
-        if (!found && missing == Missing::refused && i > 0 && is_free_map(names[i - 1])) {
+        value = in_map ? member_of(value, name, found) : named_member(value, name, found);
+        if (!found && i > 0 && names[i - 1] == "Networks") {
+            return TemplateValue(std::string());  // it is in no such network, and has no address
+        }
+        if (!found && i + 1 == names.size() && may_be_left_out(name)) {
+            return TemplateValue();
+        }
+        if (!found && missing == Missing::refused && in_map) {
             return TemplateValue(std::string("<no value>"));  // as Go prints what a map lacks
         }
         if (!found && missing == Missing::refused) {
@@ -195,28 +242,33 @@ void Renderer::keep(const Pipeline& pipeline, const TemplateValue& value) {
 Result<Going> Renderer::loop(const TemplateNode& node,
                              const TemplateValue& list,
                              const TemplateValue& dot) {
-    const auto* part = std::get_if<spec::JsonValue>(&list);
     if (!is_true(list)) {
         return render(node.otherwise, dot);
     }
-    if (part == nullptr) {
+    std::vector<std::pair<TemplateValue, TemplateValue>> items;  // each with its number or name
+    if (const auto* texts = std::get_if<Texts>(&list)) {
+        for (const std::string& text : *texts) {
+            items.emplace_back(static_cast<std::int64_t>(items.size()), text);
+        }
+    } else if (const auto* part = std::get_if<spec::JsonValue>(&list)) {
+        const bool is_list = part->kind() == spec::JsonKind::array;
+        for (const auto& [name, child] : part->children()) {
+            items.emplace_back(is_list ? TemplateValue(static_cast<std::int64_t>(items.size()))
+                                       : TemplateValue(std::string(name)),
+                               template_value(child));
+        }
+    } else {
         return fail(Errc::invalid_argument, "--format: range wants a list or a map");
     }
     const std::vector<std::string>& names = node.pipeline.variables;
-    std::int64_t number = 0;
-    for (const auto& [name, child] : part->children()) {
+    for (const auto& [name, one] : items) {
         const std::size_t before = variables_.size();
-        const TemplateValue one = template_value(child);
         if (names.size() == 2) {
-            variables_.emplace_back(names[0],
-                                    part->kind() == spec::JsonKind::array
-                                        ? TemplateValue(number)
-                                        : TemplateValue(std::string(name)));
+            variables_.emplace_back(names[0], name);
         }
         if (!names.empty()) {
             variables_.emplace_back(names.back(), one);
         }
-        ++number;
         const Going going = KNARR_TRY(render(node.body, one));
         variables_.resize(before);
         if (going == Going::stop) {
@@ -278,7 +330,10 @@ Result<Going> Renderer::act(const TemplateNode& node, const TemplateValue& dot) 
     keep(node.pipeline, found);
     if (prints) {
         if (node.pipeline.variables.empty()) {
-            show(found);
+            const std::string_view empty = std::holds_alternative<std::monostate>(found)
+                                               ? text_of_nothing(node.pipeline)
+                                               : std::string_view();
+            show(empty.empty() ? found : TemplateValue(std::string(empty)));
         }
         return Going::on;
     }

@@ -21,7 +21,7 @@ TEST(JsonTemplate, PicksMembersAsGoPrintsThem) {
     EXPECT_EQ(rendered("{{.Id}}"), "a<b");
     EXPECT_EQ(rendered("{{ .State.Pid }} {{.State.Running}}!"), "7 true!");
     EXPECT_EQ(rendered("[{{.State.Error}}]"), "[]");
-    EXPECT_EQ(rendered("{{.Args}} {{.Labels}} {{.None}}"), "[x y] map[k:v] <no value>");
+    EXPECT_EQ(rendered("{{.Args}} {{.Labels}} {{.None}}"), "[x y] map[k:v] <nil>");
     EXPECT_EQ(rendered("{{.Big}}"), "18446744073709551615");
     EXPECT_EQ(rendered("no template"), "no template");
 }

@@ -172,6 +172,10 @@ Result<int> run_logout(Context&, const Parsed& args) {
     }
     const std::string registry = KNARR_TRY(registry_argument(args));
     const LoginReport report = KNARR_TRY(Engine::log_out(registry, auth_file));
+    if (report.place.empty()) {  // no error, as docker has it: scripts log out in any case
+        print_error(fmt::format("not logged in to {}\n", printable(report.registry)));
+        return 0;
+    }
     KNARR_TRY(print("Removed login credentials for " + printable(report.registry) + "\n"));
     return 0;
 }

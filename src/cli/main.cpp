@@ -114,6 +114,10 @@ Result<> apply_globals(const Parsed& globals, Context& context) {
         trace().open(KNARR_TRY(sys::shared_memory(Trace::kBytes)));
     }
     KNARR_TRY(reporter.check_log());
+    if (globals.has("config")) {
+        const std::string dir = KNARR_TRY(absolute_dir(globals, "config", "DOCKER_CONFIG", ""));
+        setenv("DOCKER_CONFIG", dir.c_str(), 1);  // who looks for logins looks there
+    }
     KNARR_TRY(choose_places(globals, context.globals));
     context.globals.policy = globals.has("policy")
                                  ? std::string(globals.get("policy"))

@@ -2,6 +2,7 @@
 // What `container prune`, `volume prune` and `system prune` share.
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct Pruned {
 
 /// Removes the containers of images that do not run and fit. Errors: those of the filter.
 Result<Pruned> prune_containers(Engine& engine, const ContainerFilter& filter);
+/// Whether an image was made so long ago: "24h". Errors: invalid_argument.
+Result<std::function<bool(const ImageSummary&)>> made_before(std::string_view age);
 /// A line for each name and each image that went, as docker has it; empty: nothing went.
 std::string removed_images_text(const PrunedImages& pruned);
 /// Removes the volumes that no container has: anonymous ones, with `all` named ones, too.

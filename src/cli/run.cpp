@@ -8,6 +8,8 @@
 #include "cli/run_options.h"
 #include "cli/run_way.h"
 #include "core/text.h"
+#include "platform/standard_stream.h"
+#include "platform/terminal.h"
 
 namespace knarr::cli {
 
@@ -66,7 +68,10 @@ Result<int> run_image(Context& context, const Parsed& args) {
         context.reporter.warn(warning);
     }
     AttachRequest attach = attach_request(args);
-    attach.pass_input = attach.pass_input && parsed.request.streams.in;
+    // The keys of a terminal are for who is in front of it; what a pipe or a file holds is the
+    // program's only with -i.
+    const bool has_keys = !args.has("attach") && sys::is_terminal(sys::StandardStream(0).fd());
+    attach.pass_input = attach.pass_input && (parsed.request.streams.in || has_keys);
     const bool detached = args.flag("detach");
     if (!attach.pass_signals && !detached && !parsed.request.terminal) {
         return fail(Error{.code = Errc::unsupported,

@@ -73,6 +73,7 @@ Result<PullPolicy> parse_pull_policy(std::string_view text) {
 /// then what is attached.
 Result<> parse_streams(const Parsed& args, RunKind kind, RunRequest& request) {
     if (!args.has("attach")) {
+        request.streams.in = args.flag("interactive");
         return {};
     }
     StandardStreams chosen{.in = false, .out = false, .err = false};

@@ -108,8 +108,7 @@ constexpr std::array kImageOnly{
            .repeatable = true},
     Option{.name = "interactive",
            .letter = 'i',
-           .help =
-               "in the background: stdin stays open for who attaches; else it is always passed on"},
+           .help = "pass stdin on; in the background it stays open for who attaches"},
     Option{.name = "tty", .letter = 't', .help = "give the program a terminal, shown in yours"},
     Option{.name = "attach",
            .letter = 'a',

@@ -15,12 +15,19 @@ namespace knarr::cli {
 
 namespace {
 
+constexpr std::string_view kUntil = "until=";
+
 constexpr std::array kPruneOptions{
     Option{.name = "all",
            .letter = 'a',
            .help = "all images that no container uses, not only those without a name"},
     Option{.name = "force", .letter = 'f', .help = "do not ask"},
     Option{.name = "volumes", .help = "anonymous volumes that no container has, too"},
+    Option{.name = "filter",
+           .value = "KEY=VALUE",
+           .help = "only what fits: until=24h, of containers and images; label=KEY[=VALUE] and "
+                   "label!=KEY[=VALUE], of containers, and no image goes",
+           .repeatable = true},
 };
 
 std::string question(const Parsed& args) {
@@ -30,26 +37,56 @@ std::string question(const Parsed& args) {
         args.flag("all") ? "all images that no container uses" : "images without a name");
 }
 
+struct PruneWish {
+    ContainerFilter containers;
+    PruneRequest images;
+};
+
+/// What --filter says of each kind. Errors: invalid_argument for a filter of only one of them.
+Result<PruneWish> prune_wish(const Parsed& args) {
+    const std::vector<std::string_view> filters = args.all("filter");
+    PruneWish wish{.containers = KNARR_TRY(ContainerFilter::parse(filters, now_s())),
+                   .images = {.all = args.flag("all")}};
+    for (const std::string_view filter : filters) {
+        if (filter.starts_with("label")) {
+            // Of images no labels are known here: none fits, rather than all.
+            wish.images.only = [](const ImageSummary&) { return false; };
+        } else if (!filter.starts_with(kUntil)) {
+            return fail(
+                Error{.code = Errc::invalid_argument,
+                      .message = fmt::format("--filter \"{}\" is not known", printable(filter)),
+                      .hint = "until=24h, label=KEY[=VALUE] and label!=KEY[=VALUE] are"});
+        } else if (args.flag("volumes")) {
+            return fail(Errc::invalid_argument,
+                        "--filter until says nothing of volumes: leave --volumes out");
+        } else if (!wish.images.only) {
+            wish.images.only = KNARR_TRY(made_before(filter.substr(kUntil.size())));
+        }
+    }
+    return wish;
+}
+
 Result<int> run_prune(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
+    const PruneWish wish = KNARR_TRY(prune_wish(args));
     if (!args.flag("force") && !KNARR_TRY(confirmed(question(args)))) {
         print_error("nothing is removed; -f removes without the question\n");
         return 0;
     }
     Engine engine = KNARR_TRY(open_engine(context));
-    const ContainerFilter every = KNARR_TRY(ContainerFilter::parse({}, now_s()));
     // In this order: what goes no longer needs what comes after it.
-    Pruned containers = KNARR_TRY(prune_containers(engine, every));
+    Pruned containers = KNARR_TRY(prune_containers(engine, wish.containers));
     std::string text = containers.text + (containers.text.empty() ? "" : "\n");
     Pruned volumes;
     if (args.flag("volumes")) {
         volumes = KNARR_TRY(prune_volumes(context, {}, false));
         text += volumes.text + (volumes.text.empty() ? "" : "\n");
     }
-    const PrunedImages images = KNARR_TRY(engine.prune_images({.all = args.flag("all")}));
+    const PrunedImages images = KNARR_TRY(engine.prune_images(wish.images));
     text += removed_images_text(images);
-    KNARR_TRY(print(fmt::format(
-        "{}Total reclaimed space: {}\n", text, decimal_size(images.bytes + volumes.bytes))));
+    KNARR_TRY(print(fmt::format("{}Total reclaimed space: {}\n",
+                                text,
+                                decimal_size(containers.bytes + images.bytes + volumes.bytes))));
     KNARR_TRY(std::move(containers.failure));
     KNARR_TRY(std::move(volumes.failure));
     return 0;
@@ -70,7 +107,42 @@ constexpr Verb kSystemPrune{
 
 constexpr std::array kInner{&kImageDf, &kSystemPrune, &kInfo, &kEvents};
 
+/// docker's, for scripts that clean up: there is no builder whose leftovers could go.
+Result<int> run_builder_prune(Context&, const Parsed& args) {
+    KNARR_TRY(no_arguments(args));
+    KNARR_TRY(print("Total reclaimed space: 0B\n"));
+    return 0;
+}
+
+constexpr std::array kBuilderOptions{
+    Option{.name = "all", .letter = 'a', .help = "no effect, as of the others"},
+    Option{.name = "force", .letter = 'f', .help = "no effect"},
+    Option{.name = "filter", .value = "KEY=VALUE", .help = "no effect", .repeatable = true},
+    Option{.name = "keep-storage", .value = "SIZE", .help = "no effect"},
+};
+
+constexpr Verb kBuilderPrune{
+    .name = "prune",
+    .synopsis = "[options]",
+    .summary = "remove nothing: knarr builds no images, and keeps nothing for it",
+    .about = "Says so in docker's words and succeeds, so that scripts which clean up go on.",
+    .example = "knarr builder prune -f",
+    .options = kBuilderOptions,
+    .run = run_builder_prune,
+};
+
+constexpr std::array kBuilderVerbs{&kBuilderPrune};
+
 }  // namespace
+
+constexpr Verb kBuilder{
+    .name = "builder",
+    .synopsis = "VERB [options]",
+    .summary = "docker's builder prune, which has nothing to remove here",
+    .about = "Is there for scripts that clean up after docker's builder.",
+    .example = "knarr builder prune -f",
+    .inner = kBuilderVerbs,
+};
 
 constexpr Verb kSystem{
     .name = "system",

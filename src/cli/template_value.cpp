@@ -59,6 +59,12 @@ std::string as_json(const TemplateValue& value) {
         json.value(*number);
     } else if (const auto* truth = std::get_if<bool>(&value)) {
         json.value(*truth);
+    } else if (const auto* texts = std::get_if<Texts>(&value)) {
+        json.begin_array();
+        for (const std::string& one : *texts) {
+            json.value(one);
+        }
+        json.end_array();
     } else {
         json.null();
     }
@@ -71,6 +77,9 @@ std::vector<TemplateValue> items_of(const TemplateValue& value) {
         for (const auto& [name, child] : part->children()) {
             items.push_back(template_value(child));
         }
+    }
+    if (const auto* texts = std::get_if<Texts>(&value)) {
+        items.assign(texts->begin(), texts->end());
     }
     return items;
 }
@@ -109,6 +118,7 @@ Result<TemplateValue> format(const Values& arguments) {
     if (pattern == nullptr) {
         return fail(misfit("printf", "a text first"));
     }
+    constexpr std::uint64_t kMostWidth = 1000;
     std::string out;
     std::size_t used = 1;
     for (std::size_t i = 0; i < pattern->size(); ++i) {
@@ -117,8 +127,16 @@ Result<TemplateValue> format(const Values& arguments) {
             continue;
         }
         const std::size_t end =
-            std::min(pattern->find_first_not_of("-0123456789.", i + 1), pattern->size());
-        const std::string_view width = std::string_view(*pattern).substr(i + 1, end - i - 1);
+            std::min(pattern->find_first_not_of("-+#0123456789.", i + 1), pattern->size());
+        std::string_view width = std::string_view(*pattern).substr(i + 1, end - i - 1);
+        // Of %+v and %#v, which name types, no more is known here than of %v.
+        width.remove_prefix(std::min(width.find_first_not_of("+#"), width.size()));
+        const std::size_t dot = width.find('.');
+        const auto most = dot == std::string_view::npos
+                              ? std::nullopt
+                              : parse_number(width.substr(dot + 1), kMostWidth);
+        const bool cuts = dot != std::string_view::npos;
+        width = width.substr(0, dot);
         const char verb = end < pattern->size() ? (*pattern)[end] : '\0';
         i = end;
         if (verb == '%') {
@@ -126,14 +144,15 @@ Result<TemplateValue> format(const Values& arguments) {
             continue;
         }
         const bool left = width.starts_with('-');
-        constexpr std::uint64_t kMostWidth = 1000;
         const auto columns = parse_number(width.substr(left ? 1 : 0), kMostWidth);
         if (std::string_view("svdqt").find(verb) == std::string_view::npos || verb == '\0' ||
-            used >= arguments.size() || (!columns && !width.empty())) {
+            used >= arguments.size() || (!columns && !width.empty()) ||
+            (cuts && (!most || verb != 's'))) {
             return fail(misfit("printf", "a value for each of its %s, %v, %d, %q, %t"));
         }
         const TemplateValue& value = arguments[used++];
         std::string text = verb == 'q' ? as_json(text_of(value)) : text_of(value);
+        text.resize(std::min<std::size_t>(text.size(), most.value_or(text.size())));
         const std::size_t blanks = static_cast<std::size_t>(columns.value_or(0)) -
                                    std::min<std::size_t>(columns.value_or(0), text.size());
         out += left ? text + std::string(blanks, ' ') : std::string(blanks, ' ') + text;
@@ -166,6 +185,52 @@ Result<TemplateValue> compare(std::string_view name, const Values& arguments) {
                                         : found >= 0);
 }
 
+/// Go's text[FROM:TO]; lists are not cut.
+Result<TemplateValue> slice(const Values& arguments) {
+    const auto* text = arguments.empty() ? nullptr : std::get_if<std::string>(&arguments[0]);
+    std::size_t from = 0, to = text != nullptr ? text->size() : 0;
+    bool fits = text != nullptr && arguments.size() <= 3;
+    for (std::size_t i = 1; fits && i < arguments.size(); ++i) {
+        const auto* number = std::get_if<std::int64_t>(&arguments[i]);
+        fits =
+            number != nullptr && *number >= 0 && static_cast<std::size_t>(*number) <= text->size();
+        if (fits) {
+            (i == 1 ? from : to) = static_cast<std::size_t>(*number);
+        }
+    }
+    return fits && from <= to ? Result<TemplateValue>(text->substr(from, to - from))
+                              : fail(misfit("slice", "a text, and places that it has"));
+}
+
+Texts parts_of(std::string_view text, std::string_view between) {
+    Texts parts;
+    for (std::size_t at = text.find(between); at != std::string_view::npos;
+         at = text.find(between)) {
+        parts.emplace_back(text.substr(0, at));
+        text.remove_prefix(at + between.size());
+    }
+    parts.emplace_back(text);
+    return parts;
+}
+
+/// docker's pad TEXT BEFORE AFTER: so many blanks.
+Result<TemplateValue> pad(const Values& arguments) {
+    constexpr std::int64_t kMostBlanks = 1000;
+    const auto blanks = [&](std::size_t i) -> const std::int64_t* {
+        const auto* count =
+            arguments.size() == 3 ? std::get_if<std::int64_t>(&arguments[i]) : nullptr;
+        return count != nullptr && *count >= 0 && *count <= kMostBlanks ? count : nullptr;
+    };
+    if (blanks(1) == nullptr || blanks(2) == nullptr) {
+        return fail(misfit("pad", "a text and two numbers of blanks"));
+    }
+    const std::string text = text_of(arguments[0]);
+    return TemplateValue(text.empty()
+                             ? text
+                             : std::string(static_cast<std::size_t>(*blanks(1)), ' ') + text +
+                                   std::string(static_cast<std::size_t>(*blanks(2)), ' '));
+}
+
 TemplateValue joined(const Values& arguments, std::string_view between, std::string_view end) {
     std::string out;
     for (std::size_t i = 0; i < arguments.size(); ++i) {
@@ -180,6 +245,16 @@ Result<TemplateValue> of_texts(std::string_view name, const Values& arguments) {
     const auto* last = arguments.empty() ? nullptr : std::get_if<std::string>(&arguments.back());
     if (name == "join" && arguments.size() == 2) {
         return joined(items_of(arguments[0]), text_of(arguments[1]), "");
+    }
+    if (name == "pad") {
+        return pad(arguments);
+    }
+    if (name == "split") {
+        const auto* text =
+            arguments.size() == 2 ? std::get_if<std::string>(&arguments[0]) : nullptr;
+        return text != nullptr && last != nullptr && !last->empty()
+                   ? Result<TemplateValue>(parts_of(*text, *last))
+                   : fail(misfit(name, "a text and what stands between its parts"));
     }
     if (name == "truncate") {
         const auto* text =
@@ -228,9 +303,12 @@ std::string text_of(const TemplateValue& value) {
     if (const auto* text = std::get_if<std::string>(&value)) {
         return *text;
     }
+    if (const auto* texts = std::get_if<Texts>(&value)) {
+        return fmt::format("[{}]", fmt::join(*texts, " "));
+    }
     const auto* part = std::get_if<spec::JsonValue>(&value);
     if (part == nullptr) {
-        return std::holds_alternative<std::monostate>(value) ? "<no value>" : as_json(value);
+        return std::holds_alternative<std::monostate>(value) ? "<nil>" : as_json(value);
     }
     const bool list = part->kind() == spec::JsonKind::array;
     std::string text = list ? "[" : "map[";
@@ -253,6 +331,9 @@ bool is_true(const TemplateValue& value) {
     }
     if (const auto* text = std::get_if<std::string>(&value)) {
         return !text->empty();
+    }
+    if (const auto* texts = std::get_if<Texts>(&value)) {
+        return !texts->empty();
     }
     const auto* part = std::get_if<spec::JsonValue>(&value);
     return part != nullptr && part->size() > 0;
@@ -296,17 +377,20 @@ Result<TemplateValue> call_function(std::string_view name, const Values& argumen
     if (std::ranges::find(kComparisons, name) != kComparisons.end()) {
         return compare(name, arguments);
     }
-    constexpr std::array<std::string_view, 5> kOfTexts{
-        "join", "lower", "upper", "title", "truncate"};
+    constexpr std::array<std::string_view, 7> kOfTexts{
+        "join", "lower", "upper", "title", "truncate", "split", "pad"};
     if (std::ranges::find(kOfTexts, name) != kOfTexts.end()) {
         return of_texts(name, arguments);
+    }
+    if (name == "slice") {
+        return slice(arguments);
     }
     if (name != "json" && name != "not" && name != "len") {
         return fail(
             Error{.code = Errc::unsupported,
                   .message = fmt::format("--format: the function {} is not built", printable(name)),
-                  .hint = "json, index, len, join, printf, println, upper, lower, title, "
-                          "truncate, eq, ne, lt, le, gt, ge, and, or, not are"});
+                  .hint = "json, index, len, slice, join, split, printf, print, println, upper, "
+                          "lower, title, pad, truncate, eq, ne, lt, le, gt, ge, and, or, not are"});
     }
     if (arguments.size() != 1) {
         return fail(misfit(name, "one value"));

@@ -13,9 +13,10 @@
 
 namespace knarr::cli {
 
+using Texts = std::vector<std::string>;
 /// Nothing, or a value; of JSON those alone that have children.
 using TemplateValue =
-    std::variant<std::monostate, bool, std::int64_t, std::string, spec::JsonValue>;
+    std::variant<std::monostate, bool, std::int64_t, std::string, spec::JsonValue, Texts>;
 
 TemplateValue template_value(const spec::JsonValue& value);
 /// As Go's fmt prints it.

@@ -182,6 +182,10 @@ Result<int> run_update(Context& context, const Parsed& args) {
     if (restart) {
         KNARR_TRY(engine.set_restart_policy(id, *restart));
     }
+    const auto info = engine.state(id);
+    if (info && !info->image.empty()) {  // docker's way; runc prints nothing
+        KNARR_TRY(print(fmt::format("{}\n", id)));
+    }
     return 0;
 }
 

@@ -4,6 +4,7 @@
 
 #include "cli/json_template.h"
 #include "cli/verb.h"
+#include "engine/info.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
@@ -30,13 +31,17 @@ Result<int> run_version(Context&, const Parsed& args) {
         KNARR_TRY(print(version_text()));
         return 0;
     }
+    const engine::HostReport report = engine::report_host(KNARR_TRY(sys::probe_host()), {});
     spec::JsonWriter json(spec::JsonLayout::indented);
     json.begin_object().member("name", "knarr").member("version", KNARR_VERSION);
     json.member("commit", build_commit()).member("runtime_spec", kRuntimeSpec);
     json.member("image_spec", kImageSpec);
     for (const std::string_view side : {"Client", "Server"}) {  // docker's: here they are one
         json.key(side).begin_object().member("Version", KNARR_VERSION);
-        json.member("GitCommit", build_commit()).member("Os", "linux").end_object();
+        json.member("GitCommit", build_commit()).member("Os", report.os);
+        json.member("Arch", report.architecture).member("KernelVersion", report.kernel);
+        // Neither an API nor Go is in it.
+        json.member("APIVersion", "").member("GoVersion", "").end_object();
     }
     json.end_object();
     const std::string text = KNARR_TRY(formatted(args, std::move(json).text()));

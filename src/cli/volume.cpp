@@ -11,6 +11,8 @@ namespace {
 
 constexpr std::array<std::string_view, 8> kPropagations{
     "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable"};
+constexpr std::array<std::string_view, 4> kConsistencies{
+    "cached", "delegated", "consistent", "default"};
 constexpr std::array<std::string_view, 3> kFlags{"nosuid", "nodev", "noexec"};
 
 Result<> apply_option(std::string_view option, std::string_view text, ParsedVolume& out) {
@@ -25,6 +27,8 @@ Result<> apply_option(std::string_view option, std::string_view text, ParsedVolu
         volume.flags.emplace_back(option);
     } else if (option == "nocopy" && volume.kind == VolumeKind::volume) {
         volume.no_copy = true;
+    } else if (std::ranges::find(kConsistencies, option) != kConsistencies.end()) {
+        // How a virtual machine's share may lag behind: here there is none.
     } else if (option == "z" || option == "Z") {
         out.warnings.push_back(
             fmt::format("volume option {} does nothing: SELinux labels are not set", option));
@@ -74,6 +78,7 @@ Result<ParsedVolume> parse_volume(std::string_view text) {
     if (anonymous || (parts[0].front() != '/' && parts[0].front() != '.')) {
         out.volume.kind = VolumeKind::volume;
     }
+    out.volume.make_source = out.volume.kind == VolumeKind::bind;
     if (parts.size() == 3) {
         for (const std::string_view option : split(parts[2], ',')) {
             KNARR_TRY(apply_option(option, text, out));

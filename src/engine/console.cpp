@@ -68,12 +68,14 @@ Result<std::optional<sys::Fd>> Console::receive(const sys::Fd& gate) {
     return std::move(packet->fd);
 }
 
-Result<std::optional<Relay>> Console::start_relay(const sys::Fd& gate, std::string keys) {
+Result<std::optional<Relay>> Console::start_relay(const sys::Fd& gate,
+                                                  std::string keys,
+                                                  Relay::Input input) {
     std::optional<sys::Fd> master = KNARR_TRY(receive(gate));
     if (!master) {
         return std::nullopt;
     }
-    return KNARR_TRY(Relay::open(std::move(*master), std::move(keys)), "terminal");
+    return KNARR_TRY(Relay::open(std::move(*master), std::move(keys), input), "terminal");
 }
 
 }  // namespace knarr::engine

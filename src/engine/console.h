@@ -33,7 +33,9 @@ public:
     Result<std::optional<sys::Fd>> receive(const sys::Fd& gate);
     /// Waits for the process's terminal, where we are to relay it until `keys` are typed. Nothing
     /// also when the process failed before it had one: what was wrong is told at the `gate`.
-    Result<std::optional<Relay>> start_relay(const sys::Fd& gate, std::string keys = {});
+    Result<std::optional<Relay>> start_relay(const sys::Fd& gate,
+                                             std::string keys = {},
+                                             Relay::Input input = Relay::Input::any);
 
 private:
     sys::Fd theirs_, ours_;

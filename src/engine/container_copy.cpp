@@ -309,6 +309,11 @@ Result<> check_sides(const Side& from, const Side& to) {
             .hint = "make it first (mkdir -p), or leave out the slash at the end: then the copy is "
                     "called so"});
     }
+    if (to.place.info && to.path.ends_with('/') && !to.place.is_dir()) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format("{} is no directory", printable(to.path)),
+                          .hint = "leave out the slash at its end to write over it"});
+    }
     if (to.place.info && from.place.is_dir() && !to.place.is_dir()) {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = fmt::format("cannot copy a directory to {}, which is none",

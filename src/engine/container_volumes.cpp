@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include <fcntl.h>
 
@@ -74,13 +75,16 @@ Result<> resolve_sources(std::vector<VolumeRequest>& volumes) {
             }
             continue;
         }
-        const Result<sys::Fd> source = sys::open_path(volume.source, O_PATH);
+        Result<sys::Fd> source = sys::open_path(volume.source, O_PATH);
+        if (!source && source.error().sys_errno == ENOENT && volume.make_source) {
+            source = sys::make_dirs(volume.source, 0755);
+        }
         if (!source) {
             Error error = source.error();
             error.code = Errc::invalid_argument;
             return fail(std::move(error)
                             .within("volume source")
-                            .advise("make the directory first: knarr does not"));
+                            .advise("make the directory first; run -v HOST:DIR makes it"));
         }
         volume.source = KNARR_TRY(sys::read_link_at(sys::Fd(), sys::fd_path(*source)),
                                   "volume source {}",

@@ -300,6 +300,12 @@ Result<> remove_container(const Context& context,
     const Live live = KNARR_TRY(live_state(**record, LockHolder::none));
     KNARR_TRY(
         next_state(id.text(), live.state, force ? Transition::force_remove : Transition::remove));
+    if (!force && (*record)->life && is_pending(*(*record)->life)) {
+        return fail(Error{.code = Errc::wrong_state,
+                          .message = fmt::format("container {} is restarting", id.text()),
+                          .hint = fmt::format(
+                              "knarr stop {0} ends that, knarr rm -f {0} removes it", id.text())});
+    }
     return destroy(context, *dir, **record, volumes);
 }
 

@@ -248,6 +248,10 @@ LifecycleEvent event_now(const Record& record,
     if (!record.name.empty()) {
         event.attributes.emplace("name", record.name);
     }
+    if (record.life) {
+        // docker's way, and so what is ours goes before a label of its name.
+        event.attributes.insert(record.life->labels.begin(), record.life->labels.end());
+    }
     return event;
 }
 

@@ -1,5 +1,6 @@
 #include "engine/exec.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -64,7 +65,7 @@ Result<Target> find_target(const Context& context,
     const std::string path = path_of(context, id.text());
     auto record = KNARR_TRY(load_record(dir, path));
     if (!record) {
-        return fail(Errc::not_found, "container {} does not exist", id.text());
+        return no_such_container(id);
     }
     if (record->status == ContainerState::creating && KNARR_TRY(context.root.is_locked(dir))) {
         // A `run` writes down that its program runs when it has been running for a moment, and may
@@ -87,13 +88,19 @@ Result<Target> find_target(const Context& context,
 
 /// What runs in the end becomes the process of `target`.
 Result<> choose_process(Target& target, const ExecRequest& request) {
-    spec::Process process = KNARR_TRY(
-        base_process(request, target.kept.config.process.value_or(spec::Process{})), "process");
+    const auto& life = target.record.life;
+    const ExecBase base{
+        .of_image = !target.record.image.empty() && request.process_file.empty(),
+        .own_home = life && life->asked &&
+                    std::ranges::find(life->asked->implied, "HOME") != life->asked->implied.end()};
+    spec::Process process =
+        KNARR_TRY(base_process(request, target.kept.config.process.value_or(spec::Process{}), base),
+                  "process");
     UserFiles files;
-    if (needs_user_files(process, request)) {
+    if (needs_user_files(process, request, base)) {
         files = KNARR_TRY(read_user_files(target.record.pid, target.process));
     }
-    KNARR_TRY(change_process(process, request, files));
+    KNARR_TRY(change_process(process, request, files, base));
     target.kept.config.process = std::move(process);
     return {};
 }
@@ -115,6 +122,11 @@ Result<runtime::LaunchPlan> make_plan(Target& target, const ExecRequest& request
                            host);
 }
 
+/// Whose input the program's terminal gets.
+Relay::Input input_of(const Record& record, const ExecRequest& request) {
+    return record.image.empty() || request.pass_input ? Relay::Input::any : Relay::Input::keys;
+}
+
 Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
                                      const ExecRequest& request,
                                      const Target& target,
@@ -128,7 +140,8 @@ Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
     std::string keys = request.detach_keys.empty()
                            ? std::string()
                            : KNARR_TRY(parse_detach_keys(request.detach_keys));
-    std::optional<Relay> relay = KNARR_TRY(console.start_relay(launched.gate, std::move(keys)));
+    std::optional<Relay> relay = KNARR_TRY(
+        console.start_relay(launched.gate, std::move(keys), input_of(target.record, request)));
     const runtime::ListenerAgent agent =
         KNARR_TRY(seccomp_agent(target.dir, target.record, "running", launched.pid));
     KNARR_TRY(runtime::open_gate(launched.gate, agent));
@@ -196,6 +209,10 @@ Result<int> exec(const Context& context, Target target, const ExecRequest& reque
     io.target = std::move(target.process);
     PidfdReceivers receivers;
     KNARR_TRY(receivers.add(request.pidfd_socket, "pidfd socket"));
+    const bool of_image = !target.record.image.empty();
+    if (of_image && !request.pass_input && way == ConsoleWay::none) {
+        io.stdio[0] = KNARR_TRY(sys::open_null(O_RDWR));
+    }
     Console console = KNARR_TRY(Console::open(way, request.console_socket));
     io.console_socket = console.take_socket();
     // Held back from before there is a process: a signal meanwhile is forwarded when it runs.

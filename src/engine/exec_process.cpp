@@ -44,7 +44,10 @@ void set_variable(std::vector<std::string>& env, std::string_view setting) {
     env.erase(std::remove_if(std::next(found), env.end(), same), env.end());
 }
 
-Result<> change_user(spec::User& user, const std::string& wanted, const UserFiles& files) {
+Result<> change_user(spec::User& user,
+                     const std::string& wanted,
+                     const UserFiles& files,
+                     const ExecBase& base) {
     const std::string_view who = name_part(wanted);
     if (who.empty()) {
         // Nobody named must not become root by default (compare CVE-2026-30892).
@@ -54,11 +57,12 @@ Result<> change_user(spec::User& user, const std::string& wanted, const UserFile
         KNARR_TRY(bundle::resolve_user(wanted, files.passwd, files.group));
     user.uid = found.uid;
     const bool has_group = who.size() != wanted.size();
-    if (has_group || !is_digits(who)) {
+    const bool brings_groups = base.of_image || !is_digits(who);
+    if (has_group || brings_groups) {
         user.gid = found.gid;
     }
-    if (!is_digits(who)) {
-        user.additional_gids = found.groups;
+    if (brings_groups) {
+        user.additional_gids = base.of_image ? bundle::all_groups(found) : found.groups;
     }
     return {};
 }
@@ -95,19 +99,26 @@ Result<UserFiles> read_user_files(pid_t pid, const sys::Fd& process) {
                      .group = KNARR_TRY(bundle::read_user_file(*root, "etc/group"))};
 }
 
-bool needs_user_files(const spec::Process& process, const ExecRequest& request) {
+bool needs_user_files(const spec::Process& process,
+                      const ExecRequest& request,
+                      const ExecBase& base) {
     const auto gives_home = [](const std::string& setting) {
         return setting.starts_with("HOME=") && setting.size() > 5;
     };
     const bool only_digits = request.user.find_first_not_of("0123456789:") == std::string::npos;
-    return !only_digits ||
+    return !only_digits || (base.of_image && !request.user.empty()) ||
            (home_of(process).empty() && std::ranges::none_of(request.env, gives_home));
 }
 
-Result<spec::Process> base_process(const ExecRequest& request, const spec::Process& own) {
+Result<spec::Process> base_process(const ExecRequest& request,
+                                   const spec::Process& own,
+                                   const ExecBase& base) {
     if (request.process_file.empty()) {
         spec::Process process = own;
         process.terminal = false;
+        if (base.own_home && !request.user.empty()) {
+            std::erase_if(process.env, [](const auto& one) { return one.starts_with("HOME="); });
+        }
         return process;
     }
     if (!request.command.empty()) {
@@ -121,7 +132,8 @@ Result<spec::Process> base_process(const ExecRequest& request, const spec::Proce
 
 Result<> change_process(spec::Process& process,
                         const ExecRequest& request,
-                        const UserFiles& files) {
+                        const UserFiles& files,
+                        const ExecBase& base) {
     if (!request.command.empty()) {
         process.args = request.command;
     }
@@ -136,7 +148,7 @@ Result<> change_process(spec::Process& process,
         process.cwd = request.workdir;
     }
     if (!request.user.empty()) {
-        KNARR_TRY(change_user(process.user, request.user, files));
+        KNARR_TRY(change_user(process.user, request.user, files, base));
     }
     for (const std::uint32_t gid : request.additional_gids) {
         process.user.additional_gids.push_back(gid);

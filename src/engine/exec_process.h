@@ -17,15 +17,28 @@ struct UserFiles {
 /// Errors: wrong_state when it has ended; limit_exceeded.
 Result<UserFiles> read_user_files(pid_t pid, const sys::Fd& process);
 
+/// What of the container's own the request changes.
+struct ExecBase {
+    bool of_image = false;  ///< docker's way with users: a number, too, brings what the files say
+    bool own_home = false;  ///< HOME is that of the container's user: another one has another
+};
+
 /// Whether the user files are needed: for a name, or for HOME where the environment has none.
-bool needs_user_files(const spec::Process& process, const ExecRequest& request);
+bool needs_user_files(const spec::Process& process,
+                      const ExecRequest& request,
+                      const ExecBase& base = {});
 
 /// The base of `request`: the file that it names, else `own` with its terminal off.
 /// Errors: invalid_config naming the file; invalid_argument for a command beside a file.
-Result<spec::Process> base_process(const ExecRequest& request, const spec::Process& own);
+Result<spec::Process> base_process(const ExecRequest& request,
+                                   const spec::Process& own,
+                                   const ExecBase& base = {});
 
 /// Changes in `process` what `request` names, and gives it HOME where it has none. Pure.
 /// Errors: invalid_argument for an unknown or malformed user, an ID out of range.
-Result<> change_process(spec::Process& process, const ExecRequest& request, const UserFiles& files);
+Result<> change_process(spec::Process& process,
+                        const ExecRequest& request,
+                        const UserFiles& files,
+                        const ExecBase& base = {});
 
 }  // namespace knarr::engine

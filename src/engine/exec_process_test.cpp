@@ -50,6 +50,21 @@ TEST(ExecProcess, ANumberChangesItsIdAlone) {
     EXPECT_EQ(changed({.command = {"ls"}, .user = "1000:33"})->user.gid, 33U);
 }
 
+TEST(ExecProcess, InAContainerOfAnImageANumberIsAUser) {
+    constexpr ExecBase kImage{.of_image = true, .own_home = true};
+    spec::Process mine = own();
+    mine.env.emplace_back("HOME=/root");
+    const ExecRequest request{.command = {"ls"}, .user = "1000"};
+    auto process = base_process(request, mine, kImage);
+    ASSERT_TRUE(process && needs_user_files(*process, request, kImage));
+    ASSERT_TRUE(change_process(*process, request, kFiles, kImage));
+    EXPECT_EQ(process->user.gid, 100U);
+    EXPECT_EQ(process->user.additional_gids, (std::vector<std::uint32_t>{100, 7, 8}));
+    EXPECT_EQ(process->env.back(), "HOME=/srv/web");
+    const ExecRequest same{.command = {"ls"}};
+    EXPECT_EQ(base_process(same, mine, kImage)->env.back(), "HOME=/root");
+}
+
 TEST(ExecProcess, ANameBringsItsGroups) {
     const auto process = changed({.command = {"ls"}, .user = "web", .additional_gids = {77}});
     ASSERT_TRUE(process);

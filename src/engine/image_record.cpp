@@ -37,6 +37,21 @@ std::vector<std::string> exposed_ports(const RunRequest& request,
     return {all.begin(), all.end()};
 }
 
+Asked asked_of(const RunRequest& request, const Prepared& prepared) {
+    const auto& image = prepared.image.config.config;
+    Asked asked{.user = request.user.empty() ? image.user : request.user,
+                .workdir = request.workdir.empty() ? image.working_dir : request.workdir,
+                .implied = {}};
+    for (const std::string& setting : prepared.made.bundle.config.process->env) {
+        const std::string name = setting.substr(0, setting.find('='));
+        const auto sets = [&](const std::string& one) { return one.starts_with(name + "="); };
+        if (std::ranges::none_of(image.env, sets) && std::ranges::none_of(request.env, sets)) {
+            asked.implied.push_back(name);
+        }
+    }
+    return asked;
+}
+
 /// What the container's record keeps of the request, for `stop` and the monitor.
 Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     Life life;
@@ -60,6 +75,7 @@ Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     life.labels.insert(prepared.image.config.config.labels.begin(),
                        prepared.image.config.config.labels.end());
     life.names = request.settings.names;
+    life.asked = asked_of(request, prepared);
     life.exposed = exposed_ports(request, prepared.image.config.config.exposed_ports);
     note_details(prepared.made.bundle.config.process->env, life);
     const std::string& image = prepared.image.config.config.stop_signal;

@@ -61,6 +61,9 @@ Result<bundle::ResolvedUser> find_user(const std::vector<std::string>& lowers,
             KNARR_TRY(bundle::resolve_user("0:" + name, "", texts.group), "further group");
         user->groups.push_back(found.gid);
     }
+    if (user) {
+        user->groups = bundle::all_groups(*user);
+    }
     return user;
 }
 

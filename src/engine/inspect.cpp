@@ -114,9 +114,17 @@ void write_config(spec::JsonWriter& json,
     json.key("Config").begin_object().member("Hostname", config.hostname);
     if (config.process) {
         const spec::Process& process = *config.process;
-        json.member("User", fmt::format("{}:{}", process.user.uid, process.user.gid));
-        json.member("Tty", process.terminal).member("Env", process.env);
-        json.member("Cmd", process.args).member("WorkingDir", process.cwd);
+        const Asked asked = life.asked.value_or(
+            Asked{.user = fmt::format("{}:{}", process.user.uid, process.user.gid),
+                  .workdir = process.cwd,
+                  .implied = {}});
+        std::vector<std::string> env = process.env;
+        std::erase_if(env, [&](const std::string& setting) {
+            return std::ranges::find(asked.implied, setting.substr(0, setting.find('='))) !=
+                   asked.implied.end();
+        });
+        json.member("User", asked.user).member("Tty", process.terminal).member("Env", env);
+        json.member("Cmd", process.args).member("WorkingDir", asked.workdir);
         json.key("Entrypoint").null();  // Cmd has both
     }
     json.member("Domainname", config.domainname);

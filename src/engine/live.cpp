@@ -72,7 +72,7 @@ Result<std::optional<Seen>> look(const Context& context, const ContainerId& id) 
 Result<Seen> look_at(const Context& context, const ContainerId& id) {
     auto seen = KNARR_TRY(look(context, id));
     if (!seen) {
-        return fail(Errc::not_found, "container {} does not exist", id.text());
+        return no_such_container(id);
     }
     return std::move(*seen);
 }
@@ -81,7 +81,7 @@ Result<Held> hold(const Context& context, const ContainerId& id) {
     LockedDir dir = KNARR_TRY(context.root.lock(id));
     auto record = KNARR_TRY(load_record(dir.fd(), path_of(context, id.text())));
     if (!record) {
-        return fail(Errc::not_found, "container {} does not exist", id.text());
+        return no_such_container(id);
     }
     Live live = KNARR_TRY(live_state(*record, LockHolder::none));
     return Held{.dir = std::move(dir), .record = std::move(*record), .live = std::move(live)};

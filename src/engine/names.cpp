@@ -22,10 +22,10 @@ Result<> check_name(const Context& context, const std::string& name) {
     KNARR_TRY(ContainerId::parse(name), "name");
     for (const ContainerInfo& other : KNARR_TRY(list_containers(context))) {
         if (other.name == name || other.id == name) {
-            return fail(
-                Error{.code = Errc::already_exists,
-                      .message = fmt::format("name {} is taken by container {}", name, other.id),
-                      .hint = fmt::format("knarr rm {}, or choose another name", name)});
+            return fail(Error{.code = Errc::already_exists,
+                              .message = fmt::format(
+                                  "the name {} is already in use by container {}", name, other.id),
+                              .hint = fmt::format("knarr rm {}, or choose another name", name)});
         }
     }
     return {};

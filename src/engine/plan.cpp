@@ -42,6 +42,9 @@ Result<NewContainer> read_subject(const EngineOptions& options, const PlanReques
     RunRequest run = std::get<RunRequest>(request.subject);
     const std::string name = run.image;
     run.pull = PullPolicy::never;
+    for (VolumeRequest& volume : run.volumes) {
+        volume.make_source = false;  // a plan makes nothing
+    }
     const Limits limits = KNARR_TRY(limits_of_policy(options.policy));
     NewContainer wanted = KNARR_TRY(
         container_of_image(options, std::move(run), limits), "as image {}", printable(name));

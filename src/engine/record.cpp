@@ -167,6 +167,11 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     write_names(json, life);
     json.member("volumes", life.volumes);
     json.member("terminal", life.terminal).member("keepsStdin", life.keeps_stdin);
+    if (life.asked) {
+        json.key("asked").begin_object().member("user", life.asked->user);
+        json.member("workdir", life.asked->workdir).member("implied", life.asked->implied);
+        json.end_object();
+    }
     json.member("laidDown", life.laid_down);
     json.end_object();
 }
@@ -221,6 +226,12 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(value->optional("volumes", life.volumes));
     KNARR_TRY(value->optional("terminal", life.terminal));
     KNARR_TRY(value->optional("keepsStdin", life.keeps_stdin));
+    if (const auto asked = value->find("asked")) {
+        Asked& read = life.asked.emplace();
+        KNARR_TRY(asked->required("user", read.user));
+        KNARR_TRY(asked->required("workdir", read.workdir));
+        KNARR_TRY(asked->required("implied", read.implied));
+    }
     return value->optional("laidDown", life.laid_down);
 }
 

@@ -26,6 +26,12 @@
 
 namespace knarr::engine {
 
+/// What image and options ask for, where the bundle has what came of it.
+struct Asked {
+    std::string user, workdir;         // empty: neither says
+    std::vector<std::string> implied;  // names of variables that nobody set
+};
+
 /// What the record of a container made from an image has besides, for its life after `run`.
 struct Life {
     std::vector<std::string> command;
@@ -45,8 +51,9 @@ struct Life {
     std::vector<std::string> volumes;  // anonymous ones, which go with it where that is asked for
     std::optional<HealthCheck> health = {};
     bool terminal = false;
-    bool keeps_stdin = false;  // its stdin waits for who attaches
-    bool laid_down = false;    // made by `create`: it stays where its first run fails
+    bool keeps_stdin = false;         // its stdin waits for who attaches
+    std::optional<Asked> asked = {};  // nothing: made before this was put down
+    bool laid_down = false;           // made by `create`: it stays where its first run fails
 };
 
 /// Whether it is to run again by itself.

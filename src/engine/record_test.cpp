@@ -51,7 +51,8 @@ Record full_record() {
                      .log = {.keep = true, .max_bytes = 4096, .max_files = 3},
                      .started = "2026-11-23T00:53:51.000000000Z",
                      .finished = "2026-11-23T00:53:52.000000000Z",
-                     .oom_killed = true},
+                     .oom_killed = true,
+                     .asked = Asked{.user = "web", .workdir = "/srv", .implied = {"HOME"}}},
     };
 }
 
@@ -75,6 +76,7 @@ TEST(Record, IsReadBackAsItWasWritten) {
     EXPECT_EQ(back->exit_code, 137);
     ASSERT_TRUE(back->life.has_value());
     EXPECT_EQ(back->life->command.at(2), "x");
+    EXPECT_EQ(back->life->asked->implied, std::vector<std::string>{"HOME"});
     EXPECT_EQ(back->life->stop_seconds, 5U);
     EXPECT_EQ(back->life->log.max_files, 3U);
     EXPECT_TRUE(back->life->oom_killed);

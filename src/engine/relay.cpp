@@ -12,7 +12,7 @@ constexpr std::size_t kMaxDrainedBytes = std::size_t{1} << 20;
 
 }  // namespace
 
-Result<Relay> Relay::open(sys::Fd master, std::string keys) {
+Result<Relay> Relay::open(sys::Fd master, std::string keys, Input input) {
     Relay relay(std::move(master), std::move(keys));
     KNARR_TRY(sys::set_nonblocking(relay.master_));
     relay.slave_ = KNARR_TRY(sys::open_slave(relay.master_));
@@ -26,6 +26,8 @@ Result<Relay> Relay::open(sys::Fd master, std::string keys) {
         relay.stdin_is_terminal_ = true;
         sys::Fd terminal = KNARR_TRY(sys::duplicate(*relay.stdin_));
         relay.raw_.emplace(KNARR_TRY(sys::RawTerminal::enter(std::move(terminal))));
+    } else if (input == Input::keys) {
+        relay.stdin_.reset();  // somebody else's: neither what it holds nor its end is told
     }
     return relay;
 }

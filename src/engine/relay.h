@@ -9,6 +9,7 @@
 // The caller's terminal, where stdin is one, is in raw mode meanwhile and gives its size.
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -23,9 +24,12 @@ namespace knarr::engine {
 
 class Relay {
 public:
+    /// What of the caller's stdin is for the program: whatever it holds, or a terminal's keys
+    /// alone.
+    enum class Input : std::uint8_t { any, keys };
     /// Takes over the terminal behind `master`: its size from here on is the caller's. `keys` leave
     /// it (detach_keys.h); empty: none do.
-    static Result<Relay> open(sys::Fd master, std::string keys = {});
+    static Result<Relay> open(sys::Fd master, std::string keys = {}, Input input = Input::any);
 
     static constexpr std::size_t kItems = 5;
     /// What to wait for before the next serve().

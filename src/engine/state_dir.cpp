@@ -19,10 +19,6 @@ constexpr const char* kLockFile = "lock";
 constexpr const char* kRootLock = ".lock";
 constexpr int kDirFlags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW;
 
-std::unexpected<Error> no_such(const ContainerId& id) {
-    return fail(Errc::not_found, "container {} does not exist", id.text());
-}
-
 bool same_file(const struct stat& a, const struct stat& b) {
     return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
@@ -40,6 +36,12 @@ Result<std::optional<sys::FileLock>> lock_within(const sys::Fd& dir, std::chrono
     }
 }
 }  // namespace
+
+std::unexpected<Error> no_such_container(const ContainerId& id) {
+    // runc's words, and docker's, which the callers of both look for.
+    return fail(
+        Errc::not_found, "container {0} does not exist (No such container: {0})", id.text());
+}
 
 Result<StateRoot> StateRoot::open(const std::string& path) {
     const std::string absolute = KNARR_TRY(sys::absolute(path), "state directory");
@@ -136,7 +138,7 @@ Result<LockedDir> StateRoot::lock_for(const ContainerId& id, std::chrono::second
         sys::Fd dir = KNARR_TRY(open_dir(id));
         Result<std::optional<sys::FileLock>> lock = lock_within(dir, wait);
         if (!lock && lock.error().sys_errno == ENOENT) {
-            return no_such(id);  // removed while we looked
+            return no_such_container(id);  // removed while we looked
         }
         if (!lock) {
             return fail(std::move(lock).error().within("container " + id.text()));
@@ -151,7 +153,7 @@ Result<LockedDir> StateRoot::lock_for(const ContainerId& id, std::chrono::second
         const auto ours = KNARR_TRY(sys::stat_of(dir));
         const auto named = KNARR_TRY(sys::stat_at(dir_, id.text()));
         if (!named) {
-            return no_such(id);
+            return no_such_container(id);
         }
         if (same_file(ours, *named)) {
             return LockedDir(id.text(), std::move(dir), std::move(**lock));
@@ -162,7 +164,7 @@ Result<LockedDir> StateRoot::lock_for(const ContainerId& id, std::chrono::second
 Result<sys::Fd> StateRoot::open_dir(const ContainerId& id) const {
     Result<sys::Fd> dir = sys::open_at(dir_, id.text(), kDirFlags);
     if (!dir && dir.error().sys_errno == ENOENT) {
-        return no_such(id);
+        return no_such_container(id);
     }
     return dir;
 }

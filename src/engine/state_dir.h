@@ -25,6 +25,9 @@ inline constexpr const char* kRecordFile = "state.json";
 inline constexpr const char* kGateSocket = "gate";
 inline constexpr std::uint64_t kMaxContainers = 1024;
 
+/// What is said of a container that is not there.
+std::unexpected<Error> no_such_container(const ContainerId& id);
+
 /// One container's directory and the right to work on it, held while the value lives.
 class LockedDir {
 public:

@@ -60,18 +60,21 @@ std::vector<AuthFile> auth_files(std::string_view auth_file) {
         return {{.path = std::move(chosen), .must_exist = true}};
     }
     std::vector<AuthFile> files;
+    const std::string docker = sys::environment("DOCKER_CONFIG");
+    if (!docker.empty()) {  // said by the caller, where the others are only customary
+        files.push_back({.path = docker + "/config.json"});
+    }
     const std::string runtime = sys::environment("XDG_RUNTIME_DIR");
     files.push_back({.path = runtime.empty() ? fmt::format("/run/containers/{}/auth.json",
                                                            sys::own_user().outer_uid)
                                              : runtime + "/containers/auth.json"});
-    const std::string home = sys::environment("HOME"), config = sys::environment("XDG_CONFIG_HOME"),
-                      docker = sys::environment("DOCKER_CONFIG");
+    const std::string home = sys::environment("HOME"), config = sys::environment("XDG_CONFIG_HOME");
     if (!config.empty() || !home.empty()) {
         files.push_back(
             {.path = (config.empty() ? home + "/.config" : config) + "/containers/auth.json"});
     }
-    if (!docker.empty() || !home.empty()) {
-        files.push_back({.path = (docker.empty() ? home + "/.docker" : docker) + "/config.json"});
+    if (docker.empty() && !home.empty()) {
+        files.push_back({.path = home + "/.docker/config.json"});
     }
     return files;
 }

@@ -19,9 +19,10 @@ inline constexpr std::size_t kMaxAuthFileBytes = std::size_t{1024} * 1024;
 using Credentials = spec::RegistryAuth;
 
 /// The files to look into, first match wins: `auth_file` alone when it is given, else
-/// $REGISTRY_AUTH_FILE alone when it is set, else $XDG_RUNTIME_DIR/containers/auth.json (or
-/// /run/containers/UID/auth.json), ~/.config/containers/auth.json, $DOCKER_CONFIG/config.json (or
-/// ~/.docker/config.json). Source: containers-auth.json(5), docker's "config.json".
+/// $REGISTRY_AUTH_FILE alone when it is set, else $DOCKER_CONFIG/config.json where that is set,
+/// $XDG_RUNTIME_DIR/containers/auth.json (or /run/containers/UID/auth.json),
+/// ~/.config/containers/auth.json, and without $DOCKER_CONFIG ~/.docker/config.json. Source:
+/// containers-auth.json(5), docker's "config.json".
 struct AuthFile {
     std::string path;
     bool must_exist = false;

@@ -110,6 +110,10 @@ TEST(AuthFiles, AnExplicitFileIsTheOnlyOne) {
     EXPECT_EQ(files[1].path, "/h/.config/containers/auth.json");
     EXPECT_EQ(files[2].path, "/h/.docker/config.json");
     EXPECT_FALSE(files[0].must_exist);
+    setenv("DOCKER_CONFIG", "/d", 1);
+    EXPECT_EQ(auth_files("").at(0).path, "/d/config.json");
+    EXPECT_EQ(auth_files("").size(), 3U);
+    unsetenv("DOCKER_CONFIG");
 }
 
 }  // namespace

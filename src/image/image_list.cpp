@@ -150,12 +150,12 @@ std::string local_name(const store::Store& store, std::string_view text) {
 
 std::unexpected<Error> not_stored(const store::Store& store, std::string_view text) {
     const std::string local = local_name(store, text);
-    return fail(Error{.code = Errc::image_not_found,
-                      .message = fmt::format("image {} is not stored", printable(text)),
-                      .hint = local.empty()
-                                  ? std::string("knarr images lists what is stored, knarr pull "
-                                                "fetches more")
-                                  : fmt::format("{} is stored: name it so", printable(local))});
+    return fail(Error{
+        .code = Errc::image_not_found,
+        .message = fmt::format("image {0} is not stored (No such image: {0})", printable(text)),
+        .hint = local.empty() ? std::string("knarr images lists what is stored, knarr pull "
+                                            "fetches more")
+                              : fmt::format("{} is stored: name it so", printable(local))});
 }
 
 /// Its blobs and its layers.

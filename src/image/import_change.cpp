@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "core/ascii.h"
 #include "core/text.h"
@@ -46,6 +47,36 @@ Result<std::vector<std::string>> command(std::string_view text) {
     return std::vector<std::string>{"/bin/sh", "-c", std::string(text)};
 }
 
+/// A line's words as a Dockerfile has them: quotes and backslashes keep blanks within a word.
+std::vector<std::string> quoted_words(std::string_view text) {
+    std::vector<std::string> words;
+    std::string word;
+    bool begun = false;
+    char quote = '\0';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (c == '\\' && quote != '\'' && i + 1 < text.size()) {
+            word += text[++i];
+            begun = true;
+        } else if (quote != '\0' ? c == quote : c == '"' || c == '\'') {
+            quote = quote == '\0' ? c : '\0';
+            begun = true;
+        } else if (quote == '\0' && kBlanks.find(c) != std::string_view::npos) {
+            if (begun) {
+                words.push_back(std::exchange(word, {}));
+            }
+            begun = false;
+        } else {
+            word += c;
+            begun = true;
+        }
+    }
+    if (begun) {
+        words.push_back(std::move(word));
+    }
+    return words;
+}
+
 /// NAME=VALUE, or NAME VALUE; quotes around the value are taken away.
 Result<std::pair<std::string, std::string>> setting(std::string_view text) {
     const std::size_t end = text.find_first_of("= \t");
@@ -57,6 +88,24 @@ Result<std::pair<std::string, std::string>> setting(std::string_view text) {
         value = value.substr(1, value.size() - 2);
     }
     return std::pair(std::string(text.substr(0, end)), std::string(value));
+}
+
+/// NAME=VALUE NAME=VALUE ..., or one NAME VALUE. Source: Dockerfile reference, "ENV", "LABEL".
+Result<std::vector<std::pair<std::string, std::string>>> settings(std::string_view text) {
+    std::vector<std::pair<std::string, std::string>> all;
+    const std::size_t end = text.find_first_of("= \t");
+    if (end == std::string_view::npos || text[end] != '=') {
+        all.push_back(KNARR_TRY(setting(text)));
+        return all;
+    }
+    for (const std::string& word : quoted_words(text)) {
+        const std::size_t equals = word.find('=');
+        if (equals == std::string::npos || equals == 0) {
+            return fail(Errc::invalid_argument, "\"{}\" is not NAME=VALUE", printable(word));
+        }
+        all.emplace_back(word.substr(0, equals), word.substr(equals + 1));
+    }
+    return all;
 }
 
 void insert_sorted(std::vector<std::string>& list, std::string word) {
@@ -77,16 +126,19 @@ Result<> change_entrypoint(std::string_view text, spec::ImageRunConfig& config) 
 }
 
 Result<> change_env(std::string_view text, spec::ImageRunConfig& config) {
-    const auto [name, value] = KNARR_TRY(setting(text));
-    const std::string prefix = name + "=";
-    std::erase_if(config.env, [&](const std::string& other) { return other.starts_with(prefix); });
-    config.env.push_back(prefix + value);
+    for (const auto& [name, value] : KNARR_TRY(settings(text))) {
+        const std::string prefix = name + "=";
+        std::erase_if(config.env,
+                      [&](const std::string& other) { return other.starts_with(prefix); });
+        config.env.push_back(prefix + value);
+    }
     return {};
 }
 
 Result<> change_label(std::string_view text, spec::ImageRunConfig& config) {
-    auto [name, value] = KNARR_TRY(setting(text));
-    config.labels[std::move(name)] = std::move(value);
+    for (auto& [name, value] : KNARR_TRY(settings(text))) {
+        config.labels[name] = value;
+    }
     return {};
 }
 

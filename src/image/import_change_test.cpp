@@ -38,6 +38,14 @@ TEST(ImportChange, ALaterVariableOrLabelReplacesAnEarlierOne) {
     EXPECT_EQ(config.labels.at("who"), "you");
 }
 
+TEST(ImportChange, OneLineMakesSeveralSettings) {
+    const auto config = changed({R"(ENV A=1 B="x y" C='$z' D=a\ b E=)", R"(LABEL a=b c="d e")"});
+    EXPECT_EQ(config.env, (Words{"A=1", "B=x y", "C=$z", "D=a b", "E="}));
+    EXPECT_EQ(config.labels.at("a"), "b");
+    EXPECT_EQ(config.labels.at("c"), "d e");
+    EXPECT_NE(refusal("ENV A=1 B").find("NAME=VALUE"), std::string::npos);
+}
+
 TEST(ImportChange, KeepsPortsAndVolumesSortedAndOnce) {
     const auto config =
         changed({"EXPOSE 80 53/udp", "EXPOSE 80/tcp", "VOLUME /b /a", R"(VOLUME ["/b"])"});

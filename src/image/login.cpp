@@ -174,11 +174,13 @@ Result<LoginReport> log_out(const std::string& registry, std::string_view auth_f
     const auto elsewhere = load_credentials(place, auth_file);
     const bool other =
         elsewhere && (!elsewhere->username.empty() || !elsewhere->identity_token.empty());
+    if (!other) {
+        return report;  // nothing is there that had to go
+    }
     return fail(Error{.code = Errc::not_found,
                       .message = fmt::format("{}: there is no login in {}", place.domain(), path),
-                      .hint = other ? "another file has one: --authfile FILE names it, as in "
-                                      "--authfile ~/.docker/config.json"
-                                    : "knarr login --get-login REGISTRY shows who is logged in"});
+                      .hint = "another file has one: --authfile FILE names it, as in "
+                              "--authfile ~/.docker/config.json"});
 }
 
 Result<std::vector<std::string>> log_out_everywhere(std::string_view auth_file) {

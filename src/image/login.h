@@ -21,7 +21,8 @@ std::string login_file(std::string_view auth_file);
 /// Errors: unauthorized, and nothing is written.
 Result<LoginReport> log_in(const LoginRequest& request);
 
-/// Forgets the login of one registry, where login_file() keeps it. Errors: not_found.
+/// Forgets the login of one registry, where login_file() keeps it; there is none: an empty place.
+/// Errors: not_found where another file has one.
 Result<LoginReport> log_out(const std::string& registry, std::string_view auth_file);
 /// Forgets all logins of that file and of its helpers; the registries.
 Result<std::vector<std::string>> log_out_everywhere(std::string_view auth_file);

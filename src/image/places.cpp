@@ -30,6 +30,17 @@ std::string name_in_dirs(const std::string& registry) {
     return registry == kDefaultDomainHost ? std::string(kDefaultDomain) : registry;
 }
 
+/// localhost, [::1] and 127.0.0.0/8, with or without a port.
+bool is_this_host(std::string_view registry) {
+    const std::string_view host = registry.starts_with('[')
+                                      ? registry.substr(0, registry.find(']') + 1)
+                                      : registry.substr(0, registry.find(':'));
+    return host == "localhost" || host == "[::1]" ||
+           (host.starts_with("127.") &&
+            host.find_first_not_of("0123456789.") == std::string_view::npos &&
+            std::ranges::count(host, '.') == 3);
+}
+
 /// Certificates in the way of docker and podman: the first directory that is there counts.
 Result<> add_certificates(Place& place, const PullOptions& options) {
     const std::string host = name_in_dirs(place.session.registry);
@@ -137,7 +148,14 @@ private:
         }
         if (!insecure || place.session.plain_http) {
             place.session.insecure |= insecure;
-            places_.push_back(std::move(place));
+            places_.push_back(place);
+            if (!place.session.plain_http && !place.session.is_mirror &&
+                is_this_host(place.session.registry) && options_.tls_verify) {
+                // As docker has it: where no TLS is spoken, nothing leaves this host without it.
+                place.session.plain_http = true;
+                place.session.only_if_dead = true;
+                places_.push_back(std::move(place));
+            }
             return {};
         }
         warn(fmt::format("{}: its certificate is not checked; without TLS, nothing is encrypted",

@@ -49,11 +49,12 @@ HttpEnd end_of(CURLcode code) {
         case CURLE_OPERATION_TIMEDOUT:  // only the connect timeout is set
             return HttpEnd::no_connect;
         case CURLE_PEER_FAILED_VERIFICATION:
-        case CURLE_SSL_CONNECT_ERROR:
         case CURLE_SSL_CACERT_BADFILE:
         case CURLE_SSL_CERTPROBLEM:
         case CURLE_SSL_CIPHER:
             return HttpEnd::bad_tls;
+        case CURLE_SSL_CONNECT_ERROR:
+            return HttpEnd::no_tls;
         case CURLE_PARTIAL_FILE:
         case CURLE_GOT_NOTHING:
         case CURLE_SEND_ERROR:

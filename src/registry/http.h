@@ -55,7 +55,8 @@ struct HttpHead {
 enum class HttpEnd : std::uint8_t {
     complete,    ///< the body is whole
     no_connect,  ///< no address, no connection
-    bad_tls,     ///< the certificate or the handshake was refused; trying again does not help
+    bad_tls,     ///< the certificate was refused; trying again does not help
+    no_tls,      ///< there was no handshake, as where nobody speaks TLS; likewise
     broken,      ///< the connection ended early
     stopped,     ///< a sink said stop
     failed,      ///< anything else; trying again does not help

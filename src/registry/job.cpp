@@ -119,8 +119,12 @@ bool Job::is_open(std::size_t index) const {
         return false;
     }
     // An answer that we do not like is none that sends us to a place without encryption.
-    if (candidate.place.only_if_dead && !context_.endpoints[index - 1]->is_dead) {
-        return false;
+    if (candidate.place.only_if_dead) {
+        const Endpoint& before = *context_.endpoints[index - 1];
+        // This host's own registry, which nobody called insecure: a certificate of its counts.
+        if (!before.is_dead || (!candidate.place.insecure && !before.speaks_no_tls)) {
+            return false;
+        }
     }
     return !candidate.is_dead || !candidate.place.is_mirror;  // a registry's own error is told
 }
@@ -290,8 +294,9 @@ void Job::on_end(HttpEnd end, std::string_view detail_view) {
         give_up(std::move(error), head_.status);
         return;
     }
-    if (end == HttpEnd::bad_tls) {
+    if (end == HttpEnd::bad_tls || end == HttpEnd::no_tls) {
         endpoint().is_dead = true;
+        endpoint().speaks_no_tls |= end == HttpEnd::no_tls;
         give_up(refused(Errc::registry_failed, "TLS: " + detail)
                     .advise("for a private certificate give --tls-ca FILE; for a registry without "
                             "TLS on this machine, --plain-http"));

@@ -39,6 +39,7 @@ struct Endpoint {
     Tls tls;               ///< of the place itself
     Tls elsewhere;         ///< of what it points to: no client certificate, always verified
     bool is_dead = false;  ///< nobody answered there
+    bool speaks_no_tls = false;
 };
 
 /// What all jobs share; outlives them.

@@ -40,7 +40,7 @@ def test_images_as_table_json_and_ids(host, layout):
     (image,) = json.loads(host.good("images", "--json"))
     assert image["Id"] == identifier
     assert image["Size"] > 100_000
-    assert host.good("image", "list", "--json") == host.good("images", "--format", "json")
+    assert host.good("image", "list", "--json") == host.good("images", "--json")
 
 
 def test_inspect_finds_images_by_their_whole_name(host, layout):

@@ -62,7 +62,7 @@ def test_a_plan_says_what_the_run_is_then(host, stored):
 
 @pytest.mark.parametrize("words, why", [
     (["--memory", "lots", "localhost/box"], "--memory"), (["--hostname", "-x", "localhost/box"], "host name"),
-    (["--network", "bridge", "localhost/box"], "--network"), (["-v", "./none:/x", "localhost/box"], "none"),
+    (["--network", "bridge", "localhost/box"], "--network"), (["-v", "/dev/null/none:/x", "localhost/box"], "none"),
     (["--stop-signal", "NOPE", "localhost/box"], "NOPE"), (["--volumes-from", "nobody", "localhost/box"], "nobody"),
     (["--gpus", "all", "localhost/box"], "--gpus"), (["--rm", "--bundle", ".", "web"], "--rm")])
 def test_a_plan_refuses_what_run_refuses(host, stored, words, why):

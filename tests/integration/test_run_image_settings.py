@@ -160,7 +160,7 @@ def test_create_then_start(host, layout):
     assert json.loads(host.good("ps", "-a", "--format", "json"))["State"] == "created"
     assert host.good("ps", "-q") == "" and host.monitors() == []
     refused = host.run("exec", "job", "true")
-    assert refused.returncode == 255 and "has not run yet" in refused.stderr
+    assert refused.returncode == 1 and "has not run yet" in refused.stderr
     assert host.good("start", "job") == "job\n"
     assert host.good("wait", "job") == "4\n"
     assert host.good("logs", "job") == "done\n"
@@ -209,7 +209,8 @@ def test_only_chosen_streams_are_the_callers(host, layout):
                         "cat; echo out; echo err >&2", input="in\n")
         assert done.returncode == 0
         return done.stdout, done.stderr
-    assert run() == ("in\nout\n", "err\n")
+    assert run() == ("out\n", "err\n")
+    assert run("-i") == ("in\nout\n", "err\n")
     assert run("-a", "stdout") == ("out\n", "")
     assert run("-a", "stderr", "--attach", "stdin") == ("", "err\n")
     refused = host.run("run", "-d", "-a", "stdout", layout, "true")

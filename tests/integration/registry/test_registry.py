@@ -591,6 +591,10 @@ def test_tls_with_a_private_certificate(puller, certificate):
         secure.close()
 
 
+def test_a_registry_of_this_host_that_speaks_no_tls_is_asked_without_it(puller, registry):
+    puller.ok("pull", registry.add(SMALL))
+
+
 def test_http_1_1_is_spoken_where_http_2_is_offered_too(puller, certificate):
     """Several connections are faster than one: docs/registries.md."""
     secure = hostile.Registry(tls=certificate)
