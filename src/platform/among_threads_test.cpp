@@ -11,6 +11,7 @@
 
 #include <gtest/gtest.h>
 
+#include "platform/own_copy.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
 
@@ -35,6 +36,8 @@ TEST(HasOtherThreads, CountsThoseThatAreThereNow) {
         }
     });
     EXPECT_TRUE(has_other_threads());
+    const Result<> moved = run_from_unwritable_file();
+    EXPECT_TRUE(!moved && moved.error().code == Errc::wrong_state);
     done = true;
     other.join();
     EXPECT_FALSE(has_other_threads());
