@@ -8,6 +8,7 @@ import pytest
 import images
 import rootless
 from rootless import ImageHost
+from test_embed import BUILD
 from test_rootless_images import many_owners
 
 
@@ -22,8 +23,8 @@ def host(knarr_path, witness_path, scratch):
 
 
 @pytest.fixture
-def program(host, knarr_path):
-    path = knarr_path.parent / "embedded_images"
+def program(host):
+    path = BUILD / "bin/embedded_images"
     if not path.exists():
         pytest.skip(f"{path} is not built: cmake --build --preset dev --target embedded_images")
     return shutil.copy2(path, host.bin / "embedded_images")

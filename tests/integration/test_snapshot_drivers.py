@@ -130,7 +130,7 @@ def test_trees_are_equal_down_to_times_and_attributes(host, scratch, image):
         one = DriverHost(host.knarr, scratch)
         one.root, one.data = scratch / f"run-{driver}", scratch / f"data-{driver}"
         one.use(driver)
-        pause = subprocess.Popen(one.command("run", "--rm", "-q", image, "sh", "-c", "echo up; read x"),
+        pause = subprocess.Popen(one.command("run", "--rm", "-i", "-q", image, "sh", "-c", "echo up; read x"),
                                  env=one.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert pause.stdout.readline() == "up\n"
         deadline = time.monotonic() + 60
@@ -202,7 +202,7 @@ def test_containers_share_a_mount_that_goes_with_the_last(host, image):
     assert host.mounts() == []
     running = []
     for _ in range(2):
-        one = subprocess.Popen(host.command("run", "--rm", "-q", image, "sh", "-c", "echo up; read x"),
+        one = subprocess.Popen(host.command("run", "--rm", "-i", "-q", image, "sh", "-c", "echo up; read x"),
                                env=host.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert one.stdout.readline() == "up\n"
         running.append(one)
@@ -218,7 +218,7 @@ def test_containers_share_a_mount_that_goes_with_the_last(host, image):
 
 def test_what_a_kill_leaves_mounted_goes_with_gc(host, image):
     host.use("erofs").good("pull", "-q", image)
-    one = subprocess.Popen(host.command("run", "--rm", "-q", image, "sh", "-c", "echo up; read x"),
+    one = subprocess.Popen(host.command("run", "--rm", "-i", "-q", image, "sh", "-c", "echo up; read x"),
                            env=host.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert one.stdout.readline() == "up\n"
     one.kill()
@@ -386,7 +386,7 @@ def test_a_store_that_is_full_keeps_its_layers_one_by_one(host, image):
     # No room for a file of its own: as a disk without inodes.
     subprocess.run(["chattr", "+i", top], check=True)
     try:
-        pause = subprocess.Popen(host.command("run", "--rm", "-q", image, "sh", "-c", "echo up; read x"),
+        pause = subprocess.Popen(host.command("run", "--rm", "-i", "-q", image, "sh", "-c", "echo up; read x"),
                                  env=host.env, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         assert pause.stdout.readline() == "up\n"
         assert len(host.mounts()) == 3
