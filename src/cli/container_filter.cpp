@@ -45,9 +45,8 @@ bool matches(const std::string& expression, const std::string& text) {
 }
 
 bool is_key(std::string_view text) {
-    return std::ranges::any_of(split(kContainerFilterKeys, ','), [&](std::string_view key) {
-        return text == (key.starts_with(' ') ? key.substr(1) : key);
-    });
+    return std::ranges::any_of(split(kContainerFilterKeys, ','),
+                               [&](std::string_view key) { return text == trimmed(key); });
 }
 
 Result<> check(std::string_view key, const std::string& value, std::string_view text) {

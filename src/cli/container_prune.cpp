@@ -1,11 +1,11 @@
 #include "cli/confirm.h"
+#include "cli/container_details.h"
 #include "cli/container_filter.h"
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
 #include "cli/moment.h"
 #include "cli/prune.h"
 #include "cli/table.h"
-#include "spec/json_reader.h"
 
 namespace knarr::cli {
 
@@ -41,10 +41,8 @@ Result<int> run_prune(Context& context, const Parsed& args) {
 /// What it has written; 0 where nobody can tell.
 std::uint64_t bytes_of(const Engine& engine, const std::string& id) {
     const auto text = engine.inspect(id, Sizes::shown);
-    const auto document =
-        text ? spec::JsonDocument::parse(*text, {.name = "inspect"}) : fail(text.error());
-    std::uint64_t bytes = 0;
-    return document && document->root().optional("SizeRw", bytes) ? bytes : 0;
+    const auto details = text ? read_details(*text) : fail(text.error());
+    return details ? details->written_bytes.value_or(0) : 0;
 }
 
 }  // namespace

@@ -39,7 +39,7 @@ Result<int> create_from_image(Context& context, const Parsed& args) {
 
 Result<int> run_create(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
-        context.failure_status = args.has("bundle") ? 0 : kOwnFailure;
+        context.failure_status = status_of_neither(args);
         return fail(Errc::invalid_argument, "which image, or which container ID? it is missing");
     }
     // No program of an image begins with a dash: then all options may stand behind the ID.
@@ -53,12 +53,9 @@ Result<int> run_create(Context& context, const Parsed& args) {
             whole.positionals.end(), behind.positionals.begin(), behind.positionals.end());
         return create_from_bundle(context, whole);
     }
-    Result<RunWay> way = which_run(args, look_here());
-    if (!way) {
-        context.failure_status = args.has("bundle") ? 0 : kOwnFailure;
-    }
-    return KNARR_TRY(std::move(way)) == RunWay::bundle ? create_from_bundle(context, args)
-                                                       : create_from_image(context, args);
+    const RunWay way = KNARR_TRY(which_run_here(context, args));
+    return way == RunWay::bundle ? create_from_bundle(context, args)
+                                 : create_from_image(context, args);
 }
 
 }  // namespace

@@ -55,7 +55,7 @@ constexpr std::array kHistoryOptions{
 
 constexpr std::string_view kMissing = "<missing>";
 
-std::string lifecycle_json(const std::vector<HistoryStep>& steps) {
+std::string history_json(const std::vector<HistoryStep>& steps) {
     spec::JsonWriter json(spec::JsonLayout::indented);
     json.begin_array();
     for (const HistoryStep& step : steps) {
@@ -130,7 +130,7 @@ Result<int> run_history(Context& context, const Parsed& args) {
         text = history_table(steps, whole, !args.has("human") || args.flag("human"));
     } else {
         text = format == ImageFormat::json
-                   ? lifecycle_json(steps)
+                   ? history_json(steps)
                    : KNARR_TRY(by_template(args, kHistoryHeadings, history_rows(steps, whole)));
     }
     KNARR_TRY(print(text));

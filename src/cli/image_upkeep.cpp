@@ -56,14 +56,13 @@ constexpr std::array kPruneOptions{
 Result<PruneRequest> prune_request(const Parsed& args) {
     PruneRequest request{.all = args.flag("all")};
     if (const auto filter = args.find("filter")) {
-        constexpr std::string_view kUntil = "until=";
-        if (!filter->starts_with(kUntil)) {
+        if (!filter->starts_with(kUntilFilter)) {
             return fail(
                 Error{.code = Errc::invalid_argument,
                       .message = fmt::format("--filter \"{}\" is not known", printable(*filter)),
                       .hint = "until=TIME is the only filter yet: --filter until=24h"});
         }
-        request.only = KNARR_TRY(made_before(filter->substr(kUntil.size())));
+        request.only = KNARR_TRY(made_before(filter->substr(kUntilFilter.size())));
     }
     return request;
 }

@@ -40,45 +40,27 @@ struct DockerFacts {
     std::size_t running = 0, paused = 0, stopped = 0, images = 0;
 };
 
-std::string text_of_file(const char* path) {
-    return sys::read_file(path, size::kMiB).value_or(std::string());
-}
-
-/// What stands between `before` and the end of its line, without quotes.
-std::string_view value_in(std::string_view text, std::string_view before) {
+/// What the system calls itself. Source: os-release(5), PRETTY_NAME.
+std::string system_name() {
+    constexpr std::string_view kMember = "PRETTY_NAME=";
+    const std::string text = sys::read_file("/etc/os-release", size::kMiB).value_or(std::string());
     for (const std::string_view line : split(text, '\n')) {
-        if (line.starts_with(before)) {
-            std::string_view value = line.substr(before.size());
+        if (line.starts_with(kMember)) {
+            std::string_view value = line.substr(kMember.size());
             value.remove_prefix(std::min(value.find_first_not_of(" \""), value.size()));
-            return value.substr(0, value.find_last_not_of(" \"") + 1);
+            return std::string(value.substr(0, value.find_last_not_of(" \"") + 1));
         }
     }
     return {};
 }
 
-/// How many numbers are in "0-3,7".
-std::uint64_t count_of(std::string_view ranges) {
-    std::uint64_t count = 0;
-    for (const std::string_view range : split(ranges, ',')) {
-        const std::size_t dash = range.find('-');
-        const auto first = parse_number(range.substr(0, dash));
-        const auto last =
-            dash == std::string_view::npos ? first : parse_number(range.substr(dash + 1));
-        count += first && last && *last >= *first ? *last - *first + 1 : 0;
-    }
-    return count;
-}
-
 DockerFacts docker_facts(Context& context) {
     DockerFacts facts;
-    const auto line = [](std::string text) { return text.substr(0, text.find('\n')); };
-    facts.cpus = count_of(line(text_of_file("/sys/devices/system/cpu/online")));
-    const std::string memory = text_of_file("/proc/meminfo");
-    const std::string_view kilobytes = value_in(memory, "MemTotal:");
-    facts.memory_bytes =
-        parse_number(kilobytes.substr(0, kilobytes.find(' '))).value_or(0) * size::kKiB;
-    facts.name = line(text_of_file("/proc/sys/kernel/hostname"));
-    facts.system = value_in(text_of_file("/etc/os-release"), "PRETTY_NAME=");
+    const sys::HostSize size = sys::host_size();
+    facts.cpus = size.cpus;
+    facts.memory_bytes = size.memory_bytes;
+    facts.name = sys::host_name();
+    facts.system = system_name();
     const auto engine = open_engine(context);
     const auto containers = engine ? engine->list() : fail(engine.error());
     for (const ContainerInfo& one : containers.value_or(std::vector<ContainerInfo>())) {

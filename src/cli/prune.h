@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/container_filter.h"
@@ -21,6 +22,8 @@ struct Pruned {
 
 /// Removes the containers of images that do not run and fit. Errors: those of the filter.
 Result<Pruned> prune_containers(Engine& engine, const ContainerFilter& filter);
+/// What --filter calls the age of what goes.
+inline constexpr std::string_view kUntilFilter = "until=";
 /// Whether an image was made so long ago: "24h". Errors: invalid_argument.
 Result<std::function<bool(const ImageSummary&)>> made_before(std::string_view age);
 /// A line for each name and each image that went, as docker has it; empty: nothing went.

@@ -94,12 +94,8 @@ Result<int> run_image(Context& context, const Parsed& args) {
 }
 
 Result<int> run_run(Context& context, const Parsed& args) {
-    Result<RunWay> way = which_run(args, look_here());
-    if (!way) {
-        context.failure_status = args.has("bundle") ? 0 : kOwnFailure;
-    }
-    return KNARR_TRY(std::move(way)) == RunWay::bundle ? run_bundle(context, args)
-                                                       : run_image(context, args);
+    const RunWay way = KNARR_TRY(which_run_here(context, args));
+    return way == RunWay::bundle ? run_bundle(context, args) : run_image(context, args);
 }
 
 }  // namespace

@@ -215,6 +215,18 @@ Result<RunWay> which_run(const Parsed& args, Here here) {
     return as_runc && here != Here::no_bundle ? RunWay::bundle : RunWay::image;
 }
 
+int status_of_neither(const Parsed& args) {
+    return args.has("bundle") ? 0 : kOwnFailure;
+}
+
+Result<RunWay> which_run_here(Context& context, const Parsed& args) {
+    Result<RunWay> way = which_run(args, look_here());
+    if (!way) {
+        context.failure_status = status_of_neither(args);
+    }
+    return way;
+}
+
 bool names_bundle(std::string_view word) {
     return word == "-b" || word == "--bundle" || word.starts_with("--bundle=");
 }

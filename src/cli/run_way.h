@@ -34,6 +34,11 @@ enum class Here : std::uint8_t {
 /// else the image.
 /// Errors: invalid_argument for options of both sorts.
 Result<RunWay> which_run(const Parsed& args, Here here);
+/// The exit status where that is not clear: docker's, but with --bundle runc's, which is 0 here (as
+/// the error has it).
+int status_of_neither(const Parsed& args);
+/// which_run() in the current directory, and that status where it fails.
+Result<RunWay> which_run_here(Context& context, const Parsed& args);
 /// Whether a word of the command line is -b or --bundle: crun takes it behind the ID, too.
 bool names_bundle(std::string_view word);
 

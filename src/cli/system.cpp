@@ -15,8 +15,6 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::string_view kUntil = "until=";
-
 constexpr std::array kPruneOptions{
     Option{.name = "all",
            .letter = 'a',
@@ -51,7 +49,7 @@ Result<PruneWish> prune_wish(const Parsed& args) {
         if (filter.starts_with("label")) {
             // Of images no labels are known here: none fits, rather than all.
             wish.images.only = [](const ImageSummary&) { return false; };
-        } else if (!filter.starts_with(kUntil)) {
+        } else if (!filter.starts_with(kUntilFilter)) {
             return fail(
                 Error{.code = Errc::invalid_argument,
                       .message = fmt::format("--filter \"{}\" is not known", printable(filter)),
@@ -60,7 +58,7 @@ Result<PruneWish> prune_wish(const Parsed& args) {
             return fail(Errc::invalid_argument,
                         "--filter until says nothing of volumes: leave --volumes out");
         } else if (!wish.images.only) {
-            wish.images.only = KNARR_TRY(made_before(filter.substr(kUntil.size())));
+            wish.images.only = KNARR_TRY(made_before(filter.substr(kUntilFilter.size())));
         }
     }
     return wish;

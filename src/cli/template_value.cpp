@@ -60,11 +60,7 @@ std::string as_json(const TemplateValue& value) {
     } else if (const auto* truth = std::get_if<bool>(&value)) {
         json.value(*truth);
     } else if (const auto* texts = std::get_if<Texts>(&value)) {
-        json.begin_array();
-        for (const std::string& one : *texts) {
-            json.value(one);
-        }
-        json.end_array();
+        json.value(*texts);
     } else {
         json.null();
     }

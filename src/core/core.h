@@ -9,6 +9,7 @@
 //   clock.h      time, injected; a manual clock for tests
 //   random.h     randomness, injected; a seeded one for tests
 //   uuid.h       time-ordered container IDs      ascii.h  letters, whatever the locale is
+//   loopback.h   which hosts of addresses are this machine
 //   trace.h      where the time goes, for --debug
 //   overloaded.h one callable of several, for std::visit
 //   fault.h      named points at which a test can make the next step fail

@@ -7,15 +7,9 @@
 #include "engine/image_trees.h"
 #include "engine/volumes.h"
 #include "knarr/engine.h"
-#include "knarr/unwritable.h"
-#include "platform/own_copy.h"
 #include "platform/task.h"
 
 namespace knarr {
-
-Result<> run_from_unwritable_file() {
-    return sys::run_from_unwritable_file();
-}
 
 Result<std::vector<FileChange>> Engine::changes(std::string_view id) const {
     return engine::changes_of(options_, id);

@@ -1,7 +1,6 @@
 #include "engine/event_log.h"
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <chrono>
 
@@ -12,7 +11,6 @@
 #include "core/text.h"
 #include "platform/disk.h"
 #include "platform/patience.h"
-#include "platform/socket.h"
 #include "platform/stream.h"
 #include "spec/json_reader.h"
 #include "spec/json_writer.h"
@@ -312,7 +310,6 @@ Result<> read_events(const Context& context, const EventRequest& request, const 
     EventReader reader(std::move(dir));
     bool is_warned = false;
     while (true) {
-        watch.clear();
         // Asked before: what comes until then is read.
         const bool last = !request.until.empty() && now() >= request.until;
         const std::vector<LifecycleEvent> events = KNARR_TRY(reader.read());
@@ -334,10 +331,7 @@ Result<> read_events(const Context& context, const EventRequest& request, const 
             return {};
         }
         constexpr int kUntilCheckMs = 100;
-        std::array<sys::Ready, 2> items{sys::Ready{.fd = watch.fd().get()},
-                                        sys::Ready{.fd = request.cancel_fd}};
-        KNARR_TRY(sys::wait_ready(items, request.until.empty() ? -1 : kUntilCheckMs));
-        if (items[1].is_ready) {
+        if (!KNARR_TRY(watch.wait(request.cancel_fd, request.until.empty() ? -1 : kUntilCheckMs))) {
             return {};
         }
     }

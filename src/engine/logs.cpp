@@ -1,6 +1,5 @@
 #include "engine/logs.h"
 
-#include <array>
 #include <cerrno>
 #include <chrono>
 
@@ -13,7 +12,6 @@
 #include "engine/never_ran.h"
 #include "platform/file.h"
 #include "platform/patience.h"
-#include "platform/socket.h"
 #include "platform/stream.h"
 
 namespace knarr::engine {
@@ -31,15 +29,6 @@ Result<bool> goes_on(const Context& context, const ContainerId& id) {
     }
     // The monitor records the end when the last byte is in the log.
     return *seen && (*seen)->record.status != ContainerState::stopped;
-}
-
-/// False: the caller wants no more.
-Result<bool> await_change(sys::DirWatch& watch, int cancel_fd) {
-    std::array<sys::Ready, 2> items{sys::Ready{.fd = watch.fd().get()},
-                                    sys::Ready{.fd = cancel_fd}};
-    KNARR_TRY(sys::wait_ready(items, -1));
-    watch.clear();
-    return !items[1].is_ready;
 }
 
 /// The log, which is made when the container runs for the first time. Nothing: it has not run yet,
@@ -72,7 +61,7 @@ Result<std::optional<sys::Fd>> open_log(const Context& context,
         if (!watch) {
             return std::nullopt;
         }
-        if (!KNARR_TRY(await_change(*watch, cancel_fd))) {
+        if (!KNARR_TRY(watch->wait(cancel_fd))) {
             return std::nullopt;
         }
     }
@@ -119,7 +108,7 @@ Result<> read_logs(const Context& context,
     while (true) {
         const bool more = request.follow && KNARR_TRY(goes_on(context, id));
         KNARR_TRY(reader.read(sink));
-        if (!more || reader.past_until() || !KNARR_TRY(await_change(*watch, request.cancel_fd))) {
+        if (!more || reader.past_until() || !KNARR_TRY(watch->wait(request.cancel_fd))) {
             return {};
         }
     }

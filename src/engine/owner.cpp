@@ -10,6 +10,7 @@
 #include "core/core.h"
 #include "core/fault.h"
 #include "core/text.h"
+#include "engine/owner_values.h"
 #include "engine/tree_copy.h"
 #include "platform/disk.h"
 #include "platform/file.h"
@@ -232,11 +233,7 @@ Result<std::uint64_t> owned_tree_bytes(const sys::Fd& dir) {
     if (bytes || bytes.error().sys_errno != EACCES || !is_ordinary_user()) {
         return bytes;
     }
-    const Result<std::string> text = as_owner([&]() -> Result<std::string> {
-        const std::uint64_t sum = KNARR_TRY(tree_bytes(dir));
-        return fmt::format("{}", sum);
-    });
-    return text ? parse_number(*text).value_or(0) : Result<std::uint64_t>(fail(text.error()));
+    return value_as_owner<std::uint64_t>([&] { return tree_bytes(dir); });
 }
 
 void add_owner_namespace(spec::RuntimeConfig& config) {

@@ -7,6 +7,8 @@
 #include <type_traits>
 #include <vector>
 
+#include "engine/exec_process.h"
+
 namespace knarr::engine {
 
 namespace {
@@ -34,6 +36,8 @@ void each_field(Visitor& visit, Value& value) {
         visit(value.repo_tags, value.repo_digests, value.labels);
     } else if constexpr (std::same_as<T, ImageUsage>) {
         visit(value.image, value.shared, value.unique, value.containers);
+    } else if constexpr (std::same_as<T, UserFiles>) {
+        visit(value.passwd, value.group);
     } else if constexpr (std::same_as<T, StoreUsage>) {
         visit(value.images, value.layers, value.garbage, value.each);
     } else {
@@ -160,6 +164,10 @@ Result<T> decode_value(std::string_view bytes) {
     return value;
 }
 
+template std::string encode_value(const std::uint64_t&);
+template Result<std::uint64_t> decode_value(std::string_view);
+template std::string encode_value(const UserFiles&);
+template Result<UserFiles> decode_value(std::string_view);
 template std::string encode_value(const std::string&);
 template Result<std::string> decode_value(std::string_view);
 template std::string encode_value(const PullProgress&);

@@ -1,6 +1,6 @@
 #pragma once
 // What comes back from a child that works as the owner (owner.h), as bytes: the results of the
-// methods of Engine about images, and the progress of a transfer.
+// methods of Engine about images, the progress of a transfer, what only the owner can read.
 
 #include <functional>
 #include <string>

@@ -99,12 +99,6 @@ Result<bool> has_swap_accounting() {
            sys::open_path(memory->mount_point + file, O_PATH).has_value();
 }
 
-/// The host's own name.
-Result<std::string> host_name() {
-    const std::string text = KNARR_TRY(sys::read_file("/proc/sys/kernel/hostname", size::kKiB));
-    return std::string(trimmed(text));
-}
-
 /// The last twelve digits: the first ones are the time, which neighbours share.
 std::string short_id(const std::string& id) {
     return id.substr(id.size() - 12);
@@ -146,7 +140,7 @@ Result<Prepared> prepare(const store::Store& store,
     auto volumes = KNARR_TRY(plan_volumes(data_root, wish, image.config.config));
     std::string hostname = wish.hostname;
     if (hostname.empty()) {
-        hostname = wish.network == NetworkMode::host ? KNARR_TRY(host_name()) : short_id(id);
+        hostname = wish.network == NetworkMode::host ? sys::host_name() : short_id(id);
     }
     NameTexts texts = KNARR_TRY(name_texts(wish.network, hostname, wish.settings.names));
     const bool limits_memory = wish.memory_bytes || limits.default_memory_bytes > 0;

@@ -1,17 +1,15 @@
 #include "erofs/merge.h"
 
 #include <algorithm>
-#include <string_view>
 #include <utility>
 
 #include <sys/stat.h>
 
+#include "platform/xattr.h"
+
 namespace knarr::erofs {
 
 namespace {
-
-/// How overlayfs knows an opaque directory, with the value "y".
-constexpr std::string_view kOpaqueMark = "trusted.overlay.opaque";
 
 bool is_dir(const Inode& inode) {
     return S_ISDIR(inode.mode);
@@ -22,7 +20,7 @@ bool is_whiteout(const Inode& inode) {
 }
 
 bool is_mark(const std::pair<std::string, std::string>& xattr) {
-    return xattr.first == kOpaqueMark;
+    return xattr.first == sys::kOverlayOpaque;
 }
 
 bool is_opaque(const Inode& inode) {

@@ -1,10 +1,10 @@
 #include "image/places.h"
 
-#include <algorithm>
 #include <array>
 #include <functional>
 
 #include "core/core.h"
+#include "core/loopback.h"
 #include "image/config_files.h"
 #include "image/hosts_toml.h"
 #include "image/registries_conf.h"
@@ -30,15 +30,10 @@ std::string name_in_dirs(const std::string& registry) {
     return registry == kDefaultDomainHost ? std::string(kDefaultDomain) : registry;
 }
 
-/// localhost, [::1] and 127.0.0.0/8, with or without a port.
+/// With or without a port.
 bool is_this_host(std::string_view registry) {
-    const std::string_view host = registry.starts_with('[')
-                                      ? registry.substr(0, registry.find(']') + 1)
-                                      : registry.substr(0, registry.find(':'));
-    return host == "localhost" || host == "[::1]" ||
-           (host.starts_with("127.") &&
-            host.find_first_not_of("0123456789.") == std::string_view::npos &&
-            std::ranges::count(host, '.') == 3);
+    return is_loopback(registry.starts_with('[') ? registry.substr(0, registry.find(']') + 1)
+                                                 : registry.substr(0, registry.find(':')));
 }
 
 /// Certificates in the way of docker and podman: the first directory that is there counts.

@@ -129,7 +129,7 @@ Result<> probe_cgroups(const std::string& proc, const std::string& sys, HostFact
         } else {
             std::string at = mount->mount_point;
             if (at.starts_with("/sys/") && sys != "/sys") {
-                at = sys + at.substr(4);
+                at.replace(0, 4, sys);
             }
             const Result<std::string> list =
                 read_file(at + "/cgroup.controllers", kMaxSmallProcBytes);
@@ -296,6 +296,19 @@ OwnUser own_user() {
 
 std::string probe_device_names() {
     return read_file("/proc/devices", kMaxSmallProcBytes).value_or("");
+}
+
+std::string host_name() {
+    struct utsname names{};
+    return uname(&names) == 0 ? names.nodename : std::string();
+}
+
+HostSize host_size() {
+    const auto number = [](int name) {
+        return static_cast<std::uint64_t>(std::max(sysconf(name), 0L));
+    };
+    return {.cpus = number(_SC_NPROCESSORS_ONLN),
+            .memory_bytes = number(_SC_PHYS_PAGES) * number(_SC_PAGESIZE)};
 }
 
 Result<HostFacts> probe_host() {

@@ -62,6 +62,14 @@ struct OwnUser {
 };
 OwnUser own_user();
 
+/// The machine's own name, as this uts namespace has it. Source: uname(2).
+std::string host_name();
+/// How large the machine is: CPUs that are online, bytes of memory. Source: sysconf(3).
+struct HostSize {
+    std::uint64_t cpus = 0, memory_bytes = 0;
+};
+HostSize host_size();
+
 /// The facts a launch needs; a few small reads of /proc, well under 100 us.
 Result<HostFacts> probe_host();
 /// The same from another root, for tests: `proc` and `sys` stand for /proc and /sys.

@@ -14,6 +14,7 @@
 
 #include "core/text.h"
 #include "platform/file.h"
+#include "platform/socket.h"
 
 namespace knarr::sys {
 
@@ -186,14 +187,11 @@ Result<bool> wait_ended(const Fd& pidfd, std::optional<std::chrono::milliseconds
 }
 
 Result<> wait_ended_or_cancelled(const Fd& pidfd, int cancel_fd) {
-    std::array<pollfd, 2> wanted{pollfd{.fd = pidfd.get(), .events = POLLIN, .revents = 0},
-                                 pollfd{.fd = cancel_fd, .events = POLLIN, .revents = 0}};
-    while (poll(wanted.data(), wanted.size(), -1) < 0) {
-        if (errno != EINTR) {
-            return fail_errno(errno, "poll");
-        }
+    std::array<Ready, 2> items{Ready{.fd = pidfd.get()}, Ready{.fd = cancel_fd}};
+    while (!items[0].is_ready && !items[1].is_ready) {
+        KNARR_TRY(wait_ready(items, -1));
     }
-    return wanted[0].revents != 0 ? Result<>{} : fail(Errc::interrupted, "stopped on request");
+    return items[0].is_ready ? Result<>{} : fail(Errc::interrupted, "stopped on request");
 }
 
 }  // namespace knarr::sys

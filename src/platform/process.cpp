@@ -45,10 +45,6 @@ std::string_view why_clone_failed(int error) {
     }
 }
 
-}  // namespace
-
-namespace {
-
 /// `pidfd` may be null.
 RawClone raw_clone(std::uint64_t flags, const Fd* cgroup, int* pidfd) {
     struct clone_args args{};

@@ -13,6 +13,7 @@
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/node.h"
+#include "platform/socket.h"
 
 namespace knarr::sys {
 
@@ -154,6 +155,13 @@ void DirWatch::clear() {
     std::array<char, 4096> events;
     while (read(fd_.get(), events.data(), events.size()) > 0) {
     }
+}
+
+Result<bool> DirWatch::wait(int cancel_fd, int timeout_ms) {
+    std::array<Ready, 2> items{Ready{.fd = fd_.get()}, Ready{.fd = cancel_fd}};
+    KNARR_TRY(wait_ready(items, timeout_ms));
+    clear();
+    return !items[1].is_ready;
 }
 
 }  // namespace knarr::sys

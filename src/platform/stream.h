@@ -55,6 +55,9 @@ public:
     Result<> add(const std::string& path);
     const Fd& fd() const { return fd_; }
     void clear();
+    /// Waits for a change, at most `timeout_ms` (-1: no limit), and clears. False: `cancel_fd` (-1:
+    /// none) became readable. A signal ends it early.
+    Result<bool> wait(int cancel_fd, int timeout_ms = -1);
 
 private:
     explicit DirWatch(Fd fd) : fd_(std::move(fd)) {}

@@ -7,6 +7,7 @@
 
 #include "core/ascii.h"
 #include "core/core.h"
+#include "core/loopback.h"
 #include "platform/file.h"
 #include "platform/spawn.h"
 
@@ -14,7 +15,7 @@ namespace knarr::registry {
 namespace {
 
 constexpr long kConnectTimeoutSeconds = 30;
-constexpr std::size_t kMaxHeadBytes = 64 * 1024;
+constexpr std::size_t kMaxHeadBytes = 64 * std::size_t{1024};
 constexpr std::size_t kMaxTrustStoreBytes = 4 * size::kMiB;
 constexpr const char* kSystemTrust = "/etc/ssl/certs/ca-certificates.crt";
 

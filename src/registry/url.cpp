@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/ascii.h"
+#include "core/loopback.h"
 #include "core/text.h"
 
 namespace knarr::registry {
@@ -70,16 +71,6 @@ Result<Url> parse_url(std::string_view text) {
     return url;
 }
 
-bool is_loopback(std::string_view host) {
-    if (host == "localhost" || host == "[::1]" || host == "::1") {
-        return true;
-    }
-    const auto parts = split(host, '.');
-    return parts.size() == 4 && parts[0] == "127" &&
-           std::ranges::all_of(
-               parts, [](std::string_view part) { return parse_number(part, 255).has_value(); });
-}
-
 Result<Url> registry_url(std::string_view registry, bool plain_http, Plain plain) {
     Url url = KNARR_TRY(parse_url(fmt::format("{}://{}/", plain_http ? "http" : "https", registry)),
                         "registry {}",
@@ -103,7 +94,7 @@ Result<Url> follow(const Url& from, std::string_view location) {
             parse_url(from.scheme + ":" + std::string(location)), "redirect from {}", from.host);
     } else {
         const std::string_view path =
-            std::string_view(from.rest).substr(0, from.rest.find_first_of("?"));
+            std::string_view(from.rest).substr(0, from.rest.find_first_of('?'));
         const std::string base(path.substr(0, path.rfind('/') + 1));
         Url whole = from;
         whole.rest =

@@ -41,9 +41,6 @@ Result<Url> registry_url(std::string_view registry,
 /// that is neither loopback nor the one that it was spoken with already.
 Result<Url> follow(const Url& from, std::string_view location);
 
-/// 127.0.0.0/8, ::1 and localhost.
-bool is_loopback(std::string_view host);
-
 /// Everything but unreserved characters as %XX. Source: RFC 3986 section 2.3.
 std::string percent_encode(std::string_view text);
 

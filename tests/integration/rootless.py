@@ -97,6 +97,17 @@ class UserHost(Host):
         return user_bundle(super().bundle(*args))
 
 
+def image_host(knarr, witness, directory):
+    """For a fixture: an ImageHost, and the check that nothing of it is left."""
+    needs_user_namespaces()
+    needs_helpers()
+    own = ImageHost(knarr, witness, directory)
+    yield own
+    own.set_subids(SUBIDS)
+    own.destroy()
+    own.assert_clean()
+
+
 class ImageHost(UserHost):
     """A UserHost with all of knarr's programs, whose images are in the user's home."""
 

@@ -7,19 +7,13 @@ import pytest
 
 import images
 import rootless
-from rootless import ImageHost
 from test_embed import BUILD
 from test_rootless_images import many_owners
 
 
 @pytest.fixture
 def host(knarr_path, witness_path, scratch):
-    rootless.needs_user_namespaces()
-    rootless.needs_helpers()
-    own = ImageHost(knarr_path, witness_path, scratch)
-    yield own
-    own.destroy()
-    own.assert_clean()
+    yield from rootless.image_host(knarr_path, witness_path, scratch)
 
 
 @pytest.fixture

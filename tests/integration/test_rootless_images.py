@@ -16,7 +16,7 @@ import pytest
 import images
 import rootless
 from oci import alive, wait_until
-from rootless import SUBIDS, UID, ImageHost
+from rootless import SUBIDS, UID
 
 WEB = SUBIDS[0] + 1000 - 1  # who user 1000 of a container is on the host
 CAPABILITY = "\x01\x00\x00\x02\x00\x04\x00\x00" + "\x00" * 12  # cap_net_bind_service=ep, version 2
@@ -46,13 +46,7 @@ def many_owners():
 
 @pytest.fixture
 def host(knarr_path, witness_path, scratch):
-    rootless.needs_user_namespaces()
-    rootless.needs_helpers()
-    own = ImageHost(knarr_path, witness_path, scratch)
-    yield own
-    own.set_subids(SUBIDS)
-    own.destroy()
-    own.assert_clean()
+    yield from rootless.image_host(knarr_path, witness_path, scratch)
 
 
 @pytest.fixture
