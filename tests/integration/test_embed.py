@@ -140,6 +140,7 @@ def test_a_project_adds_the_sources_as_a_subdirectory(host, project):
     if shutil.which("ccache") is None:
         pytest.skip("needs ccache: it would take minutes")
     build = BUILD.parent / "embedded"
+    shutil.rmtree(build, ignore_errors=True)  # of a run that was killed
     cache = (BUILD / "CMakeCache.txt").read_text()
     flags = re.search(r"^CMAKE_CXX_FLAGS:[A-Z]+=(.*)$", cache, re.MULTILINE)[1]
     faults = re.search(r"^KNARR_FAULTS:[A-Z]+=(.*)$", cache, re.MULTILINE)[1]
