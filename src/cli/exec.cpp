@@ -151,12 +151,9 @@ Result<ExecRequest> parse_exec(const Parsed& args) {
     return request;
 }
 
-/// docker's statuses for what is not there, does not run, or cannot run a program; runc's for
-/// containers of bundles.
+/// docker's statuses where a container of an image does not run or cannot run a program; runc's for
+/// containers of bundles, and where there is none.
 int failure_status(const Engine& engine, std::string_view id, Errc code) {
-    if (code == Errc::not_found) {
-        return describe(code).exit_status;
-    }
     const auto info = engine.state(id);
     if (!info || info->image.empty() || code == Errc::timed_out) {
         return kCannotExec;
@@ -200,7 +197,7 @@ constexpr Verb kExec{
         "\n"
         "The exit status is the program's, 128+n when signal n ended it. When knarr could not run\n"
         "it in a container of an image: 127 where there is no such program, 1 where the container\n"
-        "does not run, else 126; 1 where there is no such container. In one of a bundle, with\n"
+        "does not run, else 126. In one of a bundle, where there is no such container, with\n"
         "--process and for a bad option: 255.\n"
         "Signals are passed on. A knarr that is killed leaves the program running, as do the\n"
         "detach keys: then nobody sees what it writes to its terminal, and the status is 0.\n"

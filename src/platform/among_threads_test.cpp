@@ -14,6 +14,7 @@
 #include "platform/own_copy.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
+#include "platform/sanitized.h"
 
 namespace knarr::sys {
 namespace {
@@ -46,6 +47,9 @@ TEST(HasOtherThreads, CountsThoseThatAreThereNow) {
 TEST(CloneAmongThreads, TheChildIsOursAndInheritsNoLockOfTheAllocator) {
     if (kHasOwnThread) {
         GTEST_SKIP() << "ThreadSanitizer ends children that start threads";
+    }
+    if (kIsSanitized) {
+        GTEST_SKIP() << "AddressSanitizer's allocator does not let go of its locks over a fork";
     }
     mallopt(M_ARENA_MAX, 1);  // all threads share its lock, as many threads would anyway
     std::atomic<bool> done = false;

@@ -50,7 +50,7 @@ def test_exec_has_dockers_statuses(host, layout):
     for words, status, told in (
             (["web", "nosuch"], 127, "not found"), (["web", "/etc/passwd"], 126, "permission denied"),
             (["-w", "/nowhere", "web", "true"], 126, "/nowhere"), (["-u", "nobody9", "web", "true"], 126, "nobody9"),
-            (["none", "true"], 1, "No such container: none")):
+            (["none", "true"], 255, "No such container: none")):
         done = host.run("exec", *words)
         assert (done.returncode, told in done.stderr) == (status, True), (words, done)
     host.good("pause", "web")
