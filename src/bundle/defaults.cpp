@@ -1,8 +1,16 @@
 #include "bundle/defaults.h"
 
+#include <algorithm>
+#include <cstdint>
+#include <optional>
+
+#include <fmt/format.h>
+
 namespace knarr::bundle {
 
 namespace {
+
+constexpr std::uint64_t kLastPingGid = 2'147'483'647;  // Source: Linux net/ipv4/ping.c, GID_T_MAX
 
 spec::Mount mount(std::string destination,
                   std::string type,
@@ -82,6 +90,41 @@ std::vector<spec::DeviceRule> default_device_rules() {
         allow(5, 2),     // ptmx
         allow(136, {}),  // pts/N
     };
+}
+
+namespace {
+
+/// The last of the groups from 0 on; nothing where 0 is not mapped.
+std::optional<std::uint32_t> last_gid(std::vector<spec::IdMapping> maps) {
+    std::ranges::sort(maps, {}, &spec::IdMapping::container_id);
+    std::uint64_t end = 0;
+    for (const spec::IdMapping& map : maps) {
+        if (map.container_id == end) {
+            end += map.size;
+        }
+    }
+    return end == 0 ? std::nullopt
+                    : std::optional(static_cast<std::uint32_t>(std::min(end - 1, kLastPingGid)));
+}
+
+}  // namespace
+
+std::map<std::string, std::string> default_sysctls(const spec::RuntimeConfig& config, Gids own) {
+    const auto is_own_network = [](const spec::Namespace& one) {
+        return one.type == spec::NamespaceType::network && one.path.empty();
+    };
+    if (!config.linux_ || std::ranges::none_of(config.linux_->namespaces, is_own_network)) {
+        return {};
+    }
+    std::map<std::string, std::string> out = {{"net.ipv4.ip_unprivileged_port_start", "0"}};
+    std::optional<std::uint32_t> last = last_gid(config.linux_->gid_mappings);
+    if (config.linux_->gid_mappings.empty() && own == Gids::all) {
+        last = kLastPingGid;
+    }
+    if (last) {
+        out["net.ipv4.ping_group_range"] = fmt::format("0 {}", *last);
+    }
+    return out;
 }
 
 }  // namespace knarr::bundle

@@ -227,8 +227,14 @@ void write_process_limits(spec::JsonWriter& json, const spec::RuntimeConfig& con
         json.member("Hard", shown(limit.hard)).member("Soft", shown(limit.soft)).end_object();
     }
     json.end_array();
-    json.member("Sysctls",
-                config.linux_ ? config.linux_->sysctl : std::map<std::string, std::string>());
+    auto sysctls = config.linux_ ? config.linux_->sysctl : std::map<std::string, std::string>();
+    for (const auto& usual : bundle::default_sysctls(config, bundle::Gids::all)) {
+        if (const auto found = sysctls.find(usual.first);
+            found != sysctls.end() && *found == usual) {
+            sysctls.erase(found);  // docker tells of those that were asked for
+        }
+    }
+    json.member("Sysctls", sysctls);
     const auto& args = config.process ? config.process->args : std::vector<std::string>();
     json.member("Init", !args.empty() && args.front() == bundle::kInitTarget);
 }

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 
+#include "bundle/defaults.h"
 #include "bundle/host_name.h"
 #include "bundle/settings.h"
 #include "core/clock.h"
@@ -163,6 +164,9 @@ Result<Prepared> prepare(const store::Store& store,
     made.bundle.config.linux_->cgroups_path =
         bundle::cgroup_below(wish.settings.resources.cgroup_parent, id);
     add_owner_namespace(made.bundle.config);
+    // The caller's own are there already, and stay.
+    made.bundle.config.linux_->sysctl.merge(bundle::default_sysctls(
+        made.bundle.config, sys::is_host_root() ? bundle::Gids::all : bundle::Gids::unknown));
     return Prepared{.id = id,
                     .reference = image.reference.empty() ? image.id.text() : image.reference,
                     .image = std::move(image),

@@ -118,6 +118,11 @@ def test_the_program_is_root_in_there_and_the_user_outside(host, image):
     host.ok("rm", "-f", container)
 
 
+def test_all_groups_of_its_user_namespace_may_ping(host, image):
+    shown = host.out("run", "--rm", "-q", image, "cat", "/proc/sys/net/ipv4/ping_group_range")
+    assert shown.split() == ["0", "65536"]
+
+
 def test_user_directory_and_environment_are_as_asked_for(host, image):
     assert shell(host, image, "id -u; id -g; pwd; echo $A$HOME; touch /home/x 2>&1; mknod /tmp/n c 1 3 2>&1; true",
                  "--user", "web", "-w", "/tmp", "-e", "A=b").splitlines()[:4] == \

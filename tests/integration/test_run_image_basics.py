@@ -160,6 +160,18 @@ def test_the_network_is_loopback_alone(host, layout):
     assert "nameserver" not in out.stdout
 
 
+def test_each_user_may_listen_anywhere_and_ping_in_a_network_of_its_own(host, layout):
+    show = "cat /proc/sys/net/ipv4/ip_unprivileged_port_start; cat /proc/sys/net/ipv4/ping_group_range"
+    out = sh(host, layout, """
+        echo heard | nc -l -p 80 &
+        for _ in $(seq 100); do grep -q ":0050 " /proc/net/tcp /proc/net/tcp6 && break; sleep 0.05; done
+        nc 127.0.0.1 80 < /dev/null; """ + show, "--user", "1000:1000")
+    assert out.stdout.split() == ["heard", "0", "0", "2147483647"], out
+    out = sh(host, layout, show, "--sysctl", "net.ipv4.ip_unprivileged_port_start=80")
+    assert out.stdout.split()[0] == "80", out
+    assert sh(host, layout, "true", "--network", "host").returncode == 0
+
+
 def test_host_network_is_the_hosts(host, layout):
     mine = os.readlink("/proc/self/ns/net")
     out = sh(host, layout, "stat -L -c %i /proc/self/ns/net", "--network", "host")
