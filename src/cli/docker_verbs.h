@@ -5,6 +5,7 @@
 
 namespace knarr::cli {
 
-extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystem, kBuilder;
+extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystem, kBuilder,
+    kNetwork;
 
 }  // namespace knarr::cli

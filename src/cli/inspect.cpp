@@ -4,6 +4,7 @@
 #include "cli/containers.h"
 #include "cli/indented_json.h"
 #include "cli/json_template.h"
+#include "cli/network.h"
 #include "cli/refused.h"
 #include "cli/volume_filter.h"
 #include "core/text.h"
@@ -26,7 +27,7 @@ constexpr std::array kOptions{
     Option{.name = "type",
            .letter = 't',
            .value = "TYPE",
-           .help = "container, image or volume",
+           .help = "container, image, network or volume",
            .fallback = "the first of them that has such a name"},
 };
 
@@ -42,17 +43,21 @@ Result<std::string> inspect_other(const Context& context,
         const engine::VolumeInfo volume = KNARR_TRY(engine::find_volume(root, std::string(name)));
         return volume_json(volume);
     }
-    constexpr std::array<std::string_view, 8> kDockers{
-        "config", "network", "node", "plugin", "secret", "service", "swarm", "task"};
+    if (type == "network") {
+        const Network network = KNARR_TRY(find_network(name));
+        return network_json(engine, network);
+    }
+    constexpr std::array<std::string_view, 7> kDockers{
+        "config", "node", "plugin", "secret", "service", "swarm", "task"};
     const bool is_dockers = std::ranges::find(kDockers, type) != kDockers.end();
     if (!is_dockers) {
         return fail(Errc::invalid_argument,
-                    "--type \"{}\" is none of container, image, volume",
+                    "--type \"{}\" is none of container, image, network, volume",
                     printable(type));
     }
     return fail(Error{.code = Errc::unsupported,
                       .message = fmt::format("--type {} is not built", printable(type)),
-                      .hint = "container, image and volume are"});
+                      .hint = "container, image, network and volume are"});
 }
 
 /// docker's order where no type is named; what none has is missed as a container.
@@ -69,7 +74,7 @@ Result<std::string> inspect_any(const Context& context,
         if (is_there || !type.empty()) {
             return missing;
         }
-        for (const std::string_view other : {"image", "volume"}) {
+        for (const std::string_view other : {"image", "network", "volume"}) {
             Result<std::string> found = inspect_other(context, engine, name, other);
             const Errc code = found ? Errc::not_found : found.error().code;
             if (found || (code != Errc::not_found && code != Errc::image_not_found &&
@@ -87,7 +92,7 @@ Result<std::string> inspect_any(const Context& context,
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
-        return fail(Errc::invalid_argument, "which one? ID, IMAGE or VOLUME is missing");
+        return fail(Errc::invalid_argument, "which one? ID, IMAGE, NETWORK or VOLUME is missing");
     }
     const std::string_view format = args.get("format");
     const bool by_template = !format.empty() && format != "json";
@@ -115,8 +120,8 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
 
 constexpr Verb kInspect{
     .name = "inspect",
-    .synopsis = "[options] ID|IMAGE|VOLUME...",
-    .summary = "print all about containers, images, volumes",
+    .synopsis = "[options] ID|IMAGE|NETWORK|VOLUME...",
+    .summary = "print all about containers, images, networks, volumes",
     .about =
         "Prints a JSON array with one object for each that is named, in the shape of docker's API. "
         "With\n"

@@ -14,13 +14,11 @@ struct Unbuilt {
     std::string_view instead = {};  // what does the job today; empty: nothing does
 };
 
-constexpr std::string_view kNetwork = "knarr run has --network none and --network host";
 constexpr std::array kUnbuilt{
     Unbuilt{"build", "build with another tool, then knarr pull oci:DIR or docker-archive:FILE"},
     Unbuilt{"commit"},
     Unbuilt{"compose"},
     Unbuilt{"mounts", "give the mounts in config.json before create; knarr changes none later"},
-    Unbuilt{"network", kNetwork},
     Unbuilt{"play"},
     Unbuilt{"kube"},
     Unbuilt{"pod"},

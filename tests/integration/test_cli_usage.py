@@ -100,7 +100,7 @@ def test_wrong_usage_of_run_and_create_is_status_125_as_dockers(knarr, words):
 
 
 @pytest.mark.parametrize("words", [
-    ["network", "ls"], ["commit", "web"], ["build", "."], ["search", "x.org"],
+    ["network", "create", "x"], ["commit", "web"], ["build", "."], ["search", "x.org"],
     ["container", "commit", "web"], ["image", "build", "."],
 ])
 def test_what_is_not_built_is_a_typed_error(knarr, words):

@@ -309,7 +309,7 @@ def test_inspect_takes_what_docker_takes(host, layout):
     assert host.run("inspect", "--type", "container", "data").returncode != 0
     missing = host.run("inspect", "nothing-of-that-name")
     assert missing.returncode != 0 and "does not exist" in missing.stderr
-    assert "not built" in host.run("inspect", "--type", "network", "web").stderr
+    assert "not built" in host.run("inspect", "--type", "plugin", "web").stderr
     assert "none of" in host.run("inspect", "--type", "boat", "web").stderr
     assert "IMAGE" in host.run("inspect").stderr
     for words in (("inspect", "-f", "json", "data"), ("volume", "inspect", "-f", "json", "data"),
