@@ -38,6 +38,7 @@ struct ContainerInfo {
     std::map<std::string, std::string> annotations = {};
     std::uint32_t owner_uid = 0;
     std::string image = {};                   ///< the reference it was made from; empty: a bundle
+    std::string image_name = {};              ///< what its maker called that: "busybox", an ID
     std::optional<int> exit_code = {};        ///< 0-255, 128+n for signal n; nothing when not known
     std::vector<std::string> command = {};    ///< of one made from an image
     std::string started = {}, finished = {};  ///< RFC 3339 of the last run; empty: not yet

@@ -63,6 +63,8 @@ struct PullProgress {
     std::uint64_t done = 0, total = 0;  ///< bytes
     std::string text = {};
     std::string reference = {};  ///< of `finished`: the name that it is stored under
+    std::string digest = {};     ///< of `finished`: of the manifest or index that has the name
+    bool is_new = false;  ///< of `finished`: the name meant nothing, or another image, before
 };
 using PullProgressFn = std::function<void(const PullProgress&)>;
 

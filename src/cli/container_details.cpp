@@ -19,6 +19,7 @@ Result<ContainerDetails> read_details(std::string_view inspected) {
     const auto document = KNARR_TRY(spec::JsonDocument::parse(inspected, {.name = "container"}));
     const spec::JsonValue root = document.root();
     ContainerDetails out;
+    KNARR_TRY(root.optional("Image", out.image_id));
     if (const auto mounts = root.find("Mounts")) {
         for (const auto& [unnamed, mount] : mounts->children()) {
             std::string name;

@@ -17,6 +17,7 @@ struct ContainerDetails {
     std::vector<std::string> targets;  ///< in the container
     std::size_t volumes = 0;
     std::vector<std::string> exposed;                        ///< ports, "80/tcp"
+    std::string image_id;                                    ///< "sha256:..."; of a bundle: empty
     std::string network;                                     ///< "none", "host"
     std::optional<std::uint64_t> written_bytes, root_bytes;  ///< with Sizes::shown
 

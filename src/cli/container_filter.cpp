@@ -7,6 +7,7 @@
 #include <regex.h>
 
 #include "cli/duration.h"
+#include "cli/image_name.h"
 #include "cli/moment.h"
 #include "cli/ports.h"
 #include "core/text.h"
@@ -18,8 +19,7 @@ namespace {
 constexpr std::array<std::string_view, 4> kHealths{"none", "starting", "healthy", "unhealthy"};
 constexpr std::array<std::string_view, 6> kStates{
     "created", "running", "paused", "exited", "dead", "restarting"};
-constexpr std::string_view kLibrary = "docker.io/library/", kHub = "docker.io/",
-                           kLatest = ":latest";
+constexpr std::size_t kLeastDigits = 2;
 
 struct FreeRegex {
     void operator()(regex_t* compiled) const {
@@ -78,19 +78,23 @@ Result<> check(std::string_view key, const std::string& value, std::string_view 
     return {};
 }
 
-/// Whether an image's full name is what somebody calls it.
-bool is_called(std::string_view image, std::string_view called) {
-    const auto without = [](std::string_view text, std::string_view prefix) {
-        return text.starts_with(prefix) ? text.substr(prefix.size()) : text;
-    };
-    const std::array<std::string_view, 3> names{
-        image, without(image, kHub), without(image, kLibrary)};
-    return std::ranges::any_of(names, [&](std::string_view name) {
-        return name == called ||
-               (name.ends_with(kLatest) &&
-                name.substr(0, name.size() - kLatest.size()) == called) ||
-               name.substr(0, name.rfind(':')) == called;
-    });
+/// What only a digest or the beginning of one can be, or of which nobody knows.
+bool may_be_id(std::string_view text) {
+    constexpr std::string_view kAlgorithm = "sha256:";
+    text.remove_prefix(text.starts_with(kAlgorithm) ? kAlgorithm.size() : 0);
+    return text.size() >= kLeastDigits &&
+           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
+
+/// `details` know the image's ID.
+bool is_made_from(const ContainerInfo& info,
+                  const std::string& called,
+                  const ContainerDetails* details) {
+    const std::size_t colon = called.find(':');
+    const bool by_id = may_be_id(called) && details != nullptr && !details->image_id.empty() &&
+                       details->image_id.substr(details->image_id.find(':') + 1)
+                           .starts_with(called.substr(colon == std::string::npos ? 0 : colon + 1));
+    return by_id || names_image(info.image, called) || names_image(info.image_name, called);
 }
 
 const ContainerInfo* find(const std::vector<ContainerInfo>& all, const std::string& called) {
@@ -183,7 +187,7 @@ bool ContainerFilter::fits_one(std::string_view key,
                std::to_string(*info.exit_code) == value;
     }
     if (key == "ancestor") {
-        return is_called(info.image, value);
+        return is_made_from(info, value, details);
     }
     if (key == "until") {
         const auto age = parse_duration(value, "until");
@@ -210,12 +214,20 @@ Result<> ContainerFilter::check_names(const std::vector<ContainerInfo>& all) con
     return {};
 }
 
+bool ContainerFilter::asks_for_image_ids() const {
+    const auto values = values_.find("ancestor");
+    return values != values_.end() && std::ranges::any_of(values->second, may_be_id);
+}
+
 bool ContainerFilter::may_fit(const ContainerInfo& info,
                               const std::vector<ContainerInfo>& all) const {
     ContainerFilter cheap = *this;
     cheap.values_.erase("volume");
     cheap.values_.erase("network");
     cheap.values_.erase("expose");
+    if (asks_for_image_ids()) {
+        cheap.values_.erase("ancestor");
+    }
     return cheap.fits(info, all);
 }
 

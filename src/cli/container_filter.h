@@ -41,8 +41,10 @@ public:
     bool may_fit(const ContainerInfo& info, const std::vector<ContainerInfo>& all) const;
     bool asks_for_details() const {
         return values_.contains("volume") || values_.contains("network") ||
-               values_.contains("expose");
+               values_.contains("expose") || asks_for_image_ids();
     }
+    /// Whether an ancestor may be an ID, which only the details know.
+    bool asks_for_image_ids() const;
     /// Whether containers that do not run are meant as well.
     bool asks_for_stopped() const {
         return values_.contains("status") || values_.contains("exited");

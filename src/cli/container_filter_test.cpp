@@ -46,6 +46,22 @@ TEST(ContainerFilter, ChoosesByMountsAndNetwork) {
     EXPECT_FALSE(fits("network=none", nullptr));
 }
 
+TEST(ContainerFilter, ChoosesByTheImagesIdWhereThatIsKnown) {
+    ContainerDetails details;
+    details.image_id = "sha256:0123456789abcdef";
+    const auto fits = [&](std::string_view text, const ContainerDetails* known) {
+        const auto filter = ContainerFilter::parse({text}, 0);
+        const std::vector all{container("1aa", "web", ContainerState::running)};
+        EXPECT_TRUE(filter && filter->asks_for_details() && filter->may_fit(all.front(), all));
+        return filter && filter->fits(all.front(), all, known);
+    };
+    EXPECT_TRUE(fits("ancestor=0123456789ab", &details));
+    EXPECT_TRUE(fits("ancestor=sha256:0123456789abcdef", &details));
+    EXPECT_FALSE(fits("ancestor=0123456789ac", &details));
+    EXPECT_FALSE(fits("ancestor=123456789abc", &details)) << "its beginning alone";
+    EXPECT_FALSE(fits("ancestor=0123456789ab", nullptr));
+}
+
 TEST(ContainerFilter, LetsThroughWhatMountsAndNetworkAreYetToDecide) {
     const std::vector all{container("1aa", "web", ContainerState::running)};
     const auto filter = ContainerFilter::parse({"name=web", "volume=data"}, 0);
@@ -73,6 +89,8 @@ TEST(ContainerFilter, ChoosesByWhatContainersAre) {
     EXPECT_EQ(chosen({"ancestor=busybox"}), "123");
     EXPECT_EQ(chosen({"ancestor=busybox:1.36"}), "123");
     EXPECT_EQ(chosen({"ancestor=busybox:2"}), "");
+    EXPECT_EQ(chosen({"ancestor=docker.io/library/busybox:1.36"}), "123");
+    EXPECT_EQ(chosen({"ancestor=library/busybox"}), "123");
     EXPECT_EQ(chosen({"before=2bb"}), "1");
     EXPECT_EQ(chosen({"since=web-2"}), "3");
     EXPECT_EQ(chosen({"name=web", "status=running"}), "1");

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/image_name.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
@@ -22,19 +23,6 @@ std::string_view type_of(const LifecycleEvent& event) {
 std::string_view attribute(const LifecycleEvent& event, const std::string& name) {
     const auto at = event.attributes.find(name);
     return at == event.attributes.end() ? std::string_view{} : std::string_view(at->second);
-}
-
-/// An image by its reference, also without its tag, registry or library.
-bool is_image(std::string_view reference, std::string_view wanted) {
-    for (const std::string_view prefix : {"docker.io/library/", "docker.io/", ""}) {
-        if (reference.starts_with(prefix)) {
-            const std::string_view rest = reference.substr(prefix.size());
-            if (rest == wanted || rest.substr(0, rest.rfind(':')) == wanted) {
-                return true;
-            }
-        }
-    }
-    return false;
 }
 
 std::int64_t nanoseconds_of(const std::string& time) {
@@ -70,7 +58,7 @@ bool EventFilter::fits(const Wish& wish, const LifecycleEvent& event) const {
         return event.action == wish.value || event.action.starts_with(wish.value + ":");
     }
     if (wish.name == "image") {
-        return is_image(attribute(event, "image"), wish.value);
+        return names_image(attribute(event, "image"), wish.value);
     }
     if (wish.name == "label") {
         const std::size_t equals = wish.value.find('=');

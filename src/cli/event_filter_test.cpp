@@ -32,7 +32,9 @@ TEST(EventFilter, TakesOneValueOfEachName) {
     EXPECT_TRUE(takes({"image=box"}));
     EXPECT_TRUE(takes({"image=box:1"}));
     EXPECT_TRUE(takes({"image=docker.io/library/box"}));
+    EXPECT_TRUE(takes({"image=docker.io/library/box:1"}));
     EXPECT_FALSE(takes({"image=bo"}));
+    EXPECT_FALSE(takes({"image=box:2"}));
     EXPECT_TRUE(takes({"label=com.example.tier"}));
     EXPECT_TRUE(takes({"label=com.example.tier=front"}));
     EXPECT_FALSE(takes({"label=com.example.tier=back"}));

@@ -7,6 +7,7 @@
 #include "cli/progress.h"
 #include "cli/pull_options.h"
 #include "core/text.h"
+#include "image/reference.h"
 #include "platform/standard_stream.h"
 #include "platform/terminal.h"
 
@@ -99,7 +100,8 @@ Result<int> run_load(Context& context, const Parsed& args) {
     for (const LoadedImage& image : *loaded) {
         text += image.reference.starts_with("sha256:")
                     ? fmt::format("Loaded image ID: {}\n", image.id)
-                    : fmt::format("Loaded image: {}\n", printable(image.reference, 1024));
+                    : fmt::format("Loaded image: {}\n",
+                                  printable(image::familiar_reference(image.reference), 1024));
     }
     KNARR_TRY(print(text));
     return 0;

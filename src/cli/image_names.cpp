@@ -33,12 +33,8 @@ Result<int> run_untag(Context& context, const Parsed& args) {
     }
     Engine engine = KNARR_TRY(open_engine(context));
     const std::vector<std::string> names(args.positionals.begin() + 1, args.positionals.end());
-    std::string text;
-    for (const std::string& taken :
-         KNARR_TRY(engine.untag_image(args.positionals.front(), names))) {
-        text += "Untagged: " + printable(taken, 1024) + "\n";
-    }
-    KNARR_TRY(print(text));
+    const auto taken = KNARR_TRY(engine.untag_image(args.positionals.front(), names));
+    KNARR_TRY(print(untagged_text("Untagged", taken)));
     return 0;
 }
 

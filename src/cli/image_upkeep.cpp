@@ -10,6 +10,7 @@
 #include "cli/prune.h"
 #include "cli/table.h"
 #include "core/text.h"
+#include "image/reference.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
@@ -83,7 +84,8 @@ Result<int> run_prune(Context& context, const Parsed& args) {
         spec::JsonWriter json;
         json.begin_object().key("ImagesDeleted").begin_array();
         for (const std::string& reference : pruned.untagged) {
-            json.begin_object().member("Untagged", reference).end_object();
+            const std::string name = image::familiar_reference(reference);
+            json.begin_object().member("Untagged", name).end_object();
         }
         for (const std::string& digest : pruned.deleted) {
             json.begin_object().member("Deleted", digest).end_object();
@@ -112,10 +114,7 @@ Result<std::function<bool(const ImageSummary&)>> made_before(std::string_view ag
 }
 
 std::string removed_images_text(const PrunedImages& pruned) {
-    std::string text;
-    for (const std::string& reference : pruned.untagged) {
-        text += fmt::format("untagged: {}\n", printable(reference, 1024));
-    }
+    std::string text = untagged_text("untagged", pruned.untagged);
     for (const std::string& digest : pruned.deleted) {
         text += fmt::format("deleted: {}\n", digest);
     }
@@ -143,7 +142,8 @@ void write_broken(spec::JsonWriter& json,
 std::string broken_line(std::string_view kind, const BrokenBlob& blob) {
     std::string line = fmt::format("{} {}: {}", kind, blob.digest, printable(blob.problem, 1024));
     for (std::size_t i = 0; i < blob.references.size(); ++i) {
-        line += (i == 0 ? "; needed by " : ", ") + printable(blob.references[i], 1024);
+        const std::string name = image::familiar_reference(blob.references[i]);
+        line += (i == 0 ? "; needed by " : ", ") + printable(name, 1024);
     }
     return line + "\n";
 }
@@ -208,7 +208,7 @@ std::string usage_json(const StoreUsage& usage) {
     write_line(json, "Garbage", usage.garbage);
     json.end_array().key("Images").begin_array();
     for (const ImageUsage& one : usage.each) {
-        json.begin_object().member("Id", one.image.id).member("RepoTags", one.image.references);
+        json.begin_object().member("Id", one.image.id).member("RepoTags", one.image.repo_tags);
         json.member("Size", one.image.size).member("SharedSize", one.shared);
         json.member("UniqueSize", one.unique).member("Containers", one.containers).end_object();
     }

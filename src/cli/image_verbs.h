@@ -9,6 +9,8 @@
 
 namespace knarr::cli {
 
+// pull.cpp, of which kPull is the verb of its own
+extern const Verb kImagePull;
 // image_import.cpp, image_mount.cpp, export.cpp
 extern const Verb kImport, kImageMount, kImageUnmount, kExport;
 // image_trees.cpp
@@ -45,9 +47,12 @@ Result<std::string> by_template(const Parsed& args,
                                 std::string_view headings,
                                 const std::vector<std::string>& rows);
 
-/// "docker.io/library/busybox:latest" -> {"docker.io/library/busybox", "latest"}; "<none>" for what
-/// a reference does not have.
-std::pair<std::string, std::string> split_reference(const std::string& reference);
+/// As docker shows it: "docker.io/library/busybox:latest" -> {"busybox", "latest"}; "<none>" for
+/// what a reference does not have.
+std::pair<std::string, std::string> split_reference(const std::string& stored);
+/// A line for each name that was taken away, "Untagged: busybox:latest"; none for a digest, which
+/// nobody gave.
+std::string untagged_text(std::string_view word, const std::vector<std::string>& references);
 /// The first twelve digits, or the whole ID; "<damaged>" for an image without one.
 std::string shown_id(const std::string& id, bool whole);
 

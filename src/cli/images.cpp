@@ -1,4 +1,4 @@
-// The verbs on images: pull, images, rmi, and `image` with list, inspect, rm, pull.
+// The verbs on images: images, rmi, and `image` with list, inspect, rm.
 
 #include <algorithm>
 #include <array>
@@ -9,101 +9,14 @@
 #include "cli/indented_json.h"
 #include "cli/json_template.h"
 #include "cli/moment.h"
-#include "cli/progress.h"
-#include "cli/pull_options.h"
 #include "cli/table.h"
 #include "core/text.h"
+#include "image/reference.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
 
 namespace {
-
-constexpr auto kPullOptions = with_registry_options(std::array{
-    kPlatformOption,
-    Option{.name = "quiet", .letter = 'q', .help = "no progress; print the image's ID only"},
-    Option{.name = "all-tags",
-           .letter = 'a',
-           .help = "all images that the repository IMAGE has, one after the other"},
-    kProgressOption,
-});
-
-/// Under which name it is stored, and how to go on where that is not the one that was given.
-void tell_name(const std::string& reference, std::string_view given) {
-    if (reference.empty()) {
-        return;
-    }
-    print_error(fmt::format("stored as {}\n", printable(reference, 1024)));
-    constexpr std::array<std::string_view, 3> kFiles{"oci:", "oci-archive:", "docker-archive:"};
-    if (std::ranges::any_of(kFiles, [&](auto source) { return given.starts_with(source); })) {
-        print_error(fmt::format("hint: knarr run --rm {}\n", printable(reference, 1024)));
-    }
-}
-
-Result<> pull_one(Engine& engine,
-                  std::string_view name,
-                  const PullOptions& options,
-                  ProgressStyle style) {
-    ProgressView progress(style);
-    std::string reference;
-    Result<std::string> pulled =
-        engine.pull_image(std::string(name), options, [&](const PullProgress& news) {
-            reference = news.phase == PullPhase::finished ? news.reference : reference;
-            progress.show(news);
-        });
-    progress.finish();
-    const std::string id = KNARR_TRY(std::move(pulled));
-    const bool for_people = style == ProgressStyle::lines || style == ProgressStyle::terminal;
-    if (for_people && !progress.transferred()) {
-        print_error("up to date: no layer was missing\n");
-    }
-    if (for_people) {
-        tell_name(reference, name);
-    }
-    return print(id + "\n");
-}
-
-/// docker's --all-tags. All are tried; the first failure is the verb's.
-Result<> pull_all(Context& context,
-                  Engine& engine,
-                  std::string_view name,
-                  const PullOptions& options,
-                  ProgressStyle style) {
-    const std::string_view last = name.substr(name.find_last_of('/') + 1);
-    if (last.find_first_of(":@") != std::string_view::npos) {
-        return fail(Error{
-            .code = Errc::invalid_argument,
-            .message = fmt::format("--all-tags: {} names one of them already", printable(name)),
-            .hint = "leave out the tag"});
-    }
-    RemoteRequest request{.name = std::string(name), .options = options};
-    request.notice = [&](const std::string& text) { context.reporter.warn(text); };
-    const RemoteTags found = KNARR_TRY(Engine::list_tags(request));
-    if (found.tags.empty()) {
-        return fail(Errc::image_not_found, "{} has no tags", printable(found.repository));
-    }
-    Result<> first;
-    for (const std::string& tag : found.tags) {
-        Result<> pulled =
-            pull_one(engine, fmt::format("{}:{}", found.repository, tag), options, style);
-        if (!pulled && first) {
-            first = std::move(pulled);
-        } else if (!pulled) {
-            context.reporter.error(pulled.error());
-        }
-    }
-    return first;
-}
-
-Result<int> run_pull(Context& context, const Parsed& args) {
-    const std::string_view name = KNARR_TRY(one_argument(args, "IMAGE"));
-    const PullOptions options = KNARR_TRY(parse_pull_options(args));
-    const ProgressStyle style = KNARR_TRY(wanted_style(args));
-    Engine engine = KNARR_TRY(open_engine(context));
-    KNARR_TRY(args.flag("all-tags") ? pull_all(context, engine, name, options, style)
-                                    : pull_one(engine, name, options, style));
-    return 0;
-}
 
 constexpr std::array kListOptions{
     Option{.name = "filter",
@@ -255,10 +168,7 @@ Result<int> run_rmi(Context& context, const Parsed& args) {
             }
             continue;
         }
-        std::string text;
-        for (const std::string& reference : removed->untagged) {
-            text += "Untagged: " + printable(reference, 1024) + "\n";
-        }
+        std::string text = untagged_text("Untagged", removed->untagged);
         for (const std::string& digest : removed->deleted) {
             text += "Deleted: " + digest + "\n";
         }
@@ -306,15 +216,6 @@ constexpr Verb kImageList{
     .options = kListOptions,
     .run = run_images,
 };
-constexpr Verb kImagePull{
-    .name = "pull",
-    .synopsis = "[options] IMAGE",
-    .summary = "bring an image into the store",
-    .about = "The same as `knarr pull`.",
-    .example = "knarr image pull busybox:1.36",
-    .options = kPullOptions,
-    .run = run_pull,
-};
 constexpr Verb kImageRm{
     .name = "rm",
     .aliases = kRmAliases,
@@ -345,7 +246,19 @@ constexpr std::array kInner{
 
 }  // namespace
 
-std::pair<std::string, std::string> split_reference(const std::string& reference) {
+std::string untagged_text(std::string_view word, const std::vector<std::string>& references) {
+    std::string text;
+    for (const std::string& reference : references) {
+        if (!reference.starts_with("sha256:")) {
+            const std::string name = image::familiar_reference(reference);
+            text += fmt::format("{}: {}\n", word, printable(name, 1024));
+        }
+    }
+    return text;
+}
+
+std::pair<std::string, std::string> split_reference(const std::string& stored) {
+    const std::string reference = image::familiar_reference(stored);
     const std::size_t at = reference.find('@');
     if (at != std::string::npos) {
         return {reference.substr(0, at), "<none>"};
@@ -371,22 +284,6 @@ std::string shown_id(const std::string& id, bool whole) {
     const std::size_t colon = id.find(':');
     return id.substr(colon == std::string::npos ? 0 : colon + 1, 12);
 }
-
-constexpr Verb kPull{
-    .name = "pull",
-    .synopsis = "[options] IMAGE",
-    .summary = "bring an image into the store",
-    .about =
-        "Fetches an image, checks every byte against its digest, and unpacks its layers. Short\n"
-        "names are docker's: busybox is docker.io/library/busybox:latest. `oci:DIR[:TAG]`,\n"
-        "`oci-archive:FILE[:TAG]` and `docker-archive:FILE[:TAG]` are read without a registry.\n"
-        "What is stored already is not fetched again. Progress goes to standard error, the "
-        "image's\n"
-        "ID to standard output.",
-    .example = "knarr pull --quiet docker.io/library/busybox:latest",
-    .options = kPullOptions,
-    .run = run_pull,
-};
 
 constexpr Verb kImages{
     .name = "images",

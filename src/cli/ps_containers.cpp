@@ -5,6 +5,7 @@
 
 #include "cli/container_filter.h"
 #include "cli/containers.h"
+#include "cli/image_name.h"
 #include "cli/moment.h"
 #include "cli/row_format.h"
 #include "cli/table.h"
@@ -102,13 +103,13 @@ std::string status_text(const ContainerInfo& info, std::int64_t now) {
 }
 
 std::string ps_json(const ContainerInfo& info,
-                    const std::string& id,
+                    const ShownNames& shown,
                     std::int64_t now,
                     const ContainerDetails& details) {
     spec::JsonWriter json;
     json.begin_object().member("Command", command_text(info, true));
     json.member("CreatedAt", go_time(seconds_of(info.created)));
-    json.member("ID", id).member("Image", info.image);
+    json.member("ID", shown.id).member("Image", shown.image);
     json.member("Labels", labels_text(info.labels))
         .member("LocalVolumes", fmt::format("{}", details.volumes))
         .member("Mounts", fmt::format("{}", fmt::join(details.sources, ",")));
@@ -182,10 +183,10 @@ public:
         } else if (wish_.json) {
             shown_.push_back(info);
         } else if (wish_.format != kTable) {
-            return chosen_.add(ps_json(info, id, now, details));
+            return chosen_.add(ps_json(info, {id, shown_image(info, wish_.whole)}, now, details));
         } else {
             rows_.push_back({id,
-                             info.image,
+                             shown_image(info, wish_.whole),
                              command_text(info, wish_.whole),
                              since(info.created, now),
                              status_text(info, now),

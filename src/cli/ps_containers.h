@@ -24,9 +24,13 @@ std::vector<std::string> short_ids(const std::vector<ContainerInfo>& all);
 /// "Up 5 minutes (Paused)", "Exited (0) 2 hours ago", "Created"; `now` in seconds since 1970.
 std::string status_text(const ContainerInfo& info, std::int64_t now);
 
+/// What `ps` cuts unless --no-trunc is given.
+struct ShownNames {
+    std::string id, image;
+};
 /// One container as docker's `ps --format json`, without a line break.
 std::string ps_json(const ContainerInfo& info,
-                    const std::string& id,
+                    const ShownNames& shown,
                     std::int64_t now,
                     const ContainerDetails& details = {});
 

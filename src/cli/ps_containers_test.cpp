@@ -52,9 +52,10 @@ TEST(PsContainers, JsonHasDockersMembers) {
     ContainerInfo info = container("0123456789abcdef");
     info.command = {"sleep", "<9>"};
     info.name = "web";
-    const std::string json = ps_json(info, "0123456789ab", kNow);
+    const std::string json = ps_json(info, {.id = "0123456789ab", .image = "busybox"}, kNow);
     for (const char* part : {R"("ID":"0123456789ab")",
                              R"("Names":"web")",
+                             R"("Image":"busybox")",
                              R"("State":"running")",
                              R"("Command":"\"sleep <9>\"")",
                              R"("Status":"Up 5 minutes")"}) {

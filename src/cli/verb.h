@@ -13,7 +13,7 @@
 //   run_way.h            `run` of a bundle or of an image, and the options of each
 //   run_options.h        the values of an image's: log_options.h, pull_options.h
 //   progress.h           a pull as a person sees it; progress_sum.h: all of its layers together
-//   ps_containers.h      `ps`; container_details.h: what it shows besides
+//   ps_containers.h      `ps`; container_details.h: what it shows besides; image_name.h: its images
 //   event_filter.h       `events` of all containers; stats_json.h: of one
 //   usage.h              `stats`, `metrics`
 //   explanation.h        `explain`
@@ -26,6 +26,7 @@
 //   attach_options.h, health_options.h, setting_options.h, resource_options.h      groups of options
 //   refused.h            docker's options that are not here
 //   docker_verbs.h       docker's own verbs; confirm.h: its question, prune.h: its prunes
+//   network.h            the two networks that there are
 //   places.h, version.h  defaults
 // clang-format on
 

@@ -242,7 +242,7 @@ LifecycleEvent event_now(const Record& record,
     event.action = action;
     event.id = record.id;
     event.attributes = std::move(attributes);
-    event.attributes.emplace("image", record.image);
+    event.attributes.emplace("image", image_name_of(record));
     if (!record.name.empty()) {
         event.attributes.emplace("name", record.name);
     }

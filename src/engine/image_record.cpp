@@ -5,6 +5,8 @@
 
 #include "core/clock.h"
 #include "engine/health.h"
+#include "image/image_list.h"
+#include "image/reference.h"
 #include "platform/signal.h"
 
 namespace knarr::engine {
@@ -41,7 +43,10 @@ Asked asked_of(const RunRequest& request, const Prepared& prepared) {
     const auto& image = prepared.image.config.config;
     Asked asked{.user = request.user.empty() ? image.user : request.user,
                 .workdir = request.workdir.empty() ? image.working_dir : request.workdir,
-                .implied = {}};
+                .implied = {},
+                .image = image::is_file_source(request.image)
+                             ? image::familiar_reference(prepared.reference)
+                             : request.image};
     for (const std::string& setting : prepared.made.bundle.config.process->env) {
         const std::string name = setting.substr(0, setting.find('='));
         const auto sets = [&](const std::string& one) { return one.starts_with(name + "="); };

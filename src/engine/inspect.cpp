@@ -117,7 +117,8 @@ void write_config(spec::JsonWriter& json,
         const Asked asked = life.asked.value_or(
             Asked{.user = fmt::format("{}:{}", process.user.uid, process.user.gid),
                   .workdir = process.cwd,
-                  .implied = {}});
+                  .implied = {},
+                  .image = {}});
         std::vector<std::string> env = process.env;
         std::erase_if(env, [&](const std::string& setting) {
             return std::ranges::find(asked.implied, setting.substr(0, setting.find('='))) !=
@@ -133,7 +134,7 @@ void write_config(spec::JsonWriter& json,
     json.member("AttachStdin", false).member("AttachStdout", false).member("AttachStderr", false);
     write_ports(json, life);
     json.key("OnBuild").null();
-    json.member("Image", info.image).member("Labels", info.labels);
+    json.member("Image", info.image_name).member("Labels", info.labels);
     json.member("StopSignal", sys::signal_name(info.stop_signal));
     if (info.stop_timeout) {
         json.member("StopTimeout", info.stop_timeout->count());

@@ -105,7 +105,7 @@ std::string JournalFeed::entry_of(const LogPart& part) const {
     add_journal_field(entry, "CONTAINER_ID_FULL", record_.id);
     add_journal_field(entry, "CONTAINER_NAME", record_.name.empty() ? short_id : record_.name);
     add_journal_field(entry, "CONTAINER_TAG", short_id);
-    add_journal_field(entry, "IMAGE_NAME", record_.image);
+    add_journal_field(entry, "IMAGE_NAME", image_name_of(record_));
     add_journal_field(entry, "SYSLOG_IDENTIFIER", short_id);
     add_journal_field(entry, "SYSLOG_TIMESTAMP", part.time);
     if (!whole) {

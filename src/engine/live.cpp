@@ -105,6 +105,7 @@ ContainerInfo describe(const Record& record, const Live& live) {
         .annotations = record.annotations,
         .owner_uid = record.owner,
         .image = record.image,
+        .image_name = image_name_of(record),
         .exit_code = record.exit_code,
         .command = life.command,
         .started = life.started,

@@ -43,6 +43,7 @@ void each_field(Visitor& visit, Value& value) {
     } else {
         static_assert(std::same_as<T, PullProgress>);
         visit(value.phase, value.layer, value.done, value.total, value.text, value.reference);
+        visit(value.digest, value.is_new);
     }
 }
 
@@ -59,6 +60,7 @@ private:
         bytes_.append(reinterpret_cast<const char*>(&number), sizeof number);
     }
     void write(PullPhase phase) { write(static_cast<std::uint64_t>(phase)); }
+    void write(bool truth) { write(static_cast<std::uint64_t>(truth)); }
     void write(const std::string& text) {
         write(text.size());
         bytes_ += text;
@@ -108,6 +110,7 @@ private:
         whole_ = whole_ && number <= static_cast<std::uint64_t>(PullPhase::finished);
         phase = whole_ ? static_cast<PullPhase>(number) : PullPhase::resolving;
     }
+    void read(bool& truth) { truth = count() != 0; }
     void read(std::string& text) { text = take(count()); }
     template <typename T>
     void read(std::vector<T>& all) {

@@ -36,11 +36,17 @@ TEST(OwnerValues, ATextMayHaveAnyBytes) {
 TEST(OwnerValues, ProgressKeepsItsPhaseAndCounts) {
     const PullProgress news{
         .phase = PullPhase::unpacking, .layer = "sha256:2", .done = 1, .total = 9};
+    const PullProgress last{
+        .phase = PullPhase::finished, .reference = "a", .digest = "sha256:3", .is_new = true};
 
     const PullProgress back = *decode_value<PullProgress>(encode_value(news));
     EXPECT_EQ(back.phase, PullPhase::unpacking);
     EXPECT_EQ(back.layer, "sha256:2");
     EXPECT_EQ(back.total, 9U);
+    EXPECT_FALSE(back.is_new);
+    const PullProgress end = *decode_value<PullProgress>(encode_value(last));
+    EXPECT_TRUE(end.is_new);
+    EXPECT_EQ(end.digest, "sha256:3");
 }
 
 TEST(OwnerValues, WhatIsCutOrTooLongIsNone) {

@@ -7,6 +7,7 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "image/reference.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "spec/json_reader.h"
@@ -170,7 +171,7 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     if (life.asked) {
         json.key("asked").begin_object().member("user", life.asked->user);
         json.member("workdir", life.asked->workdir).member("implied", life.asked->implied);
-        json.end_object();
+        json.member("image", life.asked->image).end_object();
     }
     json.member("laidDown", life.laid_down);
     json.end_object();
@@ -231,6 +232,7 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
         KNARR_TRY(asked->required("user", read.user));
         KNARR_TRY(asked->required("workdir", read.workdir));
         KNARR_TRY(asked->required("implied", read.implied));
+        KNARR_TRY(asked->optional("image", read.image));
     }
     return value->optional("laidDown", life.laid_down);
 }
@@ -260,6 +262,11 @@ Result<> read_isolation(const spec::JsonValue& root, Isolation& out) {
 }
 
 }  // namespace
+
+std::string image_name_of(const Record& record) {
+    const bool is_known = record.life && record.life->asked && !record.life->asked->image.empty();
+    return is_known ? record.life->asked->image : image::familiar_reference(record.image);
+}
 
 std::string encode_record(const Record& record) {
     spec::JsonWriter json;

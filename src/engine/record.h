@@ -30,6 +30,7 @@ namespace knarr::engine {
 struct Asked {
     std::string user, workdir;         // empty: neither says
     std::vector<std::string> implied;  // names of variables that nobody set
+    std::string image = {};            // as it was called; empty: made before this was put down
 };
 
 /// What the record of a container made from an image has besides, for its life after `run`.
@@ -92,6 +93,10 @@ struct Record {
 /// Which run of the machine this is; empty: nobody knows. Source: random(4),
 /// /proc/sys/kernel/random/boot_id.
 const std::string& boot_id();
+
+/// What the maker of a container called its image; "busybox:latest" where that was not put down.
+/// Empty for one of a bundle.
+std::string image_name_of(const Record& record);
 
 std::string encode_record(const Record& record);
 /// Unknown members are ignored. Errors: corrupt, also for a version that this build does not know.

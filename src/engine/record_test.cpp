@@ -52,7 +52,10 @@ Record full_record() {
                      .started = "2026-11-23T00:53:51.000000000Z",
                      .finished = "2026-11-23T00:53:52.000000000Z",
                      .oom_killed = true,
-                     .asked = Asked{.user = "web", .workdir = "/srv", .implied = {"HOME"}}},
+                     .asked = Asked{.user = "web",
+                                    .workdir = "/srv",
+                                    .implied = {"HOME"},
+                                    .image = "busybox"}},
     };
 }
 
@@ -80,6 +83,20 @@ TEST(Record, IsReadBackAsItWasWritten) {
     EXPECT_EQ(back->life->stop_seconds, 5U);
     EXPECT_EQ(back->life->log.max_files, 3U);
     EXPECT_TRUE(back->life->oom_killed);
+}
+
+TEST(Record, KeepsWhatItsImageWasCalled) {
+    Record record = full_record();
+    EXPECT_EQ(image_name_of(*decode_record(encode_record(record))), "busybox");
+    // One that an earlier build wrote.
+    const std::string text = with(encode_record(record), R"(,"image":"busybox"})", "}");
+    EXPECT_EQ(image_name_of(*decode_record(text)), "busybox:latest");
+    record.life->asked.reset();
+    EXPECT_EQ(image_name_of(record), "busybox:latest");
+    record.image = "sha256:" + std::string(64, 'a');
+    EXPECT_EQ(image_name_of(record), record.image) << "an image without a name";
+    record.image.clear();
+    EXPECT_EQ(image_name_of(record), "") << "of a bundle";
 }
 
 TEST(Record, UnknownMembersAreIgnored) {

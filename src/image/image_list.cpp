@@ -214,12 +214,12 @@ Result<bool> fits(const Image& image, const PullOptions& options) {
            satisfies(image.config.platform, wanted);
 }
 
+}  // namespace
+
 bool is_file_source(std::string_view name) {
     return name.starts_with("oci:") || name.starts_with("oci-archive:") ||
            name.starts_with("docker-archive:");
 }
-
-}  // namespace
 
 Result<> check_files(const Image& image) {
     if (spec::is_wasm(image.manifest)) {

@@ -14,6 +14,9 @@
 
 namespace knarr::image {
 
+/// Whether a layout or an archive is named: "oci:DIR", "oci-archive:FILE", "docker-archive:FILE".
+bool is_file_source(std::string_view name);
+
 /// Whether an image has a root file system. Errors: unsupported for a Wasm module; invalid_image
 /// for one without layers.
 Result<> check_files(const Image& image);

@@ -77,11 +77,13 @@ public:
                                .diff_ids = config.diff_ids,
                                .chain = chain}));
         KNARR_TRY(fault_point("pull.ref"));
-        KNARR_TRY(keep(top));
+        const bool is_new = KNARR_TRY(keep(top));
         if (progress_) {
             progress_({.phase = PullPhase::finished,
                        .text = chosen.digest.text(),
-                       .reference = reference_of(top)});
+                       .reference = reference_of(top),
+                       .digest = top.digest.text(),
+                       .is_new = is_new});
         }
         return Image{.reference = reference_of(top),
                      .top = top.digest,
@@ -201,14 +203,17 @@ private:
         return name.empty() ? top.digest.text() : name;
     }
 
-    /// From here on the image exists.
-    Result<> keep(const CheckedManifest& top) {
+    /// From here on the image exists. Whether its name meant something else before.
+    Result<bool> keep(const CheckedManifest& top) {
         KNARR_TRY(store_.put_blob(top.text));
-        return store_.put_ref({.reference = reference_of(top),
-                               .media_type = top.media_type,
-                               .digest = top.digest,
-                               .size = top.text.size(),
-                               .pulled_time = format_time(system_clock().wall())});
+        const std::string reference = reference_of(top);
+        const auto before = store_.get_ref(reference);  // a damaged one is written anew
+        KNARR_TRY(store_.put_ref({.reference = reference,
+                                  .media_type = top.media_type,
+                                  .digest = top.digest,
+                                  .size = top.text.size(),
+                                  .pulled_time = format_time(system_clock().wall())}));
+        return !before || !*before || (*before)->digest != top.digest;
     }
 
     Source& source_;

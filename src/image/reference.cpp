@@ -218,4 +218,9 @@ std::string Reference::familiar() const {
     return familiar_name() + text().substr(name().size());
 }
 
+std::string familiar_reference(std::string_view stored) {
+    const auto reference = Reference::parse(stored);
+    return reference ? reference->familiar() : std::string(stored);
+}
+
 }  // namespace knarr::image

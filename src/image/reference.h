@@ -46,6 +46,10 @@ private:
     std::optional<spec::Digest> digest_;
 };
 
+/// A stored reference as docker shows it: "busybox:latest". What is no name (the digest of an image
+/// that has none) stays as it is.
+std::string familiar_reference(std::string_view stored);
+
 /// The first of several components is a registry when it looks like a host: a dot, a port,
 /// "localhost", or an upper-case letter, which no repository may have.
 bool names_a_registry(std::string_view first);

@@ -125,5 +125,15 @@ TEST(ReferenceLength, IsBounded) {
     EXPECT_EQ(Reference::parse(at_bound + "x").error().code, Errc::limit_exceeded);
 }
 
+TEST(FamiliarReference, IsDockersWayOfWritingWhatIsStored) {
+    EXPECT_EQ(familiar_reference("docker.io/library/busybox:latest"), "busybox:latest");
+    EXPECT_EQ(familiar_reference("docker.io/user/app:1"), "user/app:1");
+    EXPECT_EQ(familiar_reference("localhost:5000/x:1"), "localhost:5000/x:1");
+    EXPECT_EQ(familiar_reference("localhost/x:1"), "localhost/x:1");
+    EXPECT_EQ(familiar_reference("docker.io/library/a@sha256:" + kHex), "a@sha256:" + kHex);
+    EXPECT_EQ(familiar_reference("sha256:" + kHex), "sha256:" + kHex) << "no name";
+    EXPECT_EQ(familiar_reference(""), "");
+}
+
 }  // namespace
 }  // namespace knarr::image

@@ -170,7 +170,7 @@ def table(text):
 
 def test_images_by_name(host, stored):
     rows = table(host.good("images", "debian"))
-    assert [row[:2] for row in rows[1:]] == [["docker.io/library/debian", "12"], ["docker.io/library/debian", "13"]]
+    assert [row[:2] for row in rows[1:]] == [["debian", "12"], ["debian", "13"]]
     assert [row[1] for row in table(host.good("images", "debian:13"))[1:]] == ["13"]
     assert table(host.good("images", "box"))[1][:2] == ["localhost/box", "latest"]
     assert table(host.good("images", "quay.io/team/*"))[1][:2] == ["quay.io/team/tool", "1"]

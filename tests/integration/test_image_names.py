@@ -35,7 +35,7 @@ def test_tag_gives_names_and_untag_takes_them(host, layout):
     assert "docker.io/library/busybox:mine" in image["References"]
     host.good("run", "--rm", "busybox:mine", "true")
     assert host.good("untag", "busybox:mine", "busybox:mine") == \
-        "Untagged: docker.io/library/busybox:mine\n"
+        "Untagged: busybox:mine\n"
     host.good("image", "untag", identifier)
     (image,) = listed(host)
     assert image["RepoTags"] == [] and image["Id"] == identifier
@@ -59,7 +59,7 @@ def test_a_name_given_twice_to_untag_is_taken_once_and_the_image_stays(host, lay
     identifier = host.good("pull", "-q", layout).strip()
     host.good("tag", "localhost/box", "busybox:mine")
     assert host.good("untag", identifier, "busybox:mine", "docker.io/library/busybox:mine") == \
-        "Untagged: docker.io/library/busybox:mine\n"
+        "Untagged: busybox:mine\n"
     (image,) = listed(host)
     assert image["RepoTags"] == ["localhost/box:latest"]
     host.good("untag", identifier, "localhost/box", "localhost/box:latest")

@@ -397,7 +397,7 @@ CONTAINERS_CONFIG = {"architecture": "wasm", "os": "wasip1", "created": "2026-01
 def test_a_module_is_stored_and_recognised_and_not_run(knarr, registry, scratch, config):
     image, module = wasm_image(config)
     name = registry.add(image)
-    assert knarr.good("pull", "-q", "--plain-http", name).strip() == image.config["digest"]
+    assert knarr.good("pull", "-q", "--plain-http", name).strip() == name
     (listed,) = json.loads(knarr.good("images", "--json"))
     assert listed["Platform"] == "wasip1/wasm"
     (shown,) = json.loads(knarr.good("image", "inspect", name))

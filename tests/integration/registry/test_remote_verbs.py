@@ -137,8 +137,7 @@ def test_all_tags_of_a_repository_are_pulled(knarr, registry):
     for tag in ("one", "two"):
         registry.add(SMALL, tag)
     name = f"{registry.host}/a/b"
-    pulled = knarr.good("pull", "-q", "--all-tags", "--plain-http", name).split()
-    assert len(pulled) == 2 and len(set(pulled)) == 1
+    assert knarr.good("pull", "-q", "--all-tags", "--plain-http", name) == name + "\n"
     assert knarr.good("images", "--format", "{{.Repository}}:{{.Tag}}", name).split() == [f"{name}:one", f"{name}:two"]
     assert "leave out the tag" in knarr.bad("pull", "-a", "--plain-http", f"{name}:one")
 

@@ -27,8 +27,9 @@ def names(knarr):
 def test_an_alias_is_pulled_found_pushed_and_removed_by_its_short_name(knarr, registry, conf):
     registry.add(ONE, "2")
     conf(registry, text=f'[aliases]\n"tool" = "{registry.host}/a/b"')
-    identifier = knarr.good("pull", "-q", "tool:2").strip()
+    assert knarr.good("pull", "-q", "tool:2") == f"{registry.host}/a/b:2\n"
     assert names(knarr) == [f"{registry.host}/a/b:2"]
+    identifier = json.loads(knarr.good("images", "--json"))[0]["Id"]
     assert json.loads(knarr.good("image", "inspect", "tool:2"))[0]["Id"] == identifier
     registry.tags.clear()
     knarr.good("push", "tool:2")
