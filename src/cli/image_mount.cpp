@@ -7,6 +7,7 @@
 #include "cli/table.h"
 #include "core/text.h"
 #include "engine/image_mounts.h"
+#include "image/reference.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
@@ -48,7 +49,9 @@ Result<int> list_mounts(Context& context, const Parsed& args) {
     for (const MountedImage& mount : mounts) {
         rows.push_back({shown_id(mount.id, false),
                         fmt::format("{}", mount.mounts),
-                        mount.references.empty() ? "<none>" : mount.references.front(),
+                        mount.references.empty()
+                            ? "<none>"
+                            : image::familiar_reference(mount.references.front()),
                         mount.path});
     }
     KNARR_TRY(print(format_table(rows)));

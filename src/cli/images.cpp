@@ -120,7 +120,11 @@ Result<int> run_images(Context& context, const Parsed& args) {
     const ImageFormat format = KNARR_TRY(image_format(args));
     const Engine engine = KNARR_TRY(open_engine(context));
     const auto stored = KNARR_TRY(engine.images());
-    const auto all = KNARR_TRY(filter.chosen(stored));
+    auto all = KNARR_TRY(filter.chosen(stored));
+    // docker's order, and those of one age by their names.
+    std::ranges::stable_sort(all, std::ranges::greater{}, [](const ImageSummary& image) {
+        return seconds_of(image.created).value_or(0);
+    });
     const bool whole = args.flag("no-trunc");
     std::string text;
     if (args.flag("quiet")) {
@@ -292,9 +296,11 @@ constexpr Verb kImages{
     .about =
         "Lists the stored images, one line for each name; with NAME only those that are called "
         "so,\n"
-        "in full or as docker shows it, where * stands for any part without a slash. Filters of "
-        "one\n"
-        "kind are alternatives, but for labels. SIZE counts their compressed blobs.",
+        "in full or as docker shows it, where * stands for any part without a slash. The newest "
+        "stand\n"
+        "first. Filters of one kind are alternatives, but for labels. SIZE counts their "
+        "compressed\n"
+        "blobs.",
     .example = "knarr images --filter reference='debian:*' --quiet",
     .options = kListOptions,
     .run = run_images,

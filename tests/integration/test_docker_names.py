@@ -45,6 +45,15 @@ def test_lists_have_dockers_repositories(host, stored):
     assert pairs(host.good("images", "-n", "user/app")) == [("user/app", "3")]
 
 
+def test_the_newest_image_stands_first(host, stored, scratch):
+    for name, made in (("ancient", "2020-01-01T00:00:00Z"), ("zoo", "2026-05-05T00:00:00Z")):
+        host.good("pull", "-q", images.write_layout(scratch / name, [images.base_layer()], {}, created=made))
+    order = host.good("images", "--format", "{{.Repository}}").split()
+    assert (order[0], order[-1]) == ("localhost/zoo", "localhost/ancient") and len(order) == len(NAMES) + 2
+    ids = host.good("images", "-q", "--no-trunc").split()
+    assert ids == [one["Id"] for one in json.loads(host.good("images", "--json"))] and ids[1] == stored
+
+
 def test_a_name_is_found_by_every_spelling(host, stored):
     for name in ("busybox", "library/busybox:latest", "docker.io/busybox", "docker.io/library/busybox:latest",
                  "index.docker.io/library/busybox", stored, stored[7:19]):
