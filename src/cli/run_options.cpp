@@ -13,6 +13,7 @@
 #include "cli/volume.h"
 #include "core/ascii.h"
 #include "core/text.h"
+#include "engine/resolve.h"
 
 namespace knarr::cli {
 
@@ -230,7 +231,7 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     request.workdir = args.get("workdir");
     request.user = args.get("user");
     request.hostname = args.get("hostname");
-    request.name = args.get("name");
+    request.name = engine::without_slash(args.get("name"));
     KNARR_TRY(parse_volumes(args, out));
     request.terminal = args.flag("tty");
     request.read_only = args.flag("read-only");

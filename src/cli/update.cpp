@@ -165,7 +165,9 @@ bool has_limits(const Parsed& args) {
 }
 
 Result<int> run_update(Context& context, const Parsed& args) {
-    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
+    if (args.positionals.empty()) {
+        return fail(Errc::invalid_argument, "which one? container ID is missing");
+    }
     std::optional<RestartPolicy> restart;
     if (const auto text = args.find("restart")) {
         restart = KNARR_TRY(parse_restart_policy(*text), "--restart");
@@ -176,24 +178,24 @@ Result<int> run_update(Context& context, const Parsed& args) {
     }
     context.failure_status = kRuncFailure;
     Engine engine = KNARR_TRY(open_engine(context));
-    if (limits) {
-        KNARR_TRY(engine.update(id, *limits));
-    }
-    if (restart) {
-        KNARR_TRY(engine.set_restart_policy(id, *restart));
-    }
-    const auto info = engine.state(id);
-    if (info && !info->image.empty()) {  // docker's way; runc prints nothing
-        KNARR_TRY(print(fmt::format("{}\n", id)));
-    }
-    return 0;
+    return for_each_container(context, args, [&](std::string_view id) -> Result<> {
+        if (limits) {
+            KNARR_TRY(engine.update(id, *limits));
+        }
+        if (restart) {
+            KNARR_TRY(engine.set_restart_policy(id, *restart));
+        }
+        const auto info = engine.state(id);
+        // docker's way; runc prints nothing
+        return info && !info->image.empty() ? print(fmt::format("{}\n", id)) : Result<>{};
+    });
 }
 
 }  // namespace
 
 constexpr Verb kUpdate{
     .name = "update",
-    .synopsis = "[options] ID",
+    .synopsis = "[options] ID...",
     .summary = "change the limits of a container",
     .about =
         "Changes limits of a created, running or paused container: all that are named, or none. "

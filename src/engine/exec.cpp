@@ -127,11 +127,17 @@ Relay::Input input_of(const Record& record, const ExecRequest& request) {
     return record.image.empty() || request.pass_input ? Relay::Input::any : Relay::Input::keys;
 }
 
-Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
-                                     const ExecRequest& request,
-                                     const Target& target,
-                                     Console& console,
-                                     PidfdReceivers& receivers) {
+/// Who has the other side of the program's terminal, where we are to have it.
+struct OtherSide {
+    std::optional<Relay> relay;     ///< of one in the foreground
+    std::optional<sys::Fd> master;  ///< of one that we leave
+};
+
+Result<OtherSide> let_run(const runtime::Launched& launched,
+                          const ExecRequest& request,
+                          const Target& target,
+                          Console& console,
+                          PidfdReceivers& receivers) {
     KNARR_TRY(fault_point("exec.launched"));
     KNARR_TRY(receivers.send(launched.pidfd));
     if (!request.pid_file.empty()) {
@@ -140,26 +146,30 @@ Result<std::optional<Relay>> let_run(const runtime::Launched& launched,
     std::string keys = request.detach_keys.empty()
                            ? std::string()
                            : KNARR_TRY(parse_detach_keys(request.detach_keys));
-    std::optional<Relay> relay = KNARR_TRY(
-        console.start_relay(launched.gate, std::move(keys), input_of(target.record, request)));
+    OtherSide other{
+        .relay = request.detach
+                     ? std::optional<Relay>()
+                     : KNARR_TRY(console.start_relay(
+                           launched.gate, std::move(keys), input_of(target.record, request))),
+        .master = request.detach ? KNARR_TRY(console.receive(launched.gate)) : std::nullopt};
     const runtime::ListenerAgent agent =
         KNARR_TRY(seccomp_agent(target.dir, target.record, "running", launched.pid));
     KNARR_TRY(runtime::open_gate(launched.gate, agent));
     KNARR_TRY(fault_point("exec.gate"));
-    return relay;
+    return other;
 }
 
 /// Lets the program run; a process that must not go on is killed here.
-Result<std::optional<Relay>> go(const runtime::Launched& launched,
-                                const ExecRequest& request,
-                                const Target& target,
-                                Console& console,
-                                PidfdReceivers& receivers) {
-    Result<std::optional<Relay>> relay = let_run(launched, request, target, console, receivers);
-    if (!relay) {
+Result<OtherSide> go(const runtime::Launched& launched,
+                     const ExecRequest& request,
+                     const Target& target,
+                     Console& console,
+                     PidfdReceivers& receivers) {
+    Result<OtherSide> other = let_run(launched, request, target, console, receivers);
+    if (!other) {
         sys::kill_and_reap(launched.pidfd);
     }
-    return relay;
+    return other;
 }
 
 Result<int> time_out(const runtime::Launched& launched, std::chrono::milliseconds limit) {
@@ -172,8 +182,7 @@ Result<int> time_out(const runtime::Launched& launched, std::chrono::millisecond
 
 /// The caller leaves, the program stays: a process of ours holds its terminal until it has ended,
 /// and takes what it writes there.
-Result<int> leave(Relay& relay) {
-    const sys::Fd master = relay.leave();
+Result<int> leave(const sys::Fd& master) {
     sys::Pipe away = KNARR_TRY(sys::make_pipe());
     const sys::Clone keeper = KNARR_TRY(sys::clone_process(0));
     if (!keeper.in_child()) {
@@ -198,7 +207,9 @@ Result<int> leave(Relay& relay) {
 
 Result<int> exec(const Context& context, Target target, const ExecRequest& request) {
     KNARR_TRY(choose_process(target, request));
-    const Stay stay = request.detach ? Stay::leaves : Stay::foreground;
+    const bool of_image = !target.record.image.empty();
+    // As docker has it: who attaches to nothing needs no socket, and a process of ours holds it.
+    const Stay stay = request.detach && !of_image ? Stay::leaves : Stay::foreground;
     const ConsoleWay way = KNARR_TRY(
         choose_console(target.kept.config.process->terminal, request.console_socket, stay));
     const runtime::LaunchPlan plan = KNARR_TRY(make_plan(target, request));
@@ -209,7 +220,6 @@ Result<int> exec(const Context& context, Target target, const ExecRequest& reque
     io.target = std::move(target.process);
     PidfdReceivers receivers;
     KNARR_TRY(receivers.add(request.pidfd_socket, "pidfd socket"));
-    const bool of_image = !target.record.image.empty();
     if (of_image && !request.pass_input && way == ConsoleWay::none) {
         io.stdio[0] = KNARR_TRY(sys::open_null(O_RDWR));
     }
@@ -221,15 +231,15 @@ Result<int> exec(const Context& context, Target target, const ExecRequest& reque
         signals.emplace(KNARR_TRY(sys::SignalFd::open()));
     }
     const runtime::Launched launched = KNARR_TRY(runtime::launch_into(plan, std::move(io)));
-    std::optional<Relay> relay =
-        KNARR_TRY(go(launched, request, target, console, receivers), "exec");
+    OtherSide other = KNARR_TRY(go(launched, request, target, console, receivers), "exec");
     if (request.detach) {
-        return 0;
+        return other.master ? leave(*other.master) : Result<int>(0);
     }
+    std::optional<Relay>& relay = other.relay;
     const auto code = KNARR_TRY(
         attend(*signals, launched.pidfd, {.relay = relay ? &*relay : nullptr}, request.timeout));
     if (!code && relay && relay->is_left()) {
-        return leave(*relay);
+        return leave(relay->leave());
     }
     relay.reset();  // an error that follows is for a terminal as it was
     return code ? Result<int>(*code) : time_out(launched, *request.timeout);

@@ -6,6 +6,7 @@
 #include "engine/event_log.h"
 #include "engine/live.h"
 #include "engine/operate.h"
+#include "engine/resolve.h"
 #include "platform/task.h"
 
 namespace knarr::engine {
@@ -23,8 +24,11 @@ Result<> check_name(const Context& context, const std::string& name) {
     for (const ContainerInfo& other : KNARR_TRY(list_containers(context))) {
         if (other.name == name || other.id == name) {
             return fail(Error{.code = Errc::already_exists,
-                              .message = fmt::format(
-                                  "the name {} is already in use by container {}", name, other.id),
+                              // docker's words, which scripts look for
+                              .message = fmt::format("Conflict. The container name \"/{}\" is "
+                                                     "already in use by container \"{}\"",
+                                                     name,
+                                                     other.id),
                               .hint = fmt::format("knarr rm {}, or choose another name", name)});
         }
     }
@@ -34,7 +38,8 @@ Result<> check_name(const Context& context, const std::string& name) {
 Result<> rename_container(const Context& context,
                           const std::string& data_root,
                           const ContainerId& id,
-                          const std::string& name) {
+                          const std::string& wished) {
+    const std::string name(without_slash(wished));
     if (name.empty()) {
         return fail(Errc::invalid_argument, "the new name is empty");
     }

@@ -327,7 +327,7 @@ def test_a_created_container_can_be_entered_as_with_runc(host):
 
 def test_a_container_that_is_not_there_or_stopped_is_refused(host, box):
     done = host.knarr("exec", "nobody", "/witness")
-    assert done.returncode == 1 and "does not exist" in done.stderr
+    assert done.returncode == CANNOT_EXEC and "does not exist" in done.stderr
     host.ok("kill", box.id, "KILL")
     wait_until(lambda: host.status(box.id) == "stopped", "it does not stop")
     done = box.exec(["/witness"])

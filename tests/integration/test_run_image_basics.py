@@ -251,7 +251,7 @@ def test_a_name_is_taken_until_its_container_is_gone(host, layout):
     host.run("run", "-q", "--name", "one", layout, "true")
     taken = host.run("run", "-q", "--name", "one", layout, "true")
     assert taken.returncode == 125
-    assert "name one is already in use" in taken.stderr
+    assert 'name "/one" is already in use' in taken.stderr
     assert len(host.containers()) == 1
 
 
