@@ -37,6 +37,7 @@ std::string question(const Parsed& args) {
 
 struct PruneWish {
     ContainerFilter containers;
+    std::vector<VolumeFilter> volumes;
     PruneRequest images;
 };
 
@@ -44,11 +45,14 @@ struct PruneWish {
 Result<PruneWish> prune_wish(const Parsed& args) {
     const std::vector<std::string_view> filters = args.all("filter");
     PruneWish wish{.containers = KNARR_TRY(ContainerFilter::parse(filters, now_s())),
+                   .volumes = {},
                    .images = {.all = args.flag("all")}};
     for (const std::string_view filter : filters) {
         if (filter.starts_with("label")) {
             // Of images no labels are known here: none fits, rather than all.
             wish.images.only = [](const ImageSummary&) { return false; };
+            std::ranges::move(KNARR_TRY(parse_volume_filters({filter}, VolumeFilters::of_prune)),
+                              std::back_inserter(wish.volumes));
         } else if (!filter.starts_with(kUntilFilter)) {
             return fail(
                 Error{.code = Errc::invalid_argument,
@@ -77,7 +81,7 @@ Result<int> run_prune(Context& context, const Parsed& args) {
     std::string text = containers.text + (containers.text.empty() ? "" : "\n");
     Pruned volumes;
     if (args.flag("volumes")) {
-        volumes = KNARR_TRY(prune_volumes(context, {}, false));
+        volumes = KNARR_TRY(prune_volumes(context, wish.volumes, false));
         text += volumes.text + (volumes.text.empty() ? "" : "\n");
     }
     const PrunedImages images = KNARR_TRY(engine.prune_images(wish.images));

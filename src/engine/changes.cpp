@@ -178,8 +178,8 @@ Result<std::vector<Change>> changes_of(const EngineOptions& options, std::string
                     "container {} was made from a bundle: there is no image to compare it with",
                     container.text());
     }
-    KNARR_TRY(enter_owner_namespace());
     const std::string data_root = data_root_of(data_dir);
+    KNARR_TRY(enter_owner_namespace(data_root));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const ContainerUse use = KNARR_TRY(read_use(data_root, seen.record.id));
     const auto layers = KNARR_TRY(layer::MountedLayers::mount(store, use.chain));

@@ -423,7 +423,7 @@ Result<> copy(const EngineOptions& options, const CopyRequest& request) {
     if (found.seen.live.process.valid()) {
         KNARR_TRY(enter_namespace_of(found.seen.live.process));
     } else if (!found.seen.record.data_dir.empty()) {
-        KNARR_TRY(enter_owner_namespace());
+        KNARR_TRY(enter_owner_namespace(data_root_of(found.seen.record.data_dir)));
     }
     const std::string what = "copy with container " + id.text();
     const Root root = KNARR_TRY(open_root(std::move(found), request), "{}", what);

@@ -41,7 +41,7 @@ Result<std::string> Engine::pull_image(const std::string& name,
         return image.id.text();
     };
     return engine::transfer_as_owner<std::string>(
-        engine::with_driver(options, options_), progress, pull);
+        options_.data_root, engine::with_driver(options, options_), progress, pull);
 }
 
 Result<PushedImage> Engine::push_image(const PushRequest& request,
@@ -62,7 +62,7 @@ Result<std::string> Engine::inspect_image(std::string_view name) const {
 }
 
 Result<RemovedImage> Engine::remove_image(std::string_view name, RemoveMode mode) {
-    return engine::value_as_owner<RemovedImage>([&] {
+    return engine::value_as_owner<RemovedImage>(options_.data_root, [&] {
         return store::about_disk(
             engine::remove_image(
                 engine::context_of(*root_, options_), options_.data_root, name, mode),
@@ -102,7 +102,7 @@ Result<std::vector<LoadedImage>> Engine::load_images(const std::string& path,
                                  options_.data_root);
     };
     return engine::transfer_as_owner<std::vector<LoadedImage>>(
-        engine::with_driver(options, options_), progress, load);
+        options_.data_root, engine::with_driver(options, options_), progress, load);
 }
 
 Result<LoginReport> Engine::log_in(const LoginRequest& request) {
@@ -135,13 +135,13 @@ Result<RemoteImage> Engine::delete_remote(const RemoteRequest& request) {
 }
 
 Result<RemovedGarbage> Engine::collect_garbage() {
-    return engine::value_as_owner<RemovedGarbage>([&] {
+    return engine::value_as_owner<RemovedGarbage>(options_.data_root, [&] {
         return store::about_disk(engine::collect_garbage(options_.data_root), options_.data_root);
     });
 }
 
 Result<PrunedImages> Engine::prune_images(const PruneRequest& request) {
-    return engine::value_as_owner<PrunedImages>([&] {
+    return engine::value_as_owner<PrunedImages>(options_.data_root, [&] {
         return store::about_disk(engine::prune_images(options_.data_root, request),
                                  options_.data_root);
     });
@@ -149,7 +149,7 @@ Result<PrunedImages> Engine::prune_images(const PruneRequest& request) {
 
 Result<VerifyReport> Engine::verify_images(const std::vector<std::string>& names,
                                            DamagePolicy policy) {
-    return engine::value_as_owner<VerifyReport>([&]() -> Result<VerifyReport> {
+    return engine::value_as_owner<VerifyReport>(options_.data_root, [&]() -> Result<VerifyReport> {
         const auto store = KNARR_TRY(store::Store::open(options_.data_root));
         return image::verify_images(store, names, policy);
     });
@@ -157,7 +157,7 @@ Result<VerifyReport> Engine::verify_images(const std::vector<std::string>& names
 
 Result<StoreUsage> Engine::image_usage() const {
     return engine::value_as_owner<StoreUsage>(
-        [&] { return engine::image_usage(options_.data_root); });
+        options_.data_root, [&] { return engine::image_usage(options_.data_root); });
 }
 
 }  // namespace knarr

@@ -7,6 +7,7 @@
 
 #include "core/core.h"
 #include "core/random.h"
+#include "engine/container_data.h"
 #include "engine/container_files.h"
 #include "engine/context.h"
 #include "engine/live.h"
@@ -67,7 +68,7 @@ Result<> export_container(const EngineOptions& options,
     const ContainerId container = KNARR_TRY(resolve_id(context, id));
     const Seen seen = KNARR_TRY(look_at(context, container));
     if (!seen.record.data_dir.empty()) {
-        KNARR_TRY(enter_owner_namespace());
+        KNARR_TRY(enter_owner_namespace(data_root_of(seen.record.data_dir)));
     }
     const std::string what = "export of container " + container.text();
     const sys::Fd root = KNARR_TRY(open_root(seen.record), "{}", what);

@@ -215,7 +215,7 @@ Result<std::vector<Change>> compare_trees(const sys::Fd& before,
 Result<std::vector<Change>> image_changes(const std::string& data_root,
                                           std::string_view name,
                                           std::optional<std::string_view> other) {
-    KNARR_TRY(enter_owner_namespace());
+    KNARR_TRY(enter_owner_namespace(data_root));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const store::Lease lease = KNARR_TRY(store.lease_to_read());
     const image::Image image = KNARR_TRY(find_files(store, lease, name));
@@ -268,7 +268,7 @@ Result<> fill_rootfs(const sys::Fd& from, const sys::Fd& to, const std::string& 
 Result<> export_image(const std::string& data_root,
                       std::string_view name,
                       const std::string& path) {
-    KNARR_TRY(enter_owner_namespace());
+    KNARR_TRY(enter_owner_namespace(data_root));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const store::Lease lease = KNARR_TRY(store.lease_to_read());
     const image::Image image = KNARR_TRY(find_files(store, lease, name));
@@ -279,7 +279,7 @@ Result<> export_image(const std::string& data_root,
 Result<> write_rootfs(const std::string& data_root,
                       std::string_view name,
                       const std::string& directory) {
-    KNARR_TRY(enter_owner_namespace());
+    KNARR_TRY(enter_owner_namespace(data_root));
     const auto store = KNARR_TRY(store::Store::open(data_root));
     const store::Lease lease = KNARR_TRY(store.lease_to_read());
     const image::Image image = KNARR_TRY(find_files(store, lease, name));

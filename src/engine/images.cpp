@@ -90,7 +90,7 @@ Result<std::string> import_image(const std::string& data_root,
             store::about_disk(image::import_image(store, lease, request, limits, tell), data_root));
         return image.id.text();
     };
-    return transfer_as_owner<std::string>({}, progress, import);
+    return transfer_as_owner<std::string>(data_root, {}, progress, import);
 }
 
 Result<RemovedGarbage> collect_garbage(const std::string& data_root) {

@@ -23,6 +23,7 @@
 #include "runtime/launch/id_maps.h"
 #include "runtime/launch/user_maps.h"
 #include "runtime/native/id_maps.h"
+#include "store/store.h"
 
 namespace knarr::engine {
 
@@ -65,10 +66,15 @@ bool is_ordinary_user() {
     return sys::effective_uid() != 0;
 }
 
-Result<> enter_owner_namespace() {
+Result<> check_users_way(const std::string& data_root) {
+    return is_ordinary_user() ? store::check_way(data_root) : Result<>{};
+}
+
+Result<> enter_owner_namespace(const std::string& data_root) {
     if (!is_ordinary_user()) {
         return {};
     }
+    KNARR_TRY(check_users_way(data_root));
     const runtime::IdMaps maps = KNARR_TRY(owner_maps());
     sys::Pipe hold = KNARR_TRY(sys::make_pipe());
     const sys::Clone holder = KNARR_TRY(sys::clone_process(CLONE_NEWUSER), "{}", kWhat);

@@ -19,10 +19,16 @@ namespace knarr::engine {
 /// Whether we are an ordinary user, who cannot give files to others.
 bool is_ordinary_user();
 
+/// Whether an ordinary user may trust what is on the way to the data root: asked out here, since in
+/// such a namespace all strangers have one number, and are taken for the host's root. Root asks
+/// when it opens the store. Errors: denied (store::check_way).
+Result<> check_users_way(const std::string& data_root);
+
 /// Puts this process, which must have one thread, into such a user namespace and a mount namespace,
-/// for good. Mounts that are made go with it.
+/// for good, to work below the data root, the way to which is looked at before. Mounts that are
+/// made go with it.
 /// Errors: denied, unsupported, with what an administrator has to do.
-Result<> enter_owner_namespace();
+Result<> enter_owner_namespace(const std::string& data_root);
 
 /// Puts this process into the user namespace of a running container, for good: there all of what
 /// the container's users own is in our reach.

@@ -32,16 +32,25 @@ Result<T> value_as_owner(const std::function<Result<T>()>& work) {
     return bytes ? decode_value<T>(*bytes) : Result<T>(fail(bytes.error()));
 }
 
+/// The same below a data root, the way to which is looked at before (check_users_way).
+template <typename T>
+Result<T> value_as_owner(const std::string& data_root, const std::function<Result<T>()>& work) {
+    KNARR_TRY(check_users_way(data_root));
+    return value_as_owner<T>(work);
+}
+
 /// The same for a transfer: `progress` is told in this process, and what ends the transfer is asked
 /// here, too. The work gets both for where it is.
 template <typename T>
 Result<T> transfer_as_owner(
+    const std::string& data_root,
     const PullOptions& options,
     const PullProgressFn& progress,
     const std::function<Result<T>(const PullOptions&, const PullProgressFn&)>& work) {
     if (!is_ordinary_user()) {
         return work(options, progress);
     }
+    KNARR_TRY(check_users_way(data_root));
     const auto in_child = [&](const OwnerSide& side) -> Result<std::string> {
         PullOptions own = options;
         own.cancel_fd = side.cancel_fd;

@@ -76,7 +76,7 @@ Result<image::Image> get_image(const store::Store& store,
         return image.reference.empty() ? image.id.text() : image.reference;
     };
     const Result<std::string> pulled =
-        transfer_as_owner<std::string>(wish.pull_options, progress, pull);
+        transfer_as_owner<std::string>(data_root, wish.pull_options, progress, pull);
     return pulled ? find(*pulled) : Result<image::Image>(fail(pulled.error()));
 }
 

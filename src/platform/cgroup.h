@@ -88,7 +88,8 @@ Result<> enter_cgroup(const Fd& tasks);
 Result<std::vector<pid_t>> cgroup_pids(const CgroupPlan& plan);
 /// SIGKILLs everything inside and waits (bounded) until it is gone. Thaws first where frozen.
 Result<> kill_cgroup(const CgroupPlan& plan);
-/// Removes the directories, deepest first, retrying EBUSY for a bounded time. Absence is success.
+/// Removes the directories, deepest first, retrying EBUSY for a bounded time; who is frozen in
+/// there is let go. Absence is success.
 Result<> remove_cgroup(const CgroupPlan& plan);
 
 }  // namespace knarr::sys

@@ -271,6 +271,9 @@ Result<> remove_cgroup(const CgroupPlan& plan) {
         // EBUSY lasts for moments after the last exit; longer means that somebody is inside.
         while (!KNARR_TRY(try_remove(dir))) {
             const std::set<pid_t> pids = KNARR_TRY(pids_of(plan));
+            if (!pids.empty()) {
+                thaw(plan);  // an exec that was on its way in when it froze can leave only then
+            }
             if (!pids.empty() && !leaving.rest()) {
                 return fail(Errc::wrong_state,
                             "remove cgroup {}: processes {} are in it",

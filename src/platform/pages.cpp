@@ -8,7 +8,15 @@
 namespace knarr::sys {
 
 Result<Pages> Pages::map(std::size_t bytes) {
-    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return map_as(MAP_PRIVATE, bytes);
+}
+
+Result<Pages> Pages::map_shared(std::size_t bytes) {
+    return map_as(MAP_SHARED, bytes);
+}
+
+Result<Pages> Pages::map_as(int flags, std::size_t bytes) {
+    void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, flags | MAP_ANONYMOUS, -1, 0);
     if (memory == MAP_FAILED) {
         return fail_errno(errno, "mmap {} bytes", bytes);
     }

@@ -15,6 +15,8 @@ class Pages {
 public:
     /// Errors: sys_errno ENOMEM.
     static Result<Pages> map(std::size_t bytes);
+    /// The same, in common with the processes that are cloned from then on (MAP_SHARED).
+    static Result<Pages> map_shared(std::size_t bytes);
     Pages() = default;
     Pages(Pages&& other) noexcept;
     Pages& operator=(Pages&& other) noexcept;
@@ -28,6 +30,7 @@ public:
 
 private:
     explicit Pages(std::span<char> memory) : memory_(memory) {}
+    static Result<Pages> map_as(int flags, std::size_t bytes);
     std::span<char> memory_;
 };
 

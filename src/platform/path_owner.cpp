@@ -105,7 +105,7 @@ Result<std::optional<HandsOfOthers>> hands_on(const Fd& dir, const std::string& 
 
 }  // namespace
 
-Result<std::optional<HandsOfOthers>> hands_of_others(const std::string& path) {
+Result<WayTo> hands_of_others(const std::string& path) {
     std::deque<std::string> left = parts_of(path);
     Fd dir = KNARR_TRY(open_path("/", O_PATH | O_DIRECTORY));
     std::string here;  // where `dir` is, by the names that led there
@@ -113,15 +113,15 @@ Result<std::optional<HandsOfOthers>> hands_of_others(const std::string& path) {
         const std::string name = std::move(left.front());
         left.pop_front();
         if (auto found = KNARR_TRY(hands_on(dir, here), "{}", here)) {
-            return found;
+            return WayTo{.others = std::move(found)};
         }
         Result<std::optional<struct stat>> looked = stat_at(dir, name);
         if (!looked && looked.error().sys_errno == EACCES) {
-            return std::nullopt;  // who opens the path is told so, too
+            return WayTo{};  // who opens the path is told so, too
         }
         const auto info = KNARR_TRY(std::move(looked));
         if (!info) {
-            return std::nullopt;
+            return WayTo{};
         }
         if (name == "..") {
             here.resize(std::min(here.rfind('/'), here.size()));
@@ -130,14 +130,14 @@ Result<std::optional<HandsOfOthers>> hands_of_others(const std::string& path) {
         }
         if (!S_ISLNK(info->st_mode)) {
             if (left.empty() || !S_ISDIR(info->st_mode)) {
-                return std::nullopt;
+                return WayTo{.others = {}, .is_there = left.empty()};
             }
             dir = KNARR_TRY(open_at(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW), "{}", here);
             continue;
         }
         if (!is_trusted(info->st_uid)) {
-            return HandsOfOthers{
-                .path = here, .why = HandsOfOthers::Why::link, .owner = info->st_uid};
+            return WayTo{.others = HandsOfOthers{
+                             .path = here, .why = HandsOfOthers::Why::link, .owner = info->st_uid}};
         }
         if (++links > kMaxLinks) {
             return fail_errno(ELOOP, "{}", printable(path));
@@ -150,7 +150,7 @@ Result<std::optional<HandsOfOthers>> hands_of_others(const std::string& path) {
             here.clear();
         }
     }
-    return std::nullopt;
+    return WayTo{.others = {}, .is_there = true};  // the root, or a link that led to it
 }
 
 }  // namespace knarr::sys

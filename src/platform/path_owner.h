@@ -20,12 +20,18 @@ struct HandsOfOthers {
     unsigned owner = 0, mode = 0;
 };
 
+/// What a look along a path has found.
+struct WayTo {
+    std::optional<HandsOfOthers> others;
+    bool is_there = false;  // all of the path: of what is not, nobody knows who will make it
+};
+
 /// The first symbolic link (`path` itself included) or directory (without it) on the way to `path`
 /// (absolute) that is neither root's nor our own, or where others may write without the sticky bit.
 /// A group may write that is root's, or our own with our number: one of that user alone, as most
 /// systems make them. So may users and groups that an access control list names. In a user
 /// namespace, what belongs to nobody there (overflowuid) counts as root's: the host's root is that,
 /// and nobody can tell them apart. What is not there ends the look.
-Result<std::optional<HandsOfOthers>> hands_of_others(const std::string& path);
+Result<WayTo> hands_of_others(const std::string& path);
 
 }  // namespace knarr::sys

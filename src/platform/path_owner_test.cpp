@@ -28,8 +28,12 @@ protected:
 TEST_F(PathOwner, OnlyLinksOfOthersAreFound) {
     ASSERT_TRUE(make_dirs(path_ + "/real/inner", 0700));
     ASSERT_EQ(symlink("real", (path_ + "/link").c_str()), 0);
-    EXPECT_FALSE(hands_of_others(path_ + "/link/inner")->has_value());
-    EXPECT_FALSE(hands_of_others(path_ + "/link/not-there/x")->has_value());
+    EXPECT_FALSE(hands_of_others(path_ + "/link/inner")->others.has_value());
+    EXPECT_FALSE(hands_of_others(path_ + "/link/not-there/x")->others.has_value());
+    EXPECT_TRUE(hands_of_others(path_ + "/link/inner")->is_there);
+    EXPECT_TRUE(hands_of_others("/")->is_there);
+    EXPECT_FALSE(hands_of_others(path_ + "/link/not-there/x")->is_there);
+    EXPECT_FALSE(hands_of_others(path_ + "/link/not-there")->is_there);
     if (effective_uid() != 0) {
         GTEST_SKIP() << "only root can give a link away";
     }
@@ -37,11 +41,11 @@ TEST_F(PathOwner, OnlyLinksOfOthersAreFound) {
     for (const std::string& path :
          {path_ + "/link", path_ + "//./link/inner", path_ + "/real/../link"}) {
         const auto found = hands_of_others(path);
-        ASSERT_TRUE(found && *found) << path;
-        EXPECT_EQ((*found)->owner, 4321U);
-        EXPECT_EQ((*found)->path, path_ + "/link");
+        ASSERT_TRUE(found && found->others) << path;
+        EXPECT_EQ(found->others->owner, 4321U);
+        EXPECT_EQ(found->others->path, path_ + "/link");
     }
-    EXPECT_FALSE(hands_of_others(path_ + "/real/inner")->has_value());
+    EXPECT_FALSE(hands_of_others(path_ + "/real/inner")->others.has_value());
 }
 
 TEST_F(PathOwner, WhoMayWriteByAnAccessControlListIsFound) {
@@ -59,7 +63,7 @@ TEST_F(PathOwner, WhoMayWriteByAnAccessControlListIsFound) {
         if (setxattr(place.c_str(), "system.posix_acl_access", list.data(), list.size(), 0) != 0) {
             return std::optional<bool>();
         }
-        return std::optional(hands_of_others(inner)->has_value());
+        return std::optional(hands_of_others(inner)->others.has_value());
     };
     if (!found_with(2, 1, 7, 7)) {
         GTEST_SKIP() << "the file system of /tmp keeps no access control lists";
@@ -77,7 +81,7 @@ TEST_F(PathOwner, DirectoriesOfOthersAndThoseThatOthersMayWriteAreFound) {
     const auto why = [&](mode_t mode) {
         EXPECT_EQ(chmod(place.c_str(), mode), 0);
         const auto found = hands_of_others(inner);
-        return found && *found ? std::optional((*found)->why) : std::nullopt;
+        return found && found->others ? std::optional(found->others->why) : std::nullopt;
     };
     EXPECT_EQ(why(0755), std::nullopt);
     EXPECT_EQ(why(0775), std::nullopt) << "a group of ours";

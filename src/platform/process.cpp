@@ -45,8 +45,8 @@ std::string_view why_clone_failed(int error) {
     }
 }
 
-/// `pidfd` may be null.
-RawClone raw_clone(std::uint64_t flags, const Fd* cgroup, int* pidfd) {
+/// All but the flags may be null.
+RawClone raw_clone(std::uint64_t flags, const Fd* cgroup, int* pidfd, const ToldPid* told) {
     struct clone_args args{};
     const std::uint64_t wants_fd = pidfd != nullptr ? CLONE_PIDFD : 0;
     args.flags = flags | wants_fd | CLONE_CLEAR_SIGHAND;
@@ -56,6 +56,10 @@ RawClone raw_clone(std::uint64_t flags, const Fd* cgroup, int* pidfd) {
     if (cgroup != nullptr) {
         args.flags |= CLONE_INTO_CGROUP;
         args.cgroup = static_cast<std::uint64_t>(cgroup->get());
+    }
+    if (told != nullptr) {
+        args.flags |= CLONE_PARENT_SETTID;
+        args.parent_tid = reinterpret_cast<std::uintptr_t>(told->place());
     }
     long pid = syscall(SYS_clone3, &args, sizeof args);
     if (pid < 0 && errno == ENOSYS && (flags & ~std::uint64_t{CLONE_PARENT}) == 0 &&
@@ -68,14 +72,14 @@ RawClone raw_clone(std::uint64_t flags, const Fd* cgroup, int* pidfd) {
 
 }  // namespace
 
-Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup) {
+Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup, const ToldPid* told) {
     // Who makes a child of its own parent came of a clone, and is alone.
     const bool between = (flags & CLONE_PARENT) == 0 && has_other_threads();
     int pidfd = -1;
-    const RawClone made =
-        between
-            ? clone_among_threads([&] { return raw_clone(flags | CLONE_PARENT, cgroup, nullptr); })
-            : raw_clone(flags, cgroup, &pidfd);
+    const RawClone made = between ? clone_among_threads([&] {
+        return raw_clone(flags | CLONE_PARENT, cgroup, nullptr, told);
+    })
+                                  : raw_clone(flags, cgroup, &pidfd, told);
     if (made.pid < 0) {
         return fail(make_errno(made.error, "clone3").advise(why_clone_failed(made.error)));
     }

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "platform/fd.h"
+#include "platform/told_pid.h"
 
 namespace knarr::sys {
 
@@ -22,8 +23,11 @@ struct Clone {
 /// clone3(2) with the CLONE_NEW* or CLONE_PARENT `flags`; the child starts with default signal
 /// handlers, but where a filter leaves clone(2) alone with ours. `cgroup`, where given, is a v2
 /// directory to be born in (CLONE_INTO_CGROUP). Errors: EPERM, EINVAL as in clone3(2); ENOSPC and
-/// EUSERS name a namespace limit.
-Result<Clone> clone_process(std::uint64_t flags, const Fd* cgroup = nullptr);
+/// EUSERS name a namespace limit. With CLONE_PARENT `told`, where given, gets the child's pid
+/// before the child runs (told_pid.h), but where a filter leaves clone(2) alone.
+Result<Clone> clone_process(std::uint64_t flags,
+                            const Fd* cgroup = nullptr,
+                            const ToldPid* told = nullptr);
 
 /// Sends SIGKILL and waits until the child is reaped. For children of this process only.
 void kill_and_reap(const Fd& pidfd);

@@ -24,6 +24,7 @@
 //   launch/launch.h            the one applier, with the drawing of parent and child:
 //     launch/child.h             the child's side
 //     launch/protocol.h          what both say to each other
+//     launch/middle.h            clones through a process that enters namespaces
 //     launch/host_mounts.h       sources of mounts for another user namespace
 //     launch/id_maps.h           mappings written; launch/user_maps.h: made
 //     launch/net_devices.h       interfaces of the host

@@ -50,12 +50,16 @@ Result<sys::Fd> sub_dir(const sys::Fd& dir, const std::string& name) {
 
 }  // namespace
 
-Result<> check_way(const OwnPlace& place) {
+namespace {
+
+/// Whether all of the place is there. Errors: as check_way().
+Result<bool> look_along(const OwnPlace& place) {
     using Why = sys::HandsOfOthers::Why;
-    const auto found =
+    const sys::WayTo way =
         KNARR_TRY(sys::hands_of_others(place.path), "{} {}", place.what, printable(place.path));
+    const auto& found = way.others;
     if (!found) {
-        return {};
+        return way.is_there;
     }
     const std::string there = printable(found->path);
     const std::string why =
@@ -87,27 +91,31 @@ Result<> check_way(const OwnPlace& place) {
                                   place.option)});
 }
 
-namespace {
-
 OwnPlace place_of(const std::string& data_root) {
     return {.what = "data root", .option = "--data-root DIR", .path = data_root};
 }
 
 }  // namespace
 
+Result<> check_way(const OwnPlace& place) {
+    KNARR_TRY(look_along(place));
+    return {};
+}
+
 Result<> check_way(const std::string& data_root) {
     return check_way(place_of(data_root));
 }
 
 Result<sys::Fd> open_own_place(const OwnPlace& place) {
-    KNARR_TRY(check_way(place));
+    bool is_sure = KNARR_TRY(look_along(place));
+    KNARR_TRY(fault_point("place.looked_at"));
     Result<sys::Fd> dir = sys::open_path(place.path, O_RDONLY | O_DIRECTORY);
-    if (dir || dir.error().sys_errno != ENOENT) {
-        return dir;
+    if (!dir && dir.error().sys_errno == ENOENT) {
+        is_sure = false;
+        KNARR_TRY(fault_point("place.made"));
+        dir = sys::make_dirs(place.path, 0700);
     }
-    KNARR_TRY(fault_point("place.made"));
-    dir = sys::make_dirs(place.path, 0700);
-    if (dir) {
+    if (dir && !is_sure) {
         KNARR_TRY(check_way(place));  // somebody else may have made a part of it since we looked
     }
     return dir;

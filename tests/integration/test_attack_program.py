@@ -389,6 +389,26 @@ def test_a_state_directory_that_a_stranger_makes_meanwhile_is_refused(host, brea
     assert listing.returncode != 0 and f"{above}/strangers of user {NOBODY}" in message, message
 
 
+def test_a_state_directory_that_a_stranger_leads_elsewhere_meanwhile_is_refused(host, breakable_knarr):
+    """A directory that was not there at the look is there when it is opened: with a link of theirs in it."""
+    host.knarr_path = breakable_knarr
+    above, roots_own = host.directory / "above", host.directory / "roots"
+    above.mkdir()
+    above.chmod(0o1777)
+    roots_own.mkdir(mode=0o700)
+    host.root = above / "strangers" / "state"
+    listing = host.start_process("list", fault="place.looked_at=stop", stderr=subprocess.PIPE, text=True)
+    assert os.WIFSTOPPED(os.waitpid(listing.pid, os.WUNTRACED)[1])
+    (above / "strangers").mkdir(mode=0o755)
+    (above / "strangers" / "state").symlink_to(roots_own)
+    for path in (above / "strangers", above / "strangers" / "state"):
+        os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
+    listing.send_signal(signal.SIGCONT)
+    message = listing.communicate(timeout=30)[1]
+    assert listing.returncode != 0 and f"user {NOBODY}" in message, message
+    assert list(roots_own.iterdir()) == []
+
+
 def test_the_gate_opens_to_its_owner_only(host):
     # containerd 2020-15257: whoever reached the socket commanded the shim.
     container = host.new_id()

@@ -60,6 +60,15 @@ def test_exec_has_dockers_statuses(host, layout):
     assert host.run("exec", "web", "true").returncode == 1
 
 
+def test_system_prune_takes_the_volumes_that_its_filter_lets_go(host):
+    kept = host.good("volume", "create", "--label", "keep=1").strip()
+    host.good("system", "prune", "-f", "--volumes", "--filter", "label!=keep")
+    host.good("system", "prune", "-f", "--volumes", "--filter", "label=nosuch")
+    assert host.good("volume", "ls", "-q").split() == [kept]
+    assert kept in host.good("system", "prune", "-f", "--volumes", "--filter", "label=keep=1")
+    assert host.good("volume", "ls", "-q") == ""
+
+
 def test_what_scripts_grep_for(host, layout):
     host.launch(layout, options=["--name", "web"])
     for verb in ("stop", "rm", "logs", "start", "inspect", "kill", "wait", "port", "top", "restart"):

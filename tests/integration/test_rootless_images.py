@@ -170,6 +170,25 @@ def test_what_a_container_wrote_is_told_copied_and_exported(host, image):
     host.ok("rm", "c")
 
 
+def test_strangers_on_the_way_to_the_data_root_are_seen_by_each_verb(host):
+    """In the user namespace of the images' owner all strangers have one number, the host's root's among them."""
+    strangers = host.make_dir("strangers")
+    own = strangers / "own"
+    own.mkdir()
+    os.chown(own, UID, UID)
+    own.chmod(0o700)
+    os.chown(strangers, UID + 1, UID + 1)
+    strangers.chmod(0o755)
+    layout = host.layout("base", [images.base_layer()])
+    for words in (["pull", "-q", layout], ["load", "-i", "/dev/null"], ["images"], ["image", "df"], ["image", "gc"],
+                  ["image", "prune", "-f"], ["image", "verify"], ["rmi", "x"], ["image", "diff", "x"],
+                  ["image", "export", "x", "-o", "/dev/null"], ["image", "rootfs", "x", f"{host.home}/tree"],
+                  ["run", "--rm", layout, "true"], ["volume", "ls"]):
+        done = host.knarr("--data-root", own, *words)
+        assert done.returncode != 0 and f"{strangers} of user {UID + 1}" in done.stderr, (words, done)
+    assert list(own.iterdir()) == []
+
+
 def test_copies_with_a_running_container(host, image):
     container = in_background(host, image)
     target = host.make_dir("copied")

@@ -13,7 +13,7 @@ long do_open(int dir, const char* path, int flags, mode_t mode, unsigned how);
 long call_openat2(int dir, const char* path, const open_how& how);
 /// syscall(2) of what has no wrapper in the C library.
 long call_by_number(long number, const long* arguments);
-long call_clone(std::uint64_t flags, int* pidfd, int exit_signal, int cgroup);
+long call_clone(std::uint64_t flags, int* pidfd, int exit_signal, int cgroup, pid_t* told);
 long call_exec(int fd, const char* path, char* const argv[], int flags);
 long call_pidfd_open(pid_t pid);
 long call_pidfd_signal(int fd, int number);

@@ -335,7 +335,7 @@ SIM_WRAP(int, memfd_create, (const char* name, unsigned flags), (name, flags)) {
     SIM_ENTER("memfd_create", descriptors, "{}", name);
     File* file = new_file(FileKind::inode, O_RDWR);
     file->inode = new_inode(Kind::regular, S_IFREG | 0777);
-    file->inode->name = Text("/memfd:") + name;
+    file->inode->name = Text(kMemoryFile) + name;
     return end_call(install(file, (flags & MFD_CLOEXEC) != 0));
 }
 SIM_WRAP(int, eventfd, (unsigned count, int flags), (count, flags)) {

@@ -102,7 +102,9 @@ long clone3(const clone_args& args) {
         args.flags,
         (args.flags & CLONE_PIDFD) != 0 ? reinterpret_cast<int*>(args.pidfd) : nullptr,
         static_cast<int>(args.exit_signal),
-        (args.flags & CLONE_INTO_CGROUP) != 0 ? static_cast<int>(args.cgroup) : -1);
+        (args.flags & CLONE_INTO_CGROUP) != 0 ? static_cast<int>(args.cgroup) : -1,
+        (args.flags & CLONE_PARENT_SETTID) != 0 ? reinterpret_cast<pid_t*>(args.parent_tid)
+                                                : nullptr);
 }
 
 long bpf(long command) {

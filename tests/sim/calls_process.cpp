@@ -167,12 +167,16 @@ void handle_signals() {
     }
 }
 
-long call_clone(std::uint64_t flags, int* pidfd, int exit_signal, int cgroup) {
+long call_clone(std::uint64_t flags, int* pidfd, int exit_signal, int cgroup, pid_t* told) {
     SIM_ENTER("clone3", processes, "{:x} {}", flags, exit_signal);
     if (cgroup >= 0 && (file_of(cgroup) == nullptr || file_of(cgroup)->inode->links == 0)) {
         return end_call(-ENODEV);
     }
     Process* child = child_process(flags, cgroup);
+    const pid_t pid = self->pids == world->host_pids ? child->pid : child->own_pid;
+    if (told != nullptr) {
+        *told = pid;
+    }
     const pid_t real = real_fork();
     if (real == 0) {
         self = child;
@@ -185,7 +189,7 @@ long call_clone(std::uint64_t flags, int* pidfd, int exit_signal, int cgroup) {
         file->process = child;
         *pidfd = install(file, true);
     }
-    return end_call(self->pids == world->host_pids ? child->pid : child->own_pid);
+    return end_call(pid);
 }
 
 long call_exec(int fd, const char* path, char* const argv[], int flags) {

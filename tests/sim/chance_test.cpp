@@ -22,8 +22,10 @@ struct Chances {
     bool torn_rename = false, lost_locks = false, lossy_splice = false;
 };
 
+constexpr std::uint64_t kVerbs = 11;
+
 int any_verb(std::uint64_t which) {
-    switch (which % 10) {
+    switch (which % kVerbs) {
         case 0:
             return kill("web", SIGTERM);
         case 1:
@@ -42,6 +44,8 @@ int any_verb(std::uint64_t which) {
             return wait("web");
         case 8:
             return start("web");
+        case 9:
+            return exec("web", {"sleep:50", "exit:3"}, 0);
         default:
             return state("web");
     }
@@ -75,14 +79,14 @@ std::string contrary(Simulation& sim, unsigned clients) {
     std::vector<Process*> all;
     for (unsigned i = 0; i < clients; ++i) {
         const std::uint64_t which = draw();
-        all.push_back(&sim.start(fmt::format("verb {}", which % 10),
+        all.push_back(&sim.start(fmt::format("verb {}", which % kVerbs),
                                  [which] { return any_verb(which); },
                                  {.may_fail = true}));
     }
     sim.run_for(20'000);
     for (const Process* one : all) {
-        // Of a paused container the end may be waited for as long as it stays so.
-        if (is_alive(*one) && view(one->name) != "verb 7") {
+        // While a container is paused its end is waited for, and that of a program in it.
+        if (is_alive(*one) && view(one->name) != "verb 7" && view(one->name) != "verb 9") {
             return fmt::format("{} is stuck", view(one->name));
         }
     }

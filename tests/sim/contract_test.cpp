@@ -208,6 +208,38 @@ TEST(Contract, Exec) {
     });
 }
 
+// 3, 8, 9: by chance a call of them fails, or they and what they start are killed. Some go on all
+// the same, the container does in any case.
+TEST(Contract, ExecWithFaults) {
+    int good = 0;
+    int bad = 0;
+    with_seeds(20, [&](std::uint64_t seed) {
+        Settings settings = settings_of(seed);
+        settings.fault_ppm = 3000;
+        Simulation sim(settings);
+        begin(sim);
+        for (int i = 0; i < 10; ++i) {
+            const Treatment treatment =
+                chance(100'000) ? Treatment{.kill_at = static_cast<std::int64_t>(draw() % 60)}
+                                : Treatment{.may_fail = true};
+            const int timeout_ms = i % 2 == 0 ? 0 : 1000;
+            const int code = sim.run(
+                "exec", [&] { return exec("c1", {"sleep:5", "exit:3"}, timeout_ms); }, treatment);
+            EXPECT_NE(code, -1) << sim.tail();
+            EXPECT_NE(code, 0) << sim.tail();  // that nobody said
+            (code == 3 ? good : bad) += 1;
+        }
+        world->settings.fault_ppm = 0;
+        EXPECT_EQ(state_of(sim, "c1"), "running") << sim.tail();
+        EXPECT_EQ(sim.run("exec", [] { return exec("c1", {"exit:3"}, 0); }), 3) << sim.tail();
+        finish_off(sim);
+    });
+    if (seeds(20).size() > 1) {
+        EXPECT_GT(good, 0);
+        EXPECT_GT(bad, 0);
+    }
+}
+
 // 21
 TEST(Contract, Statistics) {
     Simulation sim(settings_of(42));

@@ -35,6 +35,9 @@ int kill_c1() {
 int delete_c1() {
     return remove("c1", RemoveMode::force);
 }
+int exec_c1() {
+    return exec("c1", {"sleep:5", "exit:3"}, 0);
+}
 
 /// False: it was not reached any more.
 bool fail_there(std::uint64_t seed, const Case& one, const Treatment& treatment) {
@@ -54,6 +57,10 @@ bool fail_there(std::uint64_t seed, const Case& one, const Treatment& treatment)
     const std::string state = state_of(sim, "c1");
     EXPECT_FALSE(state.starts_with("error") || state == "stuck") << when << ": " << state;
     EXPECT_TRUE(code != 0 || state == one.after) << when << ": " << state << "\n" << sim.tail();
+    if (one.verb == exec_c1) {  // whatever became of it, the container runs on
+        EXPECT_EQ(state, "running") << when << "\n" << sim.tail();
+        EXPECT_EQ(sim.run("exec again", exec_c1), 3) << when << "\n" << sim.tail();
+    }
     const bool reached = world->faults > 0;
     // To remove it needs no room.
     EXPECT_EQ(sim.run("delete", delete_c1), 0) << when << "\n" << sim.tail();
@@ -94,6 +101,10 @@ TEST(Faults, Kill) {
 TEST(Faults, DeleteOfOneThatRuns) {
     fail_everywhere(
         {.name = "delete", .created = true, .started = true, .verb = delete_c1, .after = "gone"});
+}
+TEST(Faults, Exec) {
+    fail_everywhere(
+        {.name = "exec", .created = true, .started = true, .verb = exec_c1, .after = "running"});
 }
 
 /// A run in the background, one of whose processes meets a fault; later there is room again.

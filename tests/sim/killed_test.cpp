@@ -35,6 +35,9 @@ int delete_c1() {
 int pause_c1() {
     return pause("c1");
 }
+int exec_c1() {
+    return exec("c1", {"sleep:5", "exit:3"}, 0);
+}
 
 void expect_empty(Simulation& sim, const std::string& when) {
     sim.run_for(100);
@@ -58,6 +61,10 @@ bool kill_there(std::uint64_t seed, const Case& one, const Treatment& treatment)
     const std::string state = state_of(sim, "c1");
     EXPECT_FALSE(state.starts_with("error") || state == "stuck") << when << ": " << state;
     const bool reached = world->kills > 0;
+    if (one.verb == exec_c1) {
+        EXPECT_EQ(state, "running") << when << "\n" << sim.tail();
+        EXPECT_EQ(sim.run("exec again", exec_c1), 3) << when << "\n" << sim.tail();
+    }
     if (one.verb == create_c1 && code != 0) {
         // Its ID is free again, or held by what can be removed.
         const int again = sim.run("create again", create_c1);
@@ -67,10 +74,11 @@ bool kill_there(std::uint64_t seed, const Case& one, const Treatment& treatment)
     return reached;
 }
 
-void kill_everywhere(const Case& one) {
+void kill_everywhere(const Case& one, int victim_below = 0) {
     with_seeds(0, [&](std::uint64_t seed) {
         std::int64_t at = 1;
-        while (at < kMaxCalls && kill_there(seed, one, {.kill_at = at}) &&
+        while (at < kMaxCalls &&
+               kill_there(seed, one, {.kill_at = at, .victim_below = victim_below}) &&
                !testing::Test::HasFailure()) {
             at += stride_of(seed);
         }
@@ -93,17 +101,15 @@ TEST(Killed, Pause) {
 TEST(Killed, DeleteOfOneThatRuns) {
     kill_everywhere({.name = "delete", .created = true, .started = true, .verb = delete_c1});
 }
+TEST(Killed, Exec) {
+    kill_everywhere({.name = "exec", .created = true, .started = true, .verb = exec_c1});
+}
 
 TEST(Killed, FirstProcessWhileItIsSetUp) {
-    const Case one{.name = "create", .created = false, .started = false, .verb = create_c1};
-    with_seeds(0, [&](std::uint64_t seed) {
-        std::int64_t at = 1;
-        while (at < kMaxCalls && kill_there(seed, one, {.kill_at = at, .victim_below = 1}) &&
-               !testing::Test::HasFailure()) {
-            at += stride_of(seed);
-        }
-        EXPECT_GT(at, 10);
-    });
+    kill_everywhere({.name = "create", .created = false, .started = false, .verb = create_c1}, 1);
+}
+TEST(Killed, ProcessOfExecWhileItIsSetUp) {
+    kill_everywhere({.name = "exec", .created = true, .started = true, .verb = exec_c1}, 1);
 }
 
 }  // namespace

@@ -70,6 +70,9 @@ struct FileLock {
     bool exclusive = false;
 };
 
+/// How the name of a file of memfd_create(2) begins: it needs no disk.
+inline constexpr const char* kMemoryFile = "/memfd:";
+
 struct Inode {
     Kind kind = Kind::regular;
     std::uint64_t number = 0;

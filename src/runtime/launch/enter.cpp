@@ -35,6 +35,7 @@
 #include "platform/trampoline.h"
 #include "platform/user_namespace.h"
 #include "runtime/launch/child.h"
+#include "runtime/launch/middle.h"
 #include "runtime/launch/protocol.h"
 
 namespace knarr::runtime {
@@ -82,6 +83,7 @@ public:
 private:
     Result<> prepare() {
         trampoline_ = KNARR_TRY(sys::make_trampoline());
+        told_ = KNARR_TRY(sys::ToldPid::make());
         proc_ = KNARR_TRY(open_host_proc());
         if (!join_.root.empty()) {
             root_ = KNARR_TRY(sys::open_path(join_.root, O_PATH | O_DIRECTORY), "root");
@@ -140,22 +142,8 @@ private:
     }
 
     Result<> await_child() {
-        child_socket_.reset();  // so that a dead middle process ends the wait
-        Result<std::optional<Packet>> packet = receive(socket_);
-        KNARR_TRY(sys::reap(middle_.pidfd));
-        std::optional<Packet> hello = KNARR_TRY(std::move(packet));
-        if (!hello) {
-            return fail(Errc::interrupted, "the process that enters the container was killed");
-        }
-        if (hello->message != Message::child) {
-            // The child may have failed before the middle process could name it.
-            if (std::optional<Packet> late = KNARR_TRY(receive(socket_));
-                late && late->message == Message::child) {
-                child_ = sys::Clone{.pid = late->number, .pidfd = std::move(late->fd)};
-            }
-            return fail(std::move(hello->error));
-        }
-        child_ = sys::Clone{.pid = hello->number, .pidfd = std::move(hello->fd)};
+        child_socket_.reset();  // or the end of a child would not end the wait for it
+        child_ = KNARR_TRY(await_child_of(middle_, socket_, told_));
         return fault_point("exec.cloned");
     }
 
@@ -249,7 +237,7 @@ private:
             more.push_back(&entry);  // a file of the container's own cgroup
         }
         KNARR_TRY(keep_for_the_gate(child, std::move(more)));
-        return sys::clone_process(CLONE_PARENT);
+        return sys::clone_process(CLONE_PARENT, nullptr, &told_);
     }
 
     [[noreturn]] void be_middle() {
@@ -276,6 +264,7 @@ private:
     sys::Fd trampoline_, proc_, root_;
     sys::Fd socket_, child_socket_;
     sys::Clone middle_, child_;
+    sys::ToldPid told_;  // the child's, once the middle process has made it
     sys::CgroupWays ways_;
     std::vector<sys::Fd> entries_;  // of the v1 hierarchies
     bool by_systemd_ = false;       // the unit's manager moves the child

@@ -23,6 +23,7 @@
 #include "runtime/launch/host_mounts.h"
 #include "runtime/launch/id_maps.h"
 #include "runtime/launch/listener.h"
+#include "runtime/launch/middle.h"
 #include "runtime/launch/net_devices.h"
 #include "runtime/launch/protocol.h"
 
@@ -103,27 +104,19 @@ private:
     /// Joins are made by a process in between, so that ours stays where it is. The user namespace
     /// comes first where it is joined (the others then are its own), last where it is made.
     Result<> clone_through_middle(std::uint64_t flags, const sys::Fd* cgroup) {
-        sys::Clone middle = KNARR_TRY(sys::clone_process(0));
+        const sys::ToldPid told = KNARR_TRY(sys::ToldPid::make());
+        const sys::Clone middle = KNARR_TRY(sys::clone_process(0));
         if (middle.in_child()) {
-            be_middle(flags, cgroup);
+            be_middle(flags, cgroup, told);
         }
-        Result<std::optional<Packet>> packet = [&]() -> Result<std::optional<Packet>> {
-            child_socket_.reset();  // so that a dead middle process ends the wait
-            return receive(socket_);
-        }();
-        KNARR_TRY(sys::reap(middle.pidfd));
-        std::optional<Packet> hello = KNARR_TRY(std::move(packet));
-        if (!hello) {
-            return fail(Errc::internal, "the process that joins namespaces died");
-        }
-        if (hello->message != Message::child) {
-            return fail(std::move(hello->error));
-        }
-        child_ = sys::Clone{.pid = hello->number, .pidfd = std::move(hello->fd)};
+        child_socket_.reset();  // or the end of a child would not end the wait for it
+        child_ = KNARR_TRY(await_child_of(middle, socket_, told));
         return {};
     }
 
-    [[noreturn]] void be_middle(std::uint64_t flags, const sys::Fd* cgroup) {
+    [[noreturn]] void be_middle(std::uint64_t flags,
+                                const sys::Fd* cgroup,
+                                const sys::ToldPid& told) {
         socket_.reset();
         Result<> done = shut_out_joined_users();
         for (const bool user_first : {true, false}) {
@@ -134,7 +127,7 @@ private:
             }
         }
         if (done) {
-            Result<sys::Clone> clone = sys::clone_process(flags | CLONE_PARENT, cgroup);
+            Result<sys::Clone> clone = sys::clone_process(flags | CLONE_PARENT, cgroup, &told);
             if (clone && clone->in_child()) {
                 be_child();
             }
