@@ -262,6 +262,7 @@ Result<Applied> Applier::run() {
                               .hint = kPolicyHint});
         }
     }
+    done_.entries += view_.unnamed_directories();
     KNARR_TRY(own_.finish());
     done_.skipped_xattrs += own_.skipped_xattrs();
     done_.opaque.assign(view_.opaque().begin(), view_.opaque().end());

@@ -24,7 +24,7 @@ struct ApplyRequest {
 
 struct Applied {
     std::uint64_t bytes = 0;    ///< of file content on disk
-    std::uint64_t entries = 0;  ///< of the tar
+    std::uint64_t entries = 0;  ///< of the tar, and directories that it does not name
     std::uint64_t skipped_xattrs = 0;
     std::vector<std::string> opaque;  ///< directories to be marked opaque; "" is the root
 };

@@ -9,6 +9,7 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "layer/inflate.h"
 #include "layer/path.h"
 #include "layer/tar_entry.h"
 #include "platform/disk.h"
@@ -341,8 +342,18 @@ Result<> ErofsTree::mark_opaque(const std::vector<std::string>& paths) {
     return {};
 }
 
-Result<> ErofsTree::write(const sys::Fd& image) {
-    KNARR_TRY(erofs::encode(tree_, {end_ / kBlock}, [&](std::string_view piece) {
+Result<> ErofsTree::write(const sys::Fd& image, std::uint64_t max_bytes) {
+    std::uint64_t left = max_bytes;
+    KNARR_TRY(erofs::encode(tree_, {end_ / kBlock}, [&](std::string_view piece) -> Result<> {
+        if (piece.size() > left) {
+            return fail(Error{.code = Errc::limit_exceeded,
+                              .message = fmt::format("what the layer's files are called and have "
+                                                     "for attributes exceeds {} bytes, all that is "
+                                                     "left of the image's limit",
+                                                     max_bytes),
+                              .hint = kPolicyHint});
+        }
+        left -= piece.size();
         return sys::write_all(image, piece);
     }));
     return {};

@@ -34,8 +34,9 @@ public:
 
     /// Marks directories for overlayfs.
     Result<> mark_opaque(const std::vector<std::string>& paths);
-    /// Writes the image, and what is missing at the end of the data's last block.
-    Result<> write(const sys::Fd& image);
+    /// Writes the image, of at most so many bytes, and what is missing at the end of the data's
+    /// last block. Errors: limit_exceeded.
+    Result<> write(const sys::Fd& image, std::uint64_t max_bytes);
 
 private:
     using Entries = std::map<std::string, std::uint32_t>;

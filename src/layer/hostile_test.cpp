@@ -264,7 +264,8 @@ TEST_P(LayerTest, HoldsEachLimitAndRefusesOneMore) {
     EXPECT_EQ(unpack(other).error().code, Errc::limit_exceeded);
 
     limits_ = kDefaultLimits;
-    limits_.max_rootfs_bytes = 20'000;
+    // Of EROFS whole tars count, and the images.
+    limits_.max_rootfs_bytes = GetParam() == Driver::dir ? 20'000 : 26'000;
     EXPECT_TRUE(unpack(TarWriter().file("one", std::string(10'000, '1')).end()));
     EXPECT_TRUE(unpack(TarWriter().file("two", std::string(5'000, '2')).end()));
     const auto result = unpack(TarWriter().file("three", std::string(5'001, '3')).end());
@@ -283,6 +284,27 @@ TEST_P(LayerTest, CountsWhatIsKeptBehindTheEndOfTheTar) {
     limits_.max_rootfs_bytes = 20'000;
     const auto unpacked = unpack(TarWriter().file("f").end() + std::string(20'000, '\1'));
     EXPECT_EQ(unpacked.has_value(), GetParam() == Driver::dir);
+}
+
+TEST_P(LayerTest, CountsWhatNamesAndAttributesTake) {
+    if (GetParam() == Driver::dir) {
+        return;  // the disk's file system has its own bounds
+    }
+    limits_.max_rootfs_bytes = 400'000;
+    const auto layer = [&](int number) {
+        return TarWriter()
+            .add({.name = fmt::format("f{}", number),
+                  .pax = {{"SCHILY.xattr.user.a", std::string(60'000, 'a')}}})
+            .end();
+    };
+    for (int i = 0; i < 3; ++i) {  // a tar of 62 KB each, and an image of 61 KB
+        ASSERT_TRUE(unpack(layer(i))) << i;
+    }
+    const auto result = unpack(layer(3));
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().code, Errc::limit_exceeded);
+    EXPECT_NE(result.error().hint.find("--policy"), std::string::npos);
+    EXPECT_EQ(layers(), 3U);
 }
 
 TEST_P(LayerTest, RefusesTheEntryAfterTheStrictLimit) {

@@ -12,7 +12,7 @@ namespace knarr::layer {
 /// What an unpacked layer holds.
 struct LayerInfo {
     std::uint64_t bytes = 0;    ///< of file content; with the driver erofs of the tar that is kept
-    std::uint64_t entries = 0;  ///< of the tar
+    std::uint64_t entries = 0;  ///< of the tar, and directories that it does not name
     std::vector<std::string> opaque;   ///< opaque directories, "" is the root
     std::uint64_t skipped_xattrs = 0;  ///< those that only mean something to another host
     Driver driver = Driver::dir;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 
 #include "core/fault.h"
+#include "core/limits.h"
 #include "erofs/check.h"
 #include "erofs/merge.h"
 #include "layer/stored.h"
@@ -15,8 +16,10 @@ namespace knarr::layer {
 
 namespace {
 
-/// Of all layers together. A file takes about 200 bytes of memory until the image is written.
-constexpr std::uint64_t kMaxEntries = std::uint64_t{1} << 18;
+/// Of all layers together: a file takes about 300 bytes of memory until the image is written,
+/// besides its attributes and names, which the images' bytes bound.
+constexpr std::uint64_t kMaxFiles = std::uint64_t{1} << 18;
+constexpr std::uint64_t kMaxImageBytes = 32 * size::kMiB;
 
 Result<std::uint64_t> size_of(const sys::Fd& file) {
     return static_cast<std::uint64_t>(KNARR_TRY(sys::stat_of(file)).st_size);
@@ -39,6 +42,10 @@ Result<Merged> merge(const store::Store& store, const std::vector<spec::Digest>&
         };
         erofs::Tree tree =
             KNARR_TRY(erofs::decode(bytes, {blocks}, read), "layer {}", chain_id.text());
+        // What meta files say of it was written by who unpacked the layer.
+        if (out.tree.inodes.size() + tree.inodes.size() > kMaxFiles + chain.size()) {
+            return fail(Errc::limit_exceeded, "the layers have more than {} files", kMaxFiles);
+        }
         const auto device = static_cast<std::uint16_t>(out.devices.size());
         erofs::put_over(out.tree, std::move(tree), device);
         out.devices.push_back(blocks);
@@ -74,14 +81,25 @@ Result<bool> is_there(const store::Store& store, const spec::Digest& chain_id) {
 
 }  // namespace
 
-bool are_mergeable(const std::vector<LayerInfo>& layers) {
+bool are_mergeable(const std::vector<LayerInfo>& layers, std::uint64_t image_bytes) {
     std::uint64_t entries = 0;
     for (const LayerInfo& layer : layers) {
         entries += layer.entries;
     }
-    return layers.size() > 1 && entries <= kMaxEntries &&
+    return layers.size() > 1 && entries <= kMaxFiles && image_bytes <= kMaxImageBytes &&
            std::ranges::all_of(layers,
                                [](const LayerInfo& one) { return one.driver == Driver::erofs; });
+}
+
+Result<std::uint64_t> image_bytes_of(const store::Store& store,
+                                     const std::vector<spec::Digest>& chain) {
+    std::uint64_t sum = 0;
+    for (const spec::Digest& chain_id : chain) {
+        const auto found =
+            KNARR_TRY(sys::stat_at(store.layers_dir(), layer_file(chain_id, kImageFile)));
+        sum += found ? static_cast<std::uint64_t>(found->st_size) : 0;
+    }
+    return sum;
 }
 
 Result<> make_merged(const store::Store& store, const std::vector<spec::Digest>& chain) {

@@ -20,8 +20,12 @@ namespace knarr::layer {
 inline constexpr const char* kMergedFile = "merged.erofs";
 inline constexpr const char* kMergedDir = "merged";
 
-/// Whether one mount is to be had for these layers, and worth the memory that it takes to make.
-bool are_mergeable(const std::vector<LayerInfo>& layers);
+/// Whether one mount is to be had for these layers, and worth the memory and the disk that it takes
+/// to make: nothing bounds them but this. `image_bytes`: of all their images.
+bool are_mergeable(const std::vector<LayerInfo>& layers, std::uint64_t image_bytes);
+/// What the images of the layers have in bytes; layers of files have none.
+Result<std::uint64_t> image_bytes_of(const store::Store& store,
+                                     const std::vector<spec::Digest>& chain);
 
 /// Makes the merged image of `chain` (chain IDs, lowest first, all of the driver erofs). Another
 /// process that does the same is waited for. Killed, it leaves nothing.

@@ -45,11 +45,13 @@ TEST(AreMergeable, SeveralErofsLayersThatFitIntoMemory) {
     const LayerInfo one{.entries = 1000, .driver = Driver::erofs};
     const LayerInfo files{.entries = 1000, .driver = Driver::dir};
     const LayerInfo huge{.entries = 10'000'000, .driver = Driver::erofs};
-    EXPECT_TRUE(are_mergeable({one, one}));
-    EXPECT_FALSE(are_mergeable({one}));
-    EXPECT_FALSE(are_mergeable({}));
-    EXPECT_FALSE(are_mergeable({files, one}));
-    EXPECT_FALSE(are_mergeable({one, huge}));
+    EXPECT_TRUE(are_mergeable({one, one}, 1 << 20));
+    EXPECT_FALSE(are_mergeable({one}, 1 << 20));
+    EXPECT_FALSE(are_mergeable({}, 0));
+    EXPECT_FALSE(are_mergeable({files, one}, 1 << 20));
+    EXPECT_FALSE(are_mergeable({one, huge}, 1 << 20));
+    EXPECT_TRUE(are_mergeable({one, one}, 32 << 20));
+    EXPECT_FALSE(are_mergeable({one, one}, (32 << 20) + 1));
 }
 
 TEST_P(MergedLayers, ShowAsOneMountThatGoesWithItsLastUser) {
@@ -145,6 +147,44 @@ TEST_P(MergedLayers, ADamagedLayerIsAnErrorThatNamesIt) {
     ASSERT_FALSE(made);
     EXPECT_EQ(made.error().code, Errc::corrupt);
     EXPECT_NE(made.error().message.find(chain().back().text()), std::string::npos);
+    EXPECT_FALSE(is_made());
+}
+
+/// Entries, each so many directories down that the tar does not name.
+std::string deep_tar(int entries, int levels) {
+    TarWriter tar;
+    for (int i = 0; i < entries; ++i) {
+        std::string path = fmt::format("{}/", i);
+        for (int level = 1; level < levels; ++level) {
+            path += "d/";
+        }
+        tar.file(path + "f", "");
+    }
+    return tar.end();
+}
+
+TEST_P(MergedLayers, DirectoriesThatNoEntryNamesAreCountedAndAttributesTakeRoom) {
+    ASSERT_EQ(unpack(deep_tar(1, 3)).value().entries, 4U);
+    diff_ids_.clear();
+    TarWriter tar;
+    for (int i = 0; i < 300; ++i) {
+        tar.add({.name = fmt::format("f{}", i),
+                 .pax = {{"SCHILY.xattr.user.a", std::string(60'000, 'a')}}},
+                "");
+    }
+    ASSERT_TRUE(unpack(tar.end()));
+    ASSERT_TRUE(unpack(tar.file("other").end()));
+    EXPECT_GT(image_bytes_of(store(), chain()).value(), 32U << 20);
+    EXPECT_EQ(MountedLayers::mount(store(), chain()).value().lowers().size(), 2U);
+    EXPECT_FALSE(is_made());
+}
+
+TEST_P(MergedLayers, ManyMoreFilesThanTheirMetaSaysAreNotMerged) {
+    ASSERT_TRUE(unpack(deep_tar(13'200, 9)));
+    ASSERT_TRUE(unpack(deep_tar(13'201, 9)));
+    const auto made = make_merged(store(), chain());
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, Errc::limit_exceeded);
     EXPECT_FALSE(is_made());
 }
 

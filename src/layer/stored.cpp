@@ -135,7 +135,8 @@ std::optional<StackedImage> find_merged(const store::Store& store,
     const auto there = sys::stat_at(store.layers_dir(), layer_file(chain.back(), kMergedFile));
     if (!there || !*there) {
         const auto infos = read_infos(store, chain);
-        if (!infos || !are_mergeable(*infos) || !make_merged(store, chain)) {
+        const auto bytes = image_bytes_of(store, chain);
+        if (!infos || !bytes || !are_mergeable(*infos, *bytes) || !make_merged(store, chain)) {
             return std::nullopt;
         }
     }

@@ -25,6 +25,7 @@
 #include "layer/disk_tree.h"
 #include "layer/erofs_tree.h"
 #include "layer/inflate_job.h"
+#include "layer/merged.h"
 #include "layer/stored.h"
 #include "layer/tar.h"
 #include "layer/tar_file.h"
@@ -121,7 +122,9 @@ Result<std::string> work_erofs(const WrittenTar& written,
     Applied applied = KNARR_TRY(apply_tar(tar, tree, request));
     applied.bytes = std::max(applied.bytes, written.bytes);
     KNARR_TRY(tree.mark_opaque(applied.opaque));
-    KNARR_TRY(tree.write(image));
+    const std::uint64_t used = request.lower_bytes + applied.bytes;
+    const std::uint64_t most = request.limits.max_rootfs_bytes;
+    KNARR_TRY(tree.write(image, used > most ? 0 : most - used));
     if (!fault_point("layer.image")) {
         // As somebody would who has taken this process over: a feature that knarr does not use.
         constexpr std::uint64_t kFeatures = 1024 + 80;
@@ -228,7 +231,7 @@ Result<> Unpack::start_worker(const store::Store& store,
                          .max_result_bytes = kMaxInfoBytes};
     for (std::size_t i = request.chain.size() - 1; i-- > 0;) {
         LayerInfo info = KNARR_TRY(read_layer_info(store, request.chain[i]));
-        apply.lower_bytes += info.bytes;
+        apply.lower_bytes += info.bytes + KNARR_TRY(image_bytes_of(store, {request.chain[i]}));
         apply.lowers.push_back({.root = KNARR_TRY(roots.root(request.chain[i])),
                                 .opaque = {info.opaque.begin(), info.opaque.end()}});
         jail.keep.push_back(apply.lowers.back().root);

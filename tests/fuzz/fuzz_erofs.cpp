@@ -39,7 +39,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     layer::ApplyRequest request;
     request.limits.max_rootfs_bytes = 1 << 26;
     const auto applied = layer::apply_tar(tar, tree, request);
-    if (!applied || !tree.mark_opaque(applied->opaque) || !tree.write(image_file)) {
+    if (!applied || !tree.mark_opaque(applied->opaque) || !tree.write(image_file, 1 << 26)) {
         return 0;
     }
     const auto data_bytes = static_cast<std::uint64_t>(lseek(tar_file.get(), 0, SEEK_END));
