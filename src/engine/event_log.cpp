@@ -1,6 +1,7 @@
 #include "engine/event_log.h"
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 
@@ -25,6 +26,11 @@ constexpr const char* kLock = "lock";
 constexpr std::size_t kMaxHeaderBytes = 64, kReadAtOnce = 64 * size::kKiB;
 /// One who holds the lock for so long has been stopped: nobody waits for that one's event.
 constexpr std::chrono::seconds kLockWait{1};
+/// A label of such a name would be taken for what knarr says.
+constexpr std::array<std::string_view, 5> kOwnAttributes{
+    "image", "name", "exitCode", "signal", "oldName"};
+/// Of all labels in one event, names and values: an image may have a MiB of them.
+constexpr std::size_t kMaxLabelBytes = 4 * size::kKiB;
 
 std::string header(std::uint64_t first) {
     return fmt::format("{{\"first\":{}}}\n", first);
@@ -108,24 +114,44 @@ Result<> begin(const sys::Fd& dir, const sys::Fd& file) {
 
 }  // namespace
 
-std::string encode_event(const LifecycleEvent& event) {
+std::string encode_event(const LoggedEvent& event) {
     spec::JsonWriter json;
     json.begin_object().member("time", event.time).member("action", event.action);
-    json.member("id", event.id).member("attributes", event.attributes).end_object();
+    json.member("id", event.id).member("attributes", event.attributes);
+    if (!event.is_mixed) {
+        json.member("labels", event.labels);
+    }
+    json.end_object();
     return std::move(json).text();
 }
 
-Result<LifecycleEvent> decode_event(std::string_view line) {
+Result<LoggedEvent> decode_event(std::string_view line) {
     const auto document = KNARR_TRY(spec::JsonDocument::parse(line, {.name = kLog}));
-    LifecycleEvent event;
+    LoggedEvent event;
     KNARR_TRY(document.root().required("time", event.time));
     KNARR_TRY(document.root().required("action", event.action));
     KNARR_TRY(document.root().required("id", event.id));
     KNARR_TRY(document.root().required("attributes", event.attributes));
+    std::optional<std::map<std::string, std::string>> labels;
+    KNARR_TRY(document.root().optional("labels", labels));
+    event.is_mixed = !labels;
+    if (labels) {
+        event.labels = std::move(*labels);
+    }
     return event;
 }
 
-Result<> append_event(const sys::Fd& dir, const LifecycleEvent& event, std::size_t max_bytes) {
+LifecycleEvent shown_event(const LoggedEvent& event) {
+    LifecycleEvent out = static_cast<const LifecycleEvent&>(event);
+    for (const auto& [name, value] : event.labels) {
+        if (std::ranges::find(kOwnAttributes, name) == kOwnAttributes.end()) {
+            out.attributes.emplace(name, value);
+        }
+    }
+    return out;
+}
+
+Result<> append_event(const sys::Fd& dir, const LoggedEvent& event, std::size_t max_bytes) {
     using Kind = sys::FileLock::Kind;
     std::optional<sys::FileLock> lock;
     sys::Patience patience{kLockWait};
@@ -172,7 +198,7 @@ void EventReader::go_to(sys::Fd file, const EventHeader& begin) {
 }
 
 /// Goes on with the file that came after the one that is read to its end; false: there is none.
-Result<bool> EventReader::open_next(std::vector<LifecycleEvent>& out) {
+Result<bool> EventReader::open_next(std::vector<LoggedEvent>& out) {
     for (const char* name : {kOlder, kLog}) {
         std::optional<sys::Fd> file = KNARR_TRY(open_if_there(dir_, name));
         if (!file || !KNARR_TRY(is_another(*file, file_))) {
@@ -188,7 +214,7 @@ Result<bool> EventReader::open_next(std::vector<LifecycleEvent>& out) {
             begin = EventHeader{.first = next_, .bytes = 0};
         }
         if (begin->first > next_ && !is_guessed_) {
-            LifecycleEvent gap;
+            LoggedEvent gap;
             gap.time = format_time(system_clock().wall());
             gap.lost = begin->first - next_;
             out.push_back(std::move(gap));
@@ -199,7 +225,7 @@ Result<bool> EventReader::open_next(std::vector<LifecycleEvent>& out) {
     return false;
 }
 
-Result<> EventReader::read_file(std::vector<LifecycleEvent>& out) {
+Result<> EventReader::read_file(std::vector<LoggedEvent>& out) {
     while (true) {
         const std::string part = KNARR_TRY(sys::read_part(file_, at_, kReadAtOnce));
         if (part.empty()) {
@@ -220,8 +246,8 @@ Result<> EventReader::read_file(std::vector<LifecycleEvent>& out) {
     }
 }
 
-Result<std::vector<LifecycleEvent>> EventReader::read() {
-    std::vector<LifecycleEvent> out;
+Result<std::vector<LoggedEvent>> EventReader::read() {
+    std::vector<LoggedEvent> out;
     if (!file_.valid()) {
         KNARR_TRY(open_oldest());
     }
@@ -234,10 +260,10 @@ Result<std::vector<LifecycleEvent>> EventReader::read() {
     return out;
 }
 
-LifecycleEvent event_now(const Record& record,
-                         std::string_view action,
-                         std::map<std::string, std::string> attributes) {
-    LifecycleEvent event;
+LoggedEvent event_now(const Record& record,
+                      std::string_view action,
+                      std::map<std::string, std::string> attributes) {
+    LoggedEvent event;
     event.time = format_time(system_clock().wall());
     event.action = action;
     event.id = record.id;
@@ -246,9 +272,15 @@ LifecycleEvent event_now(const Record& record,
     if (!record.name.empty()) {
         event.attributes.emplace("name", record.name);
     }
-    if (record.life) {
-        // docker's way, and so what is ours goes before a label of its name.
-        event.attributes.insert(record.life->labels.begin(), record.life->labels.end());
+    if (!record.life) {
+        return event;
+    }
+    std::size_t room = kMaxLabelBytes;
+    for (const auto& [name, value] : record.life->labels) {
+        if (name.size() + value.size() <= room) {
+            room -= name.size() + value.size();
+            event.labels.emplace(name, value);
+        }
     }
     return event;
 }
@@ -260,7 +292,7 @@ void note_event(const Context& context,
     if (!record.life) {
         return;
     }
-    const LifecycleEvent event = event_now(record, action, std::move(attributes));
+    const LoggedEvent event = event_now(record, action, std::move(attributes));
     const auto note = [&]() -> Result<> {
         const sys::Fd dir = KNARR_TRY(sys::make_dirs(context.root.path() + "/" + kEventDir, 0700));
         return append_event(dir, event, kMaxEventLogBytes);
@@ -288,8 +320,8 @@ std::optional<int> noted_exit_code(const std::string& root, const ContainerId& i
     }
     const auto events = EventReader(std::move(*dir)).read();
     std::optional<int> code;
-    for (const LifecycleEvent& event : events.value_or(std::vector<LifecycleEvent>())) {
-        if (event.id != id.text() || event.action != "die") {
+    for (const LoggedEvent& event : events.value_or(std::vector<LoggedEvent>())) {
+        if (event.id != id.text() || event.action != "die" || event.is_mixed) {
             continue;
         }
         const auto told = event.attributes.find("exitCode");
@@ -312,20 +344,20 @@ Result<> read_events(const Context& context, const EventRequest& request, const 
     while (true) {
         // Asked before: what comes until then is read.
         const bool last = !request.until.empty() && now() >= request.until;
-        const std::vector<LifecycleEvent> events = KNARR_TRY(reader.read());
+        const std::vector<LoggedEvent> events = KNARR_TRY(reader.read());
         if (reader.met_damage() && !is_warned) {
             is_warned = true;
             context.warn(
                 fmt::format("{}: the first line of a log is damaged: events may be missing", path));
         }
-        for (const LifecycleEvent& event : events) {
+        for (const LoggedEvent& event : events) {
             if (event.lost == 0 && event.time < since) {
                 continue;
             }
             if (!request.until.empty() && event.time > request.until) {
                 return {};
             }
-            KNARR_TRY(sink(event));
+            KNARR_TRY(sink(shown_event(event)));
         }
         if (last) {
             return {};

@@ -22,13 +22,22 @@ namespace knarr::engine {
 inline constexpr const char* kEventDir = ".events";  // in ROOT
 inline constexpr std::size_t kMaxEventLogBytes = size::kMiB;
 
+/// As the log keeps it: `attributes` are what knarr says, and nothing that an image does.
+struct LoggedEvent : LifecycleEvent {
+    std::map<std::string, std::string> labels = {};  ///< of the container, and so of its image
+    /// Written by a knarr that kept labels among the attributes.
+    bool is_mixed = false;
+};
+
 /// One line of the log, and back. Errors: corrupt.
-std::string encode_event(const LifecycleEvent& event);
-Result<LifecycleEvent> decode_event(std::string_view line);
+std::string encode_event(const LoggedEvent& event);
+Result<LoggedEvent> decode_event(std::string_view line);
+/// As docker shows it, labels among the attributes; none that is called as one of knarr's.
+LifecycleEvent shown_event(const LoggedEvent& event);
 
 /// Appends to the log in `dir`; a file that has more than `max_bytes` is full. One whose first line
 /// is damaged counts as full.
-Result<> append_event(const sys::Fd& dir, const LifecycleEvent& event, std::size_t max_bytes);
+Result<> append_event(const sys::Fd& dir, const LoggedEvent& event, std::size_t max_bytes);
 
 /// A file's first line: the number of its first event, and how long the line is.
 struct EventHeader {
@@ -41,15 +50,15 @@ class EventReader {
 public:
     explicit EventReader(sys::Fd dir) : dir_(std::move(dir)) {}
     /// What has come since the last time. Lines that are no events are left out.
-    Result<std::vector<LifecycleEvent>> read();
+    Result<std::vector<LoggedEvent>> read();
     /// Whether the first line of a file that was read is damaged: events may be missing.
     bool met_damage() const { return met_damage_; }
 
 private:
     Result<> open_oldest();
     void go_to(sys::Fd file, const EventHeader& begin);
-    Result<bool> open_next(std::vector<LifecycleEvent>& out);
-    Result<> read_file(std::vector<LifecycleEvent>& out);
+    Result<bool> open_next(std::vector<LoggedEvent>& out);
+    Result<> read_file(std::vector<LoggedEvent>& out);
 
     sys::Fd dir_, file_;
     std::uint64_t first_ = 0;  // of file_
@@ -60,10 +69,11 @@ private:
     bool met_damage_ = false;
 };
 
-/// What happened just now to this container, with its image and name besides `attributes`.
-LifecycleEvent event_now(const Record& record,
-                         std::string_view action,
-                         std::map<std::string, std::string> attributes);
+/// What happened just now to this container, with its image and name besides `attributes`, and as
+/// many of its labels as have room.
+LoggedEvent event_now(const Record& record,
+                      std::string_view action,
+                      std::map<std::string, std::string> attributes);
 /// Notes what happened to a container of an image; for others nothing. That it cannot is a warning.
 void note_event(const Context& context,
                 const Record& record,

@@ -19,7 +19,7 @@ class EventLog : public testing::Test {
 protected:
     void SetUp() override { dir_ = *sys::open_path(path_, O_RDONLY | O_DIRECTORY); }
     void append(int number, std::size_t max_bytes = 1U << 20U) {
-        LifecycleEvent event;
+        LoggedEvent event;
         event.time = "2026-11-23T00:53:50.000000000Z";
         event.action = std::to_string(number);
         event.id = "c";
@@ -33,7 +33,7 @@ protected:
     static std::string told(EventReader& reader) {
         std::string out;
         const auto events = reader.read();
-        for (const LifecycleEvent& event : *events) {
+        for (const LoggedEvent& event : *events) {
             out += out.empty() ? "" : " ";
             out += event.lost > 0 ? "lost" + std::to_string(event.lost) : event.action;
         }
@@ -144,7 +144,7 @@ TEST_F(EventLog, TellsTheExitCodeOfTheLastEnd) {
     const auto code = [&] { return noted_exit_code(path_, id); };
     const sys::Fd log = *sys::make_dirs(path_ + "/" + kEventDir, 0700);
     const auto note = [&](const char* who, const char* action, const char* exit_code) {
-        LifecycleEvent event;
+        LoggedEvent event;
         event.id = who;
         event.action = action;
         event.time = "2026-11-23T00:53:50.000000000Z";
@@ -168,10 +168,59 @@ TEST_F(EventLog, TellsTheExitCodeOfTheLastEnd) {
     EXPECT_EQ(code(), std::nullopt);
 }
 
+TEST_F(EventLog, ALabelIsNoExitCode) {
+    const auto id = ContainerId::parse("c").value();
+    const sys::Fd log = *sys::make_dirs(path_ + "/" + kEventDir, 0700);
+    Record record;
+    record.id = "c";
+    record.life.emplace().labels = {{"exitCode", "0"}, {"name", "other"}, {"tier", "web"}};
+    ASSERT_TRUE(append_event(log, event_now(record, "die", {}), 1U << 20U));
+    EXPECT_EQ(noted_exit_code(path_, id), std::nullopt);
+    ASSERT_TRUE(append_event(log, event_now(record, "die", {{"exitCode", "7"}}), 1U << 20U));
+    EXPECT_EQ(noted_exit_code(path_, id), 7);
+
+    const auto events = EventReader(*sys::open_path(path_ + "/" + kEventDir, O_RDONLY)).read();
+    const LifecycleEvent unknown = shown_event(events->at(0)), known = shown_event(events->at(1));
+    EXPECT_FALSE(unknown.attributes.contains("exitCode"));
+    EXPECT_FALSE(unknown.attributes.contains("name"));
+    EXPECT_EQ(unknown.attributes.at("tier"), "web");
+    EXPECT_EQ(known.attributes.at("exitCode"), "7");
+}
+
+TEST_F(EventLog, LabelsHaveABound) {
+    Record record;
+    record.id = "c";
+    auto& labels = record.life.emplace().labels;
+    labels["a"] = std::string(990'000, 'x');
+    labels["b"] = "short";
+    for (int i = 0; i < 10'000; ++i) {
+        labels["many" + std::to_string(i)] = "value";
+    }
+    const LoggedEvent event = event_now(record, "start", {});
+    EXPECT_EQ(event.labels.at("b"), "short");
+    EXPECT_LT(encode_event(event).size(), 16U << 10U);
+}
+
+TEST_F(EventLog, WhatAnEarlierKnarrWroteIsShownAndItsLabelsAreNoExitCode) {
+    const auto id = ContainerId::parse("c").value();
+    const sys::Fd log = *sys::make_dirs(path_ + "/" + kEventDir, 0700);
+    const sys::Fd file = *sys::open_at(log, "log", O_WRONLY | O_CREAT, 0600);
+    ASSERT_TRUE(sys::write_all(
+        file,
+        "{\"first\":0}\n"
+        R"({"time":"x","action":"die","id":"c","attributes":{"exitCode":"0","tier":"web"}})"
+        "\n"));
+    EXPECT_EQ(noted_exit_code(path_, id), std::nullopt);
+    const auto events = EventReader(*sys::open_path(path_ + "/" + kEventDir, O_RDONLY)).read();
+    ASSERT_EQ(events->size(), 1U);
+    EXPECT_EQ(shown_event(events->front()).attributes.at("tier"), "web");
+}
+
 TEST_F(EventLog, RefusesLinesThatAreNoEvents) {
     EXPECT_FALSE(decode_event(""));
     EXPECT_FALSE(decode_event("{}"));
     EXPECT_FALSE(decode_event(R"({"time":"x","action":"y","id":1,"attributes":{}})"));
+    EXPECT_FALSE(decode_event(R"({"time":"x","action":"y","id":"c","attributes":{},"labels":1})"));
 }
 
 }  // namespace

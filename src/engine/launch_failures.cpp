@@ -19,13 +19,13 @@ std::string place(const Context& context) {
     return context.root.path() + "/" + kEventDir + "/failed";
 }
 
-bool is_of(const LifecycleEvent& event, std::string_view text) {
+bool is_of(const LoggedEvent& event, std::string_view text) {
     const auto name = event.attributes.find("name");
     return (name != event.attributes.end() && name->second == text) ||
            (text.size() >= kMinPrefix && event.id.starts_with(text));
 }
 
-LaunchFailure failure_of(const LifecycleEvent& event) {
+LaunchFailure failure_of(const LoggedEvent& event) {
     const auto attribute = [&](const char* name) {
         const auto found = event.attributes.find(name);
         return found == event.attributes.end() ? std::string() : found->second;
@@ -46,7 +46,7 @@ void note_failure(const Context& context, const Record& record, const Error& err
     }
     const std::string hint =
         error.hint.empty() ? std::string(knarr::describe(error.code).hint) : error.hint;
-    const LifecycleEvent event =
+    const LoggedEvent event =
         event_now(record, kAction, {{"error", error.message}, {"hint", hint}});
     const auto note = [&]() -> Result<> {
         return append_event(
@@ -64,7 +64,7 @@ Result<std::optional<LaunchFailure>> last_failure(const Context& context, std::s
         return found;  // no launch has failed yet
     }
     EventReader reader(KNARR_TRY(std::move(dir)));
-    for (const LifecycleEvent& event : KNARR_TRY(reader.read())) {
+    for (const LoggedEvent& event : KNARR_TRY(reader.read())) {
         if (event.lost == 0 && is_of(event, text)) {
             found = failure_of(event);
         }

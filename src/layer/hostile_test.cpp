@@ -297,6 +297,11 @@ TEST_P(LayerTest, CountsWhatNamesAndAttributesTake) {
                   .pax = {{"SCHILY.xattr.user.a", std::string(60'000, 'a')}}})
             .end();
     };
+    ASSERT_TRUE(unpack(layer(0)));
+    limits_.max_rootfs_bytes = 100'000;
+    diff_ids_.clear();
+    EXPECT_EQ(unpack(layer(1)).error().code, Errc::limit_exceeded) << "its own image counts";
+    limits_.max_rootfs_bytes = 400'000;
     for (int i = 0; i < 3; ++i) {  // a tar of 62 KB each, and an image of 61 KB
         ASSERT_TRUE(unpack(layer(i))) << i;
     }
