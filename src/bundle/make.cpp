@@ -83,17 +83,10 @@ Result<std::vector<std::string>> make_env(const MakeInput& input,
     return std::move(env).take();
 }
 
-/// Source: Docker's rules for Entrypoint and Cmd: a command replaces Cmd; an entrypoint of the
-/// caller drops the image's Cmd as well.
 Result<std::vector<std::string>> make_args(const MakeInput& input) {
-    const auto& image = input.image.config;
     const RunRequest& request = input.request;
-    std::vector<std::string> args = request.entrypoint.value_or(image.entrypoint);
-    if (!request.command.empty()) {
-        args.insert(args.end(), request.command.begin(), request.command.end());
-    } else if (!request.entrypoint) {
-        args.insert(args.end(), image.cmd.begin(), image.cmd.end());
-    }
+    auto [args, command] = words_of(request, input.image.config);
+    args.insert(args.end(), command.begin(), command.end());
     if (args.empty() || args.front().empty()) {
         return fail(Error{
             .code = Errc::invalid_argument,
@@ -337,6 +330,15 @@ Result<Made> make_bundle(MakeInput input) {
                            .rootfs = std::move(input.rootfs),
                            .isolation = request.isolation},
                 .warnings = std::move(warnings)};
+}
+
+Words words_of(const RunRequest& request, const spec::ImageRunConfig& image) {
+    Words words{.entrypoint = request.entrypoint.value_or(image.entrypoint),
+                .command = request.command};
+    if (request.command.empty() && !request.entrypoint) {
+        words.command = image.cmd;
+    }
+    return words;
 }
 
 }  // namespace knarr::bundle

@@ -59,6 +59,14 @@ inline constexpr std::uint64_t kMaxCpuShares = 262144;
 /// nothing. Errors: invalid_argument.
 Result<> check_memory(std::int64_t bytes);
 
+/// What a program's line is made from.
+struct Words {
+    std::vector<std::string> entrypoint, command;
+};
+/// Source: Docker's rules for Entrypoint and Cmd: a command replaces Cmd; an entrypoint of the
+/// caller drops the image's Cmd as well.
+Words words_of(const RunRequest& request, const spec::ImageRunConfig& image);
+
 /// The capabilities of a container: docker's fourteen without MKNOD, NET_RAW and AUDIT_WRITE, as
 /// podman has it. A user other than root starts without any; these bound what it can gain, and
 /// no_new_privs keeps it from gaining.

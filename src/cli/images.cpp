@@ -182,6 +182,14 @@ Result<int> run_rmi(Context& context, const Parsed& args) {
     return 0;
 }
 
+/// An image that is not there has docker's exit status, 1.
+Result<int> with_dockers_status(Context& context, Result<int> status) {
+    if (!status && status.error().code == Errc::image_not_found) {
+        context.failure_status = 1;
+    }
+    return status;
+}
+
 Result<int> run_inspect(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which one? IMAGE is missing");
@@ -190,21 +198,25 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
     const std::string_view format = args.get("format");
     if (!format.empty() && format != "json") {
         const Template shown = KNARR_TRY(Template::parse(format));
-        for (const std::string_view name : args.positionals) {
+        const auto one = [&](std::string_view name) -> Result<> {
             const std::string json = KNARR_TRY(engine.inspect_image(name));
             const std::string text = KNARR_TRY(shown.render(json));
-            KNARR_TRY(print(text + "\n"));
-        }
-        return 0;
+            return print(text + "\n");
+        };
+        return with_dockers_status(context, for_each_named(context, args, "IMAGE", one));
     }
     // One array whatever the number, so that a caller reads one shape.
     std::string all;
-    for (const std::string_view name : args.positionals) {
-        all += (all.empty() ? "" : ",") + KNARR_TRY(engine.inspect_image(name));
-    }
+    const Result<int> status =
+        for_each_named(context, args, "IMAGE", [&](std::string_view name) -> Result<> {
+            const std::string one = KNARR_TRY(engine.inspect_image(name));
+            all += (all.empty() ? "" : ",") + one;
+            return {};
+        });
+    // Those that were found are shown, as docker has it.
     all = "[" + all + "]";
     KNARR_TRY(print((format.empty() ? indented_json(all) : all) + "\n"));
-    return 0;
+    return with_dockers_status(context, status);
 }
 
 constexpr std::array<std::string_view, 1> kListAliases{"ls"};

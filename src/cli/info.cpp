@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include <fcntl.h>
+
 #include "cli/containers.h"
 #include "cli/json_template.h"
 #include "cli/verb.h"
@@ -73,6 +75,48 @@ DockerFacts docker_facts(Context& context) {
     return facts;
 }
 
+/// docker's names for which limits this host has.
+void write_limits(spec::JsonWriter& json, const engine::HostReport& report) {
+    const auto has = [&](std::string_view controller) {
+        return std::ranges::find(report.cgroup_controllers, controller) !=
+               report.cgroup_controllers.end();
+    };
+    const auto is_there = [](const std::string& path) {
+        return static_cast<bool>(sys::open_path(path, O_PATH));
+    };
+    const bool v2 = report.cgroup_layout == sys::CgroupLayout::v2;
+    json.member("MemoryLimit", has("memory"));
+    // v2 counts swap wherever the kernel has any.
+    json.member(
+        "SwapLimit",
+        has("memory") &&
+            is_there(v2 ? "/proc/swaps" : "/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes"));
+    json.member("OomKillDisable", !v2 && has("memory"));
+    json.member("CpuCfsPeriod", has("cpu")).member("CpuCfsQuota", has("cpu"));
+    json.member("CPUShares", has("cpu")).member("CPUSet", has("cpuset"));
+    json.member("PidsLimit", has("pids"));
+    json.member("IPv4Forwarding",
+                sys::read_file("/proc/sys/net/ipv4/ip_forward", 64)
+                    .value_or(std::string())
+                    .starts_with('1'));
+}
+
+/// What docker's daemon says of itself, and of what there is none of here.
+void write_daemon(spec::JsonWriter& json) {
+    json.member("Debug", false).member("ExperimentalBuild", false);
+    json.member("LiveRestoreEnabled", true);  // containers need no daemon to live
+    json.member("InitBinary", "knarr-init").member("Isolation", "");
+    json.key("Warnings").null();
+    json.key("Plugins").begin_object();
+    json.member("Volume", std::vector<std::string_view>{"local"})
+        .member("Network", std::vector<std::string_view>{"host", "null"});
+    json.key("Authorization").null();
+    json.member("Log", std::vector<std::string_view>{"k8s-file", "journald", "none"}).end_object();
+    json.key("Swarm").begin_object().member("NodeID", "").member("NodeAddr", "");
+    json.member("LocalNodeState", "inactive").member("ControlAvailable", false);
+    json.member("Error", "").key("RemoteManagers").null().end_object();
+}
+
 /// docker's names for what there is here; what there is not, it does not name.
 void write_docker(spec::JsonWriter& json,
                   const engine::HostReport& report,
@@ -123,6 +167,8 @@ std::string as_json(const engine::HostReport& report,
     json.member("CgroupVersion", report.cgroup_layout == sys::CgroupLayout::v2 ? "2" : "1");
     json.member("Driver", snapshot_driver).member("DockerRootDir", globals.data_root);
     write_docker(json, report, facts);
+    write_limits(json, report);
+    write_daemon(json);
     json.end_object();
     return std::move(json).text();
 }

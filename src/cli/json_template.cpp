@@ -82,16 +82,56 @@ bool may_be_left_out(std::string_view name) {
     return std::ranges::find(kNames, name) != kNames.end();
 }
 
+/// What docker's types have, and its JSON leaves out where it is empty.
+struct LeftOut {
+    std::string_view beside;  // a member that only this type has
+    std::string_view name;
+    TemplateValue value;
+};
+
+/// The value of such a member of `object`.
+std::optional<TemplateValue> left_out(const TemplateValue& object, std::string_view name) {
+    static const std::array kLeftOut{
+        LeftOut{"Propagation", "Name", std::string()},  // of a mount
+        LeftOut{"Propagation", "Driver", std::string()},
+        LeftOut{"StdinOnce", "MacAddress", std::string()},  // of Config
+        LeftOut{"StdinOnce", "StopSignal", std::string()},
+        LeftOut{"StdinOnce", "NetworkDisabled", false},
+        LeftOut{"StdinOnce", "ArgsEscaped", false},
+        LeftOut{"StdinOnce", "Shell", TemplateValue()},
+        LeftOut{"CgroupParent", "StorageOpt", TemplateValue()},  // of HostConfig
+        LeftOut{"RepoTags", "Variant", std::string()},           // of an image
+        LeftOut{"RepoTags", "OsVersion", std::string()},
+    };
+    for (const LeftOut& one : kLeftOut) {
+        bool found = false;
+        if (one.name == name && (member_of(object, one.beside, found), found)) {
+            return one.value;
+        }
+    }
+    return std::nullopt;
+}
+
 /// What of these is a list, or a map: empty ones are printed so, and are null as JSON.
 std::string_view text_of_nothing(const Pipeline& pipeline) {
     const TemplateCommand& last = pipeline.commands.back();
     if (!last.function.empty() || last.arguments.front().members.empty()) {
         return {};
     }
-    constexpr std::array<std::string_view, 6> kLists{
-        "Mounts", "Entrypoint", "OnBuild", "ExecIDs", "Links", "VolumesFrom"};
+    constexpr std::array<std::string_view, 12> kLists{"Mounts",
+                                                      "Entrypoint",
+                                                      "Cmd",
+                                                      "Shell",
+                                                      "OnBuild",
+                                                      "ExecIDs",
+                                                      "Links",
+                                                      "VolumesFrom",
+                                                      "GroupAdd",
+                                                      "DeviceRequests",
+                                                      "Aliases",
+                                                      "Warnings"};
     const std::string& name = last.arguments.front().members.back();
-    return name == "Volumes"                                 ? "map[]"
+    return name == "Volumes" || name == "StorageOpt"         ? "map[]"
            : std::ranges::find(kLists, name) != kLists.end() ? "[]"
                                                              : std::string_view();
 }
@@ -120,7 +160,12 @@ Result<TemplateValue> members(TemplateValue value,
         const std::string& name = names[i];
         const bool in_map = i > 0 && is_free_map(names[i - 1]);
         bool found = false;
-        value = in_map ? member_of(value, name, found) : named_member(value, name, found);
+        const TemplateValue object = std::move(value);
+        value = in_map ? member_of(object, name, found) : named_member(object, name, found);
+        auto empty = found || in_map ? std::nullopt : left_out(object, name);
+        if (empty && i + 1 == names.size()) {
+            return std::move(*empty);
+        }
         if (!found && i > 0 && names[i - 1] == "Networks") {
             return TemplateValue(std::string());  // it is in no such network, and has no address
         }

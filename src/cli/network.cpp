@@ -6,6 +6,7 @@
 #include "cli/container_details.h"
 #include "cli/moment.h"
 #include "core/text.h"
+#include "engine/inspect.h"
 #include "spec/json_writer.h"
 
 namespace knarr::cli {
@@ -13,14 +14,9 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::string_view kScope = "local";
-/// SHA-256 of "knarr network NAME": nobody makes them, so that each host's are the same.
 constexpr std::array kNetworks{
-    Network{.name = "host",
-            .driver = "host",
-            .id = "83d8d188630c61a587746d702559c186577de92b5934d8ff66a331aff2bb1847"},
-    Network{.name = "none",
-            .driver = "null",
-            .id = "bc51e9d44b157346dba39e778a3a34c2358bbd7404a6915c71ef5a37b511ef96"}};
+    Network{.name = "host", .driver = "host", .id = engine::kHostNetworkId},
+    Network{.name = "none", .driver = "null", .id = engine::kNoNetworkId}};
 constexpr std::array<std::string_view, 7> kKeys{
     "name", "id", "driver", "scope", "type", "dangling", "label"};
 constexpr std::size_t kShortId = 12, kLeastDigits = 2;

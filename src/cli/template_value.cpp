@@ -236,6 +236,19 @@ TemplateValue joined(const Values& arguments, std::string_view between, std::str
     return TemplateValue(out + std::string(end));
 }
 
+/// As Go has it: a blank between two of which neither is a text.
+TemplateValue printed(const Values& arguments) {
+    std::string out;
+    const auto is_text = [&](std::size_t i) {
+        return std::holds_alternative<std::string>(arguments[i]);
+    };
+    for (std::size_t i = 0; i < arguments.size(); ++i) {
+        out += i > 0 && !is_text(i - 1) && !is_text(i) ? " " : "";
+        out += text_of(arguments[i]);
+    }
+    return TemplateValue(std::move(out));
+}
+
 /// Of lists and texts.
 Result<TemplateValue> of_texts(std::string_view name, const Values& arguments) {
     const auto* last = arguments.empty() ? nullptr : std::get_if<std::string>(&arguments.back());
@@ -360,8 +373,11 @@ Result<TemplateValue> call_function(std::string_view name, const Values& argumen
                : first == arguments.end() ? Result<TemplateValue>(arguments.back())
                                           : Result<TemplateValue>(*first);
     }
-    if (name == "println" || name == "print") {
-        return joined(arguments, " ", name == "println" ? "\n" : "");
+    if (name == "println") {
+        return joined(arguments, " ", "\n");
+    }
+    if (name == "print") {
+        return printed(arguments);
     }
     if (name == "printf") {
         return format(arguments);

@@ -41,7 +41,16 @@ Result<int> run_version(Context&, const Parsed& args) {
         json.member("GitCommit", build_commit()).member("Os", report.os);
         json.member("Arch", report.architecture).member("KernelVersion", report.kernel);
         // Neither an API nor Go is in it.
-        json.member("APIVersion", "").member("GoVersion", "").end_object();
+        json.member("APIVersion", "").member("GoVersion", "");
+        json.key("Platform").begin_object().member("Name", "knarr").end_object();
+        json.member("BuildTime", "");  // equal sources make equal programs
+        if (side == "Client") {
+            json.member("DefaultAPIVersion", "").member("Context", "default").end_object();
+            continue;
+        }
+        json.member("MinAPIVersion", "").member("Experimental", false);
+        json.key("Components").begin_array().begin_object().member("Name", "Engine");
+        json.member("Version", KNARR_VERSION).end_object().end_array().end_object();
     }
     json.end_object();
     const std::string text = KNARR_TRY(formatted(args, std::move(json).text()));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "bundle/make.h"
 #include "core/clock.h"
 #include "engine/health.h"
 #include "image/image_list.h"
@@ -46,7 +47,19 @@ Asked asked_of(const RunRequest& request, const Prepared& prepared) {
                 .implied = {},
                 .image = image::is_file_source(request.image)
                              ? image::familiar_reference(prepared.reference)
-                             : request.image};
+                             : request.image,
+                .groups = request.settings.groups,
+                .id_file = request.id_file};
+    bundle::Words words = bundle::words_of(request, image);
+    asked.entrypoint = std::move(words.entrypoint);
+    asked.command = std::move(words.command);
+    std::set<std::string> volumes(image.volumes.begin(), image.volumes.end());
+    for (const WantedVolume& volume : prepared.volumes) {
+        if (volume.anonymous) {
+            volumes.insert(volume.target);
+        }
+    }
+    asked.volumes.assign(volumes.begin(), volumes.end());
     for (const std::string& setting : prepared.made.bundle.config.process->env) {
         const std::string name = setting.substr(0, setting.find('='));
         const auto sets = [&](const std::string& one) { return one.starts_with(name + "="); };
@@ -61,6 +74,10 @@ Asked asked_of(const RunRequest& request, const Prepared& prepared) {
 Result<Life> life_of(const RunRequest& request, const Prepared& prepared) {
     Life life;
     life.command = prepared.made.bundle.config.process->args;
+    if (request.settings.init) {
+        // docker shows the program, not who looks after it: "/sbin/docker-init", "--".
+        life.command.erase(life.command.begin(), life.command.begin() + 2);
+    }
     if (request.stop_timeout) {
         life.stop_seconds = count_seconds(*request.stop_timeout);
     }

@@ -99,12 +99,25 @@ void write_state(spec::JsonWriter& json, const ContainerInfo& info) {
 }
 
 /// docker's set of names without values.
-void write_ports(spec::JsonWriter& json, const Life& life) {
-    json.key("ExposedPorts").begin_object();
-    for (const std::string& port : life.exposed) {
-        json.key(port).begin_object().end_object();
+void write_set(spec::JsonWriter& json,
+               std::string_view name,
+               const std::vector<std::string>& names) {
+    json.key(name).begin_object();
+    for (const std::string& one : names) {
+        json.key(one).begin_object().end_object();
     }
     json.end_object();
+}
+
+/// docker's lists are null where they are empty.
+void write_words(spec::JsonWriter& json,
+                 std::string_view name,
+                 const std::vector<std::string>& words) {
+    if (words.empty()) {
+        json.key(name).null();
+    } else {
+        json.member(name, words);
+    }
 }
 
 void write_config(spec::JsonWriter& json,
@@ -125,14 +138,21 @@ void write_config(spec::JsonWriter& json,
                    asked.implied.end();
         });
         json.member("User", asked.user).member("Tty", process.terminal).member("Env", env);
-        json.member("Cmd", process.args).member("WorkingDir", asked.workdir);
-        json.key("Entrypoint").null();  // Cmd has both
+        json.member("WorkingDir", asked.workdir);
+        const bool is_known = !asked.entrypoint.empty() || !asked.command.empty();
+        write_words(json, "Cmd", is_known ? asked.command : process.args);
+        write_words(json, "Entrypoint", asked.entrypoint);
+        if (asked.volumes.empty()) {
+            json.key("Volumes").null();
+        } else {
+            write_set(json, "Volumes", asked.volumes);
+        }
     }
     json.member("Domainname", config.domainname);
     json.member("OpenStdin", life.keeps_stdin).member("StdinOnce", false);
     // Who is attached is no property of a container here.
     json.member("AttachStdin", false).member("AttachStdout", false).member("AttachStderr", false);
-    write_ports(json, life);
+    write_set(json, "ExposedPorts", life.exposed);
     json.key("OnBuild").null();
     json.member("Image", info.image_name).member("Labels", info.labels);
     json.member("StopSignal", sys::signal_name(info.stop_signal));
@@ -171,14 +191,28 @@ void write_mounts(spec::JsonWriter& json, const Record& record, const spec::Runt
     json.end_array();
 }
 
+/// docker's members of an address in a network, of which there are none.
+void write_addresses(spec::JsonWriter& json) {
+    json.member("EndpointID", "").member("IPAddress", "").member("IPPrefixLen", 0);
+    json.member("Gateway", "").member("MacAddress", "").member("IPv6Gateway", "");
+    json.member("GlobalIPv6Address", "").member("GlobalIPv6PrefixLen", 0);
+}
+
 /// docker's: there are no networks but the host's and none, and so no addresses.
-void write_networks(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
+void write_networks(spec::JsonWriter& json,
+                    const spec::RuntimeConfig& config,
+                    const ContainerInfo& info) {
     const bool own = has_namespace(config, spec::NamespaceType::network);
-    json.key("NetworkSettings").begin_object();
-    json.member("IPAddress", "").member("Gateway", "").member("MacAddress", "");
+    json.key("NetworkSettings").begin_object().member("Bridge", "").member("SandboxID", "");
+    // The network's namespace as a path, while there is one: docker's is a path of its own.
+    json.member("SandboxKey", info.pid > 0 ? fmt::format("/proc/{}/ns/net", info.pid) : "");
+    write_addresses(json);
     json.key("Ports").begin_object().end_object();
     json.key("Networks").begin_object().key(own ? "none" : "host").begin_object();
-    json.member("IPAddress", "").member("Gateway", "").member("MacAddress", "");
+    json.key("IPAMConfig").null().key("Links").null().key("Aliases").null();
+    json.member("NetworkID", own ? kNoNetworkId : kHostNetworkId);
+    write_addresses(json);
+    json.key("DriverOpts").null().key("DNSNames").null();
     json.end_object().end_object().end_object();
 }
 
@@ -270,7 +304,7 @@ Result<std::string> inspect_container(const Context& context, const ContainerId&
     KNARR_TRY(write_files(json, record, sizes));
     write_host_config(json, record, config);
     write_mounts(json, record, config);
-    write_networks(json, config);
+    write_networks(json, config, info);
     write_config(json, info, config, record.life.value_or(Life{}));
     json.end_object();
     return std::move(json).text();

@@ -239,6 +239,44 @@ void write_process_limits(spec::JsonWriter& json, const spec::RuntimeConfig& con
     json.member("Init", !args.empty() && args.front() == bundle::kInitTarget);
 }
 
+/// What it was given by -v; anonymous ones are volumes of its configuration.
+void write_binds(spec::JsonWriter& json, const Record& record, const spec::RuntimeConfig& config) {
+    static const std::vector<std::string> kNoVolumes;
+    const auto& anonymous = record.life ? record.life->volumes : kNoVolumes;
+    std::vector<std::string> binds;
+    for (const spec::Mount& mount : config.mounts) {
+        if (!is_asked_for(mount, record.data_dir)) {
+            continue;
+        }
+        const std::string volume = volume_shown_by(data_root_of(record.data_dir), mount.source);
+        if (std::ranges::find(anonymous, volume) != anonymous.end()) {
+            continue;
+        }
+        binds.push_back(fmt::format("{}:{}:{}",
+                                    volume.empty() ? mount.source : volume,
+                                    mount.destination,
+                                    is_writable(mount) ? "rw" : "ro"));
+    }
+    json.member("Binds", binds);
+}
+
+/// Members that docker always has: of what there is not here, but for the groups.
+void write_absent(spec::JsonWriter& json, const spec::RuntimeConfig& config, const Asked& asked) {
+    const spec::ConsoleSize size = config.process
+                                       ? config.process->console_size.value_or(spec::ConsoleSize{})
+                                       : spec::ConsoleSize{};
+    json.key("ConsoleSize").begin_array();
+    json.value(size.height).value(size.width).end_array();
+    if (asked.groups.empty()) {
+        json.key("GroupAdd").null();
+    } else {
+        json.member("GroupAdd", asked.groups);
+    }
+    json.member("VolumeDriver", "").member("Cgroup", "").key("DeviceRequests").null();
+    json.member("CpuCount", 0).member("CpuPercent", 0);
+    json.member("IOMaximumIOps", 0).member("IOMaximumBandwidth", 0);
+}
+
 }  // namespace
 
 bool has_namespace(const spec::RuntimeConfig& config, spec::NamespaceType type) {
@@ -250,17 +288,9 @@ void write_host_config(spec::JsonWriter& json,
                        const Record& record,
                        const spec::RuntimeConfig& config) {
     json.key("HostConfig").begin_object();
-    std::vector<std::string> binds;
-    for (const spec::Mount& mount : config.mounts) {
-        if (is_asked_for(mount, record.data_dir)) {
-            const std::string volume = volume_shown_by(data_root_of(record.data_dir), mount.source);
-            binds.push_back(fmt::format("{}:{}:{}",
-                                        volume.empty() ? mount.source : volume,
-                                        mount.destination,
-                                        is_writable(mount) ? "rw" : "ro"));
-        }
-    }
-    json.member("Binds", binds);
+    const Asked asked = record.life ? record.life->asked.value_or(Asked{}) : Asked{};
+    write_binds(json, record, config);
+    json.member("ContainerIDFile", asked.id_file);
     json.member("AutoRemove", record.auto_remove);
     write_namespaces(json, config);
     if (config.process) {
@@ -306,6 +336,7 @@ void write_host_config(spec::JsonWriter& json,
     json.key("PortBindings").begin_object().end_object().member("PublishAllPorts", false);
     json.key("Links").null().key("VolumesFrom").null();
     const NameSettings names = record.life ? record.life->names : NameSettings{};
+    write_absent(json, config, asked);
     json.member("Dns", names.servers).member("DnsOptions", names.options);
     json.member("DnsSearch", names.search).member("ExtraHosts", names.hosts);
     write_limits(json, part.resources.value_or(spec::Resources{}));

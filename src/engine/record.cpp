@@ -171,7 +171,10 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     if (life.asked) {
         json.key("asked").begin_object().member("user", life.asked->user);
         json.member("workdir", life.asked->workdir).member("implied", life.asked->implied);
-        json.member("image", life.asked->image).end_object();
+        json.member("image", life.asked->image);
+        json.member("entrypoint", life.asked->entrypoint).member("command", life.asked->command);
+        json.member("volumes", life.asked->volumes).member("groups", life.asked->groups);
+        json.member("idFile", life.asked->id_file).end_object();
     }
     json.member("laidDown", life.laid_down);
     json.end_object();
@@ -233,6 +236,11 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
         KNARR_TRY(asked->required("workdir", read.workdir));
         KNARR_TRY(asked->required("implied", read.implied));
         KNARR_TRY(asked->optional("image", read.image));
+        KNARR_TRY(asked->optional("entrypoint", read.entrypoint));
+        KNARR_TRY(asked->optional("command", read.command));
+        KNARR_TRY(asked->optional("volumes", read.volumes));
+        KNARR_TRY(asked->optional("groups", read.groups));
+        KNARR_TRY(asked->optional("idFile", read.id_file));
     }
     return value->optional("laidDown", life.laid_down);
 }

@@ -31,6 +31,10 @@ struct Asked {
     std::string user, workdir;         // empty: neither says
     std::vector<std::string> implied;  // names of variables that nobody set
     std::string image = {};            // as it was called; empty: made before this was put down
+    std::vector<std::string> entrypoint = {}, command = {};  // likewise, where both are empty
+    std::vector<std::string> volumes = {};  // directories of anonymous ones, and the image's
+    std::vector<std::string> groups = {};
+    std::string id_file = {};
 };
 
 /// What the record of a container made from an image has besides, for its life after `run`.

@@ -55,7 +55,12 @@ Record full_record() {
                      .asked = Asked{.user = "web",
                                     .workdir = "/srv",
                                     .implied = {"HOME"},
-                                    .image = "busybox"}},
+                                    .image = "busybox",
+                                    .entrypoint = {"sh", "-c"},
+                                    .command = {"x"},
+                                    .volumes = {"/data"},
+                                    .groups = {"7"},
+                                    .id_file = "/tmp/id"}},
     };
 }
 
@@ -83,13 +88,15 @@ TEST(Record, IsReadBackAsItWasWritten) {
     EXPECT_EQ(back->life->stop_seconds, 5U);
     EXPECT_EQ(back->life->log.max_files, 3U);
     EXPECT_TRUE(back->life->oom_killed);
+    EXPECT_EQ(back->life->asked->command.at(0), "x");
+    EXPECT_EQ(back->life->asked->id_file, "/tmp/id");
 }
 
 TEST(Record, KeepsWhatItsImageWasCalled) {
     Record record = full_record();
     EXPECT_EQ(image_name_of(*decode_record(encode_record(record))), "busybox");
     // One that an earlier build wrote.
-    const std::string text = with(encode_record(record), R"(,"image":"busybox"})", "}");
+    const std::string text = with(encode_record(record), R"(,"image":"busybox",)", ",");
     EXPECT_EQ(image_name_of(*decode_record(text)), "busybox:latest");
     record.life->asked.reset();
     EXPECT_EQ(image_name_of(record), "busybox:latest");

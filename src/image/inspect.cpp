@@ -114,6 +114,7 @@ Result<std::string> inspect_image(const store::Store& store, std::string_view te
         json.member("Variant", config.platform.variant);
     }
     json.member("Os", config.platform.os).member("Size", shown.size);
+    json.member("VirtualSize", shown.size);  // which was another one when images had parents
     // Nothing of its places: they are the store's own business.
     json.key("GraphDriver").begin_object().key("Data").null();
     json.member("Name", driver_of(store, image)).end_object();
