@@ -1,7 +1,10 @@
 #include "engine/owner.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstdint>
+#include <optional>
 #include <span>
 
 #include <sched.h>
@@ -41,6 +44,69 @@ Result<runtime::IdMaps> owner_maps() {
     return KNARR_TRY(runtime::native::plan_id_maps(linux_config, host), "{}", kWhat);
 }
 
+// In a program with threads another call's child may hold copies of our pipes' ends for as long as
+// it works: so nothing here waits for a pipe to be closed. What is told says where it ends, and who
+// tells is watched besides.
+
+/// With its length before it. Fails when nobody listens any more: then the work is to end, which
+/// its caller sees to.
+void send(const sys::Fd& pipe, std::string_view text) {
+    const auto length = static_cast<std::uint32_t>(std::min<std::size_t>(text.size(), UINT32_MAX));
+    std::string packet(reinterpret_cast<const char*>(&length), sizeof length);
+    packet += text;
+    static_cast<void>(sys::write_all(pipe, packet));
+}
+
+/// Less than all of `into`: the process that writes is gone, or has closed the pipe.
+Result<std::size_t> receive_bytes(const sys::Fd& process,
+                                  const sys::Fd& pipe,
+                                  std::span<char> into) {
+    std::size_t got = 0;
+    while (got < into.size()) {
+        std::array<sys::Ready, 2> items{sys::Ready{.fd = pipe.get()},
+                                        sys::Ready{.fd = process.get()}};
+        KNARR_TRY(sys::wait_ready(items, -1));
+        const bool is_gone = items[1].is_ready;
+        if (is_gone && !items[0].is_ready) {
+            // It may have written since the pipe was looked at.
+            KNARR_TRY(sys::wait_ready(std::span(items).first(1), 0));
+        }
+        if (items[0].is_ready) {
+            const std::size_t some = KNARR_TRY(sys::read_some(pipe, into.subspan(got)));
+            if (some == 0) {
+                break;
+            }
+            got += some;
+        } else if (is_gone) {
+            break;
+        }
+    }
+    return got;
+}
+
+/// Nothing: it has ended without.
+Result<std::optional<std::string>> receive(const sys::Fd& process,
+                                           const sys::Fd& pipe,
+                                           std::size_t max_bytes) {
+    std::uint32_t length = 0;
+    const std::span<char> head(reinterpret_cast<char*>(&length), sizeof length);
+    if (KNARR_TRY(receive_bytes(process, pipe, head)) != head.size()) {
+        return std::nullopt;
+    }
+    if (length > max_bytes) {
+        return fail(Errc::limit_exceeded,
+                    "what is done as the owner of the images tells {} bytes, at most {} are "
+                    "allowed",
+                    length,
+                    max_bytes);
+    }
+    std::string text(length, '\0');
+    if (KNARR_TRY(receive_bytes(process, pipe, text)) != text.size()) {
+        return std::nullopt;
+    }
+    return text;
+}
+
 /// Waits for the other end's word. False: it is gone.
 bool await_word(const sys::Fd& pipe) {
     char word = 0;
@@ -56,7 +122,7 @@ bool await_word(const sys::Fd& pipe) {
     if (!sys::set_die_with_parent(true) || !await_word(go.read)) {
         _exit(1);
     }
-    static_cast<void>(sys::write_all(answer.write, sys::encode_result(work())));
+    send(answer.write, sys::encode_result(work()));
     _exit(0);
 }
 
@@ -122,7 +188,6 @@ Result<OwnerChild> start_owner(const std::function<Result<std::string>()>& work)
     if (owner.in_child()) {
         be_owner(std::move(go), std::move(answer), work);
     }
-    go.read.reset();
     answer.write.reset();
     Result<> told = runtime::write_id_maps(owner.pid, maps);
     if (told) {
@@ -136,49 +201,44 @@ Result<OwnerChild> start_owner(const std::function<Result<std::string>()>& work)
 }
 
 Result<std::string> finish_owner(const OwnerChild& owner) {
-    const Result<std::string> bytes = sys::read_all(owner.answer, kMaxResultBytes);
+    const auto bytes = receive(owner.process, owner.answer, kMaxResultBytes);
+    if (!bytes) {
+        sys::kill_and_reap(owner.process);  // it may be writing, for ever
+        return fail(bytes.error());
+    }
     KNARR_TRY(sys::reap(owner.process), "{}", kWhat);
-    return bytes ? sys::decode_result(*bytes) : fail(bytes.error());
+    return sys::decode_result(bytes->value_or(std::string()));
 }
 
-// News go through a pipe of their own, each with its length before it.
-constexpr std::uint32_t kMaxNewsBytes = 1 << 20;
-
-void tell(const sys::Fd& pipe, std::string_view news) {
-    const auto length = static_cast<std::uint32_t>(news.size());
-    std::string packet(reinterpret_cast<const char*>(&length), sizeof length);
-    packet += news;
-    // Fails when nobody listens any more: then the work is to end, which its caller sees to.
-    static_cast<void>(sys::write_all(pipe, packet));
-}
+// News go through a pipe of their own; an empty piece is the end of them.
+constexpr std::size_t kMaxNewsBytes = 1 << 20;
 
 /// One piece of news; false: there are no more.
-Result<bool> hear(const sys::Fd& pipe, const CallerSide& caller) {
-    std::uint32_t length = 0;
-    const std::size_t got =
-        KNARR_TRY(sys::read_full(pipe, std::span(reinterpret_cast<char*>(&length), sizeof length)));
-    if (got == 0) {
+Result<bool> hear(const OwnerChild& owner, const sys::Fd& pipe, const CallerSide& caller) {
+    const auto news = KNARR_TRY(receive(owner.process, pipe, kMaxNewsBytes));
+    if (!news || news->empty()) {
         return false;
     }
-    std::string news(got == sizeof length && length <= kMaxNewsBytes ? length : 0, '\0');
-    if (news.empty() || KNARR_TRY(sys::read_full(pipe, news)) != news.size()) {
-        return fail(Errc::internal, "what is done as the owner of the images tells no such news");
-    }
-    KNARR_TRY(caller.hear(news));
+    KNARR_TRY(caller.hear(*news));
     return true;
 }
 
-/// Until the work has no more to tell. Closes `cancel` when it is to end.
-Result<> listen(const sys::Fd& pipe, sys::Fd cancel, const CallerSide& caller) {
+/// Until the work has no more to tell. Says so through `cancel` when it is to end.
+Result<> listen(const OwnerChild& owner,
+                const sys::Fd& pipe,
+                const sys::Fd& cancel,
+                const CallerSide& caller) {
+    bool asks = true;
     while (true) {
-        const bool asks = cancel.valid();
-        std::array<sys::Ready, 2> items{sys::Ready{.fd = pipe.get()},
+        std::array<sys::Ready, 3> items{sys::Ready{.fd = pipe.get()},
+                                        sys::Ready{.fd = owner.process.get()},
                                         sys::Ready{.fd = asks ? caller.cancel_fd : -1}};
         KNARR_TRY(sys::wait_ready(items, -1));
-        if (asks && items[1].is_ready) {
-            cancel.reset();
+        if (items[2].is_ready) {
+            asks = false;
+            static_cast<void>(sys::write_all(cancel, "c"));
         }
-        if (items[0].is_ready && !KNARR_TRY(hear(pipe, caller))) {
+        if ((items[0].is_ready || items[1].is_ready) && !KNARR_TRY(hear(owner, pipe, caller))) {
             return {};
         }
     }
@@ -202,14 +262,14 @@ Result<std::string> as_owner(const std::function<Result<std::string>(const Owner
         news.read.reset();
         cancel.write.reset();
         Result<std::string> done =
-            work({.tell = [&](std::string_view one) { tell(news.write, one); },
+            work({.tell = [&](std::string_view one) { send(news.write, one); },
                   .cancel_fd = cancel.read.get()});
-        news.write.reset();  // before the answer, for which nobody waits until then
+        send(news.write, "");  // before the answer, for which nobody waits until then
         return done;
     }));
     news.write.reset();
-    cancel.read.reset();
-    if (Result<> heard = listen(news.read, std::move(cancel.write), caller); !heard) {
+    // Our end to read stays open, so that a word to one who is gone is no SIGPIPE.
+    if (Result<> heard = listen(owner, news.read, cancel.write, caller); !heard) {
         sys::kill_and_reap(owner.process);
         return fail(std::move(heard).error());
     }
