@@ -80,9 +80,12 @@ Result<std::unique_ptr<PullProcess>> connect(const Reference& reference,
     std::vector<Place> places = KNARR_TRY(places_of(reference, options, purpose, notice));
     for (Place& place : places) {
         rpc::Session& session = place.session;
-        Credentials own =
-            login != nullptr ? *login
-                             : KNARR_TRY(login_of(reference, session, options.auth_file, deadline));
+        Credentials own;
+        if (!rpc::is_plain_by_default(session)) {  // there a secret goes by the caller's word alone
+            own = login != nullptr
+                      ? *login
+                      : KNARR_TRY(login_of(reference, session, options.auth_file, deadline));
+        }
         session.username = std::move(own.username);
         session.password = std::move(own.password);
         session.identity_token = std::move(own.identity_token);

@@ -210,6 +210,7 @@ Result<std::vector<HostEntry>> parse_hosts(std::string_view text,
     }
     hosts.push_back(
         KNARR_TRY(reader.read(server != nullptr ? server->text : "https://" + default_host, root)));
+    hosts.back().is_default = server == nullptr;
     return hosts;
 }
 

@@ -16,6 +16,7 @@ struct HostEntry {
     std::string api = "/v2";  ///< what stands before repositories
     bool plain_http = false, skip_verify = false;
     bool can_pull = true, can_resolve = true;
+    bool is_default = false;               ///< the file names no server
     std::vector<std::string> authorities;  ///< files; relative ones to hosts.toml
     std::vector<std::pair<std::string, std::string>>
         clients;  ///< certificate and key, or both in one

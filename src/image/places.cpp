@@ -128,9 +128,19 @@ private:
         }
     }
 
+    /// Whether what nobody called insecure may be asked without TLS, as docker has it: nothing
+    /// leaves this host. Not where anything says that TLS is spoken there, nor with what is secret.
+    bool may_be_plain(const Place& place) const {
+        return !place.session.plain_http && !place.session.is_mirror && options_.tls_verify &&
+               is_this_host(place.session.registry) && place.authorities.empty() &&
+               place.client_certificate.empty() && place.session.headers.empty();
+    }
+
+    enum class Scheme : std::uint8_t { open, stated };
+
     /// A place as it is; an insecure one without a check of its certificate, and, where no TLS is
     /// spoken at all, without it.
-    Result<> add(Place place, bool insecure) {
+    Result<> add(Place place, bool insecure, Scheme scheme = Scheme::open) {
         if (!place.session.is_mirror && options_.plain_http) {
             place.session.plain_http = true;
         }
@@ -144,9 +154,7 @@ private:
         if (!insecure || place.session.plain_http) {
             place.session.insecure |= insecure;
             places_.push_back(place);
-            if (!place.session.plain_http && !place.session.is_mirror &&
-                is_this_host(place.session.registry) && options_.tls_verify) {
-                // As docker has it: where no TLS is spoken, nothing leaves this host without it.
+            if (scheme == Scheme::open && may_be_plain(place)) {
                 place.session.plain_http = true;
                 place.session.only_if_dead = true;
                 places_.push_back(std::move(place));
@@ -230,7 +238,9 @@ private:
                 warn(fmt::format("{}: its certificate is not checked", printable(host.registry)));
             }
             place.session.insecure = host.skip_verify || host.plain_http;
-            KNARR_TRY(add(std::move(place), is_last && !options_.tls_verify));
+            KNARR_TRY(add(std::move(place),
+                          is_last && !options_.tls_verify,
+                          host.is_default ? Scheme::open : Scheme::stated));
         }
         return {};
     }

@@ -87,6 +87,9 @@ Error Job::refused(Errc code, std::string_view what) const {
 void Job::end_with(Error error, int status) {
     exchange_.reset();
     step_ = Step::ended;
+    if (error.code == Errc::unauthorized && rpc::is_plain_by_default(endpoint().place)) {
+        error.hint = "it speaks no TLS, and a login goes without only with --plain-http";
+    }
     context_.report(rpc::Failed{.id = id_,
                                 .code = error.code,
                                 .message = std::move(error.message),
@@ -156,9 +159,11 @@ void Job::give_up(Error error, int status) {
     exchange_.reset();
     at_ = *next;
     tried_[at_] = true;
-    context_.report(rpc::Notice{
-        .id = id_,
-        .text = fmt::format("{}; asking {}", error.message, printable(endpoint().url.host))});
+    if (!rpc::is_plain_by_default(endpoint().place)) {  // no trouble: it is what docker does
+        context_.report(rpc::Notice{
+            .id = id_,
+            .text = fmt::format("{}; asking {}", error.message, printable(endpoint().url.host))});
+    }
     tries_ = stalls_ = 0;
     refreshed_ = false;
     go_home();

@@ -72,6 +72,11 @@ struct Session {
     std::uint32_t deadline_seconds = 0;  ///< for all jobs together; 0: none
 };
 
+/// A way without TLS that nobody asked for: to this host's own registry, and without a login.
+inline bool is_plain_by_default(const Session& session) {
+    return session.only_if_dead && session.plain_http && !session.insecure;
+}
+
 /// What both sides say when the time that the whole operation was given is over.
 Error operation_over(std::string_view subject, std::chrono::seconds given);
 

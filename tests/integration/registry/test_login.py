@@ -270,3 +270,50 @@ def test_podman_and_skopeo_understand_what_is_kept(knarr, start_docker_registry,
     shown = subprocess.run(["skopeo", "login", "--get-login", "--authfile", knarr.auth_file, host],
                            capture_output=True, text=True, check=True).stdout
     assert shown == "me\n"
+
+
+# --- a registry on this host that speaks no TLS ---
+
+def secrets_told(registry):
+    return [headers[name] for _, _, headers, _ in registry.requests for name in headers
+            if name.lower() in ("authorization", "x-secret")]
+
+
+def test_without_a_login_one_that_speaks_no_tls_is_asked_quietly(knarr, registry):
+    done = knarr.run("pull", registry.add(SMALL))
+    assert done.returncode == 0 and "TLS" not in done.stderr and "waiting" not in done.stderr, done.stderr
+
+
+@pytest.mark.parametrize("kind", ["basic", "bearer"])
+def test_a_login_goes_without_tls_by_the_callers_word_alone(knarr, registry, kind):
+    setattr(registry, kind, ("me", "pass word"))
+    name = registry.add(SMALL)
+    done = knarr.run("login", "-u", "me", "--password-stdin", registry.host, input="pass word\n")
+    assert done.returncode != 0 and "--plain-http" in done.stderr, done.stderr
+    assert login(knarr, registry.host).returncode == 0
+    registry.requests.clear()
+    assert "a login goes without only with --plain-http" in knarr.bad("pull", name)
+    assert not secrets_told(registry)
+    knarr.good("pull", "--plain-http", "--quiet", name)
+    assert secrets_told(registry)
+
+
+def test_where_tls_is_asked_for_nothing_goes_without(knarr, registry, certificate, scratch):
+    registry.basic = ("me", "pass word")
+    name = registry.add(SMALL)
+    assert login(knarr, registry.host).returncode == 0
+    registry.requests.clear()
+    own = scratch / "certs"
+    own.mkdir()
+    shutil.copy2(certificate[0], own / "ca.crt")
+    hosts = scratch / "hosts" / registry.host
+    hosts.mkdir(parents=True)
+    for text in (f'server = "https://{registry.host}"\n',
+                 f'server = "https://{registry.host}"\nca = "{certificate[0]}"\n',
+                 f'ca = "{certificate[0]}"\n',
+                 '[header]\nX-Secret = "mine"\n'):
+        (hosts / "hosts.toml").write_text(text)
+        assert "TLS" in knarr.bad("pull", "--hosts-dir", scratch / "hosts", name), text
+    assert "TLS" in knarr.bad("pull", "--tls-ca", certificate[0], name)
+    assert "TLS" in knarr.bad("pull", "--cert-dir", own, name)
+    assert not registry.requests
