@@ -1,13 +1,17 @@
+#include <chrono>
 #include <csignal>
 #include <optional>
 
 #include "cli/containers.h"
 #include "cli/refused.h"
 #include "platform/signal.h"
+#include "platform/timer.h"
 
 namespace knarr::cli {
 
 namespace {
+
+constexpr std::chrono::seconds kMaxEnding{10};  // docker's
 
 constexpr std::array kOptions{
     Option{
@@ -64,8 +68,17 @@ Result<> kill_one(Engine& engine,
     const auto info = engine.state(id);
     const bool of_image = info && !info->image.empty();
     // docker's default for its containers, runc's for those of bundles.
-    KNARR_TRY(engine.kill(id, signal.value_or(of_image ? SIGKILL : SIGTERM), target));
-    return of_image ? print(fmt::format("{}\n", id)) : Result<>{};
+    const int number = signal.value_or(of_image ? SIGKILL : SIGTERM);
+    KNARR_TRY(engine.kill(id, number, target));
+    if (!of_image) {
+        return {};
+    }
+    if (number == SIGKILL) {
+        // As docker: the next command finds it stopped. One that hangs in the kernel is left.
+        const sys::Fd patience = KNARR_TRY(sys::make_timer(kMaxEnding));
+        static_cast<void>(engine.wait(id, patience.get()));
+    }
+    return print(fmt::format("{}\n", id));
 }
 
 Result<int> run_kill(Context& context, const Parsed& args) {
@@ -99,7 +112,7 @@ constexpr Verb kKill{
     .about =
         "Sends SIGNAL to the container's first process. Names are taken with and without SIG, in\n"
         "upper or lower case, also RTMIN+n. A process that ends meanwhile is success; a stopped\n"
-        "container is an error.",
+        "container is an error. After KILL the end of a container of an image is waited for.",
     .example = "knarr kill web KILL",
     .options = kOptions,
     .rules = {.refused = kRefusedByKill},

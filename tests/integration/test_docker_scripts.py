@@ -69,6 +69,15 @@ def test_system_prune_takes_the_volumes_that_its_filter_lets_go(host):
     assert host.good("volume", "ls", "-q") == ""
 
 
+def test_what_was_killed_has_ended(host, layout):
+    host.launch(layout, options=["--name", "web"])
+    for _ in range(10):
+        host.good("kill", "web")
+        assert host.good("inspect", "-f", "{{.State.Status}}", "web") == "exited\n"
+        host.good("start", "web")
+        assert host.good("inspect", "-f", "{{.State.Running}}", "web") == "true\n"
+
+
 def test_what_scripts_grep_for(host, layout):
     host.launch(layout, options=["--name", "web"])
     for verb in ("stop", "rm", "logs", "start", "inspect", "kill", "wait", "port", "top", "restart"):
