@@ -75,6 +75,9 @@ Result<> check(std::string_view key, const std::string& value, std::string_view 
     if (key == "until") {
         KNARR_TRY(parse_duration(value, "--filter until"));
     }
+    if (key == "is-task" && value != "true" && value != "false") {
+        return bad("true or false");
+    }
     return {};
 }
 
@@ -156,6 +159,12 @@ bool ContainerFilter::fits_one(std::string_view key,
     }
     if (key == "network") {
         return details != nullptr && details->network == value;
+    }
+    if (key == "is-task") {
+        return value == "false";  // there is no swarm
+    }
+    if (key == "isolation") {
+        return value == "default" || value.empty() || value == name_of(info.isolation);
     }
     if (key == "publish") {
         return false;  // nothing is published: there is no network to do it on

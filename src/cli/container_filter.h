@@ -16,7 +16,7 @@ namespace knarr::cli {
 inline constexpr std::string_view kContainerFilterHelp =
     "without ID: only those; id, name, label, label!, status, health, exited, ancestor, before, "
     "since, "
-    "until, volume, network, publish, expose";
+    "until, volume, network, publish, expose, is-task, isolation";
 inline constexpr std::string_view kContainerFilterKeys =
     kContainerFilterHelp.substr(kContainerFilterHelp.find("; ") + 2);
 

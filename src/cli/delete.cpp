@@ -1,5 +1,6 @@
 #include "cli/containers.h"
 #include "cli/refused.h"
+#include "core/text.h"
 
 namespace knarr::cli {
 
@@ -36,6 +37,11 @@ Result<int> run_delete(Context& context, const Parsed& args) {
             id, mode, args.flag("volumes") ? AnonymousVolumes::go : AnonymousVolumes::stay);
         if (removed && info && !info->image.empty()) {
             removed = print(fmt::format("{}\n", id));  // as docker has it
+        }
+        if (removed && !info && info.error().code == Errc::not_found &&
+            context.reporter.verb.ends_with("rm")) {
+            // docker's line about what `rm -f` does not miss; runc's `delete` has none.
+            print_error(fmt::format("knarr: No such container: {}\n", printable(id)));
         }
         if (removed) {
             continue;

@@ -33,6 +33,7 @@ constexpr std::array kGlobalOptions{
            .help = "of the log file: text or json",
            .fallback = "text"},
     Option{.name = "log-level",
+           .letter = 'l',
            .value = "LEVEL",
            .help = "error (no warnings), warning or debug",
            .fallback = "warning"},
@@ -52,6 +53,11 @@ constexpr std::array kGlobalOptions{
            .help = "whether the caller is less than the host's root: cgroups only where they "
                    "are delegated, states in the user's place; auto, true or false",
            .fallback = "auto"},
+    Option{.name = "host",
+           .letter = 'H',
+           .value = "SOCKET",
+           .help = "docker's; of unix://... no effect, for there is no daemon"},
+    Option{.name = "context", .letter = 'c', .value = "NAME", .help = "docker's; default alone"},
     Option{.name = "version", .letter = 'v', .help = "print the version and leave"},
 };
 

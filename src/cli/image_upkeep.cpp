@@ -1,6 +1,8 @@
 // image gc, prune, verify and df: the store's upkeep.
 
+#include <algorithm>
 #include <array>
+#include <functional>
 
 #include "cli/confirm.h"
 #include "cli/containers.h"
@@ -48,22 +50,51 @@ constexpr std::array kPruneOptions{
            .letter = 'a',
            .help = "all images that no container uses, not only those without a name"},
     Option{.name = "force", .letter = 'f', .help = "do not ask"},
-    Option{
-        .name = "filter", .value = "until=TIME", .help = "only images made so long ago: 24h, 90m"},
+    Option{.name = "filter",
+           .value = "KEY=VALUE",
+           .help = "only those: until=24h (made so long ago), label=KEY[=VALUE], "
+                   "label!=KEY[=VALUE]; dangling=false is --all",
+           .repeatable = true},
     kJsonOption,
 };
 
-/// Errors: invalid_argument for anything but until=TIME.
+/// "KEY" or "KEY=VALUE".
+bool has_label(const ImageSummary& image, const std::string& wanted) {
+    const std::size_t equals = wanted.find('=');
+    const auto label = image.labels.find(wanted.substr(0, equals));
+    return label != image.labels.end() &&
+           (equals == std::string::npos || label->second == wanted.substr(equals + 1));
+}
+
+/// Errors: invalid_argument for a filter that is not known.
 Result<PruneRequest> prune_request(const Parsed& args) {
     PruneRequest request{.all = args.flag("all")};
-    if (const auto filter = args.find("filter")) {
-        if (!filter->starts_with(kUntilFilter)) {
+    std::vector<std::function<bool(const ImageSummary&)>> all;
+    constexpr std::string_view kLabel = "label=", kNoLabel = "label!=";
+    for (const std::string_view filter : args.all("filter")) {
+        if (filter.starts_with(kUntilFilter)) {
+            all.push_back(KNARR_TRY(made_before(filter.substr(kUntilFilter.size()))));
+        } else if (filter.starts_with(kLabel) || filter.starts_with(kNoLabel)) {
+            const bool wanted = filter.starts_with(kLabel);
+            all.push_back(
+                [wanted, label = std::string(filter.substr(filter.find('=') + 1))](
+                    const ImageSummary& image) { return has_label(image, label) == wanted; });
+        } else if (filter == "dangling=true" || filter == "dangling=1") {
+            request.all = false;
+        } else if (filter == "dangling=false" || filter == "dangling=0") {
+            request.all = true;
+        } else {
             return fail(
                 Error{.code = Errc::invalid_argument,
-                      .message = fmt::format("--filter \"{}\" is not known", printable(*filter)),
-                      .hint = "until=TIME is the only filter yet: --filter until=24h"});
+                      .message = fmt::format("--filter \"{}\" is not known", printable(filter)),
+                      .hint = "until=24h, label=KEY[=VALUE], label!=KEY[=VALUE] and "
+                              "dangling=true|false are"});
         }
-        request.only = KNARR_TRY(made_before(filter->substr(kUntilFilter.size())));
+    }
+    if (!all.empty()) {
+        request.only = [all = std::move(all)](const ImageSummary& image) {
+            return std::ranges::all_of(all, [&](const auto& fits) { return fits(image); });
+        };
     }
     return request;
 }

@@ -85,6 +85,11 @@ Result<std::string> inspect_any(const Context& context,
                 missing = std::move(found);  // no container is called so: NAME:TAG
             }
         }
+        if (!missing && missing.error().code == Errc::not_found) {
+            Error error = std::move(missing).error();
+            error.message += fmt::format(" (No such object: {})", printable(name));  // docker's
+            return fail(std::move(error));
+        }
         return missing;
     }
     return inspect_other(context, engine, name, type);

@@ -92,7 +92,23 @@ Result<std::string> log_destination(std::string_view text) {
     return std::string(text.starts_with(kFile) ? text.substr(kFile.size()) : text);
 }
 
+/// docker's -H and -c: there is no other daemon, nor any.
+Result<> check_daemon(const Parsed& globals) {
+    const std::string_view host = globals.get("host", "unix://");
+    const std::string_view named = globals.get("context", "default");
+    if (!host.starts_with("unix://") || (named != "default" && !named.empty())) {
+        return fail(
+            Error{.code = Errc::unsupported,
+                  .message = fmt::format("{} {}: there is no daemon, and none is asked",
+                                         host.starts_with("unix://") ? "--context" : "--host",
+                                         printable(host.starts_with("unix://") ? named : host)),
+                  .hint = "run knarr on that host, by ssh(1)"});
+    }
+    return {};
+}
+
 Result<> apply_globals(const Parsed& globals, Context& context) {
+    KNARR_TRY(check_daemon(globals));
     const std::string_view format = globals.get("log-format", "text");
     if (format != "text" && format != "json") {
         return fail(Errc::invalid_argument,
@@ -102,7 +118,9 @@ Result<> apply_globals(const Parsed& globals, Context& context) {
     Reporter& reporter = context.reporter;
     reporter.log_format = format == "json" ? LogFormat::json : LogFormat::text;
     reporter.log_file = KNARR_TRY(log_destination(globals.get("log")));
-    const std::string_view level = globals.get("log-level", "warning");
+    std::string_view level = globals.get("log-level", "warning");
+    // docker's words; there is no more to tell at info than at warning.
+    level = level == "warn" || level == "info" ? "warning" : level == "fatal" ? "error" : level;
     if (level != "error" && level != "warning" && level != "debug") {
         return fail(Errc::invalid_argument,
                     "--log-level \"{}\" is none of error, warning, debug",

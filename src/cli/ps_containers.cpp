@@ -238,7 +238,9 @@ Result<int> list_running(Context& context,
     const ContainerFilter filter = KNARR_TRY(ContainerFilter::parse(filters, now_s()));
     const ListWish wish = list_wish(args, filter, format.empty() ? kTable : format);
     constexpr std::uint64_t kMany = 1'000'000;
-    std::optional<std::uint64_t> left = KNARR_TRY(args.number("last", kMany));
+    const bool all_again = args.find("last") == "-1";  // docker's word for: no such bound
+    std::optional<std::uint64_t> left =
+        all_again ? std::nullopt : KNARR_TRY(args.number("last", kMany));
     left = args.flag("latest") ? 1 : left;
     const bool stopped_too = args.flag("all") || left || filter.asks_for_stopped();
     ContainerRows rows(wish, KNARR_TRY(RowFormat::parse(wish.format, kHeadings)));

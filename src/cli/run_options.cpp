@@ -243,7 +243,8 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     }
     request.pids_limit = KNARR_TRY(parse_pids(args));
     request.network = KNARR_TRY(parse_network(args.get("network", args.get("net", "none"))));
-    request.isolation = KNARR_TRY(parse_isolation(args.get("isolation", "native")));
+    request.isolation = KNARR_TRY(parse_isolation(
+        args.get("isolation", "native") == "default" ? "native" : args.get("isolation", "native")));
     request.pull = KNARR_TRY(parse_pull_policy(args.get("pull", "missing")));
     request.pull_options = KNARR_TRY(parse_pull_options(args));
     request.service = KNARR_TRY(service_links());

@@ -16,8 +16,12 @@ struct Unbuilt {
 
 constexpr std::array kUnbuilt{
     Unbuilt{"build", "build with another tool, then knarr pull oci:DIR or docker-archive:FILE"},
+    Unbuilt{"buildx", "build with another tool, then knarr pull oci:DIR or docker-archive:FILE"},
     Unbuilt{"commit"},
     Unbuilt{"compose"},
+    Unbuilt{"context", "there is no daemon to choose: what knarr runs is on this host"},
+    Unbuilt{"manifest", "knarr image inspect IMAGE, knarr image tags NAME"},
+    Unbuilt{"plugin", "knarr info --format '{{json .Plugins}}' tells what there is"},
     Unbuilt{"mounts", "give the mounts in config.json before create; knarr changes none later"},
     Unbuilt{"play"},
     Unbuilt{"kube"},

@@ -192,7 +192,7 @@ Result<int> run_remove(Context& context, const Parsed& args) {
     return for_each_named(context, args, "volume", [&](std::string_view name) -> Result<> {
         Result<> removed = engine::remove_volume(root, std::string(name));
         if (!removed && args.flag("force") && removed.error().code == Errc::not_found) {
-            return {};
+            return print(fmt::format("{}\n", name));  // as docker has it
         }
         KNARR_TRY(std::move(removed));
         return print(fmt::format("{}\n", name));

@@ -21,6 +21,26 @@ std::string advice(std::string_view id, ContainerState from, Transition transiti
     }
     return "";
 }
+
+/// docker's words, which scripts look for; empty where it has none of its own.
+std::string dockers_words(std::string_view id, ContainerState from, Transition transition) {
+    const bool runs = from == ContainerState::running || from == ContainerState::paused;
+    switch (transition) {
+        case Transition::exec:
+        case Transition::kill:
+            return runs ? "" : fmt::format(" (Container {} is not running)", id);
+        case Transition::pause:
+            return from == ContainerState::paused
+                       ? fmt::format(" (Container {} is already paused)", id)
+                       : fmt::format(" (Container {} is not running)", id);
+        case Transition::resume:
+            return fmt::format(" (Container {} is not paused)", id);
+        case Transition::remove:
+            return runs ? fmt::format(" (You cannot remove a running container {})", id) : "";
+        default:
+            return "";
+    }
+}
 }  // namespace
 
 std::string_view name_of(Transition transition) {
@@ -39,8 +59,12 @@ Result<After> next_state(std::string_view id, ContainerState from, Transition tr
         wanted += wanted.empty() ? "" : " or ";
         wanted += knarr::name_of(step.from);
     }
-    auto refused =
-        fail(Errc::wrong_state, "container {} is {}, not {}", id, knarr::name_of(from), wanted);
+    auto refused = fail(Errc::wrong_state,
+                        "container {} is {}, not {}{}",
+                        id,
+                        knarr::name_of(from),
+                        wanted,
+                        dockers_words(id, from, transition));
     return fail(std::move(refused).error().advise(advice(id, from, transition)));
 }
 

@@ -128,3 +128,55 @@ def test_image_inspect_shows_what_there_is(host, layout):
     assert done.returncode == 1 and json.loads(done.stdout) == []
     done = host.run("image", "inspect", "-f", "{{.Os}}", "nosuch", stored)
     assert done.returncode == 1 and done.stdout == "linux\n"
+
+
+def test_messages_have_dockers_words(host, layout):
+    host.launch(layout, options=["--name", "web"])
+    told = [(["rm", "web"], "You cannot remove a running container"), (["unpause", "web"], "is not paused"),
+            (["inspect", "nosuch"], "No such object: nosuch"),
+            (["create", "-q", "--name", "web", layout], 'Conflict. The container name "/web" is already in use')]
+    for words, text in told:
+        done = host.run(*words)
+        assert done.returncode != 0 and text in done.stderr, done
+    host.good("pause", "web")
+    assert "is already paused" in host.run("pause", "web").stderr
+    host.good("unpause", "web")
+    host.good("stop", "-t", "0", "web")
+    for words in (["exec", "web", "true"], ["kill", "web"], ["pause", "web"]):
+        assert "is not running" in host.run(*words).stderr, words
+    done = host.run("rm", "-f", "nosuch")
+    assert (done.returncode, done.stdout) == (0, "") and "No such container: nosuch" in done.stderr
+    assert host.run("delete", "-f", "nosuch").stderr == ""
+    assert host.good("volume", "rm", "-f", "nosuch") == "nosuch\n"
+
+
+def test_options_that_mean_what_is_usual(host, layout):
+    host.good("run", "-d", "-q", "--isolation", "default", "--name", "web", layout)
+    for words in (["-f", "is-task=false"], ["-f", "isolation=default"], ["-n", "-1"], ["-n=-1"]):
+        assert host.good("ps", "--format", "{{.Names}}", *words) == "web\n", words
+    assert host.good("ps", "-q", "-f", "is-task=true") == ""
+    for level in ("warn", "info", "fatal"):
+        host.good("-l", level, "ps")
+    host.good("-H", "unix:///var/run/docker.sock", "-c", "default", "ps")
+    for words in (["-H", "tcp://far:2375"], ["--context", "far"]):
+        done = host.run(*words, "ps")
+        assert done.returncode != 0 and "no daemon" in done.stderr, done
+    for verb in ("context", "plugin", "manifest", "buildx"):
+        done = host.run(verb, "ls")
+        assert done.returncode != 0 and "hint: " in done.stderr and "not built" in done.stderr
+
+
+def test_image_prune_has_dockers_filters(host, tmp_path):
+    for name in ("keep", "gone"):
+        image = images.write_layout(tmp_path / name, [images.base_layer()],
+                                    {"Cmd": ["true"], "Labels": {"what": name}})
+        host.good("pull", "-q", image)
+    labels = ["images", "-q", "--filter", "label=what=keep"]
+    (kept,) = host.good(*labels).split()
+    host.good("image", "prune", "-af", "--filter", "label=what=none")
+    assert len(host.good("images", "-q").split()) == 2
+    host.good("image", "prune", "-af", "--filter", "label!=what=keep", "--filter", "until=0s")
+    assert host.good("images", "-q").split() == [kept]
+    host.good("image", "prune", "-f", "--filter", "dangling=false", "--filter", "label=what")
+    assert host.good("images", "-q") == ""
+    assert host.run("image", "prune", "-f", "--filter", "name=x").returncode == 2
