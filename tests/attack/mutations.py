@@ -8,6 +8,7 @@ ROOTFS = "tests/integration/test_attack_rootfs.py::"
 PROGRAM = "tests/integration/test_attack_program.py::"
 IMAGE = "tests/integration/test_hostile_image.py::"
 MIRRORS = "tests/integration/registry/test_mirrors.py::"
+LOGIN = "tests/integration/registry/test_login.py::"
 PTRACE = "tests/integration/test_attack_ptrace.py::"
 ROOTLESS = "tests/integration/test_rootless_images.py::"
 USERS = "tests/integration/test_user_namespace.py::"
@@ -159,4 +160,8 @@ MUTATIONS = [
      "    KNARR_TRY(load_seccomp(filter));\n",
      "",
      ARCHIVE + "test_an_archive_is_decompressed_by_a_process_that_has_nothing_else"),
+    ("a login goes without TLS by the caller's word alone", "src/image/connect.cpp",
+     "if (!rpc::is_plain_by_default(session)) {",
+     "if (true) {",
+     LOGIN + "test_a_login_goes_without_tls_by_the_callers_word_alone"),
 ]
