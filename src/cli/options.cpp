@@ -166,6 +166,10 @@ struct Cursor {
                            : unknown(
                                  options, i == 1 ? arg : std::string_view(spelled), arg.substr(1));
             }
+            if (const std::string_view rest = arg.substr(i + 1);
+                option->value.empty() && (rest == "=true" || rest == "=false")) {
+                return add(*option, spelled, rest.substr(1));  // as docker takes it
+            }
             if (option->value.empty()) {
                 KNARR_TRY(add(*option, spelled, "true"));
                 continue;

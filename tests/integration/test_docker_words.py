@@ -180,3 +180,10 @@ def test_image_prune_has_dockers_filters(host, tmp_path):
     host.good("image", "prune", "-f", "--filter", "dangling=false", "--filter", "label=what")
     assert host.good("images", "-q") == ""
     assert host.run("image", "prune", "-f", "--filter", "name=x").returncode == 2
+
+
+def test_letters_are_switched_off_too(host, layout):
+    host.good("run", "--rm", "-q", layout, "true")
+    (stored,) = host.good("images", "-q").split()
+    assert "CREATED AT" in host.good("history", "-H=false", stored)
+    assert host.run("history", "-H=maybe", stored).returncode == 2

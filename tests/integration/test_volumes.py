@@ -162,7 +162,7 @@ def test_words_that_are_wrong(host):
     refused = host.run("volume", "rm", "nobody")
     assert refused.returncode != 0 and "hint: knarr volume ls" in refused.stderr
     assert host.run("volume", "rm").returncode == 2
-    assert host.good("volume", "rm", "-f", "nobody") == ""
+    assert host.good("volume", "rm", "-f", "nobody") == "nobody\n"
     missing = host.run("volume", "inspect", "nobody")
     assert missing.returncode != 0 and missing.stdout == "[]\n" and "no such volume: nobody" in missing.stderr
     assert "driver" in host.run("volume", "create", "-d", "nfs", "x").stderr
