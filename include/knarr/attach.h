@@ -11,8 +11,9 @@ struct AttachRequest {
     std::string detach_keys = "ctrl-p,ctrl-q";
     bool pass_input = true;    ///< what is typed or piped goes to the program
     bool pass_signals = true;  ///< without a terminal: what we are sent goes to the program
-    /// Called once, when the program runs and before the caller's terminal is taken over.
-    std::function<void()> when_it_begins = {};
+    /// Called once with the container's ID, when the program runs and before the caller's terminal
+    /// is taken over.
+    std::function<void(const std::string& id)> when_it_begins = {};
 };
 
 }  // namespace knarr

@@ -173,7 +173,9 @@ public:
     /// monitor, keeps what it writes (logs()) and learns how it ends.
     Result<std::string> run_image_in_background(const RunRequest& request,
                                                 const PullProgressFn& progress);
-    /// The same with the caller in front of it, as attach() is, from its first byte on.
+    /// The same with the caller in front of it, as attach() is, from its first byte on; without
+    /// output among `request.streams` until all its input is passed on. Errors: also unsupported
+    /// for one with neither terminal nor log.
     Result<std::optional<int>> run_image_attached(const RunRequest& request,
                                                   const AttachRequest& attach,
                                                   const PullProgressFn& progress);

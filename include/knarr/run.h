@@ -53,7 +53,8 @@ struct LogPolicy {
     std::vector<std::string> labels = {}, variables = {};
 };
 
-/// Which of the program's streams are the caller's; the others are /dev/null.
+/// Which of the program's streams are the caller's. The others are /dev/null, but that
+/// Engine::run_image_attached has its output in the log all the same.
 struct StandardStreams {
     bool in = true, out = true, err = true;
 };
@@ -77,8 +78,8 @@ struct RunRequest {
     bool terminal = false;  ///< a new terminal as stdin, stdout and stderr, relayed to the caller's
     bool read_only = false;
     bool read_only_scratch = true;  ///< with read_only: /tmp, /run and /var/tmp can be written
-    StandardStreams streams = {};  ///< in the foreground without a terminal: which are the caller's
-    bool remove = false;           ///< leave nothing once it has ended
+    StandardStreams streams = {};   ///< with the caller in front, without a terminal: which are his
+    bool remove = false;            ///< leave nothing once it has ended
     std::optional<std::int64_t> memory_bytes = {};  ///< > 0
     std::optional<std::int64_t> cpu_quota_us =
         {};  ///< of each settings.resources.cpu_period_us, else kCpuPeriodUs

@@ -22,7 +22,7 @@ Result<std::optional<std::chrono::milliseconds>> find_duration(const Parsed& arg
 
 }  // namespace
 
-Result<HealthRequest> parse_health(const Parsed& args, bool watched) {
+Result<HealthRequest> parse_health(const Parsed& args) {
     HealthRequest request;
     const auto* const given = std::ranges::find_if(
         kHealthOptions, [&](const Option& option) { return args.has(option.name); });
@@ -36,13 +36,6 @@ Result<HealthRequest> parse_health(const Parsed& args, bool watched) {
     if (request.disabled && other != kHealthOptions.end()) {
         return fail(
             Errc::invalid_argument, "--no-healthcheck and --{} contradict each other", other->name);
-    }
-    if (!request.disabled && !watched) {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = fmt::format("--{} needs --detach or --tty: nobody looks after "
-                                                 "a container in the foreground",
-                                                 given->name),
-                          .hint = "knarr run -d --health-cmd ... and knarr logs -f"});
     }
     if (const auto command = args.find("health-cmd")) {
         if (command->empty()) {

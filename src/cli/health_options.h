@@ -1,5 +1,5 @@
 #pragma once
-// The options of `run -d`, `run -t` and `create` that say how a container's health is checked.
+// The options of `run` and `create` that say how a container's health is checked.
 
 #include <array>
 
@@ -8,16 +8,14 @@
 
 namespace knarr::cli {
 
-/// Errors: invalid_argument naming the option; unsupported for a container that nobody watches.
-Result<HealthRequest> parse_health(const Parsed& args, bool watched);
+/// Errors: invalid_argument naming the option.
+Result<HealthRequest> parse_health(const Parsed& args);
 
 inline constexpr std::array kHealthOptions{
-    Option{
-        .name = "health-cmd",
-        .value = "COMMAND",
-        .help =
-            "in the background: a line for the container's /bin/sh that fails when it is not well",
-        .fallback = "the image's HEALTHCHECK"},
+    Option{.name = "health-cmd",
+           .value = "COMMAND",
+           .help = "a line for the container's /bin/sh that fails when it is not well",
+           .fallback = "the image's HEALTHCHECK"},
     Option{.name = "health-interval",
            .value = "TIME",
            .help = "from one probe to the next",

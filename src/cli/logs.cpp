@@ -131,7 +131,7 @@ Result<int> run_logs(Context& context, const Parsed& args) {
 constexpr Verb kLogs{
     .name = "logs",
     .synopsis = "[options] ID",
-    .summary = "print what a container in the background wrote",
+    .summary = "print what a container of an image wrote",
     .about =
         "Prints what the program wrote, byte for byte: its standard output to standard output, "
         "its\n"

@@ -30,14 +30,23 @@ Result<int> run_detached(Engine& engine, const RunRequest& request, const PullPr
     return 0;
 }
 
-/// In the background with us in front of it: its terminal outlives us, and others may attach.
-Result<int> run_in_terminal(Engine& engine,
-                            const RunRequest& request,
-                            AttachRequest attach,
-                            ProgressView& progress,
-                            const PullProgressFn& show) {
-    attach.when_it_begins = [&] { progress.finish(); };
-    return KNARR_TRY(engine.run_image_attached(request, attach, show)).value_or(0);
+/// In the background with us in front of it: it outlives us, and others may attach.
+Result<int> run_attached(Engine& engine,
+                         const RunRequest& request,
+                         AttachRequest attach,
+                         ProgressView& progress,
+                         const PullProgressFn& show) {
+    const bool shown = request.terminal || request.streams.out || request.streams.err;
+    Result<> printed;
+    attach.when_it_begins = [&](const std::string& id) {
+        progress.finish();
+        if (!shown) {
+            printed = print(id + "\n");  // as docker: what it writes is found by that
+        }
+    };
+    const auto code = KNARR_TRY(engine.run_image_attached(request, attach, show));
+    KNARR_TRY(std::move(printed));
+    return code.value_or(0);
 }
 
 /// The name of a directory, too, is an image's first; what its owner may have meant is said.
@@ -72,19 +81,12 @@ Result<int> run_image(Context& context, const Parsed& args) {
     // program's only with -i.
     const bool has_keys = !args.has("attach") && sys::is_terminal(sys::StandardStream(0).fd());
     attach.pass_input = attach.pass_input && (parsed.request.streams.in || has_keys);
-    const bool detached = args.flag("detach");
-    if (!attach.pass_signals && !detached && !parsed.request.terminal) {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = "--sig-proxy=false is not built for a program in the "
-                                     "foreground without a terminal",
-                          .hint = "knarr run -d, then knarr attach --sig-proxy=false"});
-    }
     Engine engine = KNARR_TRY(open_engine(context));
     ProgressView progress(args.flag("quiet") ? ProgressStyle::silent : progress_style());
     const PullProgressFn show = [&](const PullProgress& news) { progress.show(news); };
-    Result<int> code = detached ? run_detached(engine, parsed.request, show)
-                       : parsed.request.terminal
-                           ? run_in_terminal(engine, parsed.request, attach, progress, show)
+    Result<int> code = parsed.front == RunFront::nobody ? run_detached(engine, parsed.request, show)
+                       : parsed.front == RunFront::attached
+                           ? run_attached(engine, parsed.request, attach, progress, show)
                            : engine.run_image(parsed.request, show);
     progress.finish();
     if (!code) {
@@ -108,13 +110,12 @@ const Verb kRun{
     .summary = "run an image, or a bundle as runc does",
     .about =
         "Of an image: pulls it if it is not stored, gives it a writable layer of its own and safe\n"
-        "defaults, and runs the command in the foreground with this terminal's standard input,\n"
-        "output and error; signals are passed on. Everything after IMAGE belongs to the command.\n"
-        "With -d it runs in the background, the ID is printed, and `logs`, `wait`, `stop`, "
-        "`start`\n"
-        "go on from there.\n"
-        "With -t it is in the background, too, with you in front of it (`attach`): the detach\n"
-        "keys, or the end of this knarr, leave it running.\n"
+        "defaults, and runs the command with you in front of it: what it writes is shown, signals\n"
+        "are passed on, and with -i what you type. Everything after IMAGE belongs to the command.\n"
+        "It has a log, others may attach, and the end of this knarr leaves it running, as the\n"
+        "detach keys do with -t. With --rm and without -t it has your own streams instead.\n"
+        "With -d nobody is in front, the ID is printed, and `logs`, `wait`, `stop`, `start` go on\n"
+        "from there.\n"
         "The exit status is the program's; 125 when knarr fails, 126 when the program cannot be\n"
         "executed, 127 when it is not there. Without --rm the stopped container stays until\n"
         "`knarr rm`.\n"

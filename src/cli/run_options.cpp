@@ -106,7 +106,7 @@ Result<> parse_streams(const Parsed& args, RunKind kind, RunRequest& request) {
 
 constexpr std::uint64_t kMaxStopSeconds = std::uint64_t{365} * 24 * 3600;
 
-Result<> parse_restart(const Parsed& args, RunKind kind, RunRequest& request) {
+Result<> parse_restart(const Parsed& args, RunRequest& request) {
     request.restart = KNARR_TRY(parse_restart_policy(args.get("restart")), "--restart");
     if (request.restart.mode == RestartMode::no) {
         return {};
@@ -116,14 +116,45 @@ Result<> parse_restart(const Parsed& args, RunKind kind, RunRequest& request) {
                     "--rm and --restart contradict each other: one removes what the other starts "
                     "again");
     }
-    if (kind == RunKind::run && !args.flag("detach") && !args.flag("tty")) {
-        return fail(
-            Error{.code = Errc::unsupported,
-                  .message = "--restart needs --detach or --tty: nobody watches a container in the "
-                             "foreground once this knarr has ended",
-                  .hint = "knarr run -d --restart ... and knarr logs -f"});
-    }
     return {};
+}
+
+/// What only a monitor does for a container; empty: nothing.
+std::string_view asks_for_monitor(const Parsed& args, const RunRequest& request) {
+    if (request.restart.mode != RestartMode::no) {
+        return "restart";
+    }
+    if (!attach_request(args).pass_signals) {
+        return "sig-proxy=false";
+    }
+    const auto* const health = std::ranges::find_if(kHealthOptions, [&](const Option& option) {
+        return option.name != "no-healthcheck" && args.has(option.name);
+    });
+    return health == kHealthOptions.end() ? std::string_view() : health->name;
+}
+
+/// A container with a log is in the background, with the caller in front of it. One that is gone
+/// at its end needs none, and has the caller's own streams; nor has one whose readiness the
+/// caller's service manager waits for, to which it is the caller.
+Result<RunFront> choose_front(const Parsed& args, const RunRequest& request) {
+    if (args.flag("detach")) {
+        return RunFront::nobody;
+    }
+    if (request.terminal) {
+        return RunFront::attached;
+    }
+    const std::string_view asked = asks_for_monitor(args, request);
+    if (!request.log.keep && !asked.empty()) {
+        return fail(Error{
+            .code = Errc::unsupported,
+            .message = fmt::format("--{} in the foreground needs a log, which --log-driver none "
+                                   "leaves out: who is in front of the container reads that",
+                                   asked),
+            .hint = "leave out --log-driver none, or run it with --detach"});
+    }
+    const bool may_be_direct =
+        request.remove || !request.log.keep || !request.service.notify_socket.empty();
+    return may_be_direct && asked.empty() ? RunFront::direct : RunFront::attached;
 }
 
 Result<> parse_stop_and_log(const Parsed& args, RunKind kind, RunRequest& request) {
@@ -139,10 +170,9 @@ Result<> parse_stop_and_log(const Parsed& args, RunKind kind, RunRequest& reques
         request.stop_timeout = std::chrono::seconds(*seconds);
     }
     request.log = KNARR_TRY(parse_log(args));
-    KNARR_TRY(parse_restart(args, kind, request));
+    KNARR_TRY(parse_restart(args, request));
     KNARR_TRY(parse_streams(args, kind, request));
-    const bool background = kind == RunKind::create || args.flag("detach") || args.flag("tty");
-    request.health = KNARR_TRY(parse_health(args, background));
+    request.health = KNARR_TRY(parse_health(args));
     return {};
 }
 
@@ -250,6 +280,7 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     request.service = KNARR_TRY(service_links());
     KNARR_TRY(parse_stop_and_log(args, kind, request));
     KNARR_TRY(parse_settings(args, request, out.warnings));
+    out.front = kind == RunKind::run ? KNARR_TRY(choose_front(args, request)) : RunFront::nobody;
     return out;
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/attach_options.h"
 #include "cli/verb.h"
 #include "knarr/run.h"
 
@@ -12,8 +13,16 @@ namespace knarr::cli {
 /// --env as "NAME=value"; NAME alone takes the caller's own value, and is left out without one.
 Result<std::vector<std::string>> parse_env(const Parsed& args);
 
+/// Who is in front of a container while it runs.
+enum class RunFront : std::uint8_t {
+    nobody,    // in the background
+    attached,  // the caller, of one in the background: it has a log, and outlives him
+    direct,    // the caller, whose own streams the program has
+};
+
 struct ParsedRun {
     RunRequest request;
+    RunFront front = RunFront::nobody;
     std::vector<std::string> warnings;
 };
 enum class RunKind : std::uint8_t { run, create };

@@ -50,6 +50,30 @@ TEST(WhichRun, OptionsOfBothAreRefused) {
     EXPECT_NE(out.error().message.find("--rm"), std::string::npos);
 }
 
+TEST(RunFront, IsTheCallersOwnWhereNothingIsToBeKept) {
+    const auto front = [](const Words& words) {
+        const auto out = parse_run(parsed(words));
+        EXPECT_TRUE(out) << out.error().message;
+        return out ? out->front : RunFront::nobody;
+    };
+    unsetenv("NOTIFY_SOCKET");
+    EXPECT_EQ(front({"-d", "img"}), RunFront::nobody);
+    EXPECT_EQ(front({"img"}), RunFront::attached);
+    EXPECT_EQ(front({"--rm", "-t", "img"}), RunFront::attached);
+    EXPECT_EQ(front({"--rm", "img"}), RunFront::direct);
+    EXPECT_EQ(front({"--rm", "--no-healthcheck", "img"}), RunFront::direct);
+    EXPECT_EQ(front({"--log-driver", "none", "img"}), RunFront::direct);
+    EXPECT_EQ(front({"--rm", "--sig-proxy=false", "img"}), RunFront::attached);
+    EXPECT_EQ(front({"--rm", "--health-cmd", "x", "img"}), RunFront::attached);
+    setenv("NOTIFY_SOCKET", "/run/manager", 1);
+    EXPECT_EQ(front({"img"}), RunFront::direct);
+    EXPECT_EQ(front({"--restart", "always", "img"}), RunFront::attached);
+    unsetenv("NOTIFY_SOCKET");
+    const auto refused = parse_run(parsed({"--log-driver", "none", "--restart", "always", "img"}));
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Errc::unsupported);
+}
+
 TEST(RunOptions, WhatFollowsTheImageIsTheContainers) {
     const Words words{"--rm", "busybox", "ls", "--rm", "-e", "--", "-h"};
     const auto out = parse_run(parsed(words));

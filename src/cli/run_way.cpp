@@ -86,7 +86,7 @@ constexpr std::array kImageOnly{
            .fallback = "none"},
     Option{.name = "restart",
            .value = "POLICY",
-           .help = "in the background: no, on-failure[:N], always or unless-stopped",
+           .help = "no, on-failure[:N], always or unless-stopped",
            .fallback = "no"},
     Option{.name = "cidfile", .value = "FILE", .help = "write the ID into a new FILE"},
     Option{.name = "stop-signal",
@@ -99,11 +99,11 @@ constexpr std::array kImageOnly{
            .fallback = "30"},
     Option{.name = "log-driver",
            .value = "DRIVER",
-           .help = "in the background: k8s-file, journald (also the system's journal) or none",
+           .help = "k8s-file, journald (also the system's journal) or none",
            .fallback = "k8s-file"},
     Option{.name = "log-opt",
            .value = "NAME=VALUE",
-           .help = "in the background: max-size=10m begins a new log file then, max-file=3 keeps "
+           .help = "max-size=10m begins a new log file then, max-file=3 keeps "
                    "three; labels=NAME and env=NAME are shown by logs --details",
            .repeatable = true},
     Option{.name = "interactive",
@@ -113,8 +113,8 @@ constexpr std::array kImageOnly{
     Option{.name = "attach",
            .letter = 'a',
            .value = "STREAM",
-           .help = "in the foreground: only these of stdin, stdout, stderr are yours; the others "
-                   "are /dev/null",
+           .help = "in the foreground: only these of stdin, stdout, stderr are yours; the rest "
+                   "of the output is in the log",
            .repeatable = true},
     kDetachKeysOption,
     kSigProxyOption,

@@ -1,313 +1,28 @@
 #include "engine/attach.h"
 
-#include <algorithm>
-#include <array>
 #include <cerrno>
-#include <csignal>
 
 #include <fcntl.h>
 
 #include "core/fault.h"
-#include "core/text.h"
-#include "engine/attach_client.h"
 #include "engine/attach_door.h"
 #include "engine/background.h"
 #include "engine/detach_keys.h"
 #include "engine/live.h"
-#include "engine/log_show.h"
 #include "engine/log_store.h"
 #include "engine/monitor_start.h"
 #include "engine/operate.h"
 #include "engine/run_image.h"
-#include "engine/stop.h"
+#include "engine/visit.h"
 #include "platform/file.h"
-#include "platform/patience.h"
-#include "platform/pidfd.h"
-#include "platform/signal.h"
-#include "platform/unix_socket.h"
 
 namespace knarr::engine {
 
 namespace {
 
-/// How long a new monitor may take to listen in the place of a dead one.
-constexpr std::chrono::seconds kMonitorDelay{10};
-constexpr int kReconnectMs = 200;
-
 Result<std::string> parse_keys(const AttachRequest& request) {
     return request.detach_keys.empty() ? Result<std::string>(std::string())
                                        : parse_detach_keys(request.detach_keys);
-}
-
-bool is_end(int signal) {
-    return signal == SIGTERM || signal == SIGINT || signal == SIGHUP || signal == SIGQUIT;
-}
-
-/// What is known of a container that somebody is about to be in front of.
-struct Subject {
-    ContainerId id;
-    std::string keys;  // that leave it
-    bool terminal = false;
-    std::string log_dir;              // none: it is removed already
-    std::optional<LogReader> reader;  // where the showing is to begin, if that was before
-    sys::Fd socket;                   // to its monitor, if there was one from the beginning
-    sys::Fd input;                    // the writing end of what its stdin reads; invalid: none
-};
-
-/// One visit to a container, from the greeting of its monitor on.
-class Visit {
-public:
-    Visit(const Context& context, Subject subject, const AttachRequest& request, sys::Fd process)
-        : context_(context),
-          subject_(std::move(subject)),
-          request_(request),
-          process_(std::move(process)) {}
-
-    Result<std::optional<int>> make();
-
-private:
-    bool connect();
-    Result<bool> hear_greeting();
-    Result<> greet();
-    Result<> begin();
-    Result<> begin_show();
-    bool has_ended() const;
-    Result<> hear_signals();
-    Result<> hear_monitor();
-    Result<> serve();
-    void look_at_end();
-    Result<std::optional<int>> finish();
-    Result<std::optional<int>> code();
-
-    const Context& context_;
-    Subject subject_;
-    const AttachRequest& request_;
-    sys::Fd process_;  // the program's; invalid when it had ended before we came
-    std::optional<sys::SignalFd> signals_;
-    std::optional<LogShow> show_;
-    std::optional<AttachClient> client_;
-    sys::Fd master_;
-    bool ended_ = false, shown_ = false;
-    std::optional<int> code_;
-};
-
-/// Whether the monitor is reached; without waiting.
-bool Visit::connect() {
-    const auto dir = context_.root.open_dir(subject_.id);
-    auto socket = dir ? sys::connect_at_once(*dir, kAttachSocket) : fail(dir.error());
-    if (!socket) {
-        return false;
-    }
-    subject_.socket = std::move(*socket);
-    return true;
-}
-
-/// Waits a moment; whether the greeting came.
-Result<bool> Visit::hear_greeting() {
-    std::array<sys::Ready, 2> items{sys::Ready{.fd = subject_.socket.get()},
-                                    sys::Ready{.fd = signals_->fd().get()}};
-    constexpr int kPieceMs = 1000;
-    KNARR_TRY(sys::wait_ready(items, kPieceMs));
-    auto packet = items[0].is_ready
-                      ? KNARR_TRY(sys::receive_packet(subject_.socket, kAttachPacketBytes))
-                      : std::optional<sys::Packet>();
-    if (packet && packet->closed) {
-        subject_.socket.reset();  // a monitor that was killed just then
-    } else if (packet && packet->bytes.starts_with(kFull)) {
-        return fail(
-            Error{.code = Errc::limit_exceeded,
-                  .message = fmt::format("{} are attached to it already", AttachDoor::kMaxAttached),
-                  .hint = "knarr logs -f shows what it writes, too"});
-    } else if (packet) {
-        master_ = std::move(packet->fd);
-        return true;
-    }
-    return false;
-}
-
-/// Waits for the monitor's greeting. None when the container has ended.
-Result<> Visit::greet() {
-    sys::Patience patience{kMonitorDelay};
-    while (!ended_) {
-        if (!subject_.socket.valid() && !connect()) {
-            look_at_end();
-        } else if (KNARR_TRY(hear_greeting())) {
-            return {};
-        }
-        KNARR_TRY(hear_signals());
-        if (!ended_ && !patience.rest()) {
-            return fail(Error{.code = Errc::timed_out,
-                              .message = "its monitor does not answer",
-                              .hint = "knarr inspect shows what is the matter with it"});
-        }
-    }
-    return {};
-}
-
-bool Visit::has_ended() const {
-    if (ended_ || !process_.valid()) {
-        return true;
-    }
-    const auto ended = sys::wait_ended(process_, std::chrono::milliseconds(0));
-    return ended && *ended;
-}
-
-/// Errors: sys_errno ENOENT where the log is removed.
-Result<> Visit::begin_show() {
-    if (!subject_.reader) {
-        sys::Fd dir = KNARR_TRY(sys::open_path(subject_.log_dir, O_RDONLY | O_DIRECTORY), "log");
-        subject_.reader.emplace(context_, std::move(dir), LogRequest{});
-    }
-    show_.emplace(KNARR_TRY(LogShow::start(std::move(*subject_.reader), subject_.log_dir)));
-    return {};
-}
-
-/// Shows the log and takes over the caller's terminal.
-Result<> Visit::begin() {
-    Result<> shows = begin_show();
-    if (!shows && (shows.error().sys_errno != ENOENT || !has_ended())) {
-        return shows;
-    }
-    if (request_.when_it_begins) {
-        request_.when_it_begins();
-    }
-    if (ended_ || !shows) {
-        return {};  // without a log it is removed already, which its monitor has told
-    }
-    if (subject_.terminal && !master_.valid() && !has_ended()) {
-        return fail(Error{.code = Errc::wrong_state,
-                          .message = "its terminal is gone: both monitors were killed while "
-                                     "nobody was attached",
-                          .hint = "knarr logs -f shows what it wrote; knarr restart gives it a "
-                                  "new one"});
-    }
-    if (master_.valid()) {
-        client_.emplace(KNARR_TRY(AttachClient::at_terminal(
-            std::move(master_), std::move(subject_.keys), request_.pass_input)));
-    } else if (subject_.input.valid() && request_.pass_input) {
-        client_.emplace(KNARR_TRY(AttachClient::at_pipe(std::move(subject_.input))));
-    } else {
-        subject_.input.reset();
-    }
-    return {};
-}
-
-Result<> Visit::hear_signals() {
-    while (const auto signal = KNARR_TRY(signals_->next())) {
-        if (subject_.terminal && client_ && *signal == SIGWINCH) {
-            client_->resize();
-        } else if (subject_.terminal && client_ && *signal == SIGCONT) {
-            client_->resume();
-        } else if (!subject_.terminal && request_.pass_signals && !ended_ &&
-                   sys::is_forwardable(*signal)) {
-            // One that has ended meanwhile hears no signal.
-            static_cast<void>(sys::pidfd_send_signal(process_, *signal));
-        } else if (is_end(*signal)) {
-            return fail(
-                Error{.code = Errc::interrupted,
-                      .message = fmt::format("left by {}", sys::signal_name(*signal)),
-                      .hint = ended_ ? "it has ended: knarr ps -a shows whether it is removed"
-                                     : "the program goes on: knarr attach, logs and stop find it"});
-        }
-    }
-    return {};
-}
-
-Result<> Visit::hear_monitor() {
-    auto packet = KNARR_TRY(sys::receive_packet(subject_.socket, kAttachPacketBytes));
-    if (packet && packet->closed) {
-        subject_.socket.reset();
-    } else if (packet && packet->bytes.starts_with(kEnd)) {
-        const auto number = parse_number(std::string_view(packet->bytes).substr(1), 255);
-        code_ = number ? std::optional(static_cast<int>(*number)) : std::nullopt;
-        ended_ = true;
-    } else if (packet && packet->bytes.starts_with(kGreeting) && !packet->fd.valid() && client_ &&
-               client_->terminal() != nullptr) {
-        // Who was killed had the terminal. Fails where this one is killed, too, and the next asks.
-        static_cast<void>(send_word(subject_.socket, kTerminal, client_->terminal()));
-    }
-    return {};
-}
-
-/// Where there is no monitor: the program's end, or a new one.
-void Visit::look_at_end() {
-    const auto seen = look(context_, subject_.id);
-    if (!seen || !*seen || !(*seen)->live.process.valid()) {
-        ended_ = true;
-    } else {
-        ensure_watched(context_, (*seen)->record);
-    }
-}
-
-Result<> Visit::serve() {
-    std::array<sys::Ready, 3 + AttachClient::kItems> items;
-    auto part = client_ ? client_->wants() : std::array<sys::Ready, AttachClient::kItems>{};
-    items[0] = {.fd = signals_->fd().get()};
-    items[1] = {.fd = subject_.socket.get()};
-    items[2] = {.fd = show_ && !shown_ ? show_->process().get() : -1};
-    std::ranges::copy(part, items.begin() + 3);
-    KNARR_TRY(sys::wait_ready(items, subject_.socket.valid() || ended_ ? -1 : kReconnectMs));
-    std::copy(items.begin() + 3, items.end(), part.begin());
-    if (client_) {
-        client_->serve(part);
-    }
-    KNARR_TRY(hear_signals());
-    if (items[1].is_ready) {
-        KNARR_TRY(hear_monitor());
-    } else if (!subject_.socket.valid() && !ended_ && !connect()) {
-        look_at_end();
-    }
-    if (items[2].is_ready) {
-        shown_ = true;
-        KNARR_TRY(show_->end());
-    }
-    return {};
-}
-
-/// The program has ended: the rest is shown, and a container that is to be removed is waited for.
-/// Either may take as long as it likes; the keys end the first, signals both.
-Result<std::optional<int>> Visit::finish() {
-    if (show_) {
-        show_->finish();
-    }
-    shown_ = !show_;
-    while (!shown_) {
-        KNARR_TRY(serve());
-        if (client_ && client_->wants_to_leave()) {
-            return std::nullopt;
-        }
-    }
-    client_.reset();  // from here on the terminal is as it was, and Ctrl-C is a signal
-    if (subject_.socket.valid()) {
-        static_cast<void>(send_word(subject_.socket, kDone));
-    }
-    while (subject_.socket.valid()) {
-        KNARR_TRY(serve());
-    }
-    return code_ ? Result<std::optional<int>>(code_) : code();
-}
-
-/// The code of one that has ended, from whoever knows it.
-Result<std::optional<int>> Visit::code() {
-    auto ended = await_end(context_, subject_.id, process_.valid() ? &process_ : nullptr);
-    if (ended ? ended->has_value() : ended.error().code != Errc::not_found) {
-        return ended;
-    }
-    return fail(Errc::not_found, "it has ended, and nobody saw with which exit code");
-}
-
-Result<std::optional<int>> Visit::make() {
-    signals_.emplace(KNARR_TRY(sys::SignalFd::open()));
-    KNARR_TRY(greet());
-    KNARR_TRY(fault_point("attach.greeted"));
-    KNARR_TRY(begin());
-    while (!ended_) {
-        KNARR_TRY(serve());
-        if (client_ && client_->wants_to_leave()) {
-            return std::nullopt;
-        }
-    }
-    return finish();
 }
 
 Result<> check(const Seen& seen) {
@@ -327,23 +42,24 @@ Result<> check(const Seen& seen) {
     if (!record.life || !record.life->monitored) {
         return fail(Error{.code = Errc::unsupported,
                           .message = "its streams are those of the knarr that started it",
-                          .hint = "knarr run -d, run -it and start make containers that can be "
-                                  "attached to"});
+                          .hint =
+                              "knarr run without --rm, run -d, run -t and start make containers "
+                              "that can be attached to"});
     }
     return {};
+}
+
+Error no_log() {
+    return Error{.code = Errc::unsupported,
+                 .message = "it was made with --log-driver none: what it writes is kept nowhere",
+                 .hint = "leave out --log-driver none, or give it a terminal (-t)"};
 }
 
 Result<std::string> log_dir_for(const Context& context, const Record& record) {
     const Life& life = *record.life;
     const auto place =
         log_place(life.log, life.terminal, record.data_dir, path_of(context, record.id));
-    if (!place) {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = "it was made with --log-driver none: what it writes is kept "
-                                     "nowhere",
-                          .hint = "leave out --log-driver none, or give it a terminal (-t)"});
-    }
-    return place->dir;
+    return place ? Result<std::string>(place->dir) : fail(no_log());
 }
 
 /// A reader at the end of what there is; nothing where there is no log yet.
@@ -392,7 +108,10 @@ Result<std::optional<int>> attach(const Context& context,
     Seen seen = KNARR_TRY(look_at(context, id));
     KNARR_TRY(check(seen), "{}", what);
     const Life& life = *seen.record.life;
-    Subject subject{.id = id, .keys = std::move(keys), .terminal = life.terminal};
+    Subject subject{.id = id,
+                    .keys = std::move(keys),
+                    .terminal = life.terminal,
+                    .process = std::move(seen.live.process)};
     subject.log_dir = KNARR_TRY(log_dir_for(context, seen.record), "{}", what);
     subject.reader = KNARR_TRY(reader_at_end(context, subject.log_dir), "{}", what);
     if (life.keeps_stdin && !life.terminal && request.pass_input) {
@@ -406,7 +125,7 @@ Result<std::optional<int>> attach(const Context& context,
                             : KNARR_TRY(std::move(fifo), "{}: its stdin", what);
     }
     ensure_watched(context, seen.record);
-    Visit visit(context, std::move(subject), request, std::move(seen.live.process));
+    Visit visit(context, std::move(subject), request);
     return KNARR_TRY(visit.make(), "{}", what);
 }
 
@@ -417,26 +136,45 @@ Result<std::optional<int>> run_image_attached(const Context& context,
                                               const Limits& limits,
                                               const PullProgressFn& progress) {
     std::string keys = KNARR_TRY(parse_keys(attach));
-    Ends ends = KNARR_TRY(make_ends(!request.terminal));
-    const std::string text = KNARR_TRY(run_image_in_background(
-        context,
-        data_root,
-        request,
-        limits,
-        progress,
-        {.socket = std::move(ends.sockets.theirs), .input = std::move(ends.input.read)}));
+    if (!request.log.keep && !request.terminal) {
+        return fail(no_log());
+    }
+    Ends ends = KNARR_TRY(make_ends(!request.terminal && request.streams.in && attach.pass_input));
+    std::optional<sys::SignalFd> signals;
+    const auto hold_signals = [&]() -> Result<> {
+        // One whose readiness is waited for may take for ever to be launched.
+        if (request.service.notify_socket.empty()) {
+            signals.emplace(KNARR_TRY(sys::SignalFd::open()));
+        }
+        return {};
+    };
+    const std::string text =
+        KNARR_TRY(run_image_in_background(context,
+                                          data_root,
+                                          request,
+                                          limits,
+                                          progress,
+                                          {.socket = std::move(ends.sockets.theirs),
+                                           .input = std::move(ends.input.read),
+                                           .before_launch = hold_signals}));
     const ContainerId id = KNARR_TRY(ContainerId::parse(text));
     const std::string what = "container " + text;
-    Subject subject{.id = id, .keys = std::move(keys), .terminal = request.terminal};
+    Subject subject{.id = id,
+                    .keys = std::move(keys),
+                    .terminal = request.terminal,
+                    .streams = request.streams,
+                    .from_beginning = true,
+                    .signals = std::move(signals)};
     subject.socket = std::move(ends.sockets.ours);
     subject.input = std::move(ends.input.write);
     KNARR_TRY(fault_point("attach.started"), "{}", what);
     auto seen = KNARR_TRY(look_after_start(context, id));
     if (seen) {
         subject.log_dir = KNARR_TRY(log_dir_for(context, seen->record), "{}", what);
+        subject.log_policy = request.log;
+        subject.process = std::move(seen->live.process);
     }
-    Visit visit(
-        context, std::move(subject), attach, seen ? std::move(seen->live.process) : sys::Fd());
+    Visit visit(context, std::move(subject), attach);
     return KNARR_TRY(visit.make(), "{}", what);
 }
 
@@ -458,9 +196,12 @@ Result<std::optional<int>> start_attached(const Context& context,
     }
     const Life& life = *before.record.life;
     Ends ends = KNARR_TRY(make_ends(life.keeps_stdin && !life.terminal && request.pass_input));
-    Subject subject{.id = id, .keys = std::move(keys), .terminal = life.terminal};
+    Subject subject{
+        .id = id, .keys = std::move(keys), .terminal = life.terminal, .from_beginning = true};
     subject.log_dir = KNARR_TRY(log_dir_for(context, before.record), "{}", what);
+    subject.log_policy = life.log;
     subject.reader = KNARR_TRY(reader_at_end(context, subject.log_dir), "{}", what);
+    subject.signals.emplace(KNARR_TRY(sys::SignalFd::open(), "{}", what));
     KNARR_TRY(start_container(
         context,
         data_root,
@@ -469,9 +210,10 @@ Result<std::optional<int>> start_attached(const Context& context,
         {.socket = std::move(ends.sockets.theirs), .input = std::move(ends.input.read)}));
     subject.socket = std::move(ends.sockets.ours);
     subject.input = std::move(ends.input.write);
-    auto seen = KNARR_TRY(look_after_start(context, id));
-    Visit visit(
-        context, std::move(subject), request, seen ? std::move(seen->live.process) : sys::Fd());
+    if (auto seen = KNARR_TRY(look_after_start(context, id))) {
+        subject.process = std::move(seen->live.process);
+    }
+    Visit visit(context, std::move(subject), request);
     return KNARR_TRY(visit.make(), "{}", what);
 }
 

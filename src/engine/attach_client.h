@@ -27,6 +27,8 @@ public:
     std::array<sys::Ready, kItems> wants() const;
     void serve(const std::array<sys::Ready, kItems>& ready);
 
+    /// All that was piped is passed on, or nobody takes it. Never in front of a terminal.
+    bool is_input_over() const { return !is_terminal_ && !program_.valid(); }
     /// The terminal's other side; null in front of a pipe.
     const sys::Fd* terminal() const { return is_terminal_ ? &program_ : nullptr; }
     /// After SIGWINCH: the caller's size becomes the container's.

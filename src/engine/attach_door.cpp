@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "core/text.h"
 #include "platform/disk.h"
 #include "platform/unix_socket.h"
 
@@ -18,6 +19,26 @@ constexpr std::chrono::seconds kReadingTime{5};
 
 Result<> send_word(const sys::Fd& socket, char word, const sys::Fd* fd) {
     return sys::send_packet(socket, std::string_view(&word, 1), fd);
+}
+
+std::string end_packet(const EndWord& word) {
+    std::string packet(1, kEnd);
+    packet += word.code ? fmt::format("{}", *word.code) : "";
+    return packet + (word.log ? fmt::format(" {} {}", word.log->number, word.log->at) : "");
+}
+
+EndWord parse_end(std::string_view packet) {
+    const auto parts = split(packet.substr(1), ' ');
+    EndWord word;
+    if (const auto code = parse_number(parts[0], 255)) {
+        word.code = static_cast<int>(*code);
+    }
+    const auto number = parts.size() == 3 ? parse_number(parts[1]) : std::nullopt;
+    const auto at = parts.size() == 3 ? parse_number(parts[2]) : std::nullopt;
+    if (number && at) {
+        word.log = LogReader::Place{.number = *number, .at = *at};
+    }
+    return word;
 }
 
 Result<> AttachDoor::open(const sys::Fd& state_dir) {
@@ -69,12 +90,12 @@ void AttachDoor::serve(const std::array<sys::Ready, kItems>& ready, const sys::F
     }
 }
 
-void AttachDoor::tell_end(std::optional<int> code) {
+void AttachDoor::tell_end(const EndWord& word) {
     if (told_) {
         return;
     }
     told_ = system_clock().steady();
-    const std::string packet = code ? fmt::format("{}{}", kEnd, *code) : std::string(1, kEnd);
+    const std::string packet = end_packet(word);
     std::erase_if(attached_, [&](const Attached& one) {
         return !sys::send_packet(one.socket, packet);  // it has left
     });

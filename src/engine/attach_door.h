@@ -6,11 +6,14 @@
 //   monitor                                            attached (attach.h)
 //   ---------------------------------------------------------------------------------
 //                                     <- connects, or was there before the program
+//   (from the launcher, without a terminal)
+//   kLog, with the log's directory, locked (log_store.h)
+//                                     ->
 //   kGreeting, with the terminal      ->
 //   or kFull, and hangs up            ->
 //                                     <- kTerminal, with it, where the greeting came without
 //   ... the program has ended, and all that it wrote is in the log ...
-//   kEnd and the exit code            ->
+//   kEnd, the exit code, the log's end ->
 //                                     <- kDone: it has read the log
 //   the container is removed, where it was to be; hangs up
 //
@@ -20,19 +23,31 @@
 
 #include <array>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "core/clock.h"
+#include "engine/log_reader.h"
 #include "platform/fd.h"
 #include "platform/socket.h"
 
 namespace knarr::engine {
 
 inline constexpr const char* kAttachSocket = "attach";
-inline constexpr char kGreeting = 'g', kFull = 'f', kEnd = 'x', kDone = 'd', kTerminal = 't';
+inline constexpr char kGreeting = 'g', kFull = 'f', kEnd = 'x', kDone = 'd', kTerminal = 't',
+                      kLog = 'l';
 /// One of these words, with a descriptor where there is one.
 Result<> send_word(const sys::Fd& socket, char word, const sys::Fd* fd = nullptr);
-inline constexpr std::size_t kAttachPacketBytes = 16;
+inline constexpr std::size_t kAttachPacketBytes = 64;
+
+/// What kEnd says.
+struct EndWord {
+    std::optional<int> code;              // nothing: nobody knows it
+    std::optional<LogReader::Place> log;  // where what the run wrote ends; nothing: not known
+};
+std::string end_packet(const EndWord& word);
+EndWord parse_end(std::string_view packet);
 
 class AttachDoor {
 public:
@@ -53,7 +68,7 @@ public:
     void forget_given_back() { given_back_.reset(); }
 
     /// The program has ended, and all is in the log; told once.
-    void tell_end(std::optional<int> code);
+    void tell_end(const EndWord& word);
     /// Whether somebody has been told, not read the log to its end yet, and may still take time.
     bool is_waited_for() const;
     void close();

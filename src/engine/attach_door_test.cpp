@@ -41,6 +41,23 @@ protected:
     AttachDoor door_;
 };
 
+TEST(AttachEnd, IsUnderstoodAsItIsSaid) {
+    for (const EndWord& word :
+         {EndWord{},
+          EndWord{.code = 255},
+          EndWord{.log = LogReader::Place{.number = 3, .at = 0}},
+          EndWord{.code = 0, .log = LogReader::Place{.number = UINT64_MAX, .at = UINT64_MAX}}}) {
+        const std::string packet = end_packet(word);
+        EXPECT_LE(packet.size(), kAttachPacketBytes);
+        const EndWord back = parse_end(packet);
+        EXPECT_EQ(back.code, word.code);
+        EXPECT_EQ(end_packet(back), packet);
+    }
+    for (const std::string_view rubbish : {"x256", "xy", "x -1 2", "x0 1", "x0 1 2 3"}) {
+        EXPECT_FALSE(parse_end(rubbish).log) << rubbish;
+    }
+}
+
 TEST_F(AttachDoorTest, GreetsWithTheTerminal) {
     const sys::Fd terminal = *sys::open_path("/dev/null", O_RDWR);
     const sys::Fd socket = visit(&terminal);
@@ -54,8 +71,8 @@ TEST_F(AttachDoorTest, TellsTheEndOnceAndWaitsForItsReaders) {
     const sys::Fd socket = visit();
     EXPECT_EQ(heard(socket), "g");
     EXPECT_FALSE(door_.is_waited_for());
-    door_.tell_end(7);
-    door_.tell_end(8);
+    door_.tell_end({.code = 7});
+    door_.tell_end({.code = 8});
     EXPECT_EQ(heard(socket), "x7");
     EXPECT_EQ(heard(socket), "nothing");
     EXPECT_TRUE(door_.is_waited_for());
@@ -69,14 +86,14 @@ TEST_F(AttachDoorTest, TellsTheEndOnceAndWaitsForItsReaders) {
 TEST_F(AttachDoorTest, AnEndThatNobodyKnowsHasNoCode) {
     const sys::Fd socket = visit();
     EXPECT_EQ(heard(socket), "g");
-    door_.tell_end(std::nullopt);
+    door_.tell_end({});
     EXPECT_EQ(heard(socket), "x");
 }
 
 TEST_F(AttachDoorTest, WhoHasLeftIsNotWaitedFor) {
     {
         const sys::Fd socket = visit();
-        door_.tell_end(0);
+        door_.tell_end({.code = 0});
     }
     EXPECT_TRUE(door_.is_waited_for());
     serve();

@@ -6,6 +6,7 @@
 #include "core/fault.h"
 #include "core/limits.h"
 #include "core/text.h"
+#include "engine/attach_door.h"
 #include "engine/live.h"
 #include "engine/log_store.h"
 #include "engine/monitor_lock.h"
@@ -58,6 +59,18 @@ Result<sys::Fd> make_stdin(const LockedDir& dir, Streams& streams) {
     return sys::open_null(O_RDONLY);
 }
 
+/// Who is attached is to miss nothing, however soon he reads: the directory is locked until then.
+Result<> show_log(const Streams& streams) {
+    const sys::Fd& socket = streams.attached.socket;
+    if (socket.valid() && !streams.terminal) {
+        const sys::Fd dir = KNARR_TRY(sys::open_path(streams.log->dir, O_RDONLY | O_DIRECTORY));
+        KNARR_TRY(sys::lock_shared(dir));
+        // One who is gone again is no trouble of the container's.
+        static_cast<void>(send_word(socket, kLog, &dir));
+    }
+    return {};
+}
+
 /// Who is attached gets the watching monitor; one who finds it killed looks for the next.
 void give_attached(Streams& streams, const Monitors& monitors) {
     if (streams.attached.socket.valid()) {
@@ -79,6 +92,7 @@ Result<> give_streams(const LockedDir& dir,
     }
     if (streams.log) {
         KNARR_TRY(sys::make_dirs(streams.log->dir, 0700), "log");
+        KNARR_TRY(show_log(streams), "log");
     }
     io.stdio[0] = KNARR_TRY(make_stdin(dir, streams));
     for (const LogStream stream : {LogStream::out, LogStream::err}) {

@@ -9,9 +9,6 @@
 #include "engine/event_log.h"
 #include "engine/live.h"
 #include "platform/cgroup.h"
-#include "platform/cgroup_files.h"
-#include "platform/cgroup_stats.h"
-#include "platform/oom_watch.h"
 
 namespace knarr::engine {
 
@@ -24,31 +21,10 @@ void undo(const Context& context, LockedDir dir, const Record& record) {
 
 void tell_if_out_of_memory(const Context& context, const Record& record, int code) {
     constexpr int kKilled = 128 + SIGKILL;
-    if (code != kKilled || !record.cgroup) {
-        return;
+    const std::string text = code == kKilled ? out_of_memory_text(record) : std::string();
+    if (!text.empty()) {
+        context.warn(text);
     }
-    const sys::CgroupFiles files(*record.cgroup);
-    if (sys::memory_kills(files) == 0) {
-        return;
-    }
-    const auto memory = sys::cgroup_statistics(
-                            [&](std::string_view controller, const std::string& file) {
-                                return files.read(controller, file);
-                            },
-                            files.v2(),
-                            {})
-                            .memory;
-    std::string text = fmt::format("container {} was killed: out of memory", record.id);
-    if (memory && memory->memory.limit) {
-        text += fmt::format(": its limit is {}", human_size(*memory->memory.limit));
-        text += memory->memory.max
-                    ? fmt::format(", its peak use {}", human_size(*memory->memory.max))
-                    : "";
-        text += "; raise linux.resources.memory.limit (--memory)";
-    } else {
-        text += ": without a limit of its own, by one above it or for want of the host's memory";
-    }
-    context.warn(text);
 }
 
 Result<> conclude(const Context& context, const NewContainer& wanted, Record record, int code) {

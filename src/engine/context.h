@@ -29,9 +29,9 @@
 //   restart.h         whether one runs again by itself; rerun.h its monitor's part in that
 //   log_lines.h       the format of logs; log_store.h writes them, logs.h reads them, log_tail.h
 //                     finds the last lines; journal.h hands them to the system's journal
-//   attach.h          a caller before a container: attach_client.h and typed_input.h what he types,
-//                     detach_keys.h, log_show.h and log_reader.h what he sees; end_of_input.h;
-//                     attach_door.h, kept_terminal.h: in its monitor
+//   attach.h          a caller before a container: visit.h; attach_client.h, typed_input.h what he
+//                     types, detach_keys.h, log_show.h and log_reader.h what he sees;
+//                     end_of_input.h; attach_door.h, kept_terminal.h: in its monitor
 //   container_copy.h  cp: tree_copy.h, tar_extract.h changes.h     diff
 //   health.h          health checks: the rules; probe.h makes one, prober.h has them made
 //   stop.h            stop, wait                     names.h       names

@@ -2,10 +2,12 @@
 
 #include "core/clock.h"
 #include "core/fault.h"
+#include "core/text.h"
 #include "engine/destroy.h"
 #include "engine/event_log.h"
 #include "engine/live.h"
 #include "platform/cgroup_files.h"
+#include "platform/cgroup_stats.h"
 #include "platform/file.h"
 #include "platform/oom_watch.h"
 
@@ -24,12 +26,40 @@ Result<std::optional<Held>> hold_if_there(const Context& context, const Containe
 
 }  // namespace
 
+std::string out_of_memory_text(const Record& record) {
+    if (!record.cgroup) {
+        return {};
+    }
+    const sys::CgroupFiles files(*record.cgroup);
+    if (sys::memory_kills(files) == 0) {
+        return {};
+    }
+    const auto memory = sys::cgroup_statistics(
+                            [&](std::string_view controller, const std::string& file) {
+                                return files.read(controller, file);
+                            },
+                            files.v2(),
+                            {})
+                            .memory;
+    std::string text = fmt::format("container {} was killed: out of memory", record.id);
+    if (memory && memory->memory.limit) {
+        text += fmt::format(": its limit is {}", human_size(*memory->memory.limit));
+        text += memory->memory.max
+                    ? fmt::format(", its peak use {}", human_size(*memory->memory.max))
+                    : "";
+        text += "; raise linux.resources.memory.limit (--memory)";
+    } else {
+        text += ": without a limit of its own, by one above it or for want of the host's memory";
+    }
+    return text;
+}
+
 void note_end(Record& record, std::optional<int> code, const std::string& finished) {
     record.exit_code = code;
     if (record.life) {
         record.life->finished = finished;
-        record.life->oom_killed =
-            record.cgroup && sys::memory_kills(sys::CgroupFiles(*record.cgroup)) > 0;
+        record.life->oom_text = out_of_memory_text(record);
+        record.life->oom_killed = !record.life->oom_text.empty();
     }
 }
 

@@ -17,6 +17,10 @@ struct RunOf {
     std::uint64_t start_ticks = 0;
 };
 
+/// Of one of whose processes the kernel killed some for want of memory: its limit and what it used.
+/// Empty: it did not. While its cgroup still is.
+std::string out_of_memory_text(const Record& record);
+
 /// Notes in a record how its run ended, while its cgroup still is.
 void note_end(Record& record, std::optional<int> code, const std::string& finished);
 

@@ -58,7 +58,9 @@ public:
     /// not end with the container, is killed when that is over. False: there is no log to take it.
     Result<bool> drain();
     /// The program has ended, and all is in the log; told once to those attached.
-    void tell_end(std::optional<int> code) { door_.tell_end(code); }
+    void tell_end(std::optional<int> code) {
+        door_.tell_end({.code = code, .log = log_ ? std::optional(log_->place()) : std::nullopt});
+    }
     /// Whether one who has been told reads the log still.
     bool is_read() const { return door_.is_waited_for(); }
     /// Whether the journal is to get more, and takes nothing just now.

@@ -208,6 +208,7 @@ Result<> open_gate_and_record(const Context& context, GatedContainer& gated) {
     }
     if (gated.record.life) {
         gated.record.life->oom_killed = false;
+        gated.record.life->oom_text.clear();
         gated.record.life->started = format_time(system_clock().wall());
         step(gated.record.life->restart, {.kind = RestartEvent::Kind::runs}, steady_ms());
     }

@@ -9,6 +9,7 @@
 #include "core/text.h"
 #include "engine/log_store.h"
 #include "engine/log_tail.h"
+#include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/stream.h"
 
@@ -20,13 +21,30 @@ constexpr std::size_t kReadAtOnce = 64 * size::kKiB;
 
 }  // namespace
 
+/// The writer leaves it, and those after it. The one before it, or the directory, needs no lock
+/// now.
+Result<> LogReader::keep(const sys::Fd& file) const {
+    if (keeps_unread_) {
+        KNARR_TRY(sys::lock_shared(file));
+        sys::unlock(dir_);
+    }
+    return {};
+}
+
+Result<> LogReader::keep_unread() {
+    keeps_unread_ = true;
+    return file_.valid() ? keep(file_) : Result<>{};
+}
+
 /// False: it has been removed meanwhile.
 Result<bool> LogReader::open(std::uint64_t number) {
     auto file = sys::open_at(dir_, log_name(number), O_RDONLY | O_NOFOLLOW);
     if (!file && file.error().sys_errno == ENOENT) {
         return false;
     }
-    file_ = KNARR_TRY(std::move(file), "log");
+    sys::Fd opened = KNARR_TRY(std::move(file), "log");
+    KNARR_TRY(keep(opened), "log");
+    file_ = std::move(opened);
     number_ = number;
     at_ = 0;
     rest_.clear();
@@ -84,9 +102,18 @@ Result<> LogReader::tell(std::string_view line, const LogSink& sink) {
         {.error_stream = entry->stream == LogStream::err, .time = entry->time, .text = text});
 }
 
+/// How much to read at once: not beyond the end that is set.
+std::size_t LogReader::room() const {
+    if (!end_ || number_ < end_->number) {
+        return kReadAtOnce;
+    }
+    const std::uint64_t end = number_ == end_->number ? std::max(end_->at, at_) : at_;
+    return static_cast<std::size_t>(std::min<std::uint64_t>(kReadAtOnce, end - at_));
+}
+
 /// Whether the file had anything more.
 Result<bool> LogReader::read_file(const LogSink& sink) {
-    const std::string block = KNARR_TRY(sys::read_part(file_, at_, kReadAtOnce), "log");
+    const std::string block = KNARR_TRY(sys::read_part(file_, at_, room()), "log");
     at_ += block.size();
     rest_ += block;
     std::size_t from = 0;
@@ -111,7 +138,7 @@ Result<std::optional<std::uint64_t>> LogReader::number_after() const {
     }
     for (const std::uint64_t number : KNARR_TRY(std::move(numbers), "log")) {
         if (number > number_ || !file_.valid()) {
-            return number;
+            return end_ && number > end_->number ? std::nullopt : std::optional(number);
         }
     }
     return std::nullopt;

@@ -27,6 +27,11 @@ public:
     Result<> begin();
     /// Goes to where somebody read to, or to the oldest entry where that is gone.
     Result<> begin_at(const Place& place);
+    /// From here on nothing is removed that it has not read. The directory may be locked for that
+    /// already (log_store.h), until the first file is. For one who stands at the beginning.
+    Result<> keep_unread();
+    /// Nothing behind it is told.
+    void end_at(const Place& place) { end_ = place; }
     Place place() const { return {.number = number_, .at = at_ - rest_.size()}; }
     /// Tells what there is now. Errors: corrupt; that of `sink`, which is told that entry again.
     Result<> read(const LogSink& sink);
@@ -37,6 +42,8 @@ public:
 private:
     Result<std::optional<std::uint64_t>> number_after() const;
     Result<bool> open(std::uint64_t number);
+    Result<> keep(const sys::Fd& file) const;
+    std::size_t room() const;
     Result<> begin_at_tail(const std::vector<std::uint64_t>& numbers, std::uint64_t lines);
     Result<bool> read_file(const LogSink& sink);
     Result<> tell(std::string_view line, const LogSink& sink);
@@ -45,6 +52,8 @@ private:
     sys::Fd dir_, file_;
     LogRequest request_;
     std::uint64_t number_ = 0, at_ = 0;
+    std::optional<Place> end_;
+    bool keeps_unread_ = false;
     std::string rest_;  // the beginning of an entry
     bool past_until_ = false;
 };

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "core/limits.h"
+#include "core/text.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
 #include "platform/signal.h"
@@ -19,18 +20,25 @@ namespace knarr::engine {
 namespace {
 
 constexpr std::size_t kWrittenAtOnce = 64 * size::kKiB;
+constexpr std::size_t kMaxEndBytes = 64;
 constexpr std::size_t kMaxReasonBytes = 4 * size::kKiB;  // which a pipe holds
 
 /// Our stdout and stderr; many small parts of one are written at once.
 class Output {
 public:
-    Result<> take(const LogPart& part) {
+    explicit Output(StandardStreams shown) : shown_(shown) {}
+    /// Whether it wrote before, which may have taken long.
+    Result<bool> take(const LogPart& part) {
+        if (!(part.error_stream ? shown_.err : shown_.out)) {
+            return false;
+        }
+        const bool writes = part.error_stream != error_stream_ || held_.size() >= kWrittenAtOnce;
         if (part.error_stream != error_stream_ || held_.size() >= kWrittenAtOnce) {
             KNARR_TRY(flush());
         }
         error_stream_ = part.error_stream;
         held_ += part.text;
-        return {};
+        return writes;
     }
     Result<> flush() {
         Result<> written = sys::write_all(error_stream_ ? err_.fd() : out_.fd(), held_);
@@ -39,31 +47,66 @@ public:
     }
 
 private:
+    StandardStreams shown_;
     sys::StandardStream out_{1}, err_{2};
     bool error_stream_ = false;
     std::string held_;
 };
 
-Result<> show(LogReader& reader, sys::DirWatch& changes, const sys::Fd& more) {
-    Output output;
+/// Where the run's part of the log ends, as LogShow::finish() says it.
+Result<std::optional<LogReader::Place>> read_end(const sys::Fd& more) {
+    const std::string text = KNARR_TRY(sys::read_all(more, kMaxEndBytes));
+    const std::size_t blank = text.find(' ');
+    if (blank == std::string::npos) {
+        return std::nullopt;
+    }
+    const auto number = parse_number(std::string_view(text).substr(0, blank));
+    const auto at = parse_number(std::string_view(text).substr(blank + 1));
+    return number && at ? std::optional(LogReader::Place{.number = *number, .at = *at})
+                        : std::nullopt;
+}
+
+Result<> show(LogReader& reader,
+              StandardStreams shown,
+              sys::DirWatch& changes,
+              const sys::Fd& more) {
+    Output output(shown);
     bool last = false;
-    while (true) {
-        KNARR_TRY(reader.read([&](const LogPart& part) { return output.take(part); }));
-        KNARR_TRY(output.flush());
-        if (last) {
+    const auto wait = [&](int timeout_ms) -> Result<> {
+        std::array<sys::Ready, 2> items{sys::Ready{.fd = last ? -1 : more.get()},
+                                        sys::Ready{.fd = changes.fd().get()}};
+        KNARR_TRY(sys::wait_ready(items, timeout_ms));
+        if (!items[0].is_ready) {
             return {};
         }
-        std::array<sys::Ready, 2> items{sys::Ready{.fd = changes.fd().get()},
-                                        sys::Ready{.fd = more.get()}};
-        KNARR_TRY(sys::wait_ready(items, -1));
+        last = true;
+        if (const auto end = KNARR_TRY(read_end(more))) {
+            reader.end_at(*end);
+        }
+        return {};
+    };
+    const auto take = [&](const LogPart& part) -> Result<> {
+        // The next run may have begun while a slow reader made us wait.
+        const bool wrote = KNARR_TRY(output.take(part));
+        return wrote ? wait(0) : Result<>{};
+    };
+    while (true) {
+        const bool was_last = last;
+        KNARR_TRY(reader.read(take));
+        KNARR_TRY(output.flush());
+        if (was_last) {
+            return {};
+        }
+        KNARR_TRY(wait(last ? 0 : -1));
         changes.clear();
-        last = items[1].is_ready;
     }
 }
 
 }  // namespace
 
-Result<LogShow> LogShow::start(LogReader reader, const std::string& log_dir) {
+Result<LogShow> LogShow::start(LogReader reader,
+                               const std::string& log_dir,
+                               StandardStreams shown) {
     sys::DirWatch changes = KNARR_TRY(sys::DirWatch::open_or_tick());
     KNARR_TRY(changes.add(log_dir), "log");
     sys::Pipe pipe = KNARR_TRY(sys::make_pipe());
@@ -74,19 +117,27 @@ Result<LogShow> LogShow::start(LogReader reader, const std::string& log_dir) {
         std::vector<int> keep = reader.descriptors();
         keep.insert(keep.end(), {changes.fd().get(), pipe.read.get(), reason.write.get()});
         std::erase(keep, -1);
-        Result<> shown = sys::keep_only(std::move(keep));
-        if (shown) {
+        Result<> done = sys::keep_only(std::move(keep));
+        if (done) {
             // A terminal signals both of us: what the caller hands on is for the program alone.
             sys::reset_signals(sys::is_forwardable);  // SIGPIPE ends it where nobody reads
-            shown = show(reader, changes, pipe.read);
+            done = show(reader, shown, changes, pipe.read);
         }
-        if (!shown) {
-            const std::string why = shown.error().message.substr(0, kMaxReasonBytes);
+        if (!done) {
+            const std::string why = done.error().message.substr(0, kMaxReasonBytes);
             static_cast<void>(sys::write_all(reason.write, why));
         }
-        _exit(shown ? 0 : 1);
+        _exit(done ? 0 : 1);
     }
     return LogShow(std::move(clone.pidfd), std::move(pipe.write), std::move(reason.read));
+}
+
+void LogShow::finish(const std::optional<LogReader::Place>& end) {
+    if (end) {
+        // Fails where the child has ended, which its process tells.
+        static_cast<void>(sys::write_all(more_, fmt::format("{} {}", end->number, end->at)));
+    }
+    more_.reset();
 }
 
 LogShow::~LogShow() {

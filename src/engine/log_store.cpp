@@ -89,6 +89,44 @@ Result<std::vector<std::uint64_t>> log_numbers(const sys::Fd& log_dir) {
     return numbers;
 }
 
+namespace {
+
+/// Whether somebody has still to read it.
+Result<bool> is_kept(const sys::Fd& log_dir, std::uint64_t number) {
+    if (!KNARR_TRY(sys::try_lock(log_dir))) {
+        return true;
+    }
+    sys::unlock(log_dir);
+    const sys::Fd file = KNARR_TRY(sys::open_at(log_dir, log_name(number), O_RDONLY | O_NOFOLLOW));
+    return !KNARR_TRY(sys::try_lock(file));
+}
+
+}  // namespace
+
+/// From the oldest on: who reads one reads those after it next.
+Result<> remove_old_logs(const sys::Fd& log_dir, const LogPolicy& policy, std::uint64_t newest) {
+    if (policy.max_bytes == 0) {
+        return {};
+    }
+    for (const std::uint64_t number : KNARR_TRY(log_numbers(log_dir))) {
+        if (number + policy.max_files > newest) {
+            return {};
+        }
+        Result<bool> kept = is_kept(log_dir, number);
+        if (!kept && kept.error().sys_errno == ENOENT) {
+            continue;  // a reader who is done removes them, too
+        }
+        if (KNARR_TRY(std::move(kept))) {
+            return {};
+        }
+        const Result<> removed = sys::unlink_at(log_dir, log_name(number));
+        if (!removed && removed.error().sys_errno != ENOENT) {
+            return removed;
+        }
+    }
+    return {};
+}
+
 Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
                                   const std::string& log_dir,
                                   const LogPolicy& policy) {
@@ -111,6 +149,8 @@ Result<LogWriter> LogWriter::open(const sys::Fd& state_dir,
     }
     KNARR_TRY(writer.read_place(), "log");
     KNARR_TRY(writer.open_log(), "log");
+    // What was kept for a reader of the last run.
+    KNARR_TRY(remove_old_logs(writer.log_dir_, policy, writer.place_.number), "log");
     for (const LogStream stream : {LogStream::out, LogStream::err}) {
         KNARR_TRY(writer.flush(stream), "log");
     }
@@ -196,12 +236,7 @@ Result<> LogWriter::rotate() {
     next.end = 0;
     KNARR_TRY(write_place(next));
     KNARR_TRY(open_log());
-    for (const std::uint64_t number : KNARR_TRY(log_numbers(log_dir_))) {
-        if (number + policy_.max_files <= next.number) {
-            KNARR_TRY(sys::unlink_at(log_dir_, log_name(number)));
-        }
-    }
-    return {};
+    return remove_old_logs(log_dir_, policy_, place_.number);
 }
 
 Result<std::uint64_t> LogWriter::filled(LogStream stream) const {

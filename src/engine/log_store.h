@@ -14,7 +14,9 @@
 // and again; making and freeing it for each byte costs more than moving it.
 //
 // A full log is left as it is and the next number begun; the oldest is removed. A number is never
-// used again.
+// used again. Who must not miss anything, in front of a program from its beginning, has a shared
+// flock(2) on the directory and then on the file that he reads: what is locked stays, and all after
+// it.
 
 #include <array>
 #include <cstdint>
@@ -23,6 +25,7 @@
 #include <vector>
 
 #include "engine/log_lines.h"
+#include "engine/log_reader.h"
 #include "knarr/run.h"
 #include "platform/fd.h"
 #include "platform/kept_offsets.h"
@@ -47,6 +50,9 @@ std::optional<LogPlace> log_place(const LogPolicy& log,
 /// The numbers of the log files that there are, oldest first.
 Result<std::vector<std::uint64_t>> log_numbers(const sys::Fd& log_dir);
 std::string log_name(std::uint64_t number);
+/// Removes what is too old for `policy` where `newest` is the last number, and read by those who
+/// must not miss it.
+Result<> remove_old_logs(const sys::Fd& log_dir, const LogPolicy& policy, std::uint64_t newest);
 
 class LogWriter {
 public:
@@ -56,6 +62,8 @@ public:
                                   const std::string& log_dir,
                                   const LogPolicy& policy);
 
+    /// Where the log ends.
+    LogReader::Place place() const { return {.number = place_.number, .at = place_.end}; }
     /// What was damaged; empty: nothing was.
     const std::string& warning() const { return warning_; }
 

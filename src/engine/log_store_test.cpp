@@ -228,6 +228,47 @@ TEST_F(LogStore, FullFilesAreRotatedAndTheOldestRemoved) {
     }
 }
 
+TEST_F(LogStore, WhatOneInFrontHasNotReadStaysUntilHeHas) {
+    const std::string text = "a line of twenty byt\n";
+    std::string said, read;
+    const auto go_on = [&](LogWriter& log) {
+        for (int i = 0; i < 20; ++i) {
+            write(text);
+            said += text;
+        }
+        take_all(log);
+    };
+    const LogPolicy policy{.max_bytes = 200, .max_files = 2};
+    LogWriter log = writer(policy);
+    sys::Fd dir = *sys::open_path(base_ + "/logs", O_RDONLY | O_DIRECTORY);
+    ASSERT_TRUE(sys::lock_shared(dir));  // as a launcher hands it over
+    go_on(log);
+    const StateRoot root = *StateRoot::open(base_ + "/root");
+    const Context context{.root = root, .warn = [](std::string_view told) { FAIL() << told; }};
+    LogReader reader(context, std::move(dir), {});
+    ASSERT_TRUE(reader.keep_unread());
+    const LogSink sink = [&](const LogPart& part) -> Result<> {
+        read += part.text;
+        return {};
+    };
+    const std::size_t before = numbers().size();
+    EXPECT_GT(before, 2U);
+    ASSERT_TRUE(reader.read(sink));
+    EXPECT_EQ(read, said);
+    go_on(log);  // the one that he stands in, and all after it
+    EXPECT_LT(numbers().front(), numbers().back() - 1);
+    EXPECT_GE(numbers().front(), before - 1);
+    const LogReader::Place end = log.place();
+    const std::string until = said;
+    go_on(log);
+    reader.end_at(end);
+    ASSERT_TRUE(reader.read(sink));
+    EXPECT_EQ(read, until);
+    reader = LogReader(context, sys::Fd(), {});
+    LogWriter next = writer(policy);
+    EXPECT_EQ(numbers().size(), 2U);
+}
+
 TEST_F(LogStore, AnEntryThatIsLongerThanAFileIsOneFile) {
     LogWriter log = writer({.max_bytes = 100, .max_files = 9});
     write(std::string(300, 'x') + "\nshort\n");

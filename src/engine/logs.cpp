@@ -83,11 +83,11 @@ Result<> read_logs(const Context& context,
             .message = fmt::format("container {} has no log: {}",
                                    id.text(),
                                    monitored ? "it was made with --log-driver none"
-                                             : "only those of images in the background have one"),
+                                             : "it has the streams of who started it"),
             .hint = monitored
                         ? "make it without --log-driver none; knarr attach shows a terminal"
-                        : "one in the foreground, or of a bundle, writes to the output of its "
-                          "knarr run or create"});
+                        : "one of a bundle, or of knarr run --rm without -t, writes to the output "
+                          "of its knarr run or create"});
     }
     const std::string log_dir = log_dir_of(seen.record.data_dir);
     std::optional<sys::DirWatch> watch;

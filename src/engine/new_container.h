@@ -23,6 +23,8 @@ namespace knarr::engine {
 struct AttachedEnds {
     sys::Fd socket;  // the monitor's end of a pair of sockets
     sys::Fd input;   // what the program's stdin reads; invalid: as without anybody
+    /// Called when all is decided, before there is anything to leave behind.
+    std::function<Result<>()> before_launch = {};
 };
 
 struct NewContainer {

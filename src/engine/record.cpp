@@ -160,6 +160,9 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     json.member("maxFiles", life.log.max_files).end_object();
     json.member("started", life.started).member("finished", life.finished);
     json.member("oomKilled", life.oom_killed);
+    if (!life.oom_text.empty()) {
+        json.member("oomText", life.oom_text);
+    }
     json.member("cgroupManager", knarr::name_of(life.cgroup_manager));
     json.member("rootless", life.rootless);
     write_restart(json, life.restart);
@@ -217,6 +220,7 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(value->required("started", life.started));
     KNARR_TRY(value->required("finished", life.finished));
     KNARR_TRY(value->required("oomKilled", life.oom_killed));
+    KNARR_TRY(value->optional("oomText", life.oom_text));
     KNARR_TRY(read_cgroup_manager(*value, life.cgroup_manager));
     KNARR_TRY(value->optional("rootless", life.rootless));
     KNARR_TRY(read_restart(*value, life.restart));

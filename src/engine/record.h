@@ -47,6 +47,7 @@ struct Life {
     std::map<std::string, std::string> log_details = {};  // what `log` names, as it was made
     std::string started, finished;  // RFC 3339, of the last run; empty: not yet
     bool oom_killed = false;        // the last run, in part or whole
+    std::string oom_text = {};      // what is told of that to who was in front of it
     RestartState restart = {};
     CgroupManager cgroup_manager = CgroupManager::cgroupfs;  // and this, who runs it again needs
     std::optional<bool> rootless = {};

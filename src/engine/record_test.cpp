@@ -52,6 +52,7 @@ Record full_record() {
                      .started = "2026-11-23T00:53:51.000000000Z",
                      .finished = "2026-11-23T00:53:52.000000000Z",
                      .oom_killed = true,
+                     .oom_text = "out of memory",
                      .asked = Asked{.user = "web",
                                     .workdir = "/srv",
                                     .implied = {"HOME"},
@@ -90,6 +91,7 @@ TEST(Record, IsReadBackAsItWasWritten) {
     EXPECT_TRUE(back->life->oom_killed);
     EXPECT_EQ(back->life->asked->command.at(0), "x");
     EXPECT_EQ(back->life->asked->id_file, "/tmp/id");
+    EXPECT_EQ(back->life->oom_text, "out of memory");
 }
 
 TEST(Record, KeepsWhatItsImageWasCalled) {

@@ -192,6 +192,9 @@ Result<std::string> run_image_in_background(const Context& context,
     std::string id;
     const Launch launch = [&](NewContainer wanted) -> Result<> {
         id = wanted.id.text();
+        if (attached.before_launch) {
+            KNARR_TRY(attached.before_launch());
+        }
         wanted.attached = std::move(attached);
         wanted.life->monitored = true;
         wanted.life->cgroup_manager = context.cgroup_manager;

@@ -50,6 +50,10 @@ Result<> lock_shared(const Fd& file) {
     return {};
 }
 
+void unlock(const Fd& file) {
+    flock(file.get(), LOCK_UN);
+}
+
 Result<bool> try_lock(const Fd& file) {
     if (flock(file.get(), LOCK_EX | LOCK_NB) == 0) {
         return true;

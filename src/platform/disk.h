@@ -27,6 +27,8 @@ Result<> rename_at(const Fd& from_dir,
                    const std::string& to);
 /// A shared flock(2) on an open file.
 Result<> lock_shared(const Fd& file);
+/// Gives a flock up before the file is closed everywhere.
+void unlock(const Fd& file);
 /// An exclusive flock on an open file, without waiting; whether it is ours now. A shared one that
 /// we had becomes it, or is lost.
 Result<bool> try_lock(const Fd& file);

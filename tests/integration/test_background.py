@@ -154,7 +154,7 @@ def test_one_of_the_foreground_starts_again_in_the_background(host, layout):
     host.good("start", "job")
     assert host.good("wait", "job") == "4\n"
     host.wait_ended("job")
-    assert host.good("logs", "job") == "x\n"
+    assert host.good("logs", "job") == "x\nx\n"
 
 
 def test_one_that_cannot_start_again_stays_as_it_was(host, layout):

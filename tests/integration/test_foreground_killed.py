@@ -1,4 +1,4 @@
-"""kill -9 of a knarr with a container in its foreground: what it would have done at the end is done."""
+"""kill -9 of a knarr whose own streams a container has (run --rm, --log-driver none): what it would have done at the end is done."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def running(host, layout):
 
 
 def test_as_long_as_it_lives_nobody_else_watches(host, running):
-    knarr, _ = running()
+    knarr, _ = running("--log-driver", "none")
     host.good("ps")
     host.good("recover")
     assert host.monitors() == []
@@ -74,7 +74,7 @@ def test_one_that_had_ended_before_anybody_looked_goes_too(host, running, verb):
 
 
 def test_without_rm_its_end_is_put_down(host, running):
-    knarr, _ = running()
+    knarr, _ = running("--log-driver", "none")
     knarr.kill()
     knarr.wait()
     host.good("ps")

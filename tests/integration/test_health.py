@@ -206,7 +206,7 @@ def test_a_probe_can_be_asked_for(host, layout):
     (["-d", "--health-on-failure", "pray", "--health-cmd", "x"], "--health-on-failure"),
     (["-d", "--no-healthcheck", "--health-cmd", "x"], "contradict"),
     (["-d", "--rm", "--health-on-failure", "restart", "--health-cmd", "x"], "--rm"),
-    (["--health-cmd", "x"], "--detach"),
+    (["--health-cmd", "x", "--log-driver", "none"], "--health-cmd in the foreground needs a log"),
 ])
 def test_wrong_flags_are_told(host, layout, words, told):
     refused = host.run("run", "-q", *words, layout)

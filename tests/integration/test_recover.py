@@ -196,7 +196,7 @@ def test_what_killed_launches_left_goes(breakable_knarr, scratch, layout):
     host = background.Host(breakable_knarr, scratch)
     host.good("pull", "-q", layout)
     for point in ("create.recorded", "run_image.data", "create.child"):
-        host.run("run", "-q", "localhost/box", fault=f"{point}=kill")
+        host.run("run", "-q", "--log-driver", "none", "localhost/box", fault=f"{point}=kill")  # without a monitor
     left = {container["id"] for container in host.containers()}
     assert len(left) == 3
     dry = steps(host, "cleanup", "--orphaned", "--dry-run")

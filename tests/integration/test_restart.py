@@ -124,7 +124,7 @@ def test_what_contradicts_itself_is_refused(host, layout):
     for options, words in [(["-d", "--restart", "sometimes"], "none of"),
                            (["-d", "--restart", "always:3"], "only on-failure"),
                            (["-d", "--rm", "--restart", "always"], "contradict"),
-                           (["--restart", "always"], "--detach")]:
+                           (["--restart", "always", "--log-driver", "none"], "needs a log")]:
         refused = host.run("run", "-q", *options, layout)
         assert refused.returncode == 125 and words in refused.stderr, refused.stderr
     assert host.containers() == []

@@ -64,7 +64,24 @@ def test_a_kill_leaves_what_delete_removes_and_the_next_run_works(host, point):
 
 @pytest.mark.parametrize("point", ["create.recorded", "run_image.data"])
 def test_a_killed_run_does_not_hold_its_image_for_ever(host, point):
-    run_and_die(host, point)
+    run_and_die(host, point, "--log-driver", "none")
     for container in host.containers():
         host.good("delete", "--force", container["id"])
     host.good("rmi", "localhost/box")
+
+
+@pytest.mark.parametrize("how", ["", "=kill"])
+@pytest.mark.parametrize("point", [*POINTS, "background.streams"])
+def test_in_front_of_a_monitor_nothing_is_left_either(host, point, how):
+    """Its launcher is another process: what that leaves when it is killed, its monitor clears away."""
+    failed = run_with_fault(host, point + how, "--name", "ship")
+    assert failed.returncode == 125
+    assert how or point in failed.stderr
+    deadline = time.monotonic() + 60
+    while host.containers() or host.traces():
+        assert time.monotonic() < deadline, host.traces()
+        if how and point == "create.made":
+            host.good("image", "gc")  # nothing says yet whose the layers' mounts are
+    host.good("run", "-q", "--name", "ship", "localhost/box", "true")
+    host.good("rm", "ship")
+    assert host.traces() == []
