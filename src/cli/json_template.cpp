@@ -139,7 +139,7 @@ std::string_view text_of_nothing(const Pipeline& pipeline) {
 /// A member by its name, or, since those of docker's types and of its JSON differ in that (ID, Id,
 /// id), by one that differs in nothing but capitals.
 TemplateValue named_member(const TemplateValue& value, const std::string& name, bool& found) {
-    const TemplateValue exact = member_of(value, name, found);
+    TemplateValue exact = member_of(value, name, found);
     const auto* part = std::get_if<spec::JsonValue>(&value);
     if (found || part == nullptr || part->kind() != spec::JsonKind::object) {
         return exact;

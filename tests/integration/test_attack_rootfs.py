@@ -70,6 +70,16 @@ def test_dev_as_a_link_without_a_mount_on_it(host, victim, target):
     host.assert_clean()
 
 
+def test_no_device_is_made_through_a_link(host):
+    """Also where nothing is mounted that a device could land in."""
+    bundle = host.bundle("list", "/")
+    without_mount(bundle, "/dev")
+    link(bundle.rootfs / "dev", "tmp")
+    message = host.refused("run", "-b", bundle.directory, host.new_id())
+    assert "devices are never made through one" in message, message
+    host.assert_clean()
+
+
 @pytest.mark.parametrize("place, fstype", [("proc", "proc"), ("sys", "sysfs")])
 @pytest.mark.parametrize("target", ["/volume", "tmp", "../../../../.."])
 def test_procfs_and_sysfs_are_not_mounted_through_a_link(host, victim, place, fstype, target):
