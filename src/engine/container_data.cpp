@@ -12,6 +12,7 @@
 #include "layer/base.h"
 #include "layer/snapshot.h"
 #include "layer/stored.h"
+#include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/host_mount.h"
 #include "spec/json_reader.h"
@@ -22,6 +23,7 @@ namespace knarr::engine {
 namespace {
 
 constexpr const char* kUseFile = "image";
+constexpr const char* kNewUseFile = "image.new";
 constexpr std::size_t kMaxHostFileBytes = 64 * size::kKiB;
 
 /// Writes a file that a lost machine may lose: containers do not outlive a reboot.
@@ -168,7 +170,9 @@ Result<> make_container_data(const ContainerUse& use,
     const std::string& path = bundle.directory;
     KNARR_TRY(layer::make_base(data_root_of(path)));
     const sys::Fd dir = KNARR_TRY(sys::make_dirs(path, 0700), "container directory");
-    KNARR_TRY(write_new(dir, kUseFile, encode_use(use)), "{}", path);
+    // Whole or not there: others read it of containers whose making was killed.
+    KNARR_TRY(write_new(dir, kNewUseFile, encode_use(use)), "{}", path);
+    KNARR_TRY(sys::rename_at(dir, kNewUseFile, dir, kUseFile), "{}", path);
     const auto& planned = std::get<bundle::OverlayRoot>(bundle.rootfs);
     const auto made = KNARR_TRY(
         layer::make_root(planned.lowers, path, layer::RootAccess::read_write), "{}", path);
