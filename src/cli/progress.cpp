@@ -110,7 +110,10 @@ void ProgressView::show(const PullProgress& news) {
         show_layer(news);
     }
     const auto now = system_clock().steady();
-    if (style_ == ProgressStyle::terminal && (!kept_.empty() || now - last_ >= kRedraw)) {
+    // Before the program writes below it, what was drawn is put in order.
+    const bool is_last = news.phase == PullPhase::finished && news.layer.empty() && drawn_ > 0;
+    if (style_ == ProgressStyle::terminal &&
+        (!kept_.empty() || is_last || now - last_ >= kRedraw)) {
         last_ = now;
         redraw();
     }

@@ -120,6 +120,9 @@ Result<> Visit::begin_show() {
 
 /// Shows the log and takes over the caller's terminal.
 Result<> Visit::begin() {
+    if (!shows()) {
+        log_.reset();  // or its files would be kept for us as long as we are here
+    }
     Result<> begun = shows() ? begin_show() : Result<>{};
     if (!begun && (begun.error().sys_errno != ENOENT || !has_ended())) {
         return begun;
@@ -154,16 +157,16 @@ Result<> Visit::hear_signals() {
             client_->resize();
         } else if (subject_.terminal && client_ && *signal == SIGCONT) {
             client_->resume();
-        } else if (!subject_.terminal && request_.pass_signals && !ended_ &&
+        } else if (!subject_.terminal && request_.pass_signals && !has_ended() &&
                    sys::is_forwardable(*signal)) {
-            // One that has ended meanwhile hears no signal.
+            // One that has ended hears no signal; who waits for its monitor's word then may leave.
             static_cast<void>(sys::pidfd_send_signal(subject_.process, *signal));
         } else if (is_end(*signal)) {
-            return fail(
-                Error{.code = Errc::interrupted,
-                      .message = fmt::format("left by {}", sys::signal_name(*signal)),
-                      .hint = ended_ ? "it has ended: knarr ps -a shows whether it is removed"
-                                     : "the program goes on: knarr attach, logs and stop find it"});
+            return fail(Error{
+                .code = Errc::interrupted,
+                .message = fmt::format("left by {}", sys::signal_name(*signal)),
+                .hint = has_ended() ? "it has ended: knarr ps -a shows whether it is removed"
+                                    : "the program goes on: knarr attach, logs and stop find it"});
         }
     }
     return {};
@@ -177,7 +180,7 @@ Result<> Visit::hear_monitor() {
         const EndWord said = parse_end(packet->bytes);
         code_ = said.code;
         end_ = said.log;
-        ended_ = true;
+        ended_ = is_told_ = true;
     } else if (packet && packet->bytes.starts_with(kGreeting) && !packet->fd.valid() && client_ &&
                client_->terminal() != nullptr) {
         // Who was killed had the terminal. Fails where this one is killed, too, and the next asks.
@@ -271,6 +274,13 @@ void Visit::tell_why(std::optional<int> code) const {
 
 /// The code of one that has ended, from whoever knows it.
 Result<std::optional<int>> Visit::code() {
+    if (is_told_ && subject_.process.valid()) {
+        // Its monitor does not know; by now it may run again, and that end is not this one.
+        if (const auto told = sys::exit_of_stranger(subject_.process)) {
+            return told->code();
+        }
+        return fail(Errc::not_found, "it has ended, and nobody saw with which exit code");
+    }
     auto ended =
         await_end(context_, subject_.id, subject_.process.valid() ? &subject_.process : nullptr);
     if (ended ? ended->has_value() : ended.error().code != Errc::not_found) {

@@ -66,6 +66,7 @@ private:
     std::optional<AttachClient> client_;
     sys::Fd master_;
     bool ended_ = false, shown_ = false;
+    bool is_told_ = false;  // by a monitor, that it has ended
     std::optional<int> code_;
     std::optional<LogReader::Place> end_;  // of what the run wrote
 };
