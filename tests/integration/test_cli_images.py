@@ -94,9 +94,9 @@ def test_a_container_of_an_earlier_boot_does_not_hold_its_image(host, layout):
     assert host.traces() == []
 
 
-@pytest.mark.parametrize("words", [["image", "inspect", "nothing"], ["rmi", "nothing"],
-                                   ["plan", "nothing"]])
-def test_an_unknown_image_is_an_image_error(host, words):
+@pytest.mark.parametrize("words, status", [(["image", "inspect", "nothing"], 1), (["rmi", "nothing"], 3),
+                                           (["plan", "nothing"], 3)])
+def test_an_unknown_image_is_an_image_error(host, words, status):
     result = host.run(*words)
-    assert result.returncode == 3
+    assert result.returncode == status  # inspect's is docker's
     assert "nothing" in result.stderr

@@ -148,7 +148,7 @@ def test_prune_all_spares_what_containers_use_and_asks_first(host, layout, scrat
     assert "untagged: localhost/other:latest" in out and "Total reclaimed space: " in out
     (left,) = json.loads(host.good("images", "--json"))
     assert left["Id"] == used
-    assert host.run("image", "prune", "-f", "--filter", "label=x").returncode == 2
+    assert host.run("image", "prune", "-f", "--filter", "name=x").returncode == 2
 
 
 def test_df_counts_shared_blobs_once(host, layout, scratch, base):
