@@ -8,6 +8,7 @@
 
 #include "cli/duration.h"
 #include "cli/image_name.h"
+#include "cli/key_value.h"
 #include "cli/moment.h"
 #include "cli/ports.h"
 #include "core/text.h"
@@ -108,13 +109,6 @@ const ContainerInfo* find(const std::vector<ContainerInfo>& all, const std::stri
     return at == all.end() ? nullptr : &*at;
 }
 
-bool has_label(const ContainerInfo& info, const std::string& wanted) {
-    const std::size_t equals = wanted.find('=');
-    const auto label = info.labels.find(wanted.substr(0, equals));
-    return label != info.labels.end() &&
-           (equals == std::string::npos || label->second == wanted.substr(equals + 1));
-}
-
 }  // namespace
 
 std::string_view docker_state(const ContainerInfo& info) {
@@ -183,7 +177,7 @@ bool ContainerFilter::fits_one(std::string_view key,
         return matches(value, info.name) || matches(value, "/" + info.name);
     }
     if (key == "label" || key == "label!") {
-        return has_label(info, value) == (key == "label");
+        return has_label(info.labels, value) == (key == "label");
     }
     if (key == "status") {
         return docker_state(info) == value;

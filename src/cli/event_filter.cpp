@@ -4,6 +4,7 @@
 #include <array>
 
 #include "cli/image_name.h"
+#include "cli/key_value.h"
 #include "core/clock.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
@@ -61,10 +62,7 @@ bool EventFilter::fits(const Wish& wish, const LifecycleEvent& event) const {
         return names_image(attribute(event, "image"), wish.value);
     }
     if (wish.name == "label") {
-        const std::size_t equals = wish.value.find('=');
-        const auto at = event.attributes.find(wish.value.substr(0, equals));
-        return at != event.attributes.end() &&
-               (equals == std::string::npos || at->second == wish.value.substr(equals + 1));
+        return has_label(event.attributes, wish.value);
     }
     return wish.value == (wish.name == "type" ? type_of(event) : kScope);
 }

@@ -7,6 +7,7 @@
 
 #include "cli/duration.h"
 #include "cli/image_verbs.h"
+#include "cli/key_value.h"
 #include "cli/moment.h"
 #include "core/text.h"
 #include "image/reference.h"
@@ -101,12 +102,7 @@ Result<ImageFilter> ImageFilter::parse(std::string_view name,
         } else if (key == "since" || key == "after") {
             filter.since_.emplace_back(value);
         } else if (key == "label") {
-            const std::size_t middle = value.find('=');
-            Label label{.key = std::string(value.substr(0, middle)), .value = std::nullopt};
-            if (middle != std::string_view::npos) {
-                label.value = value.substr(middle + 1);
-            }
-            filter.labels_.push_back(std::move(label));
+            filter.labels_.emplace_back(value);
         } else if (key == "dangling" && parse_truth(value)) {
             filter.dangling_ = parse_truth(value);
         } else if (key == "until") {
@@ -150,11 +146,8 @@ bool ImageFilter::fits(const ImageSummary& image, const Bounds& bounds) const {
                          (!bounds.after || made > *bounds.after) &&
                          (!made_until_ || made <= *made_until_);
     return in_time && (!dangling_ || *dangling_ == nameless) &&
-           std::ranges::all_of(labels_, [&](const Label& label) {
-               const auto found = image.labels.find(label.key);
-               return found != image.labels.end() &&
-                      (!label.value || *label.value == found->second);
-           });
+           std::ranges::all_of(
+               labels_, [&](const std::string& label) { return has_label(image.labels, label); });
 }
 
 Result<std::vector<ImageSummary>> ImageFilter::chosen(const std::vector<ImageSummary>& all) const {

@@ -26,10 +26,6 @@ public:
     Result<std::vector<ImageSummary>> chosen(const std::vector<ImageSummary>& all) const;
 
 private:
-    struct Label {
-        std::string key;
-        std::optional<std::string> value;
-    };
     struct Bounds {
         std::optional<std::int64_t> before, after;  // seconds since 1970, both left out
     };
@@ -39,7 +35,7 @@ private:
     std::vector<std::string> patterns_;  // of `reference`; one of them
     std::string name_;                   // besides
     std::optional<bool> dangling_;
-    std::vector<Label> labels_;
+    std::vector<std::string> labels_;
     std::vector<std::string> before_, since_;  // images
     std::optional<std::int64_t> made_until_;
 };

@@ -8,6 +8,7 @@
 #include "cli/containers.h"
 #include "cli/duration.h"
 #include "cli/image_verbs.h"
+#include "cli/key_value.h"
 #include "cli/moment.h"
 #include "cli/prune.h"
 #include "cli/table.h"
@@ -58,14 +59,6 @@ constexpr std::array kPruneOptions{
     kJsonOption,
 };
 
-/// "KEY" or "KEY=VALUE".
-bool has_label(const ImageSummary& image, const std::string& wanted) {
-    const std::size_t equals = wanted.find('=');
-    const auto label = image.labels.find(wanted.substr(0, equals));
-    return label != image.labels.end() &&
-           (equals == std::string::npos || label->second == wanted.substr(equals + 1));
-}
-
 /// Errors: invalid_argument for a filter that is not known.
 Result<PruneRequest> prune_request(const Parsed& args) {
     PruneRequest request{.all = args.flag("all")};
@@ -76,9 +69,10 @@ Result<PruneRequest> prune_request(const Parsed& args) {
             all.push_back(KNARR_TRY(made_before(filter.substr(kUntilFilter.size()))));
         } else if (filter.starts_with(kLabel) || filter.starts_with(kNoLabel)) {
             const bool wanted = filter.starts_with(kLabel);
-            all.push_back(
-                [wanted, label = std::string(filter.substr(filter.find('=') + 1))](
-                    const ImageSummary& image) { return has_label(image, label) == wanted; });
+            all.push_back([wanted, label = std::string(filter.substr(filter.find('=') + 1))](
+                              const ImageSummary& image) {
+                return has_label(image.labels, label) == wanted;
+            });
         } else if (filter == "dangling=true" || filter == "dangling=1") {
             request.all = false;
         } else if (filter == "dangling=false" || filter == "dangling=0") {

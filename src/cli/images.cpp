@@ -6,7 +6,7 @@
 #include "cli/containers.h"
 #include "cli/image_filter.h"
 #include "cli/image_verbs.h"
-#include "cli/indented_json.h"
+#include "cli/inspected.h"
 #include "cli/json_template.h"
 #include "cli/moment.h"
 #include "cli/table.h"
@@ -195,28 +195,10 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
         return fail(Errc::invalid_argument, "which one? IMAGE is missing");
     }
     const Engine engine = KNARR_TRY(open_engine(context));
-    const std::string_view format = args.get("format");
-    if (!format.empty() && format != "json") {
-        const Template shown = KNARR_TRY(Template::parse(format));
-        const auto one = [&](std::string_view name) -> Result<> {
-            const std::string json = KNARR_TRY(engine.inspect_image(name));
-            const std::string text = KNARR_TRY(shown.render(json));
-            return print(text + "\n");
-        };
-        return with_dockers_status(context, for_each_named(context, args, "IMAGE", one));
-    }
-    // One array whatever the number, so that a caller reads one shape.
-    std::string all;
-    const Result<int> status =
-        for_each_named(context, args, "IMAGE", [&](std::string_view name) -> Result<> {
-            const std::string one = KNARR_TRY(engine.inspect_image(name));
-            all += (all.empty() ? "" : ",") + one;
-            return {};
-        });
-    // Those that were found are shown, as docker has it.
-    all = "[" + all + "]";
-    KNARR_TRY(print((format.empty() ? indented_json(all) : all) + "\n"));
-    return with_dockers_status(context, status);
+    return with_dockers_status(context,
+                               print_inspected(context, args, "IMAGE", [&](std::string_view name) {
+                                   return engine.inspect_image(name);
+                               }));
 }
 
 constexpr std::array<std::string_view, 1> kListAliases{"ls"};

@@ -2,8 +2,7 @@
 #include <array>
 
 #include "cli/containers.h"
-#include "cli/indented_json.h"
-#include "cli/json_template.h"
+#include "cli/inspected.h"
 #include "cli/network.h"
 #include "cli/refused.h"
 #include "cli/volume_filter.h"
@@ -99,26 +98,10 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which one? ID, IMAGE, NETWORK or VOLUME is missing");
     }
-    const std::string_view format = args.get("format");
-    const bool by_template = !format.empty() && format != "json";
-    const Template shown = KNARR_TRY(Template::parse(format));
     const Engine engine = KNARR_TRY(open_engine(context));
-    std::string array;
-    Result<int> status = for_each_container(context, args, [&](std::string_view id) -> Result<> {
-        const std::string one = KNARR_TRY(inspect_any(context, engine, id, args));
-        if (by_template) {
-            const std::string text = KNARR_TRY(shown.render(one));
-            return print(text + "\n");
-        }
-        array += (array.empty() ? "" : ",") + one;
-        return {};
+    return print_inspected(context, args, "container ID", [&](std::string_view name) {
+        return inspect_any(context, engine, name, args);
     });
-    if (!by_template) {
-        // Those that were found are shown, as docker has it: indented unless a format is named.
-        array = "[" + array + "]";
-        KNARR_TRY(print((format.empty() ? indented_json(array) : array) + "\n"));
-    }
-    return status;
 }
 
 }  // namespace

@@ -14,4 +14,11 @@ Result<KeyValue> parse_key_value(std::string_view text, std::string_view what, B
                     .value = is_bare ? std::string() : std::string(text.substr(equals + 1))};
 }
 
+bool has_label(const std::map<std::string, std::string>& labels, const std::string& wanted) {
+    const std::size_t equals = wanted.find('=');
+    const auto label = labels.find(wanted.substr(0, equals));
+    return label != labels.end() &&
+           (equals == std::string::npos || label->second == wanted.substr(equals + 1));
+}
+
 }  // namespace knarr::cli

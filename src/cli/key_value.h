@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -18,5 +19,8 @@ enum class Bare : std::uint8_t { allowed, refused };
 /// "KEY=VALUE" of a label, an annotation or a sysctl; `what` is the option's name.
 /// Errors: invalid_argument.
 Result<KeyValue> parse_key_value(std::string_view text, std::string_view what, Bare bare);
+
+/// Whether what docker's filters ask of labels is so: "KEY" is there, or "KEY=VALUE".
+bool has_label(const std::map<std::string, std::string>& labels, const std::string& wanted);
 
 }  // namespace knarr::cli

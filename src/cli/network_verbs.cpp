@@ -5,8 +5,7 @@
 #include "cli/confirm.h"
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
-#include "cli/indented_json.h"
-#include "cli/json_template.h"
+#include "cli/inspected.h"
 #include "cli/network.h"
 #include "cli/row_format.h"
 #include "cli/table.h"
@@ -60,28 +59,12 @@ constexpr std::array kInspectOptions{
 };
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
-    const std::string_view format = args.get("format");
-    const bool by_template = !format.empty() && format != "json";
-    const Template shown = KNARR_TRY(Template::parse(format));
     const Engine engine = KNARR_TRY(open_engine(context));
-    std::string all, lines;
-    Result<int> status =
-        for_each_named(context, args, "network", [&](std::string_view name) -> Result<> {
+    return print_inspected(
+        context, args, "network", [&](std::string_view name) -> Result<std::string> {
             const Network network = KNARR_TRY(find_network(name));
-            const std::string json = KNARR_TRY(network_json(engine, network));
-            all += (all.empty() ? "" : ",") + json;
-            if (by_template) {
-                lines += KNARR_TRY(shown.render(json)) + "\n";
-            }
-            return {};
+            return network_json(engine, network);
         });
-    if (!args.positionals.empty()) {
-        all = "[" + all + "]";
-        KNARR_TRY(print(by_template      ? lines
-                        : format.empty() ? indented_json(all) + "\n"
-                                         : all + "\n"));
-    }
-    return status;
 }
 
 constexpr std::array kPruneOptions{

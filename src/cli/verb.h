@@ -17,7 +17,7 @@
 //   event_filter.h       `events` of all containers; stats_json.h: of one
 //   usage.h              `stats`, `metrics`
 //   explanation.h        `explain`
-//   indented_json.h      what inspect prints
+//   inspected.h          what all verbs called inspect print; indented_json.h: its layout
 //   row_format.h         --format of lists
 //   json_template.h      Go's templates over a document: template_parse.h reads them,
 //                        template_value.h has values and functions

@@ -5,6 +5,7 @@
 
 #include <fmt/ranges.h>
 
+#include "cli/key_value.h"
 #include "cli/table.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
@@ -27,20 +28,14 @@ std::map<std::string, std::string> shown_labels(const VolumeInfo& volume) {
     return labels;
 }
 
-bool has_label(const VolumeInfo& volume, const VolumeFilter& filter) {
-    const auto labels = shown_labels(volume);
-    const auto label = labels.find(filter.key);
-    return label != labels.end() && (!filter.has_value || label->second == filter.value);
-}
-
 bool fits(const VolumeInfo& volume, bool used, const VolumeFilter& filter) {
     switch (filter.kind) {
         case Kind::name:
             return volume.name.find(filter.value) != std::string::npos;
         case Kind::label:
-            return has_label(volume, filter);
+            return has_label(shown_labels(volume), filter.value);
         case Kind::no_label:
-            return !has_label(volume, filter);
+            return !has_label(shown_labels(volume), filter.value);
         case Kind::driver:
             return filter.value == "local";
         case Kind::dangling:
@@ -67,11 +62,7 @@ Result<VolumeFilter> parse_filter(std::string_view text, VolumeFilters which) {
     VolumeFilter filter;
     filter.value = value;
     if (key == "label" || (key == "label!" && !list)) {
-        const std::size_t middle = value.find('=');
         filter.kind = key == "label" ? Kind::label : Kind::no_label;
-        filter.key = value.substr(0, middle);
-        filter.has_value = middle != std::string_view::npos;
-        filter.value = filter.has_value ? value.substr(middle + 1) : std::string_view{};
     } else if (key == "name" && list) {
         filter.kind = Kind::name;
     } else if (key == "driver" && list) {

@@ -15,8 +15,7 @@ namespace knarr::cli {
 struct VolumeFilter {
     enum class Kind : std::uint8_t { name, label, no_label, driver, dangling };
     Kind kind = Kind::name;
-    std::string key, value;  // of a label
-    bool has_value = false;  // else the key alone counts
+    std::string value;  // of a label KEY or KEY=VALUE
     bool dangling = false;
 };
 

@@ -5,8 +5,7 @@
 
 #include "cli/confirm.h"
 #include "cli/containers.h"
-#include "cli/indented_json.h"
-#include "cli/json_template.h"
+#include "cli/inspected.h"
 #include "cli/key_value.h"
 #include "cli/prune.h"
 #include "cli/row_format.h"
@@ -159,28 +158,12 @@ constexpr std::array kInspectOptions{
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
     const std::string root = KNARR_TRY(data_root(context));
-    std::string all;
-    std::string lines;
-    const std::string_view format = args.get("format");
-    const bool by_template = !format.empty() && format != "json";
-    const auto one = [&](std::string_view name) -> Result<> {
-        const VolumeInfo volume = KNARR_TRY(engine::find_volume(root, std::string(name)));
-        tell_damage(context, volume);
-        const std::string json = volume_json(volume);
-        all += (all.empty() ? "" : ",") + json;
-        if (by_template) {
-            lines += KNARR_TRY(render_template(format, json)) + "\n";
-        }
-        return {};
-    };
-    Result<int> status = for_each_named(context, args, "volume", one);
-    if (!args.positionals.empty()) {
-        all = "[" + all + "]";
-        KNARR_TRY(print(by_template      ? lines
-                        : format.empty() ? indented_json(all) + "\n"
-                                         : all + "\n"));
-    }
-    return status;
+    return print_inspected(
+        context, args, "volume", [&](std::string_view name) -> Result<std::string> {
+            const VolumeInfo volume = KNARR_TRY(engine::find_volume(root, std::string(name)));
+            tell_damage(context, volume);
+            return volume_json(volume);
+        });
 }
 
 constexpr std::array kRemoveOptions{

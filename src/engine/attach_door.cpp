@@ -24,19 +24,18 @@ Result<> send_word(const sys::Fd& socket, char word, const sys::Fd* fd) {
 std::string end_packet(const EndWord& word) {
     std::string packet(1, kEnd);
     packet += word.code ? fmt::format("{}", *word.code) : "";
-    return packet + (word.log ? fmt::format(" {} {}", word.log->number, word.log->at) : "");
+    return packet + (word.log ? " " + LogReader::encode(*word.log) : "");
 }
 
 EndWord parse_end(std::string_view packet) {
-    const auto parts = split(packet.substr(1), ' ');
+    packet.remove_prefix(1);
+    const std::size_t blank = packet.find(' ');
     EndWord word;
-    if (const auto code = parse_number(parts[0], 255)) {
+    if (const auto code = parse_number(packet.substr(0, blank), 255)) {
         word.code = static_cast<int>(*code);
     }
-    const auto number = parts.size() == 3 ? parse_number(parts[1]) : std::nullopt;
-    const auto at = parts.size() == 3 ? parse_number(parts[2]) : std::nullopt;
-    if (number && at) {
-        word.log = LogReader::Place{.number = *number, .at = *at};
+    if (blank != std::string_view::npos) {
+        word.log = LogReader::decode(packet.substr(blank + 1));
     }
     return word;
 }

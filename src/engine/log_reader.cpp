@@ -21,6 +21,20 @@ constexpr std::size_t kReadAtOnce = 64 * size::kKiB;
 
 }  // namespace
 
+std::string LogReader::encode(const Place& place) {
+    return fmt::format("{} {}", place.number, place.at);
+}
+
+std::optional<LogReader::Place> LogReader::decode(std::string_view text) {
+    const std::size_t blank = text.find(' ');
+    if (blank == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const auto number = parse_number(text.substr(0, blank));
+    const auto at = parse_number(text.substr(blank + 1));
+    return number && at ? std::optional(Place{.number = *number, .at = *at}) : std::nullopt;
+}
+
 /// The writer leaves it, and those after it. The one before it, or the directory, needs no lock
 /// now.
 Result<> LogReader::keep(const sys::Fd& file) const {

@@ -23,6 +23,9 @@ public:
         std::uint64_t number = 0, at = 0;
     };
 
+    static std::string encode(const Place& place);
+    static std::optional<Place> decode(std::string_view text);
+
     /// Goes to where the last lines begin, or to the beginning.
     Result<> begin();
     /// Goes to where somebody read to, or to the oldest entry where that is gone.

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "core/limits.h"
-#include "core/text.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
 #include "platform/signal.h"
@@ -56,14 +55,7 @@ private:
 /// Where the run's part of the log ends, as LogShow::finish() says it.
 Result<std::optional<LogReader::Place>> read_end(const sys::Fd& more) {
     const std::string text = KNARR_TRY(sys::read_all(more, kMaxEndBytes));
-    const std::size_t blank = text.find(' ');
-    if (blank == std::string::npos) {
-        return std::nullopt;
-    }
-    const auto number = parse_number(std::string_view(text).substr(0, blank));
-    const auto at = parse_number(std::string_view(text).substr(blank + 1));
-    return number && at ? std::optional(LogReader::Place{.number = *number, .at = *at})
-                        : std::nullopt;
+    return LogReader::decode(text);
 }
 
 Result<> show(LogReader& reader,
@@ -135,7 +127,7 @@ Result<LogShow> LogShow::start(LogReader reader,
 void LogShow::finish(const std::optional<LogReader::Place>& end) {
     if (end) {
         // Fails where the child has ended, which its process tells.
-        static_cast<void>(sys::write_all(more_, fmt::format("{} {}", end->number, end->at)));
+        static_cast<void>(sys::write_all(more_, LogReader::encode(*end)));
     }
     more_.reset();
 }

@@ -62,24 +62,12 @@ Result<std::size_t> receive_bytes(const sys::Fd& process,
                                   const sys::Fd& pipe,
                                   std::span<char> into) {
     std::size_t got = 0;
-    while (got < into.size()) {
-        std::array<sys::Ready, 2> items{sys::Ready{.fd = pipe.get()},
-                                        sys::Ready{.fd = process.get()}};
-        KNARR_TRY(sys::wait_ready(items, -1));
-        const bool is_gone = items[1].is_ready;
-        if (is_gone && !items[0].is_ready) {
-            // It may have written since the pipe was looked at.
-            KNARR_TRY(sys::wait_ready(std::span(items).first(1), 0));
-        }
-        if (items[0].is_ready) {
-            const std::size_t some = KNARR_TRY(sys::read_some(pipe, into.subspan(got)));
-            if (some == 0) {
-                break;
-            }
-            got += some;
-        } else if (is_gone) {
+    while (got < into.size() && KNARR_TRY(sys::wait_readable_from(pipe, process))) {
+        const std::size_t some = KNARR_TRY(sys::read_some(pipe, into.subspan(got)));
+        if (some == 0) {
             break;
         }
+        got += some;
     }
     return got;
 }

@@ -194,4 +194,15 @@ Result<> wait_ended_or_cancelled(const Fd& pidfd, int cancel_fd) {
     return items[0].is_ready ? Result<>{} : fail(Errc::interrupted, "stopped on request");
 }
 
+Result<bool> wait_readable_from(const Fd& fd, const Fd& writer) {
+    std::array<Ready, 2> items{Ready{.fd = fd.get()}, Ready{.fd = writer.get()}};
+    while (!items[0].is_ready && !items[1].is_ready) {
+        KNARR_TRY(wait_ready(items, -1));
+    }
+    if (!items[0].is_ready) {  // it may have written since that was looked at
+        KNARR_TRY(wait_ready(std::span(items).first(1), 0));
+    }
+    return items[0].is_ready;
+}
+
 }  // namespace knarr::sys

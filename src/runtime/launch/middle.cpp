@@ -1,9 +1,6 @@
 #include "runtime/launch/middle.h"
 
-#include <array>
-
 #include "platform/pidfd.h"
-#include "platform/socket.h"
 #include "runtime/launch/protocol.h"
 
 namespace knarr::runtime {
@@ -13,14 +10,8 @@ namespace {
 /// The first packet of the two. Nothing where the middle process ended without one: the child has
 /// the socket's other side, too, and may wait there for us.
 Result<std::optional<Packet>> first_packet(const sys::Clone& middle, const sys::Fd& socket) {
-    std::array ready = {sys::Ready{.fd = socket.get()}, sys::Ready{.fd = middle.pidfd.get()}};
-    while (!ready[0].is_ready && !ready[1].is_ready) {
-        KNARR_TRY(sys::wait_ready(ready, -1));
-    }
-    if (!ready[0].is_ready) {  // it may have told us since
-        KNARR_TRY(sys::wait_ready(std::span(ready).first(1), 0));
-    }
-    return ready[0].is_ready ? receive(socket) : std::nullopt;
+    const bool is_told = KNARR_TRY(sys::wait_readable_from(socket, middle.pidfd));
+    return is_told ? receive(socket) : std::nullopt;
 }
 
 }  // namespace
