@@ -433,8 +433,9 @@ Result<> save_record(const LockedDir& dir, const Record& record) {
     // still to be found then. An fsync takes longer than all the rest of a launch.
     const std::string text = encode_record(record);
     if (!record.data_dir.empty()) {
-        KNARR_TRY(sys::replace_file(dir.fd(), kRecordFile, text, 0600, sys::Sync::file));
-        return keep_copy(record, text);
+        // The copy first: whoever sees the record can count on it.
+        KNARR_TRY(keep_copy(record, text));
+        return sys::replace_file(dir.fd(), kRecordFile, text, 0600, sys::Sync::file);
     }
     {
         // Nobody else writes it: the directory is locked.

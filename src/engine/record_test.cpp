@@ -1,5 +1,6 @@
 #include "engine/record.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <gtest/gtest.h>
@@ -155,6 +156,20 @@ TEST_F(RecordFile, IsForItsOwnerAlone) {
     ASSERT_EQ(stat((base_ + "/web/state.json").c_str(), &st), 0);
     EXPECT_EQ(st.st_mode & 07777, 0600U);
     EXPECT_EQ((*load_record(dir.fd(), "x"))->id, "web");
+}
+
+TEST_F(RecordFile, IsNotThereBeforeItsCopy) {
+    const StateRoot root = *StateRoot::open(base_);
+    const auto dir = *root.make(*ContainerId::parse("web"), nullptr);
+    Record record = full_record();
+    record.auto_remove = false;
+    record.life->monitored = true;
+    record.data_dir = base_ + "/data";
+    EXPECT_FALSE(save_record(dir, record).has_value());  // there is no place for the copy
+    EXPECT_FALSE(load_record(dir.fd(), "x")->has_value());
+    ASSERT_EQ(mkdir(record.data_dir.c_str(), 0700), 0);
+    ASSERT_TRUE(save_record(dir, record).has_value());
+    EXPECT_EQ((*kept_record(record.data_dir))->id, "web");
 }
 
 TEST_F(RecordFile, AbsenceIsNothingAndDamageNamesThePath) {

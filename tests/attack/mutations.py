@@ -47,8 +47,10 @@ MUTATIONS = [
      "    return sys::write_file_at(proc, \"sys/\" + step.path, step.value);",
      ROOTFS + "test_a_sysctl_is_written_to_the_kernel_not_to_a_file_on_proc"),
     ("process attributes go to the host's procfs", "src/runtime/launch/child.cpp",
-     "return sys::write_file_at(child.proc, \"self/\" + s.file, s.text);",
-     "const sys::Fd proc = KNARR_TRY(sys::open_in_root(child.root, \"/proc\", O_PATH));\n"
+     "[&](const step::ProcSelf& s) {\n"
+     "                return sys::write_file_at(child.proc, \"self/\" + s.file, s.text);",
+     "[&](const step::ProcSelf& s) -> Result<> {\n"
+     "                const sys::Fd proc = KNARR_TRY(sys::open_in_root(child.root, \"/proc\", O_PATH));\n"
      "                return sys::write_file_at(proc, \"self/\" + s.file, s.text);",
      ROOTFS + "test_oom_score_is_written_to_the_kernel_too"),
     ("a node that was there stays as it is", "src/runtime/launch/device_steps.cpp",
