@@ -6,6 +6,6 @@
 namespace knarr::cli {
 
 extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystem, kBuilder,
-    kNetwork;
+    kNetwork, kDockerContext, kPlugin;
 
 }  // namespace knarr::cli

@@ -58,6 +58,11 @@ constexpr std::array kGlobalOptions{
            .value = "SOCKET",
            .help = "docker's; of unix://... no effect, for there is no daemon"},
     Option{.name = "context", .letter = 'c', .value = "NAME", .help = "docker's; default alone"},
+    Option{.name = "tls", .help = "docker's, as the four below; no effect"},
+    Option{.name = "tlscacert", .value = "FILE", .help = "no effect: there is no daemon"},
+    Option{.name = "tlscert", .value = "FILE", .help = "no effect"},
+    Option{.name = "tlskey", .value = "FILE", .help = "no effect"},
+    Option{.name = "tlsverify", .help = "no effect; registries are verified always"},
     Option{.name = "version", .letter = 'v', .help = "print the version and leave"},
 };
 
@@ -164,8 +169,11 @@ const Verb* find_verb(std::span<const Verb* const> verbs, std::string_view name)
     return nullptr;
 }
 
-Error unknown_verb(std::span<const Verb* const> verbs, std::string_view name) {
-    if (auto known = unbuilt_verb(name)) {
+Error unknown_verb(std::span<const Verb* const> verbs,
+                   std::string_view name,
+                   std::string_view before) {
+    const std::string_view blank = before.empty() ? "" : " ";
+    if (auto known = unbuilt_verb(fmt::format("{}{}{}", before, blank, name))) {
         return *std::move(known);
     }
     std::vector<std::string_view> names;

@@ -14,7 +14,10 @@ std::string verb_help(const Verb& verb, std::string_view path);
 std::span<const Option> global_options();
 /// The verb of that name or alias; null when there is none.
 const Verb* find_verb(std::span<const Verb* const> verbs, std::string_view name);
-/// "unknown verb" with the nearest one as hint, or "not built yet" for what other engines have.
-Error unknown_verb(std::span<const Verb* const> verbs, std::string_view name);
+/// "unknown verb" with the nearest one as hint, or "not built" for what other engines have.
+/// `before` is what stands before it: "image".
+Error unknown_verb(std::span<const Verb* const> verbs,
+                   std::string_view name,
+                   std::string_view before = {});
 
 }  // namespace knarr::cli

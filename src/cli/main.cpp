@@ -152,8 +152,11 @@ using Words = std::span<const std::string_view>;
 
 /// An unknown verb; when its help was asked for in runc's words, which its users' scripts may look
 /// for.
-Error unknown_verb_of(std::span<const Verb* const> verbs, std::string_view name, Words rest) {
-    Error unknown = unknown_verb(verbs, name);
+Error unknown_verb_of(std::span<const Verb* const> verbs,
+                      std::string_view name,
+                      std::string_view before,
+                      Words rest) {
+    Error unknown = unknown_verb(verbs, name, before);
     const bool help = std::any_of(rest.begin(), rest.end(), [](std::string_view word) {
         return word == "-h" || word == "--help";
     });
@@ -171,7 +174,7 @@ Result<int> run_verb(const Verb& verb, VerbPath path, Words words, Context& cont
     if (!verb.inner.empty() && !words.empty() && !words.front().starts_with('-')) {
         const Verb* inner = find_verb(verb.inner, words.front());
         if (inner == nullptr) {
-            Error unknown = unknown_verb_of(verb.inner, words.front(), words.subspan(1));
+            Error unknown = unknown_verb_of(verb.inner, words.front(), path.own, words.subspan(1));
             if (unknown.hint.starts_with("knarr --help")) {
                 unknown.hint = fmt::format("knarr {} --help shows its verbs", path.typed);
             }
@@ -225,7 +228,7 @@ Result<int> run_program(Words words, Context& context) {
     const Words rest = Words(globals.positionals).subspan(1);
     const Verb* verb = find_verb(all_verbs(), name);
     if (verb == nullptr) {
-        return fail(unknown_verb_of(all_verbs(), name, rest));
+        return fail(unknown_verb_of(all_verbs(), name, {}, rest));
     }
     return run_verb(
         *verb, {.own = std::string(verb->name), .typed = std::string(name)}, rest, context);

@@ -172,12 +172,7 @@ Result<VolumeRequest> make_volume(const Fields& fields, std::string_view type) {
         out.labels[key] = value;
     }
     const std::string_view driver = fields.get("volume-driver");
-    if (!driver.empty() && driver != "local") {
-        return fail(Error{
-            .code = Errc::unsupported,
-            .message = fmt::format("--mount: there is no volume driver {}", printable(driver)),
-            .hint = "local is"});
-    }
+    KNARR_TRY(check_volume_driver(driver.empty() ? "local" : driver), "--mount");
     return out;
 }
 

@@ -1,6 +1,7 @@
 #include "cli/run_options.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 
 #include "cli/containers.h"
@@ -222,6 +223,7 @@ Result<std::int64_t> parse_cpus(std::string_view text) {
 namespace {
 
 Result<> parse_volumes(const Parsed& args, ParsedRun& out) {
+    KNARR_TRY(check_volume_driver(args.get("volume-driver", "local")));
     for (const std::string_view text : args.all("volumes-from")) {
         out.request.volumes_from.emplace_back(text);
     }
@@ -239,6 +241,20 @@ Result<> parse_volumes(const Parsed& args, ParsedRun& out) {
         }
     }
     return {};
+}
+
+/// docker's names of runtimes whose wall is the native one.
+Result<> check_runtime(std::string_view name) {
+    constexpr std::array<std::string_view, 4> kNative{
+        "knarr", "runc", "crun", "io.containerd.runc.v2"};
+    if (std::ranges::find(kNative, name) != kNative.end()) {
+        return {};
+    }
+    return fail(Error{.code = Errc::unsupported,
+                      .message = fmt::format("--runtime {}: knarr is the runtime itself, and has "
+                                             "no other",
+                                             printable(name)),
+                      .hint = "leave it out; --isolation chooses the kind of wall"});
 }
 
 }  // namespace
@@ -273,6 +289,7 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     }
     request.pids_limit = KNARR_TRY(parse_pids(args));
     request.network = KNARR_TRY(parse_network(args.get("network", args.get("net", "none"))));
+    KNARR_TRY(check_runtime(args.get("runtime", "knarr")));
     request.isolation = KNARR_TRY(parse_isolation(
         args.get("isolation", "native") == "default" ? "native" : args.get("isolation", "native")));
     request.pull = KNARR_TRY(parse_pull_policy(args.get("pull", "missing")));

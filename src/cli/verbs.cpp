@@ -12,14 +12,15 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::array kVerbs{
-    &kRun,     &kExec,       &kPlan,    &kCreate,     &kStart,     &kState,   &kKill,    &kDelete,
-    &kStop,    &kRestart,    &kWait,    &kAttach,     &kLogs,      &kInspect, &kRename,  &kPause,
-    &kResume,  &kUpdate,     &kPs,      &kTop,        &kPort,      &kDiff,    &kCp,      &kStats,
-    &kEvents,  &kExplain,    &kHealth,  &kCheckpoint, &kRestore,   &kList,    &kPull,    &kPush,
-    &kImages,  &kRmi,        &kTag,     &kUntag,      &kHistory,   &kSave,    &kLoad,    &kImport,
-    &kExport,  &kLogin,      &kLogout,  &kImage,      &kContainer, &kVolume,  &kNetwork, &kSystem,
-    &kBuilder, &kRecover,    &kCleanup, &kShutdown,   &kMetrics,   &kDoctor,  &kSpec,    &kFeatures,
-    &kInfo,    &kCompletion, &kVersion, &kHelp};
+    &kRun,     &kExec,     &kPlan,      &kCreate,     &kStart,    &kState,   &kKill,
+    &kDelete,  &kStop,     &kRestart,   &kWait,       &kAttach,   &kLogs,    &kInspect,
+    &kRename,  &kPause,    &kResume,    &kUpdate,     &kPs,       &kTop,     &kPort,
+    &kDiff,    &kCp,       &kStats,     &kEvents,     &kExplain,  &kHealth,  &kCheckpoint,
+    &kRestore, &kList,     &kPull,      &kPush,       &kImages,   &kRmi,     &kTag,
+    &kUntag,   &kHistory,  &kSave,      &kLoad,       &kImport,   &kExport,  &kLogin,
+    &kLogout,  &kImage,    &kContainer, &kVolume,     &kNetwork,  &kSystem,  &kDockerContext,
+    &kPlugin,  &kBuilder,  &kRecover,   &kCleanup,    &kShutdown, &kMetrics, &kDoctor,
+    &kSpec,    &kFeatures, &kInfo,      &kCompletion, &kVersion,  &kHelp};
 constexpr std::array kContainerVerbs{
     &kRun,     &kExec,    &kCreate,     &kStart,   &kState,  &kKill,
     &kDelete,  &kStop,    &kRestart,    &kWait,    &kAttach, &kLogs,
@@ -42,7 +43,7 @@ Result<int> run_help(Context&, const Parsed& args) {
         const std::string_view word = args.positionals[i];
         verb = find_verb(verbs, word);
         if (verb == nullptr) {
-            return fail(unknown_verb(verbs, word)
+            return fail(unknown_verb(verbs, word, path)
                             .within(fmt::format("No help topic for '{}'", printable(word))));
         }
         path += path.empty() ? "" : " ";

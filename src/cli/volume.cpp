@@ -51,6 +51,14 @@ bool is_propagation(std::string_view text) {
     return std::ranges::find(kPropagations, text) != kPropagations.end();
 }
 
+Result<> check_volume_driver(std::string_view driver) {
+    return driver == "local" ? Result<>{}
+                             : fail(Error{.code = Errc::unsupported,
+                                          .message = fmt::format("there is no volume driver {}",
+                                                                 printable(driver)),
+                                          .hint = "local is; it keeps volumes in the data root"});
+}
+
 Result<ParsedVolume> parse_volume(std::string_view text) {
     auto parts = split(text, ':');
     const bool anonymous = parts.size() == 1 && !parts[0].empty();

@@ -19,6 +19,9 @@ struct ParsedVolume {
 /// Errors: invalid_argument.
 Result<ParsedVolume> parse_volume(std::string_view text);
 
+/// The only driver that there is. Errors: unsupported.
+Result<> check_volume_driver(std::string_view driver);
+
 /// "rprivate", "rslave", "rshared", ...
 bool is_propagation(std::string_view text);
 

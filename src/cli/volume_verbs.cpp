@@ -10,6 +10,7 @@
 #include "cli/prune.h"
 #include "cli/row_format.h"
 #include "cli/table.h"
+#include "cli/volume.h"
 #include "cli/volume_filter.h"
 #include "core/text.h"
 #include "engine/volumes.h"
@@ -31,15 +32,6 @@ void tell_damage(Context& context, const VolumeInfo& volume) {
         context.reporter.warn(fmt::format(
             "volume {}: when it was made and its labels are lost: {}", volume.name, volume.damage));
     }
-}
-
-/// The only driver that there is. Errors: unsupported.
-Result<> check_driver(std::string_view driver) {
-    return driver == "local" ? Result<>{}
-                             : fail(Error{.code = Errc::unsupported,
-                                          .message = fmt::format("there is no volume driver {}",
-                                                                 printable(driver)),
-                                          .hint = "local is; it keeps volumes in the data root"});
 }
 
 constexpr std::array kCreateOptions{
@@ -64,7 +56,7 @@ Result<int> run_create(Context& context, const Parsed& args) {
     if (args.positionals.size() > 1 || (args.has("name") && !args.positionals.empty())) {
         return fail(Errc::invalid_argument, "one name is wanted, or none");
     }
-    KNARR_TRY(check_driver(args.get("driver", "local")));
+    KNARR_TRY(check_volume_driver(args.get("driver", "local")));
     if (args.has("opt")) {
         return fail(Error{.code = Errc::unsupported,
                           .message = "--opt is not built: the driver local has no options",

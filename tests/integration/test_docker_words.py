@@ -161,7 +161,7 @@ def test_options_that_mean_what_is_usual(host, layout):
     for words in (["-H", "tcp://far:2375"], ["--context", "far"]):
         done = host.run(*words, "ps")
         assert done.returncode != 0 and "no daemon" in done.stderr, done
-    for verb in ("context", "plugin", "manifest", "buildx"):
+    for verb in ("manifest", "buildx"):
         done = host.run(verb, "ls")
         assert done.returncode != 0 and "hint: " in done.stderr and "not built" in done.stderr
 
