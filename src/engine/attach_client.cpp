@@ -5,10 +5,24 @@
 
 namespace knarr::engine {
 
-Result<AttachClient> AttachClient::at_terminal(sys::Fd master, std::string keys, bool pass_input) {
+namespace {
+
+/// Time for a program to see that its terminal has another size: those that find the old one at
+/// their signal (readline 8.2, ncurses) draw nothing.
+constexpr int kOtherSizeMs = 30;
+
+}  // namespace
+
+Result<AttachClient> AttachClient::at_terminal(sys::Fd master,
+                                               std::string keys,
+                                               bool pass_input,
+                                               Screen screen) {
     AttachClient client(std::move(master), std::move(keys));
     client.is_terminal_ = true;
     client.size_source_ = sys::open_standard_terminal();
+    if (screen == Screen::to_be_redrawn) {
+        client.redraw();
+    }
     client.resize();
     if (!pass_input) {
         return client;
@@ -69,6 +83,23 @@ void AttachClient::end_input() {
     input_.end();
     if (is_terminal_ && !gone_) {
         end_.begin(sys::open_slave(program_).value_or(sys::Fd()), input_.flow());
+    }
+}
+
+/// docker's way: the kernel tells the program of a new size alone (SIGWINCH), so that it gets one,
+/// and its own in resize().
+void AttachClient::redraw() {
+    const auto size = size_source_ ? sys::terminal_size(*size_source_) : std::nullopt;
+    if (!size) {
+        return;
+    }
+    constexpr std::uint32_t kMost = UINT16_MAX;
+    const auto other = [](std::uint16_t n) {
+        return n == kMost ? kMost - 1 : n + std::uint32_t{1};
+    };
+    // Fails only where the program's terminal is gone, which its monitor tells.
+    if (sys::set_terminal_size(program_, other(size->rows), other(size->columns))) {
+        static_cast<void>(sys::wait_ready({}, kOtherSizeMs));
     }
 }
 

@@ -4,6 +4,7 @@
 // meanwhile. What the program writes is shown by somebody else (log_show.h).
 
 #include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -17,8 +18,13 @@ namespace knarr::engine {
 
 class AttachClient {
 public:
+    /// A program that has shown something before we came may show it again.
+    enum class Screen : std::uint8_t { is_new, to_be_redrawn };
     /// In front of a terminal, by its other side, with the keys that leave it.
-    static Result<AttachClient> at_terminal(sys::Fd master, std::string keys, bool pass_input);
+    static Result<AttachClient> at_terminal(sys::Fd master,
+                                            std::string keys,
+                                            bool pass_input,
+                                            Screen screen);
     /// In front of a pipe, which is closed at the end of input.
     static Result<AttachClient> at_pipe(sys::Fd pipe);
 
@@ -44,6 +50,7 @@ private:
         : program_(std::move(program)), input_(std::move(keys)) {}
     void take_input();
     void end_input();
+    void redraw();
 
     sys::Fd program_;
     bool is_terminal_ = false;

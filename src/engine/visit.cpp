@@ -142,7 +142,11 @@ Result<> Visit::begin() {
     }
     if (master_.valid()) {
         client_.emplace(KNARR_TRY(AttachClient::at_terminal(
-            std::move(master_), std::move(subject_.keys), request_.pass_input)));
+            std::move(master_),
+            std::move(subject_.keys),
+            request_.pass_input,
+            subject_.from_beginning ? AttachClient::Screen::is_new
+                                    : AttachClient::Screen::to_be_redrawn)));
     } else if (subject_.input.valid() && request_.pass_input) {
         client_.emplace(KNARR_TRY(AttachClient::at_pipe(std::move(subject_.input))));
     } else {

@@ -109,6 +109,32 @@ def test_the_terminal_has_the_size_of_who_attaches_last(host, layout, screens):
         os.close(inside)
 
 
+# Tells each size that its terminal gets; a shell's own trap would wait for the end of its read.
+SIZES = ("trap 'echo now $(stty size)' WINCH; echo ready; while :; do sleep 1000 & wait; done")
+
+
+@pytest.mark.parametrize("words", [["attach"], ["start", "-a"], ["attach", "--no-stdin"]])
+def test_who_attaches_has_the_screen_drawn_again(host, layout, screens, words):
+    first = screens(host, "run", "-it", "-q", "--name", "box", layout, "sh", "-c", SIZES)
+    first.expect(b"ready\r\n")
+    first.type(DETACH)
+    assert first.wait() == 0
+    assert b"now" not in first.seen  # a new screen is not drawn twice
+    screen = screens(host, *words, "box")
+    screen.expect(b"now 41 101\r\nnow 40 100\r\n")
+    set_size(screen.slave, 11, 22)
+    screen.expect(b"now 11 22\r\n")
+
+
+def test_without_a_terminal_of_ones_own_nothing_is_drawn_again(host, layout):
+    container = host.launch(layout, "sh", "-c", SIZES, options=["-t"])
+    wait_until(lambda: "ready" in host.good("logs", container), "it is not ready")
+    client = subprocess.Popen(host.command("attach", container), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    wait_until(lambda: len(children(client.pid)) == 1, "nothing is shown")
+    host.good("kill", container)
+    assert client.communicate(timeout=30)[0] == b"" and client.returncode == 137
+
+
 def test_what_is_written_before_anybody_attaches_is_in_the_log(host, layout):
     container = host.launch(layout, "sh", "-c", "test -t 0 && echo tty; sleep 1000", options=["-t"])
     wait_until(lambda: host.good("logs", container) == "tty\n", "nothing is in the log")
