@@ -128,8 +128,11 @@ struct ImageSummary {
 
 /// What removing an image did.
 struct RemovedImage {
-    std::vector<std::string> untagged = {};  ///< references
-    std::vector<std::string> deleted = {};   ///< digests of blobs
+    /// References, and "NAME@DIGEST" of repositories in which it has no tag any more.
+    std::vector<std::string> untagged = {};
+    std::vector<std::string> deleted = {};  ///< digests of blobs
+    /// As docker tells it: its ID, then the chain IDs of its layers, the uppermost first.
+    std::vector<std::string> gone = {};
 };
 
 /// One step of how an image was made, the newest first.
@@ -168,8 +171,9 @@ struct PruneRequest {
 };
 
 struct PrunedImages {
-    std::vector<std::string> untagged = {};  ///< references
+    std::vector<std::string> untagged = {};  ///< as of RemovedImage
     std::vector<std::string> deleted = {};   ///< digests of blobs that images had
+    std::vector<std::string> gone = {};      ///< as of RemovedImage, of all
     std::uint64_t bytes = 0;                 ///< what went, garbage included
 };
 

@@ -34,6 +34,7 @@ struct VolumeRequest {
     bool make_source = false;  ///< a host path that is not there becomes a directory, mode 0755
     bool no_copy = false;      ///< a volume that is empty does not get what the image has there
     std::map<std::string, std::string> labels = {};  ///< of a volume that is made
+    bool by_mount = false;  ///< inspect shows it as docker's --mount, else as -v
 };
 
 enum class NetworkMode : std::uint8_t {

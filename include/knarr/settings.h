@@ -13,7 +13,8 @@ namespace knarr {
 struct TmpfsRequest {
     std::string target = {};  ///< absolute, in the container
     std::vector<std::string> options =
-        {};  ///< of mount(8): "size=64m", "mode=1777", "ro", "exec", ...
+        {};                 ///< of mount(8): "size=64m", "mode=1777", "ro", "exec", ...
+    bool by_mount = false;  ///< inspect shows it as docker's --mount, else as --tmpfs
 };
 
 /// A device of the host, or all devices of a directory.

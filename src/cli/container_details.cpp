@@ -28,7 +28,9 @@ Result<ContainerDetails> read_details(std::string_view inspected) {
             if (name.empty()) {
                 KNARR_TRY(mount.optional("Source", name));
             }
-            out.sources.push_back(std::move(name));
+            if (!name.empty()) {  // a tmpfs has none
+                out.sources.push_back(std::move(name));
+            }
             KNARR_TRY(mount.optional("Destination", out.targets.emplace_back()));
         }
     }

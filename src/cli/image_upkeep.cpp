@@ -140,7 +140,7 @@ Result<std::function<bool(const ImageSummary&)>> made_before(std::string_view ag
 
 std::string removed_images_text(const PrunedImages& pruned) {
     std::string text = untagged_text("untagged", pruned.untagged);
-    for (const std::string& digest : pruned.deleted) {
+    for (const std::string& digest : pruned.gone) {
         text += fmt::format("deleted: {}\n", digest);
     }
     return text;

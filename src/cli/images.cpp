@@ -173,7 +173,7 @@ Result<int> run_rmi(Context& context, const Parsed& args) {
             continue;
         }
         std::string text = untagged_text("Untagged", removed->untagged);
-        for (const std::string& digest : removed->deleted) {
+        for (const std::string& digest : removed->gone) {
             text += "Deleted: " + digest + "\n";
         }
         KNARR_TRY(print(text));

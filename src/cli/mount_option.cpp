@@ -191,8 +191,10 @@ Result<ParsedMount> parse_mount(std::string_view text) {
     ParsedMount out;
     if (type == "tmpfs") {
         out.tmpfs = KNARR_TRY(make_tmpfs(fields));
+        out.tmpfs->by_mount = true;
     } else {
         out.volume = KNARR_TRY(make_volume(fields, type));
+        out.volume->by_mount = true;
     }
     return out;
 }

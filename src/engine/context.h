@@ -36,7 +36,8 @@
 //   health.h          health checks: the rules; probe.h makes one, prober.h has them made
 //   stop.h            stop, wait                     names.h       names
 //   owner.h           files of many users; owner_values.h: what work on them returns and tells
-//   inspect.h         docker's shape of a container; inspect_host_config.h its HostConfig
+//   inspect.h         docker's shape of a container; inspect_host_config.h its HostConfig,
+//                     inspect_mounts.h its volumes
 //   container_data.h  DATA_ROOT/containers/ID/; container_files.h: its files; export.h: as a tar
 //   image_trees.h     image diff, rootfs, export     image_mounts.h image mount
 //   volumes.h         those of DATA_ROOT; container_volumes.h of one in the making; volumes_from.h

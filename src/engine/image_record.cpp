@@ -4,6 +4,7 @@
 #include <set>
 
 #include "bundle/make.h"
+#include "bundle/settings.h"
 #include "core/clock.h"
 #include "engine/health.h"
 #include "image/image_list.h"
@@ -40,6 +41,25 @@ std::vector<std::string> exposed_ports(const RunRequest& request,
     return {all.begin(), all.end()};
 }
 
+/// Those of docker's --mount, by where the bundle has them.
+std::vector<AskedMount> asked_mounts(const RunRequest& request) {
+    const auto place = [](const std::string& target) {
+        return bundle::target_path(target, "target").value_or(target);
+    };
+    std::vector<AskedMount> mounts;
+    for (const VolumeRequest& volume : request.volumes) {
+        if (volume.by_mount) {
+            mounts.push_back({place(volume.target), volume.no_copy, volume.labels});
+        }
+    }
+    for (const TmpfsRequest& tmpfs : request.settings.tmpfs) {
+        if (tmpfs.by_mount) {
+            mounts.push_back({place(tmpfs.target), false, {}});
+        }
+    }
+    return mounts;
+}
+
 Asked asked_of(const RunRequest& request, const Prepared& prepared) {
     const auto& image = prepared.image.config.config;
     Asked asked{.user = request.user.empty() ? image.user : request.user,
@@ -60,6 +80,7 @@ Asked asked_of(const RunRequest& request, const Prepared& prepared) {
         }
     }
     asked.volumes.assign(volumes.begin(), volumes.end());
+    asked.mounts = asked_mounts(request);
     for (const std::string& setting : prepared.made.bundle.config.process->env) {
         const std::string name = setting.substr(0, setting.find('='));
         const auto sets = [&](const std::string& one) { return one.starts_with(name + "="); };

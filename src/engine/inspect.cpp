@@ -10,6 +10,7 @@
 #include "engine/container_data.h"
 #include "engine/container_volumes.h"
 #include "engine/inspect_host_config.h"
+#include "engine/inspect_mounts.h"
 #include "engine/live.h"
 #include "engine/log_store.h"
 #include "engine/monitor_lock.h"
@@ -163,32 +164,6 @@ void write_config(spec::JsonWriter& json,
         write_health_check(json, info.health->check);
     }
     json.end_object();
-}
-
-void write_mounts(spec::JsonWriter& json, const Record& record, const spec::RuntimeConfig& config) {
-    json.key("Mounts").begin_array();
-    for (const spec::Mount& mount : config.mounts) {
-        if (!is_asked_for(mount, record.data_dir)) {
-            continue;
-        }
-        const std::string volume = volume_shown_by(data_root_of(record.data_dir), mount.source);
-        json.begin_object().member("Type", volume.empty() ? "bind" : "volume");
-        if (!volume.empty()) {
-            json.member("Name", volume).member("Driver", "local");
-        }
-        json.member("Source", mount.source).member("Destination", mount.destination);
-        const auto propagation = std::ranges::find_if(mount.options, [](const auto& option) {
-            return option.ends_with("private") || option.ends_with("shared") ||
-                   option.ends_with("slave");
-        });
-        json.member("Mode", is_writable(mount) ? "" : "ro").member("RW", is_writable(mount));
-        json.member("Propagation",
-                    !volume.empty()                      ? ""
-                    : propagation == mount.options.end() ? "rprivate"
-                                                         : std::string_view(*propagation));
-        json.end_object();
-    }
-    json.end_array();
 }
 
 /// docker's members of an address in a network, of which there are none.

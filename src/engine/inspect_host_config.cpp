@@ -8,9 +8,7 @@
 #include "bundle/make.h"
 #include "core/ascii.h"
 #include "core/text.h"
-#include "engine/container_data.h"
-#include "engine/container_volumes.h"
-#include "engine/volumes.h"
+#include "engine/inspect_mounts.h"
 #include "platform/file.h"
 
 namespace knarr::engine {
@@ -189,7 +187,9 @@ void write_security(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
 }
 
 /// What was mounted by --tmpfs, and the size of /dev/shm.
-void write_memory_mounts(spec::JsonWriter& json, const spec::RuntimeConfig& config) {
+void write_memory_mounts(spec::JsonWriter& json,
+                         const Record& record,
+                         const spec::RuntimeConfig& config) {
     std::map<std::string, std::string> tmpfs;
     std::int64_t shared = 0;
     std::vector<spec::Mount> ours = bundle::default_mounts();
@@ -199,7 +199,8 @@ void write_memory_mounts(spec::JsonWriter& json, const spec::RuntimeConfig& conf
         const bool is_ours = std::ranges::any_of(ours, [&](const spec::Mount& one) {
             return one.destination == mount.destination && one.options == mount.options;
         });
-        if (mount.type == "tmpfs" && mount.destination != "/dev/shm" && !is_ours) {
+        if (mount.type == "tmpfs" && mount.destination != "/dev/shm" && !is_ours &&
+            !is_by_mount(record, mount)) {
             tmpfs[mount.destination] = fmt::format("{}", fmt::join(mount.options, ","));
         }
         const auto size = std::ranges::find_if(
@@ -239,27 +240,6 @@ void write_process_limits(spec::JsonWriter& json, const spec::RuntimeConfig& con
     json.member("Init", !args.empty() && args.front() == bundle::kInitTarget);
 }
 
-/// What it was given by -v; anonymous ones are volumes of its configuration.
-void write_binds(spec::JsonWriter& json, const Record& record, const spec::RuntimeConfig& config) {
-    static const std::vector<std::string> kNoVolumes;
-    const auto& anonymous = record.life ? record.life->volumes : kNoVolumes;
-    std::vector<std::string> binds;
-    for (const spec::Mount& mount : config.mounts) {
-        if (!is_asked_for(mount, record.data_dir)) {
-            continue;
-        }
-        const std::string volume = volume_shown_by(data_root_of(record.data_dir), mount.source);
-        if (std::ranges::find(anonymous, volume) != anonymous.end()) {
-            continue;
-        }
-        binds.push_back(fmt::format("{}:{}:{}",
-                                    volume.empty() ? mount.source : volume,
-                                    mount.destination,
-                                    is_writable(mount) ? "rw" : "ro"));
-    }
-    json.member("Binds", binds);
-}
-
 /// Members that docker always has: of what there is not here, but for the groups.
 void write_absent(spec::JsonWriter& json, const spec::RuntimeConfig& config, const Asked& asked) {
     const spec::ConsoleSize size = config.process
@@ -289,7 +269,7 @@ void write_host_config(spec::JsonWriter& json,
                        const spec::RuntimeConfig& config) {
     json.key("HostConfig").begin_object();
     const Asked asked = record.life ? record.life->asked.value_or(Asked{}) : Asked{};
-    write_binds(json, record, config);
+    write_asked_mounts(json, record, config);
     json.member("ContainerIDFile", asked.id_file);
     json.member("AutoRemove", record.auto_remove);
     write_namespaces(json, config);
@@ -328,7 +308,7 @@ void write_host_config(spec::JsonWriter& json,
     write_capabilities(json, config);
     write_devices(json, part);
     write_security(json, config);
-    write_memory_mounts(json, config);
+    write_memory_mounts(json, record, config);
     write_process_limits(json, config);
     json.member("CgroupParent", cgroup_parent_of(part.cgroups_path)).member("Runtime", "knarr");
     json.member("Annotations", config.annotations);

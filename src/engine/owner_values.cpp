@@ -18,13 +18,13 @@ template <typename Visitor, typename Value>
 void each_field(Visitor& visit, Value& value) {
     using T = std::remove_const_t<Value>;
     if constexpr (std::same_as<T, RemovedImage>) {
-        visit(value.untagged, value.deleted);
+        visit(value.untagged, value.deleted, value.gone);
     } else if constexpr (std::same_as<T, LoadedImage>) {
         visit(value.id, value.reference);
     } else if constexpr (std::same_as<T, RemovedGarbage>) {
         visit(value.blobs, value.layers, value.quarantined, value.bytes);
     } else if constexpr (std::same_as<T, PrunedImages>) {
-        visit(value.untagged, value.deleted, value.bytes);
+        visit(value.untagged, value.deleted, value.gone, value.bytes);
     } else if constexpr (std::same_as<T, BrokenBlob>) {
         visit(value.digest, value.size, value.problem, value.references);
     } else if constexpr (std::same_as<T, VerifyReport>) {

@@ -88,6 +88,48 @@ Result<> read_cgroup(const spec::JsonValue& root, std::optional<sys::CgroupPlan>
     return {};
 }
 
+void write_asked(spec::JsonWriter& json, const Asked& asked) {
+    json.key("asked").begin_object().member("user", asked.user);
+    json.member("workdir", asked.workdir).member("implied", asked.implied);
+    json.member("image", asked.image);
+    json.member("entrypoint", asked.entrypoint).member("command", asked.command);
+    json.member("volumes", asked.volumes).member("groups", asked.groups);
+    json.member("idFile", asked.id_file);
+    if (!asked.mounts.empty()) {
+        json.key("mounts").begin_array();
+        for (const AskedMount& mount : asked.mounts) {
+            json.begin_object().member("target", mount.target).member("noCopy", mount.no_copy);
+            json.member("labels", mount.labels).end_object();
+        }
+        json.end_array();
+    }
+    json.end_object();
+}
+
+Result<> read_asked(const spec::JsonValue& value, Asked& asked) {
+    KNARR_TRY(value.required("user", asked.user));
+    KNARR_TRY(value.required("workdir", asked.workdir));
+    KNARR_TRY(value.required("implied", asked.implied));
+    KNARR_TRY(value.optional("image", asked.image));
+    KNARR_TRY(value.optional("entrypoint", asked.entrypoint));
+    KNARR_TRY(value.optional("command", asked.command));
+    KNARR_TRY(value.optional("volumes", asked.volumes));
+    KNARR_TRY(value.optional("groups", asked.groups));
+    KNARR_TRY(value.optional("idFile", asked.id_file));
+    const auto mounts = value.find("mounts");
+    if (!mounts) {
+        return {};
+    }
+    KNARR_TRY(mounts->expect(spec::JsonKind::array));
+    for (const auto& [unnamed, one] : mounts->children()) {
+        AskedMount& mount = asked.mounts.emplace_back();
+        KNARR_TRY(one.required("target", mount.target));
+        KNARR_TRY(one.optional("noCopy", mount.no_copy));
+        KNARR_TRY(one.optional("labels", mount.labels));
+    }
+    return {};
+}
+
 void write_unit(spec::JsonWriter& json, const rpc::UnitName& unit) {
     json.key("unit").begin_object();
     json.member("manager", rpc::name_of(unit.bus)).member("name", unit.name);
@@ -172,12 +214,7 @@ void write_life(spec::JsonWriter& json, const Life& life) {
     json.member("volumes", life.volumes);
     json.member("terminal", life.terminal).member("keepsStdin", life.keeps_stdin);
     if (life.asked) {
-        json.key("asked").begin_object().member("user", life.asked->user);
-        json.member("workdir", life.asked->workdir).member("implied", life.asked->implied);
-        json.member("image", life.asked->image);
-        json.member("entrypoint", life.asked->entrypoint).member("command", life.asked->command);
-        json.member("volumes", life.asked->volumes).member("groups", life.asked->groups);
-        json.member("idFile", life.asked->id_file).end_object();
+        write_asked(json, *life.asked);
     }
     json.member("laidDown", life.laid_down);
     json.end_object();
@@ -235,16 +272,7 @@ Result<> read_life(const spec::JsonValue& root, std::optional<Life>& out) {
     KNARR_TRY(value->optional("terminal", life.terminal));
     KNARR_TRY(value->optional("keepsStdin", life.keeps_stdin));
     if (const auto asked = value->find("asked")) {
-        Asked& read = life.asked.emplace();
-        KNARR_TRY(asked->required("user", read.user));
-        KNARR_TRY(asked->required("workdir", read.workdir));
-        KNARR_TRY(asked->required("implied", read.implied));
-        KNARR_TRY(asked->optional("image", read.image));
-        KNARR_TRY(asked->optional("entrypoint", read.entrypoint));
-        KNARR_TRY(asked->optional("command", read.command));
-        KNARR_TRY(asked->optional("volumes", read.volumes));
-        KNARR_TRY(asked->optional("groups", read.groups));
-        KNARR_TRY(asked->optional("idFile", read.id_file));
+        KNARR_TRY(read_asked(*asked, life.asked.emplace()));
     }
     return value->optional("laidDown", life.laid_down);
 }

@@ -26,6 +26,13 @@
 
 namespace knarr::engine {
 
+/// What --mount said that is not in the bundle.
+struct AskedMount {
+    std::string target;
+    bool no_copy = false;
+    std::map<std::string, std::string> labels = {};  // of a volume that it made
+};
+
 /// What image and options ask for, where the bundle has what came of it.
 struct Asked {
     std::string user, workdir;         // empty: neither says
@@ -35,6 +42,7 @@ struct Asked {
     std::vector<std::string> volumes = {};  // directories of anonymous ones, and the image's
     std::vector<std::string> groups = {};
     std::string id_file = {};
+    std::vector<AskedMount> mounts = {};
 };
 
 /// What the record of a container made from an image has besides, for its life after `run`.

@@ -62,7 +62,8 @@ Record full_record() {
                                     .command = {"x"},
                                     .volumes = {"/data"},
                                     .groups = {"7"},
-                                    .id_file = "/tmp/id"}},
+                                    .id_file = "/tmp/id",
+                                    .mounts = {{"/d", true, {{"a", "1"}}}}}},
     };
 }
 
@@ -92,6 +93,7 @@ TEST(Record, IsReadBackAsItWasWritten) {
     EXPECT_TRUE(back->life->oom_killed);
     EXPECT_EQ(back->life->asked->command.at(0), "x");
     EXPECT_EQ(back->life->asked->id_file, "/tmp/id");
+    EXPECT_EQ(back->life->asked->mounts.at(0).labels.at("a"), "1");
     EXPECT_EQ(back->life->oom_text, "out of memory");
 }
 

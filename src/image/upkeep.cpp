@@ -120,6 +120,7 @@ Result<PrunedImages> prune_images(const store::Store& store,
                                   const PruneRequest& request,
                                   const ImageUse& use) {
     PrunedImages pruned;
+    std::vector<Image> images;
     std::set<spec::Digest> blobs;
     for (const ImageSummary& summary : KNARR_TRY(list_images(store))) {
         if (summary.id.empty() ||
@@ -138,16 +139,25 @@ Result<PrunedImages> prune_images(const store::Store& store,
             continue;
         }
         blobs.merge(blobs_of(*image));
+        std::vector<store::Ref> refs;
         for (const std::string& reference : summary.references) {
+            if (auto ref = KNARR_TRY(store.get_ref(reference))) {
+                refs.push_back(*std::move(ref));
+            }
             KNARR_TRY(store.remove_ref(reference), "prune {}", printable(reference));
             pruned.untagged.push_back(reference);
         }
+        std::ranges::move(digests_without_tag(refs, {}), std::back_inserter(pruned.untagged));
+        images.push_back(*image);
     }
     pruned.bytes = KNARR_TRY(store.collect(use.layers), "prune images").bytes;
     for (const spec::Digest& digest : blobs) {
         if (!KNARR_TRY(store.has(digest))) {
             pruned.deleted.push_back(digest.text());
         }
+    }
+    for (const Image& image : images) {
+        KNARR_TRY(add_gone(store, image, pruned.gone));
     }
     return pruned;
 }

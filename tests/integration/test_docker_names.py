@@ -66,14 +66,18 @@ def test_what_goes_and_comes_is_named_as_docker_does(host, stored, scratch):
     with tarfile.open(saved) as tar:
         (entry,) = json.load(tar.extractfile("manifest.json"))
     assert sorted(entry["RepoTags"]) == sorted(NAMES)
-    assert host.good("rmi", "docker.io/library/busybox") == "Untagged: busybox:latest\n"
+    (digest,) = {one["Digest"] for one in json.loads(host.good("images", "--json"))}
+    assert host.good("rmi", "docker.io/library/busybox") == f"Untagged: busybox:latest\nUntagged: busybox@{digest}\n"
     assert host.good("untag", stored, "docker.io/user/app:3") == "Untagged: user/app:3\n"
     lines = host.good("rmi", "-f", stored).splitlines()
     assert sorted(line for line in lines if not line.startswith("Deleted: sha256:")) == [
-        "Untagged: localhost/box:latest", "Untagged: localhost:5000/x:1", "Untagged: quay.example/a/b:2"]
+        "Untagged: localhost/box:latest", f"Untagged: localhost/box@{digest}", "Untagged: localhost:5000/x:1",
+        f"Untagged: localhost:5000/x@{digest}", "Untagged: quay.example/a/b:2", f"Untagged: quay.example/a/b@{digest}"]
     assert sorted(host.good("load", "-q", "-i", saved).splitlines()) == sorted(f"Loaded image: {name}" for name in NAMES)
     pruned = host.good("image", "prune", "-af").splitlines()
-    assert pruned[0] == "Deleted Images:" and sorted(pruned[1:6]) == sorted(f"untagged: {name}" for name in NAMES)
+    told = [f"untagged: {one}" for name in NAMES for one in (name, f"{name.rsplit(':', 1)[0]}@{digest}")]
+    assert pruned[0] == "Deleted Images:" and sorted(pruned[1:11]) == sorted(told)
+    assert pruned[11] == f"deleted: {stored}" and pruned[12].startswith("deleted: sha256:")
     host.good("load", "-q", "-i", saved)
     host.good("untag", stored)
     # One without a name: docker tells of what is deleted alone.

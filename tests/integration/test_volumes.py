@@ -251,3 +251,34 @@ def test_volumes_of_another_container(host, layout, scratch):
         assert refused.returncode == 125 and told in refused.stderr
     host.good("rm", "-v", "first")
     assert names(host) == ["keep"]  # the one without a name went
+
+
+def test_inspect_tells_mounts_from_binds(host, layout, scratch):
+    (scratch / "dir").mkdir()
+    host.good("create", "-q", "--name", "web", "-v", f"{scratch}/dir:/b1:ro", "-v", "data:/v1", "-v", "/anonymous",
+              "--tmpfs", "/t1:size=1m", "--mount", f"type=bind,source={scratch}/dir,target=/b2/,readonly,bind-propagation=rslave",
+              "--mount", f"type=bind,source={scratch}/dir,target=/b3,bind-recursive=disabled",
+              "--mount", "type=volume,source=data2,target=/v2,volume-nocopy,volume-label=a=1", "--mount", "target=/v3",
+              "--mount", "type=tmpfs,target=/t2,tmpfs-size=1m,tmpfs-mode=1770", layout, "true")
+    shown = host.inspect("web")
+    asked = shown["HostConfig"]
+    assert sorted(asked["Binds"]) == [f"{scratch}/dir:/b1:ro", "data:/v1:rw"] and list(asked["Tmpfs"]) == ["/t1"]
+    assert sorted(asked["Mounts"], key=lambda one: one["Target"]) == [
+        {"Type": "bind", "Source": f"{scratch}/dir", "Target": "/b2", "ReadOnly": True,
+         "BindOptions": {"Propagation": "rslave"}},
+        {"Type": "bind", "Source": f"{scratch}/dir", "Target": "/b3", "BindOptions": {"NonRecursive": True}},
+        {"Type": "tmpfs", "Target": "/t2", "TmpfsOptions": {"SizeBytes": 1 << 20, "Mode": 0o1770}},
+        {"Type": "volume", "Source": "data2", "Target": "/v2",
+         "VolumeOptions": {"NoCopy": True, "Labels": {"a": "1"}}},
+        {"Type": "volume", "Target": "/v3"}]
+    points = {one["Destination"]: one for one in shown["Mounts"]}
+    assert set(points) == {"/b1", "/b2", "/b3", "/v1", "/v2", "/v3", "/anonymous", "/t2"}
+    assert points["/t2"] == {"Type": "tmpfs", "Source": "", "Destination": "/t2", "Mode": "", "RW": True, "Propagation": ""}
+    assert (points["/b1"]["Mode"], points["/b2"]["Mode"], points["/b2"]["RW"]) == ("ro", "", False)
+    assert points["/b2"]["Propagation"] == "rslave" and points["/v2"]["Name"] == "data2"
+    assert host.good("inspect", "-f", "{{range .HostConfig.Mounts}}{{.Target}};{{end}}", "web").count(";") == 5
+    assert host.good("ps", "-aq", "--filter", "volume=/t2") != "" and host.good("ps", "-aq", "--filter", "volume=/t1") == ""
+    row = host.good("ps", "-a", "--format", "{{.Mounts}}").strip().split(",")
+    assert len(row) == 7 and "" not in row
+    host.good("rm", "-v", "web")
+    assert names(host) == ["data", "data2"]

@@ -1,5 +1,7 @@
 """What pull prints: docker's last lines."""
 
+import json
+
 import pytest
 
 from small_images import Image
@@ -49,4 +51,27 @@ def test_what_was_pulled_can_be_used_by_what_was_printed(knarr, hub):
     hub.add(ONE)
     name = knarr.good("pull", "-q", "a/b:1").strip()
     assert knarr.good("images", "--format", "{{.Repository}}:{{.Tag}}") == "a/b:1\n"
-    assert knarr.good("rmi", name).startswith("Untagged: a/b:1\nDeleted: ")
+    assert knarr.good("rmi", name).startswith(f"Untagged: a/b:1\nUntagged: a/b@{ONE.digest}\nDeleted: ")
+
+
+def test_what_goes_is_told_as_docker_does(knarr, hub):
+    hub.add(ONE, "1")
+    hub.add(ONE, "2")
+    for name in ("a/b:1", "a/b:2", f"a/b@{ONE.digest}"):
+        knarr.good("pull", "-q", name)
+    knarr.good("tag", "a/b:1", "mine:1")
+    (shown,) = json.loads(knarr.good("image", "inspect", "a/b:1"))
+    assert shown["RepoDigests"] == [f"a/b@{ONE.digest}", f"mine@{ONE.digest}"]
+    assert sorted(shown["RepoTags"]) == ["a/b:1", "a/b:2", "mine:1"]
+    assert knarr.good("rmi", "a/b:1") == "Untagged: a/b:1\n"
+    # The last tag there, and with it what was pulled by digest.
+    assert knarr.good("rmi", "a/b:2") == f"Untagged: a/b:2\nUntagged: a/b@{ONE.digest}\n"
+    assert json.loads(knarr.good("image", "inspect", "mine:1"))[0]["RepoDigests"] == [f"mine@{ONE.digest}"]
+    chain = shown["RootFS"]["Layers"][0]  # of one layer
+    assert knarr.good("rmi", "mine:1").splitlines() == [
+        "Untagged: mine:1", f"Untagged: mine@{ONE.digest}", f"Deleted: {shown['Id']}", f"Deleted: {chain}"]
+    assert knarr.good("images", "-q") == ""
+    knarr.good("pull", "-q", "a/b:1")
+    knarr.good("pull", "-q", f"a/b@{ONE.digest}")
+    assert knarr.good("rmi", f"a/b@{ONE.digest}") == f"Untagged: a/b@{ONE.digest}\n"
+    assert knarr.good("images", "--format", "{{.Repository}}:{{.Tag}}") == "a/b:1\n"
