@@ -129,12 +129,10 @@ Result<std::optional<int>> attach(const Context& context,
     return KNARR_TRY(visit.make(), "{}", what);
 }
 
-Result<std::optional<int>> run_image_attached(const Context& context,
-                                              const std::string& data_root,
-                                              const RunRequest& request,
-                                              const AttachRequest& attach,
-                                              const Limits& limits,
-                                              const PullProgressFn& progress) {
+Result<std::optional<int>> run_attached(const Context& context,
+                                        const RunRequest& request,
+                                        const AttachRequest& attach,
+                                        const LaunchAttached& launch) {
     std::string keys = KNARR_TRY(parse_keys(attach));
     if (!request.log.keep && !request.terminal) {
         return fail(no_log());
@@ -148,15 +146,9 @@ Result<std::optional<int>> run_image_attached(const Context& context,
         }
         return {};
     };
-    const std::string text =
-        KNARR_TRY(run_image_in_background(context,
-                                          data_root,
-                                          request,
-                                          limits,
-                                          progress,
-                                          {.socket = std::move(ends.sockets.theirs),
-                                           .input = std::move(ends.input.read),
-                                           .before_launch = hold_signals}));
+    const std::string text = KNARR_TRY(launch({.socket = std::move(ends.sockets.theirs),
+                                               .input = std::move(ends.input.read),
+                                               .before_launch = hold_signals}));
     const ContainerId id = KNARR_TRY(ContainerId::parse(text));
     const std::string what = "container " + text;
     Subject subject{.id = id,
@@ -176,6 +168,18 @@ Result<std::optional<int>> run_image_attached(const Context& context,
     }
     Visit visit(context, std::move(subject), attach);
     return KNARR_TRY(visit.make(), "{}", what);
+}
+
+Result<std::optional<int>> run_image_attached(const Context& context,
+                                              const std::string& data_root,
+                                              const RunRequest& request,
+                                              const AttachRequest& attach,
+                                              const Limits& limits,
+                                              const PullProgressFn& progress) {
+    return run_attached(context, request, attach, [&](AttachedEnds ends) {
+        return run_image_in_background(
+            context, data_root, request, limits, progress, std::move(ends));
+    });
 }
 
 Result<std::optional<int>> start_attached(const Context& context,

@@ -4,9 +4,12 @@
 // other side its monitor hands out (attach_door.h), or into a FIFO (background.h). The container
 // does not notice how a caller leaves, nor how slowly he reads.
 
+#include <functional>
 #include <optional>
+#include <string>
 
 #include "engine/context.h"
+#include "engine/new_container.h"
 #include "engine/record.h"
 #include "knarr/attach.h"
 #include "knarr/run.h"
@@ -19,6 +22,15 @@ namespace knarr::engine {
 Result<std::optional<int>> attach(const Context& context,
                                   const ContainerId& id,
                                   const AttachRequest& request);
+
+/// Starts one in the background with these ends; its ID.
+using LaunchAttached = std::function<Result<std::string>(AttachedEnds)>;
+/// Has `launch` start what was asked for, with the caller in front of it from its first byte on.
+/// Errors: those of `launch` and attach.
+Result<std::optional<int>> run_attached(const Context& context,
+                                        const RunRequest& request,
+                                        const AttachRequest& attach,
+                                        const LaunchAttached& launch);
 
 /// Runs an image in the background with the caller in front of it from its first byte on.
 /// Errors: those of run_image_in_background and attach.

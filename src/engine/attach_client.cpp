@@ -60,7 +60,10 @@ void AttachClient::serve(const std::array<sys::Ready, kItems>& ready) {
     if (ready[from_stdin].is_ready) {
         take_input();
     }
-    if (ready[to_program].is_ready && write_ready(program_, input_.flow()) == Sink::gone) {
+    // What was typed before the keys is the program's, if it takes it at once: then we leave.
+    const bool is_last = input_.is_left() && input_.flow().wants_to_write();
+    if ((ready[to_program].is_ready || is_last) &&
+        write_ready(program_, input_.flow()) == Sink::gone) {
         input_.flow().break_off();
     }
     if (ready[clock].is_ready) {

@@ -51,7 +51,8 @@ void Relay::serve(const std::array<sys::Ready, kItems>& ready) {
     if (ready[from_stdin].is_ready) {
         take_input();
     }
-    if (ready[to_master].is_ready && input_.flow().wants_to_write()) {
+    // What was typed before the keys is the program's, if it takes it at once: then we leave.
+    if ((ready[to_master].is_ready || is_left()) && input_.flow().wants_to_write()) {
         give_input();
     }
     // After the end nobody has to announce what is there: reading says when it was the last.

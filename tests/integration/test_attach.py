@@ -67,6 +67,23 @@ def test_one_may_leave_and_come_back(host, layout, screens):
     assert "got one\n" in log and "got two\n" in log
 
 
+def test_what_is_typed_at_once_with_the_keys_is_the_programs(host, layout, screens):
+    screen = screens(host, "run", "-it", "-q", "--name", "box", layout, "sh", "-c", ECHO)
+    screen.expect(b"ready\r\n")
+    wait_until(screen.is_raw, "the terminal is not raw")
+    screen.type(b"one\n" + DETACH)
+    assert screen.wait() == 0
+    wait_until(lambda: "got one\n" in host.good("logs", "box"), "what was typed is lost")
+    screen = screens(host, "exec", "-it", "box", "sh", "-c",
+                     "echo ready; read word; echo $word > /said; exec sleep 1000")
+    screen.expect(b"ready\r\n")
+    wait_until(screen.is_raw, "the terminal is not raw")
+    screen.type(b"two\n" + DETACH)
+    assert screen.wait() == 0
+    wait_until(lambda: host.run("exec", "box", "grep", "-q", "two", "/said").returncode == 0,
+               "what was typed is lost")
+
+
 def test_other_keys_may_leave_and_these_are_typed_then(host, layout, screens):
     screen = screens(host, "run", "-it", "-q", "--rm", "--detach-keys", "ctrl-x,d", "--name", "box", layout,
                      "sh", "-c", ECHO)

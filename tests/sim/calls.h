@@ -8,7 +8,13 @@
 namespace knarr::sim {
 
 File* new_file(FileKind kind, int flags);
+long terminal_ioctl(File* file, unsigned long request, void* argument);
 Inode* inode_of(File* file);
+/// 0 or -errno; ENOENT for the last name, too.
+int find_inode(int dir, const char* path, unsigned flags, Inode*& inode);
+inline const char* shown(const char* path) {
+    return path != nullptr ? path : "(null)";
+}
 long do_open(int dir, const char* path, int flags, mode_t mode, unsigned how);
 long call_openat2(int dir, const char* path, const open_how& how);
 /// syscall(2) of what has no wrapper in the C library.

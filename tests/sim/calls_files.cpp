@@ -96,7 +96,26 @@ long do_flock(int fd, int operation) {
     }
 }
 
+/// From a terminal's master into a pipe.
+long splice_terminal(File* from, File* to, std::size_t max) {
+    Pipe& pipe = *to->pipe;
+    const std::size_t room = pipe.capacity - std::min(pipe.capacity, pipe.bytes.size());
+    if (room == 0) {
+        return -EAGAIN;
+    }
+    std::string bytes(std::min({room, max, std::size_t{4096}}), '\0');
+    const long got = read_terminal(from, bytes.data(), bytes.size());
+    if (got > 0) {
+        pipe.bytes.insert(pipe.bytes.end(), bytes.begin(), bytes.begin() + got);
+        wake(&pipe);
+    }
+    return got;
+}
+
 long splice_once(File* from, File* to, loff_t* at, std::size_t max) {
+    if (from->kind == FileKind::master && to->pipe != nullptr) {
+        return splice_terminal(from, to, max);
+    }
     if (from->pipe == nullptr || to->inode == nullptr || to->kind != FileKind::inode) {
         return -EINVAL;
     }
@@ -122,9 +141,10 @@ long splice_once(File* from, File* to, loff_t* at, std::size_t max) {
 }
 
 long do_poll(pollfd* items, nfds_t count, int timeout) {
-    const std::int64_t deadline = timeout < 0 ? -1 : world->now + std::int64_t{timeout} * 1'000'000;
+    const std::int64_t end = timeout < 0 ? -1 : world->now + std::int64_t{timeout} * 1'000'000;
     while (true) {
         int ready = 0;
+        std::int64_t deadline = end;
         List<Channel> channels;
         for (pollfd& item : std::span(items, count)) {
             item.revents = 0;
@@ -140,6 +160,9 @@ long do_poll(pollfd* items, nfds_t count, int timeout) {
             ready += bits != 0 ? 1 : 0;
             if (file != nullptr) {
                 add_channels(*file, channels);
+                if (file->expires >= 0) {
+                    deadline = deadline < 0 ? file->expires : std::min(deadline, file->expires);
+                }
             }
         }
         if (ready > 0) {
@@ -148,7 +171,7 @@ long do_poll(pollfd* items, nfds_t count, int timeout) {
         if (interrupted()) {
             return -EINTR;
         }
-        if (!wait_on(channels, deadline)) {
+        if (!wait_on(channels, deadline) && end >= 0 && world->now >= end) {
             return 0;
         }
     }
@@ -215,7 +238,7 @@ long do_ioctl(int fd, unsigned long request, void* argument) {
         info->exit_code = file->process->status;
         return told || file->process->life != Life::reaped ? 0 : -ESRCH;
     }
-    return -ENOTTY;
+    return terminal_ioctl(file, request, argument);
 }
 
 }  // namespace
@@ -427,11 +450,6 @@ SIM_WRAP(int, fchown, (int fd, uid_t uid, gid_t gid), (fd, uid, gid)) {
     SIM_ENTER("fchown", none, "{} {} {}", fd, uid, gid);
     return end_call(file_of(fd) == nullptr ? -EBADF : 0);
 }
-SIM_WRAP(int, isatty, (int fd), (fd)) {
-    errno = file_of(fd) == nullptr ? EBADF : ENOTTY;
-    return 0;
-}
-
 extern "C" int __real_fcntl(int, int, ...);
 extern "C" int __wrap_fcntl(int fd, int command, ...) {
     va_list more;

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <linux/close_range.h>
+#include <linux/magic.h>
 #include <linux/sched.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -43,6 +44,17 @@ long new_mount(const char* name, Inode* root) {
     File* file = new_file(FileKind::inode, O_PATH);
     file->inode = root;
     return end_call(install(file, true));
+}
+
+Inode* new_filesystem(std::string_view name) {
+    Inode* root = new_inode(Kind::directory, S_IFDIR | 0755);
+    if (name == "devpts") {
+        root->filesystem = DEVPTS_SUPER_MAGIC;
+        Inode* ptmx = new_inode(Kind::device, S_IFCHR | 0666);
+        ptmx->device = kMultiplexer;
+        add_entry(root, "ptmx", ptmx);
+    }
+    return root;
 }
 
 Inode* copy_of(const Inode& original) {
@@ -148,7 +160,7 @@ long call_by_number(long number, const long* a) {
                                   static_cast<unsigned>(a[1]),
                                   static_cast<unsigned>(a[2]));
         case SYS_fsopen:
-            return new_mount(text(0), new_inode(Kind::directory, S_IFDIR | 0755));
+            return new_mount(text(0), new_filesystem(text(0)));
         case SYS_fsconfig:
             return configure(a);
         case SYS_fsmount:

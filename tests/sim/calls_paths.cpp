@@ -8,8 +8,6 @@
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/stat.h>
-#include <sys/statfs.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "sim/calls.h"
@@ -19,10 +17,6 @@ namespace knarr::sim {
 
 namespace {
 
-const char* shown(const char* path) {
-    return path != nullptr ? path : "(null)";
-}
-
 void open_pipe(File* file, Inode* inode) {
     if (inode->pipe == nullptr) {
         inode->pipe = make<Pipe>();
@@ -30,6 +24,10 @@ void open_pipe(File* file, Inode* inode) {
     file->kind = FileKind::pipe;
     file->pipe = inode->pipe;
     const int access = file->flags & O_ACCMODE;
+    if (access == O_RDONLY && inode->pipe->writers == 0) {
+        file->awaits_writer = inode->pipe->opened_to_write;
+    }
+    inode->pipe->opened_to_write += access != O_RDONLY ? 1 : 0;
     inode->pipe->readers += access != O_WRONLY ? 1 : 0;
     inode->pipe->writers += access != O_RDONLY ? 1 : 0;
     wake(inode->pipe);
@@ -48,6 +46,12 @@ long open_inode(Inode* inode, int flags) {
     }
     if (!path_only && inode->kind == Kind::socket) {
         return -ENXIO;
+    }
+    if (!path_only && inode->terminal != nullptr) {
+        return open_slave(*inode->terminal, flags);
+    }
+    if (!path_only && inode->kind == Kind::device && inode->device == kMultiplexer) {
+        return install(open_master(inode, flags), (flags & O_CLOEXEC) != 0);
     }
     File* file = new_file(FileKind::inode, flags);
     file->inode = inode;
@@ -177,43 +181,13 @@ long do_rename(int from_dir, const char* from, int to_dir, const char* to) {
     return refused;
 }
 
-int find(int dir, const char* path, unsigned flags, Inode*& inode) {
+}  // namespace
+
+int find_inode(int dir, const char* path, unsigned flags, Inode*& inode) {
     Found found;
     const int failed = walk(dir, path, flags, found);
     inode = found.inode;
     return failed != 0 ? failed : inode == nullptr ? -ENOENT : 0;
-}
-
-void fill(const Inode& inode, struct stat& out) {
-    std::memset(&out, 0, sizeof out);
-    out.st_dev = inode.filesystem == 0 ? 1 : static_cast<dev_t>(inode.filesystem);
-    out.st_ino = inode.number;
-    out.st_mode = inode.mode;
-    out.st_nlink = static_cast<nlink_t>(inode.links);
-    out.st_uid = inode.uid;
-    out.st_gid = inode.gid;
-    out.st_rdev = inode.device;
-    out.st_size = static_cast<off_t>(inode.data.size());
-    out.st_blksize = 4096;
-    out.st_blocks = (out.st_size + 511) / 512;
-    out.st_mtim.tv_sec = inode.changed / 1'000'000'000;
-    out.st_mtim.tv_nsec = inode.changed % 1'000'000'000;
-    out.st_ctim = out.st_mtim;
-}
-
-long do_stat(int dir, const char* path, unsigned flags, struct stat* out) {
-    Inode* inode = nullptr;
-    const int failed = find(dir, path, flags, inode);
-    if (failed == 0) {
-        fill(*inode, *out);
-    }
-    return failed;
-}
-
-}  // namespace
-
-Inode* inode_of(File* file) {
-    return file->inode != nullptr ? file->inode : new_inode(Kind::anonymous, S_IFIFO | 0600);
 }
 
 // The C library's names. NOLINTBEGIN(readability-identifier-naming)
@@ -300,7 +274,8 @@ SIM_WRAP(int,
     SIM_ENTER("linkat", disk, "{} {} {} {}", from_dir, shown(from), to_dir, shown(to));
     Inode* inode = nullptr;
     Found found;
-    int failed = find(from_dir, from, (flags & AT_SYMLINK_FOLLOW) != 0 ? 0U : kNoFollow, inode);
+    int failed =
+        find_inode(from_dir, from, (flags & AT_SYMLINK_FOLLOW) != 0 ? 0U : kNoFollow, inode);
     failed = failed != 0 ? failed : walk(to_dir, to, kNoFollow, found);
     failed = failed != 0 ? failed : found.inode != nullptr ? -EEXIST : 0;
     if (failed == 0) {
@@ -355,67 +330,10 @@ extern "C" ssize_t __wrap_readlink(const char* path, char* to, size_t size) {
                            : __wrap_readlinkat(AT_FDCWD, path, to, size);
 }
 
-SIM_WRAP(int,
-         fstatat,
-         (int dir, const char* path, struct stat* out, int flags),
-         (dir, path, out, flags)) {
-    SIM_ENTER("fstatat", none, "{} {}", dir, shown(path));
-    if (*path == '\0' && (flags & AT_EMPTY_PATH) != 0) {
-        File* file = file_of(dir);
-        if (file == nullptr) {
-            return end_call(-EBADF);
-        }
-        fill(*inode_of(file), *out);
-        return end_call(0);
-    }
-    return end_call(do_stat(dir, path, (flags & AT_SYMLINK_NOFOLLOW) != 0 ? kNoFollow : 0U, out));
-}
-SIM_WRAP(int, stat, (const char* path, struct stat* out), (path, out)) {
-    SIM_ENTER("stat", none, "{}", shown(path));
-    return end_call(do_stat(AT_FDCWD, path, 0, out));
-}
-SIM_WRAP(int, fstat, (int fd, struct stat* out), (fd, out)) {
-    SIM_ENTER("fstat", none, "{}", fd);
-    File* file = file_of(fd);
-    if (file == nullptr) {
-        return end_call(-EBADF);
-    }
-    fill(*inode_of(file), *out);
-    return end_call(0);
-}
-SIM_WRAP(int, access, (const char* path, int mode), (path, mode)) {
-    SIM_ENTER("access", none, "{} {}", shown(path), mode);
-    Inode* inode = nullptr;
-    return end_call(find(AT_FDCWD, path, 0, inode));
-}
-SIM_WRAP(int,
-         faccessat,
-         (int dir, const char* path, int mode, int flags),
-         (dir, path, mode, flags)) {
-    SIM_ENTER("faccessat", none, "{} {} {}", dir, shown(path), mode);
-    Inode* inode = nullptr;
-    const int failed = find(dir, path, (flags & AT_SYMLINK_NOFOLLOW) != 0 ? kNoFollow : 0U, inode);
-    if (failed == 0 && (mode & X_OK) != 0 && inode->kind == Kind::regular &&
-        (inode->mode & 0111) == 0) {
-        return end_call(-EACCES);
-    }
-    return end_call(failed);
-}
-SIM_WRAP(int, fstatfs, (int fd, struct statfs* out), (fd, out)) {
-    SIM_ENTER("fstatfs", none, "{}", fd);
-    File* file = file_of(fd);
-    if (file == nullptr) {
-        return end_call(-EBADF);
-    }
-    std::memset(out, 0, sizeof *out);
-    out->f_type = inode_of(file)->filesystem;
-    return end_call(0);
-}
-
 SIM_WRAP(int, chdir, (const char* path), (path)) {
     SIM_ENTER("chdir", none, "{}", shown(path));
     Inode* inode = nullptr;
-    int failed = find(AT_FDCWD, path, 0, inode);
+    int failed = find_inode(AT_FDCWD, path, 0, inode);
     failed = failed != 0 ? failed : inode->kind != Kind::directory ? -ENOTDIR : 0;
     if (failed == 0) {
         self->cwd = inode;
@@ -434,7 +352,7 @@ SIM_WRAP(int, fchdir, (int fd), (fd)) {
 SIM_WRAP(int, chroot, (const char* path), (path)) {
     SIM_ENTER("chroot", none, "{}", shown(path));
     Inode* inode = nullptr;
-    const int failed = find(AT_FDCWD, path, 0, inode);
+    const int failed = find_inode(AT_FDCWD, path, 0, inode);
     if (failed == 0) {
         self->root = inode;
     }
@@ -443,7 +361,7 @@ SIM_WRAP(int, chroot, (const char* path), (path)) {
 SIM_WRAP(int, inotify_add_watch, (int fd, const char* path, uint32_t mask), (fd, path, mask)) {
     SIM_ENTER("inotify_add_watch", none, "{} {} {:x}", fd, shown(path), mask);
     Inode* inode = nullptr;
-    const int failed = find(AT_FDCWD, path, 0, inode);
+    const int failed = find_inode(AT_FDCWD, path, 0, inode);
     if (failed == 0) {
         inode->watchers.push_back(file_of(fd));
     }

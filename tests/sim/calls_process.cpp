@@ -13,7 +13,6 @@
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "sim/calls.h"
@@ -357,6 +356,9 @@ extern "C" int __wrap_prctl(int option, ...) {
 }
 SIM_WRAP(pid_t, setsid, (), ()) {
     SIM_ENTER("setsid", none, "");
+    if (self->group == self->pid) {
+        return end_call(-EPERM);
+    }
     self->session = self->group = self->pid;
     return end_call(self->own_pid);
 }
@@ -442,22 +444,6 @@ SIM_WRAP(int, sched_yield, (), ()) {
     run_others();
     return end_call(0);
 }
-SIM_WRAP(int,
-         clock_nanosleep,
-         (clockid_t clock, int flags, const timespec* pause, timespec* left),
-         (clock, flags, pause, left)) {
-    const std::int64_t wanted = pause->tv_sec * 1'000'000'000 + pause->tv_nsec;
-    SIM_ENTER("clock_nanosleep", none, "{} {}", clock, wanted);
-    const std::int64_t deadline = flags == TIMER_ABSTIME ? wanted : world->now + wanted;
-    while (wait_on({}, deadline)) {
-        if (interrupted()) {
-            end_call(0);
-            return EINTR;  // as POSIX has it: the error is the result
-        }
-    }
-    return end_call(0);
-}
-
 // NOLINTEND(readability-identifier-naming)
 
 }  // namespace knarr::sim

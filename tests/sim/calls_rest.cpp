@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/xattr.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "sim/wrap.h"
@@ -103,19 +102,6 @@ SIM_WRAP(int, chmod, (const char* path, mode_t mode), (path, mode)) {
 SIM_WRAP(ssize_t, sendfile, (int to, int from, off_t* at, size_t size), (to, from, at, size)) {
     not_simulated("sendfile");
 }
-SIM_WRAP(int, tcgetattr, (int fd, struct termios* out), (fd, out)) {
-    errno = ENOTTY;
-    return -1;
-}
-SIM_WRAP(int, tcsetattr, (int fd, int when, const struct termios* value), (fd, when, value)) {
-    errno = ENOTTY;
-    return -1;
-}
-SIM_WRAP(int, tcsetpgrp, (int fd, pid_t group), (fd, group)) {
-    errno = ENOTTY;
-    return -1;
-}
-
 extern "C" int __real_clone(int (*)(void*), void*, int, void*, ...);
 extern "C" int __wrap_clone(int (*body)(void*), void* stack, int flags, void* argument, ...) {
     if (self == nullptr) {

@@ -1,6 +1,8 @@
 // Whatever happens by chance: verbs of several clients at once, kills and faults anywhere. However
 // it goes, nobody waits for ever, what is removed leaves nothing, and what was promised holds.
 
+#include <algorithm>
+#include <array>
 #include <csignal>
 
 #include <fmt/format.h>
@@ -22,7 +24,7 @@ struct Chances {
     bool torn_rename = false, lost_locks = false, lossy_splice = false;
 };
 
-constexpr std::uint64_t kVerbs = 11;
+constexpr std::uint64_t kVerbs = 13;
 
 int any_verb(std::uint64_t which) {
     switch (which % kVerbs) {
@@ -46,9 +48,19 @@ int any_verb(std::uint64_t which) {
             return start("web");
         case 9:
             return exec("web", {"sleep:50", "exit:3"}, 0);
+        case 10:
+            return attach("web");
+        case 11:
+            return exec_in_terminal("web", {"write:500", "sleep:50", "exit:3"});
         default:
             return state("web");
     }
+}
+
+/// Who waits for the end of a container, or of a program in it, for as long as it is paused.
+bool may_wait(const Process& verb) {
+    constexpr std::array<std::string_view, 4> kNames{"verb 7", "verb 9", "verb 10", "verb 11"};
+    return std::ranges::find(kNames, view(verb.name)) != kNames.end();
 }
 
 /// Chance ends here: what is left must be told and removed without it.
@@ -74,19 +86,31 @@ std::string clean_up(Simulation& sim) {
 
 /// Contrary verbs at once on one container. What went wrong; empty: nothing.
 std::string contrary(Simulation& sim, unsigned clients) {
-    make_bundle("web", {"ends:7", "write:100", "sleep:3000", "exit:7"});
-    sim.run("run", [] { return run_in_background("web", {}); }, {.may_fail = true});
+    const bool terminal = draw() % 2 == 0;
+    make_bundle("web",
+                {"ends:7", "write:100", "sleep:3000", "exit:7"},
+                terminal ? Streams::terminal : Streams::plain);
+    sim.run("run",
+            [=] { return run_in_background("web", {.terminal = terminal}); },
+            {.may_fail = true});
     std::vector<Process*> all;
+    std::vector<Terminal*> windows;
     for (unsigned i = 0; i < clients; ++i) {
         const std::uint64_t which = draw();
+        windows.push_back(&sim.open_window(24, 80));
         all.push_back(&sim.start(fmt::format("verb {}", which % kVerbs),
                                  [which] { return any_verb(which); },
-                                 {.may_fail = true}));
+                                 {.may_fail = true, .window = windows.back()}));
+    }
+    if (draw() % 2 == 0) {
+        sim.run_for(100);
+        for (Terminal* window : windows) {
+            type_into(*window, kDetachKeys);
+        }
     }
     sim.run_for(20'000);
     for (const Process* one : all) {
-        // While a container is paused its end is waited for, and that of a program in it.
-        if (is_alive(*one) && view(one->name) != "verb 7" && view(one->name) != "verb 9") {
+        if (is_alive(*one) && !may_wait(*one)) {
             return fmt::format("{} is stuck", view(one->name));
         }
     }
@@ -94,6 +118,12 @@ std::string contrary(Simulation& sim, unsigned clients) {
     for (const Process* one : all) {
         if (wrong.empty() && is_alive(*one)) {
             wrong = fmt::format("{} is stuck after all was removed", view(one->name));
+        }
+    }
+    for (const Terminal* window : windows) {
+        // Unless the one that restores it was killed, too.
+        if (wrong.empty() && world->kills == 0 && is_raw(*window)) {
+            wrong = "a window was left in raw mode";
         }
     }
     return wrong;

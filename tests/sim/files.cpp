@@ -62,6 +62,9 @@ void close_file(File* file) {
             file->pipe->bytes.clear();
         }
     }
+    if (file->terminal != nullptr) {
+        close_terminal(file);
+    }
     if (file->socket != nullptr) {
         close_socket(*file->socket);
     }
@@ -169,6 +172,18 @@ long read_from(File* file, char* to, std::size_t bytes, std::int64_t at) {
     switch (file->kind) {
         case FileKind::pipe:
             return read_pipe(file, to, bytes);
+        case FileKind::master:
+        case FileKind::slave:
+            return read_terminal(file, to, bytes);
+        case FileKind::timer: {
+            if (file->expires < 0 || file->expires > world->now) {
+                return -EAGAIN;
+            }
+            file->expires = -1;
+            const std::uint64_t once = 1;
+            std::memcpy(to, &once, std::min(bytes, sizeof once));
+            return sizeof once;
+        }
         case FileKind::events:
             return read_count(file, to, bytes);
         case FileKind::inotify: {
@@ -210,6 +225,9 @@ long write_to(File* file, const char* from, std::size_t bytes, std::int64_t at) 
     switch (file->kind) {
         case FileKind::pipe:
             return write_pipe(file, from, bytes);
+        case FileKind::master:
+        case FileKind::slave:
+            return write_terminal(file, from, bytes);
         case FileKind::events: {
             std::uint64_t more = 0;
             std::memcpy(&more, from, std::min(bytes, sizeof more));

@@ -9,6 +9,7 @@
 #include "bundle/bundle.h"
 #include "core/clock.h"
 #include "core/text.h"
+#include "engine/attach.h"
 #include "engine/background.h"
 #include "engine/container_data.h"
 #include "engine/log_store.h"
@@ -31,6 +32,11 @@ std::string quoted(const std::vector<std::string>& words) {
     return text;
 }
 
+/// Where a container's terminals are.
+constexpr const char* kTerminals =
+    R"("mounts":[{"destination":"/dev/pts","type":"devpts","source":"devpts",)"
+    R"("options":["newinstance","ptmxmode=0666"]}],)";
+
 /// The one layer of every image here; its files are those of the bundle that was made first.
 spec::Digest layer_id() {
     return *spec::Digest::parse("sha256:" + std::string(64, 'a'));
@@ -51,13 +57,15 @@ void make_layer() {
 }
 
 /// As run_image.h does it, but for the image, which nobody pulled.
-Result<> launch_in_background(const std::string& id, const Background& options) {
-    const engine::StateRoot root = KNARR_TRY(engine::StateRoot::open(kStateRoot));
-    const engine::Context context{.root = root, .warn = [](std::string_view) {}};
+Result<> launch_in_background(const engine::Context& context,
+                              const std::string& id,
+                              const Background& options,
+                              engine::AttachedEnds attached) {
     engine::NewContainer wanted = KNARR_TRY(engine::read_request({.id = id, .bundle = "/b/" + id}));
     engine::Life life;
     life.monitored = true;
     life.log.keep = options.keep_log;
+    life.terminal = life.keeps_stdin = options.terminal;
     life.restart.policy = options.restart;
     life.health = options.health;
     life.started = format_time(system_clock().wall());
@@ -82,12 +90,27 @@ Result<> launch_in_background(const std::string& id, const Background& options) 
             KNARR_TRY(engine::lock_containers(kDataRoot, sys::FileLock::Kind::shared));
         return engine::make_container_data(use, bundle, {});
     };
+    if (attached.before_launch) {
+        KNARR_TRY(attached.before_launch());
+    }
+    wanted.attached = std::move(attached);
     return engine::run_in_background(context, std::move(wanted));
+}
+
+/// An attached caller's answer.
+int said(const Result<std::optional<int>>& code) {
+    if (!code) {
+        answer(code.error().message);
+        return describe(code.error().code).exit_status;
+    }
+    answer(*code ? fmt::format("{}", **code) : "left");
+    return code->value_or(kLeft);
 }
 
 }  // namespace
 
-void make_bundle(const std::string& name, const std::vector<std::string>& words) {
+void make_bundle(const std::string& name, const std::vector<std::string>& words, Streams streams) {
+    const bool terminal = streams == Streams::terminal;
     make_layer();
     const std::string place = "/b/" + name;
     make_path(place + "/rootfs/bin/program", Kind::regular, kProgramFile);
@@ -95,9 +118,12 @@ void make_bundle(const std::string& name, const std::vector<std::string>& words)
     make_path(place + "/rootfs/proc", Kind::directory, "");
     make_path(place + "/config.json",
               Kind::regular,
-              R"({"ociVersion":"1.0.2","process":{"args":[)" + quoted(words) +
+              R"({"ociVersion":"1.0.2","process":{"terminal":)" +
+                  std::string(terminal ? "true" : "false") + R"(,"args":[)" + quoted(words) +
                   R"(],"cwd":"/","env":["PATH=/bin"],"user":{"uid":0,"gid":0},"capabilities":{}},)"
-                  R"("root":{"path":"rootfs"},"linux":{"namespaces":[{"type":"pid"},)"
+                  R"("root":{"path":"rootfs"},)" +
+                  std::string(terminal ? kTerminals : "") +
+                  R"("linux":{"namespaces":[{"type":"pid"},)"
                   R"({"type":"mount"}]}})");
 }
 
@@ -188,8 +214,50 @@ int exec(const std::string& id, const std::vector<std::string>& words, int timeo
     });
 }
 
+bool is_raw(const Terminal& window) {
+    return (window.settings.c_lflag & ICANON) == 0;
+}
+
+int exec_in_terminal(const std::string& id, const std::vector<std::string>& words) {
+    return verb([&](Engine& engine) -> Result<int> {
+        ExecRequest request;
+        request.command = {"/bin/program"};
+        request.command.insert(request.command.end(), words.begin(), words.end());
+        request.timeout = std::nullopt;
+        request.terminal = true;
+        request.detach_keys = "ctrl-p,ctrl-q";
+        return engine.exec(id, request);
+    });
+}
+
+int attach(const std::string& id) {
+    Result<Engine> engine = Engine::open({.root = kStateRoot, .data_root = kDataRoot, .warn = {}});
+    return said(engine ? engine->attach(id, {}) : fail(engine.error()));
+}
+
+int run_in_front(const std::string& id, const Background& options) {
+    const auto run = [&]() -> Result<std::optional<int>> {
+        const engine::StateRoot root = KNARR_TRY(engine::StateRoot::open(kStateRoot));
+        const engine::Context context{.root = root, .warn = [](std::string_view) {}};
+        RunRequest request;
+        request.terminal = options.terminal;
+        request.log.keep = options.keep_log;
+        const auto launch = [&](engine::AttachedEnds ends) -> Result<std::string> {
+            KNARR_TRY(launch_in_background(context, id, options, std::move(ends)));
+            return id;
+        };
+        return engine::run_attached(context, request, {}, launch);
+    };
+    return said(run());
+}
+
 int run_in_background(const std::string& id, const Background& options) {
-    if (Result<> done = launch_in_background(id, options); !done) {
+    const auto run = [&]() -> Result<> {
+        const engine::StateRoot root = KNARR_TRY(engine::StateRoot::open(kStateRoot));
+        const engine::Context context{.root = root, .warn = [](std::string_view) {}};
+        return launch_in_background(context, id, options, {});
+    };
+    if (const Result<> done = run(); !done) {
         answer(done.error().message);
         return describe(done.error().code).exit_status;
     }

@@ -16,7 +16,10 @@ inline constexpr const char* kStateRoot = "/run/knarr";
 inline constexpr const char* kDataRoot = "/var/lib/knarr";
 
 /// Puts the bundle /b/NAME on the machine, whose program gets these words (programs.cpp).
-void make_bundle(const std::string& name, const std::vector<std::string>& words);
+enum class Streams : std::uint8_t { plain, terminal };
+void make_bundle(const std::string& name,
+                 const std::vector<std::string>& words,
+                 Streams streams = Streams::plain);
 
 /// A verb of knarr as the body of a process: 0, or the exit status of the error, which is also the
 /// process's answer.
@@ -38,14 +41,26 @@ int wait(const std::string& id);
 /// Runs a program with these words in it; at most so long, 0: for ever.
 int exec(const std::string& id, const std::vector<std::string>& words, int timeout_ms);
 
+/// The same with a terminal of its own, behind the caller's window.
+int exec_in_terminal(const std::string& id, const std::vector<std::string>& words);
+/// In front of a container: the program's exit code, kLeft where the keys were typed.
+int attach(const std::string& id);
+inline constexpr int kLeft = 99;
+inline constexpr const char* kDetachKeys = "\x10\x11";  // Ctrl-P, Ctrl-Q
+
+bool is_raw(const Terminal& window);
+
 struct Background {
     RestartPolicy restart = {};
     bool keep_log = true;
     bool auto_remove = false;
     std::optional<HealthCheck> health = {};
+    bool terminal = false;  // of a bundle that has one
 };
 /// Runs the bundle of that name under a monitor.
 int run_in_background(const std::string& id, const Background& options);
+/// The same with the caller in front of it; as attach().
+int run_in_front(const std::string& id, const Background& options);
 /// What the program wrote, as its log has it.
 std::string logged(Simulation& sim,
                    const std::string& id,

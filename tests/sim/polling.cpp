@@ -17,7 +17,8 @@ unsigned of_pipe(const File& file) {
     const int access = file.flags & O_ACCMODE;
     if (access != O_WRONLY) {
         ready |= pipe.bytes.empty() ? 0U : static_cast<unsigned>(POLLIN);
-        ready |= pipe.writers == 0 ? static_cast<unsigned>(POLLHUP) : 0U;
+        const bool left = pipe.writers == 0 && pipe.opened_to_write != file.awaits_writer;
+        ready |= left ? static_cast<unsigned>(POLLHUP) : 0U;
     }
     if (access != O_RDONLY) {
         ready |=
@@ -58,6 +59,12 @@ unsigned readiness(const File& file) {
                                              : static_cast<unsigned>(POLLIN);
         case FileKind::signals:
             return (self->pending & file.signals) != 0 ? static_cast<unsigned>(POLLIN) : 0U;
+        case FileKind::master:
+        case FileKind::slave:
+            return terminal_readiness(file);
+        case FileKind::timer:
+            return file.expires >= 0 && file.expires <= world->now ? static_cast<unsigned>(POLLIN)
+                                                                   : 0U;
         case FileKind::events:
         case FileKind::inotify:
             return file.count > 0 ? static_cast<unsigned>(POLLIN) : 0U;
@@ -78,6 +85,9 @@ void add_channels(const File& file, List<Channel>& channels) {
         if (file.socket->peer != nullptr) {
             channels.push_back(file.socket->peer);  // room in its inbox
         }
+    }
+    if (file.terminal != nullptr) {
+        channels.push_back(file.terminal);
     }
     if (file.process != nullptr) {
         channels.push_back(file.process);

@@ -2,12 +2,14 @@
 
 #include "sim/programs.h"
 
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,9 +25,14 @@ namespace {
 constexpr std::string_view kTrampoline = "knarr-exec:";
 volatile std::sig_atomic_t asked_to_end = 0;
 int end_status = 0;
+volatile std::sig_atomic_t resized = 0;
 
 void on_signal(int /*number*/) {
     asked_to_end = 1;
+}
+
+void on_resize(int /*number*/) {
+    resized = 1;
 }
 
 void write_all(int fd, std::string_view bytes) {
@@ -52,8 +59,44 @@ void rest(std::int64_t ms) {
     _exit(end_status);
 }
 
+/// Says how large its terminal is.
+void tell_size() {
+    winsize size{};
+    ioctl(0, TIOCGWINSZ, &size);
+    write_all(1, fmt::format("{}x{}\n", size.ws_row, size.ws_col));
+}
+
+/// Says so each time that its terminal's size changes.
+void follow_size(std::int64_t times) {
+    struct sigaction action{};
+    action.sa_handler = on_resize;
+    sigaction(SIGWINCH, &action, nullptr);
+    tell_size();
+    for (; times > 0; --times) {
+        const timespec pause{.tv_sec = 1'000'000, .tv_nsec = 0};
+        while (resized == 0) {
+            clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, nullptr);
+        }
+        resized = 0;
+        tell_size();
+    }
+}
+
+/// Answers so many pieces of its input, or all of it.
+void answer_input(std::int64_t times) {
+    std::array<char, 256> buffer;
+    for (; times > 0; --times) {
+        const ssize_t got = read(0, buffer.data(), buffer.size());
+        if (got <= 0) {
+            return;
+        }
+        write_all(1, "got " + std::string(buffer.data(), static_cast<std::size_t>(got)));
+    }
+}
+
 /// One word of a program: "write:N" bytes in lines, "err:N", "sleep:MS", "exit:N", "ends:N" on
-/// SIGTERM with that status, "stubborn".
+/// SIGTERM and SIGINT with that status, "stubborn"; of a terminal "size:N", said at the beginning
+/// and N times when it changes; "read:N" answers N lines.
 void act(std::string_view word) {
     const std::size_t colon = word.find(':');
     const std::string_view verb = word.substr(0, colon);
@@ -63,6 +106,10 @@ void act(std::string_view word) {
     const auto number = static_cast<std::int64_t>(value.value_or(0));
     if (verb == "write" || verb == "err") {
         write_all(verb == "err" ? 2 : 1, program_output(static_cast<std::size_t>(number)));
+    } else if (verb == "size") {
+        follow_size(number);
+    } else if (verb == "read") {
+        answer_input(number);
     } else if (verb == "sleep") {
         rest(number);
     } else if (verb == "exit") {
@@ -72,6 +119,7 @@ void act(std::string_view word) {
         struct sigaction action{};
         action.sa_handler = on_signal;
         sigaction(SIGTERM, &action, nullptr);
+        sigaction(SIGINT, &action, nullptr);
     } else if (verb == "stubborn") {
         struct sigaction action{};
         action.sa_handler = SIG_IGN;

@@ -355,6 +355,7 @@ void end_process(Process& process, int status) {
     if (own) {
         end_self(SIGKILL);
     }
+    leave_terminals(process);
 }
 
 void end_self(int status) {
@@ -371,8 +372,8 @@ void kill_process(Process& process, int status) {
     if (&process == self) {
         end_self(status);
     }
+    real_syscall(SYS_kill, process.real, SIGKILL);  // it waits for its turn
     end_process(process, status);
-    real_syscall(SYS_kill, process.real, SIGKILL);
 }
 
 void send_signal(Process& to, int number) {
@@ -402,6 +403,14 @@ void send_signal(Process& to, int number) {
     }
     to.pending |= one;
     wake(&to);
+}
+
+void signal_group(pid_t group, int number) {
+    for (Process* process : List<Process*>(world->processes)) {
+        if (group > 0 && process->group == group && is_alive(*process)) {
+            send_signal(*process, number);
+        }
+    }
 }
 
 }  // namespace knarr::sim

@@ -49,6 +49,22 @@ void give_null(Process& process) {
     }
 }
 
+/// Of shells, of which there are none: each window is another session's.
+constexpr pid_t kFirstShell = 20;
+
+void give_window(Process& process, Terminal& window) {
+    File* file = new_file(FileKind::slave, O_RDWR);
+    file->inode = window.node;
+    file->terminal = &window;
+    window.slaves.push_back(file);
+    for (int fd = 0; fd < 3; ++fd) {
+        ++file->references;
+        process.files[fd] = Descriptor{.file = file, .close_on_exec = false};
+    }
+    process.session = window.session;
+    window.foreground = process.group;
+}
+
 }  // namespace
 
 Simulation::Simulation(const Settings& settings) {
@@ -107,7 +123,11 @@ Process& Simulation::start(const std::string& name,
     process->fate = treatment.victim_below == 0 ? process->victim_fate : Fate{};
     process->may_fail = treatment.may_fail;
     process->tells_nobody = true;
-    give_null(*process);
+    if (treatment.window != nullptr) {
+        give_window(*process, *treatment.window);
+    } else {
+        give_null(*process);
+    }
     world->processes.push_back(process);
     note(fmt::format("{} is {}", process->pid, name));
     const pid_t real = real_fork();
@@ -118,6 +138,18 @@ Process& Simulation::start(const std::string& name,
     }
     process->real = real;
     return *process;
+}
+
+Terminal& Simulation::open_window(unsigned short rows, unsigned short columns) {
+    Terminal* window = new_terminal();
+    window->is_window = true;
+    window->masters = 1;
+    window->size.ws_row = rows;
+    window->size.ws_col = columns;
+    const auto number = static_cast<pid_t>(world->terminals.size());
+    window->session = kFirstShell + number;
+    add_entry(find("/dev/pts"), fmt::format("{}", number), window->node);
+    return *window;
 }
 
 bool Simulation::finish(std::initializer_list<const Process*> processes) {

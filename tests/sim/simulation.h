@@ -19,8 +19,9 @@ struct Treatment {
     std::int64_t kill_at = -1;  ///< SIGKILL before its system call of that number,
     int victim_below = 0;   ///< and not of it, but of its first child (1), of that one's (2) ...
     bool may_fail = false;  ///< the settings' faults hit it and what it starts
-    std::int64_t fail_at = -1;  ///< that call, or the next that can, fails with EIO
-    std::int64_t full_at = -1;  ///< the disk is full from that call on
+    std::int64_t fail_at = -1;   ///< that call, or the next that can, fails with EIO
+    std::int64_t full_at = -1;   ///< the disk is full from that call on
+    Terminal* window = nullptr;  ///< its stdin, stdout and stderr, whose foreground it is in
 };
 
 class Simulation {
@@ -34,6 +35,8 @@ public:
     Process& start(const std::string& name,
                    const std::function<int()>& body,
                    const Treatment& treatment = {});
+    /// A window of somebody in front of the machine, of that size.
+    Terminal& open_window(unsigned short rows, unsigned short columns);
     /// Lets the machine run until these have ended. False: they wait for ever.
     bool finish(std::initializer_list<const Process*> processes);
     bool finish(const std::vector<Process*>& processes);

@@ -343,6 +343,7 @@ void make_tree() {
     make_path("/dev/zero", Kind::device, "")->device = makedev(1, 5);
     Inode* cgroups = make_path("/sys/fs/cgroup", Kind::directory, "");
     cgroups->filesystem = CGROUP2_SUPER_MAGIC;
+    make_path("/dev/pts", Kind::directory, "");
     make_path("/run", Kind::directory, "");
     make_path("/tmp", Kind::directory, "");
 }

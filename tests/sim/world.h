@@ -14,7 +14,9 @@
 #include <string>
 #include <string_view>
 
+#include <sys/ioctl.h>
 #include <sys/types.h>
+#include <termios.h>
 #include <time.h>
 
 #include "sim/arena.h"
@@ -32,6 +34,7 @@ struct Pipe {
     Queue<char> bytes;
     std::size_t capacity = 65536;
     int readers = 0, writers = 0;
+    std::uint64_t opened_to_write = 0;  // how often
 };
 
 struct PacketData {
@@ -46,6 +49,23 @@ struct Socket {
     Queue<Socket*> backlog;  // of connections that nobody has accepted
     Process* owner = nullptr;
 };
+
+/// A pseudo terminal. Its inode is the slave's.
+struct Terminal {
+    Inode* node = nullptr;
+    Queue<int> typed;       // kEndTyped: the end of input
+    std::size_t lines = 0;  // whole ones in it
+    Queue<char> shown;      // for the master
+    termios settings{};
+    winsize size{};
+    int masters = 0;
+    List<File*> slaves;  // that are not hung up
+    bool was_opened = false;
+    pid_t session = 0, foreground = 0;
+    bool is_window = false;  // a person's: the test types,
+    Text screen;             // and sees this
+};
+inline constexpr int kEndTyped = 256;
 
 struct Cgroup {
     Inode* dir = nullptr;
@@ -90,6 +110,7 @@ struct Inode {
     Pipe* pipe = nullptr;
     Socket* socket = nullptr;
     Cgroup* cgroup = nullptr;
+    Terminal* terminal = nullptr;
     // What a power loss leaves, where it was ever synced.
     bool synced = false;
     Text synced_data;
@@ -106,6 +127,9 @@ enum class FileKind : std::uint8_t {
     signals,
     events,
     inotify,
+    timer,
+    master,
+    slave,
     other,  // may be held and closed
 };
 
@@ -117,8 +141,14 @@ struct File {
     std::uint64_t position = 0;
     Inode* inode = nullptr;
     Pipe* pipe = nullptr;
+    /// Of a FIFO that nobody wrote to when it was opened to read: its `opened_to_write` then. Until
+    /// somebody does, it does not hang up.
+    std::uint64_t awaits_writer = UINT64_MAX;
     Socket* socket = nullptr;
     Process* process = nullptr;
+    Terminal* terminal = nullptr;
+    bool hung_up = false;       // a slave whose terminal is gone
+    std::int64_t expires = -1;  // of a timer, by the clock
     std::uint64_t signals = 0;  // the mask
     std::uint64_t count = 0;    // of an eventfd; unread events of inotify
     Text text;                  // what procfs and cgroupfs made up when it was opened
@@ -212,6 +242,7 @@ struct World {
     std::uint64_t hash = 0xcbf29ce484222325U;
     Queue<Text> lines;  // the last ones of the trace
     List<Process*> processes;
+    List<Terminal*> terminals;
     std::array<std::atomic<std::uint32_t>, kMaxProcesses> turn{};
     List<pid_t> awaited;      // the test goes on when all have ended,
     std::int64_t until = -1;  // or at this time,
@@ -251,6 +282,7 @@ bool interrupted();
 void end_process(Process& process, int status);
 void kill_process(Process& process, int status);
 void send_signal(Process& to, int number);
+void signal_group(pid_t group, int number);
 void reap(Process& process);
 /// Passes the turn to whoever is next and waits for one's own; the test calls it, too.
 void run_others();
@@ -313,6 +345,26 @@ long write_to(File* file, const char* from, std::size_t bytes, std::int64_t at);
 // --- polling.cpp ---
 unsigned readiness(const File& file);
 void add_channels(const File& file, List<Channel>& channels);
+
+// --- terminals.cpp ---
+Terminal* new_terminal();
+/// What /dev/pts/ptmx in a devpts is for.
+File* open_master(Inode* ptmx, int flags);
+/// -EIO when its master is gone.
+long open_slave(Terminal& terminal, int flags);
+void close_terminal(File* file);
+long read_terminal(File* file, char* to, std::size_t bytes);
+long write_terminal(File* file, const char* from, std::size_t bytes);
+/// The device of ptmx.
+inline constexpr dev_t kMultiplexer = 0x502;  // 5, 2
+/// Bytes that the master's side types.
+void type_into(Terminal& terminal, std::string_view bytes);
+void resize_terminal(Terminal& terminal, const winsize& size);
+/// As when the window is closed.
+void hang_up(Terminal& terminal);
+/// What the end of a session's first process does.
+void leave_terminals(const Process& leader);
+unsigned terminal_readiness(const File& file);
 
 // --- programs.cpp ---
 /// Becomes the program of this file: never returns. -errno when it is none.
