@@ -307,6 +307,9 @@ public:
     /// Errors: those of the registry.
     static Result<RemoteTags> list_tags(const RemoteRequest& request);
     static Result<RemoteReferrers> list_referrers(const RemoteRequest& request);
+    /// The manifest that a name means, without what it is of. Errors: image_not_found.
+    static Result<RemoteManifest> inspect_manifest(const RemoteRequest& request,
+                                                   RemoteDetail detail);
     /// Deletes the manifest with all its tags. Errors: unsupported where that is not allowed.
     static Result<RemoteImage> delete_remote(const RemoteRequest& request);
 

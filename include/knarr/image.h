@@ -113,6 +113,25 @@ struct RemoteImage {
     std::string repository = {}, digest = {};
 };
 
+/// A manifest as a registry has it, and for what.
+struct RemoteVariant {
+    std::string reference = {};  ///< "r.io/app:1"; of a list's "r.io/app:1@sha256:..."
+    std::string media_type = {}, digest = {};
+    std::string text = {};                   ///< JSON, byte for byte
+    std::string os = {}, architecture = {};  ///< empty: it does not say
+    std::string variant = {}, os_version = {};
+    std::vector<std::string> os_features = {};
+};
+
+struct RemoteManifest {
+    std::string text = {};  ///< of the manifest or list that the name means, byte for byte
+    bool is_list = false;   ///< an index, or docker's list
+    std::vector<RemoteVariant> variants = {};  ///< where asked for: it, or what the list has
+};
+
+/// Whether each manifest of a list is fetched, and what a single one is for.
+enum class RemoteDetail : std::uint8_t { text_only, variants };
+
 /// One stored image, with all the names it has.
 struct ImageSummary {
     std::string id = {};                         ///< digest of its configuration, "sha256:..."

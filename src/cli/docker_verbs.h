@@ -6,6 +6,6 @@
 namespace knarr::cli {
 
 extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystem, kBuilder,
-    kNetwork, kDockerContext, kPlugin;
+    kNetwork, kDockerContext, kPlugin, kManifest;
 
 }  // namespace knarr::cli

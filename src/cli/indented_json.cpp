@@ -6,8 +6,6 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::size_t kIndent = 4;
-
 bool is_blank(char c) {
     return c == ' ' || c == '\n' || c == '\t' || c == '\r';
 }
@@ -23,10 +21,15 @@ std::size_t end_of_text(std::string_view json, std::size_t begin) {
 
 }  // namespace
 
-std::string indented_json(std::string_view json) {
+std::string indented_json(std::string_view json, std::string_view step) {
     std::string out;
     std::size_t depth = 0;
-    const auto new_line = [&] { out += "\n" + std::string(depth * kIndent, ' '); };
+    const auto new_line = [&] {
+        out += '\n';
+        for (std::size_t i = 0; i < depth; ++i) {
+            out += step;
+        }
+    };
     for (std::size_t at = 0; at < json.size();) {
         const char c = json[at];
         if (c == '"') {

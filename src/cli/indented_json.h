@@ -5,8 +5,8 @@
 
 namespace knarr::cli {
 
-/// A JSON text in the form in which docker prints what it inspects: a member a line, four blanks a
+/// A JSON text in the form in which docker prints what it inspects: a member a line, `step` a
 /// level. What stands in texts stays as it is; blanks between the parts do not matter.
-std::string indented_json(std::string_view json);
+std::string indented_json(std::string_view json, std::string_view step = "    ");
 
 }  // namespace knarr::cli

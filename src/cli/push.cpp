@@ -1,5 +1,6 @@
 // push: stored images into registries.
 
+#include <algorithm>
 #include <array>
 #include <optional>
 
@@ -8,6 +9,7 @@
 #include "cli/progress.h"
 #include "cli/pull_options.h"
 #include "core/text.h"
+#include "image/short_names.h"
 #include "platform/file.h"
 #include "platform/process.h"
 #include "platform/signal.h"
@@ -22,6 +24,9 @@ constexpr auto kPushOptions = with_registry_options(std::array{
            .help = "push the manifest of one variant, not the index"},
     Option{.name = "all-platforms", .help = "fail unless all variants of the index are stored"},
     Option{.name = "digestfile", .value = "FILE", .help = "write the manifest's digest into FILE"},
+    Option{.name = "all-tags",
+           .letter = 'a',
+           .help = "all tags that are stored of the repository IMAGE, one after the other"},
     Option{.name = "quiet", .letter = 'q', .help = "no progress; print the name only"},
     kProgressOption,
 });
@@ -66,6 +71,94 @@ private:
     std::optional<sys::SignalFd> signals_;
 };
 
+/// docker's last line, or the name.
+std::string last_line(const PushedImage& pushed, bool quiet) {
+    return quiet ? pushed.reference + "\n"
+                 : fmt::format("{}: digest: {} size: {}\n",
+                               pushed.tag.empty() ? pushed.digest : pushed.tag,
+                               pushed.digest,
+                               pushed.size);
+}
+
+/// Pushes one image; a signal ends it. The views of progress are one for each.
+Result<PushedImage> push_one(Engine& engine,
+                             const PushRequest& request,
+                             ProgressStyle style,
+                             Interruption& interruption) {
+    ProgressView progress(style);
+    auto result = engine.push_image(request, [&](const PullProgress& news) {
+        if (news.phase == PullPhase::uploading) {
+            interruption.begin();
+        }
+        progress.show(news);
+    });
+    progress.finish();
+    return result;
+}
+
+/// The stored names with a tag in the repository that `name` means. Errors: image_not_found.
+Result<std::vector<std::string>> tags_in(const Engine& engine, std::string_view name) {
+    const std::string_view last = name.substr(name.find_last_of('/') + 1);
+    if (last.find_first_of(":@") != std::string_view::npos) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = fmt::format("tag can't be used with --all-tags/-a: {} names "
+                                                 "one of them already",
+                                                 printable(name)),
+                          .hint = "leave out the tag, or --all-tags"});
+    }
+    const std::vector<ImageSummary> stored = KNARR_TRY(engine.images());
+    for (const image::Reference& meant : KNARR_TRY(image::meanings(name, image::Wanted::stored))) {
+        std::vector<std::string> names;
+        for (const ImageSummary& one : stored) {
+            std::ranges::copy_if(one.references, std::back_inserter(names), [&](const auto& text) {
+                return text.starts_with(meant.name() + ":") && text.find('@') == std::string::npos;
+            });
+        }
+        if (!names.empty()) {
+            std::ranges::sort(names);
+            return names;
+        }
+    }
+    return fail(Error{
+        .code = Errc::image_not_found,
+        .message = fmt::format("An image does not exist locally with the tag: {}", printable(name)),
+        .hint = "knarr images lists what is stored"});
+}
+
+/// docker's --all-tags. All are tried, but after a signal; the first failure is the verb's.
+Result<int> push_all(Context& context, Engine& engine, const Parsed& args, PushRequest request) {
+    if (args.positionals.size() > 1 || args.has("digestfile")) {
+        return fail(Errc::invalid_argument,
+                    "--all-tags with {}: each goes where its own name says, and has a digest of "
+                    "its own",
+                    args.has("digestfile") ? "--digestfile" : "a DESTINATION");
+    }
+    const bool quiet = args.flag("quiet");
+    const ProgressStyle style = KNARR_TRY(wanted_style(args));
+    Result<> first;
+    for (const std::string& name : KNARR_TRY(tags_in(engine, args.positionals.front()))) {
+        Interruption interruption = KNARR_TRY(Interruption::open());
+        request.options.cancel_fd = interruption.fd();
+        request.name = name;
+        auto pushed = push_one(engine, request, style, interruption);
+        interruption.end();
+        if (pushed) {
+            KNARR_TRY(print(last_line(*pushed, quiet)));
+            continue;
+        }
+        if (pushed.error().code == Errc::interrupted) {
+            return fail(std::move(pushed).error());
+        }
+        if (first) {
+            first = fail(std::move(pushed).error());
+        } else {
+            context.reporter.error(pushed.error());
+        }
+    }
+    KNARR_TRY(std::move(first));
+    return 0;
+}
+
 Result<int> run_push(Context& context, const Parsed& args) {
     if (args.positionals.empty() || args.positionals.size() > 2) {
         return fail(Errc::invalid_argument,
@@ -84,28 +177,20 @@ Result<int> run_push(Context& context, const Parsed& args) {
                         .destination = std::string(destination),
                         .options = KNARR_TRY(parse_pull_options(args)),
                         .all_platforms = args.flag("all-platforms")};
+    Engine engine = KNARR_TRY(open_engine(context));
+    if (args.flag("all-tags")) {
+        return push_all(context, engine, args, std::move(request));
+    }
     Interruption interruption = KNARR_TRY(Interruption::open());
     request.options.cancel_fd = interruption.fd();
-    Engine engine = KNARR_TRY(open_engine(context));
-    const bool quiet = args.flag("quiet");
-    ProgressView progress(KNARR_TRY(wanted_style(args)));
-    auto result = engine.push_image(request, [&](const PullProgress& news) {
-        if (news.phase == PullPhase::uploading) {
-            interruption.begin();
-        }
-        progress.show(news);
-    });
-    progress.finish();
+    const ProgressStyle style = KNARR_TRY(wanted_style(args));
+    auto result = push_one(engine, request, style, interruption);
     interruption.end();
     const PushedImage pushed = KNARR_TRY(std::move(result));
     if (const auto file = args.find("digestfile")) {
         KNARR_TRY(write_digest(std::string(*file), pushed.digest));
     }
-    KNARR_TRY(print(quiet ? pushed.reference + "\n"
-                          : fmt::format("{}: digest: {} size: {}\n",
-                                        pushed.tag.empty() ? pushed.digest : pushed.tag,
-                                        pushed.digest,
-                                        pushed.size)));
+    KNARR_TRY(print(last_line(pushed, args.flag("quiet"))));
     return 0;
 }
 
@@ -113,7 +198,7 @@ Result<int> run_push(Context& context, const Parsed& args) {
 
 constexpr Verb kPush{
     .name = "push",
-    .synopsis = "[options] IMAGE [DESTINATION]",
+    .synopsis = "[options] IMAGE [DESTINATION]\n[options] --all-tags NAME",
     .summary = "send a stored image to a registry",
     .about =
         "Sends what the registry lacks of a stored image, byte for byte as it was pulled or\n"
@@ -121,7 +206,8 @@ constexpr Verb kPush{
         "it the image goes where its own name says. An index goes whole when all its variants are\n"
         "stored, else the manifest of the stored one. Blobs that another repository of the\n"
         "registry has are not sent. A push that fails or is stopped (Ctrl-C) gives back what the\n"
-        "registry has of a blob. The last line is docker's: TAG: digest: DIGEST size: BYTES.",
+        "registry has of a blob. The last line is docker's: TAG: digest: DIGEST size: BYTES.\n"
+        "--all-tags pushes all tags that are stored of a repository, each where its name says.",
     .example = "knarr push busybox:1.36 registry.example/team/busybox:1.36",
     .options = kPushOptions,
     .run = run_push,

@@ -59,7 +59,6 @@ constexpr std::array kUnbuilt{
     UnbuiltVerb{"context import", kOneContext, kContextInstead},
     UnbuiltVerb{"context rm", kOneContext, kContextInstead},
     UnbuiltVerb{"context update", kOneContext, kContextInstead},
-    UnbuiltVerb{"manifest", {}, "knarr image inspect IMAGE, knarr image tags NAME"},
     UnbuiltVerb{"manifest annotate", kLists, kListsInstead},
     UnbuiltVerb{"manifest create", kLists, kListsInstead},
     UnbuiltVerb{"manifest push", kLists, kListsInstead},

@@ -130,6 +130,10 @@ Result<RemoteReferrers> Engine::list_referrers(const RemoteRequest& request) {
     return image::list_referrers(request);
 }
 
+Result<RemoteManifest> Engine::inspect_manifest(const RemoteRequest& request, RemoteDetail detail) {
+    return image::inspect_manifest(request, detail);
+}
+
 Result<RemoteImage> Engine::delete_remote(const RemoteRequest& request) {
     return image::delete_remote(request);
 }

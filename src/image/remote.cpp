@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::size_t kMaxListed = 1'000'000;
 constexpr std::size_t kMaxPages = 250;  // of referrers; a page may be empty
+constexpr std::size_t kMaxVariants = 256;
 
 /// One registry, asked for one repository.
 struct Remote {
@@ -47,6 +48,7 @@ Result<Remote> open(const RemoteRequest& request, Purpose purpose) {
 struct Meant {
     spec::Digest digest;
     std::string text;  // of the manifest
+    std::string media_type = {};
 };
 
 /// The digest of the manifest that the name means: of the bytes that come, whatever the registry
@@ -60,7 +62,9 @@ Result<Meant> resolve(const Remote& remote) {
     if (said && digest != *said) {
         return fail(Errc::digest_mismatch, "it is {}, not {}", digest.text(), said->text());
     }
-    return Meant{.digest = std::move(digest), .text = std::move(document.text)};
+    return Meant{.digest = std::move(digest),
+                 .text = std::move(document.text),
+                 .media_type = std::move(document.media_type)};
 }
 
 Result<> add_referrers(const Document& document,
@@ -132,6 +136,80 @@ Result<RemoteTags> tags_of(const Remote& remote) {
     }
 }
 
+/// What has to have the digest.
+Result<std::string> fetch_by_digest(const Remote& remote,
+                                    rpc::FetchKind kind,
+                                    const spec::Digest& digest,
+                                    std::size_t max) {
+    Document document = KNARR_TRY(remote.fetch(kind, digest.text(), max));
+    const spec::Digest came = store::sha256_of(document.text);
+    if (came != digest) {
+        return fail(Errc::digest_mismatch, "it is {}, not {}", came.text(), digest.text());
+    }
+    return std::move(document.text);
+}
+
+void set_platform(const std::optional<spec::Platform>& platform, RemoteVariant& variant) {
+    if (platform) {
+        variant.os = platform->os;
+        variant.architecture = platform->architecture;
+        variant.variant = platform->variant;
+        variant.os_version = platform->os_version;
+        variant.os_features = platform->os_features;
+    }
+}
+
+Result<> add_list(const Remote& remote, const spec::Index& list, RemoteManifest& out) {
+    if (list.manifests.size() > kMaxVariants) {
+        return fail(Error{
+            .code = Errc::limit_exceeded,
+            .message = fmt::format(
+                "the list has {} manifests, more than {}", list.manifests.size(), kMaxVariants),
+            .hint = "leave out --verbose, and ask for one of them by its digest"});
+    }
+    for (const spec::Descriptor& entry : list.manifests) {
+        RemoteVariant& variant = out.variants.emplace_back();
+        variant.reference = fmt::format("{}@{}", remote.reference.text(), entry.digest.text());
+        variant.media_type = entry.media_type;
+        variant.digest = entry.digest.text();
+        variant.text = KNARR_TRY(fetch_by_digest(
+            remote, rpc::FetchKind::manifest, entry.digest, limits::kMaxManifestBytes));
+        set_platform(entry.platform, variant);
+    }
+    return {};
+}
+
+/// A single manifest says by its configuration what it is for, where that is an image's.
+Result<> add_single(const Remote& remote,
+                    const Meant& meant,
+                    const spec::Manifest& manifest,
+                    RemoteManifest& out) {
+    RemoteVariant& variant = out.variants.emplace_back();
+    variant.reference = remote.reference.text();
+    variant.media_type = manifest.media_type;
+    variant.digest = meant.digest.text();
+    variant.text = meant.text;
+    if (!spec::is_image_config(manifest.config.media_type)) {
+        return {};
+    }
+    const std::string text = KNARR_TRY(fetch_by_digest(
+        remote, rpc::FetchKind::blob, manifest.config.digest, limits::kMaxImageConfigBytes));
+    const auto config = KNARR_TRY(spec::decode_image_config(text));
+    set_platform(config.platform, variant);
+    return {};
+}
+
+Result<RemoteManifest> manifest_of(const Remote& remote, RemoteDetail detail) {
+    const Meant meant = KNARR_TRY(resolve(remote));
+    const auto content = KNARR_TRY(spec::decode_manifest_or_index(meant.text, meant.media_type));
+    RemoteManifest out{.text = meant.text, .is_list = content.index.has_value()};
+    if (detail == RemoteDetail::variants) {
+        KNARR_TRY(content.index ? add_list(remote, *content.index, out)
+                                : add_single(remote, meant, *content.manifest, out));
+    }
+    return out;
+}
+
 /// Takes a deleted manifest out of its subject's list, where the registry does not.
 /// Source: distribution-spec v1.1 "Deleting Manifests".
 Result<> forget_referrer(RemoteRequest request,
@@ -166,6 +244,17 @@ Result<RemoteReferrers> list_referrers(const RemoteRequest& request) {
         KNARR_TRY(open(request, Purpose::look), "referrers of {}", printable(request.name));
     return KNARR_TRY(
         referrers_of(remote, request.artifact_type), "referrers of {}", printable(request.name));
+}
+
+Result<RemoteManifest> inspect_manifest(const RemoteRequest& request, RemoteDetail detail) {
+    const std::string what = "manifest of " + printable(request.name);
+    const Remote remote = KNARR_TRY(open(request, Purpose::look), "{}", what);
+    auto found = manifest_of(remote, detail);
+    if (!found && found.error().code == Errc::image_not_found) {  // docker's words
+        return fail(std::move(found).error().within("no such manifest: " +
+                                                    printable(remote.reference.text())));
+    }
+    return KNARR_TRY(std::move(found), "{}", what);
 }
 
 Result<RemoteImage> delete_remote(const RemoteRequest& request) {

@@ -15,6 +15,10 @@ Result<RemoteTags> list_tags(const RemoteRequest& request);
 /// Source: distribution-spec v1.1 "Listing Referrers", "Unavailable Referrers API".
 Result<RemoteReferrers> list_referrers(const RemoteRequest& request);
 
+/// The manifest that a name means; with RemoteDetail::variants also those of a list, each checked
+/// against its digest. Errors: image_not_found; limit_exceeded for a long list.
+Result<RemoteManifest> inspect_manifest(const RemoteRequest& request, RemoteDetail detail);
+
 /// Deletes the manifest that a name means, and with it all tags that it has.
 /// Errors: image_not_found; unsupported where the registry does not delete.
 Result<RemoteImage> delete_remote(const RemoteRequest& request);

@@ -354,3 +354,37 @@ def test_docker_registry_with_tls_and_a_login(knarr, start_docker_registry, htpa
     assert done.returncode == 0 and "Mounted from team/app" in done.stderr, done.stderr
     knarr.good("rmi", name)
     knarr.good("pull", "--quiet", *trust, f"{host}/other/app:1")
+
+
+def test_all_tags_of_a_repository_are_pushed(knarr, registry, stored):
+    name = f"{registry.host}/a/b"
+    other = Image({"other": b"1"})
+    for image, tag in ((SMALL, "one"), (SMALL, "two"), (other, "another")):
+        stored(image, f"{name}:{tag}")
+    knarr.good("tag", f"{name}:one", f"{name}/deeper:1")
+    out = knarr.good("push", "-a", "--plain-http", name).splitlines()
+    assert [line.split(" size:")[0] for line in out] == [
+        f"{tag}: digest: {image.digest}" for tag, image in (("another", other), ("one", SMALL), ("two", SMALL))]
+    assert set(registry.tags) == {"one", "two", "another"}
+    assert knarr.good("image", "push", "-q", "--all-tags", "--plain-http", name).split() == [
+        f"{name}:another", f"{name}:one", f"{name}:two"]
+
+
+def test_of_all_tags_those_that_can_be_pushed_are(knarr, registry, stored):
+    name = f"{registry.host}/a/b"
+    for tag in ("bad", "good", "late"):
+        stored(SMALL, f"{name}:{tag}")
+    registry.on("/manifests/bad", hostile.status(403), forever=True)
+    done = knarr.run("push", "-a", "--plain-http", name)
+    assert done.returncode != 0 and "bad" in done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["good", "late"]
+
+
+@pytest.mark.parametrize("words, said", [
+    (["NAME:one"], "tag can't be used with --all-tags/-a"), (["NAME/none"], "does not exist locally with the tag"),
+    (["NAME", "elsewhere/x"], "DESTINATION"), (["--digestfile", "x", "NAME"], "--digestfile")])
+def test_all_tags_with_bad_words(knarr, registry, stored, words, said):
+    stored(SMALL, f"{registry.host}/a/b:one")
+    words = [word.replace("NAME", f"{registry.host}/a/b") for word in words]
+    assert said in knarr.bad("push", "--all-tags", "--plain-http", *words)
+    assert not registry.requests
