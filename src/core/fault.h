@@ -12,6 +12,7 @@ namespace knarr {
 ///
 /// Test builds (KNARR_FAULTS defined) read the environment: KNARR_FAULT="create.made" makes the
 /// point fail with Errc::internal; "create.made=kill" or "=stop" sends the process that signal.
+/// KNARR_FAULT="note:/path" lets all go on and appends the name of each point met to that file.
 /// In release builds the function is empty and the name is not in the binary.
 #ifdef KNARR_FAULTS
 Result<> fault_point(std::string_view name);

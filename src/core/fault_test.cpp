@@ -2,6 +2,9 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <string>
+
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -34,6 +37,19 @@ TEST_F(FaultPoint, KillsTheProcessWhenAskedTo) {
     EXPECT_TRUE(fault_point("create.rootfs"));
     EXPECT_EXIT(
         std::exit(fault_point("create.cgroup") ? 0 : 1), testing::KilledBySignal(SIGKILL), "");
+}
+
+TEST_F(FaultPoint, NotesWhatIsMet) {
+    char path[] = "/tmp/knarr-fault-XXXXXX";
+    const int fd = mkstemp(path);
+    ask_for((std::string("note:") + path).c_str());
+    EXPECT_TRUE(fault_point("create.cgroup"));
+    EXPECT_TRUE(fault_point("create.rootfs"));
+    char text[64] = {};
+    EXPECT_EQ(read(fd, text, sizeof text - 1), 28);
+    EXPECT_STREQ(text, "create.cgroup\ncreate.rootfs\n");
+    close(fd);
+    unlink(path);
 }
 
 #else

@@ -106,12 +106,19 @@ Result<> create_unstarted(const Context& context, NewContainer wanted) {
     record.cgroup.reset();
     record.unit.reset();
     record.resctrl.reset();
+    const auto mark_laid_down = [&](bool whole) {
+        if (record.life) {
+            record.life->laid_down = whole;
+        }
+    };
+    mark_laid_down(false);  // killed before all of it is there, it goes
     const auto make = [&]() -> Result<> {
         KNARR_TRY(save_record(dir, record));
         KNARR_TRY(fault_point("create.recorded"));
         KNARR_TRY(wanted.make_data_dir());
         KNARR_TRY(fault_point("create.data"));
         record.status = ContainerState::stopped;
+        mark_laid_down(true);
         return save_record(dir, record);
     };
     if (Result<> made = make(); !made) {

@@ -216,7 +216,6 @@ Result<std::string> create_from_image(const Context& context,
         wanted.life->monitored = true;  // once it runs
         wanted.life->cgroup_manager = context.cgroup_manager;
         wanted.life->rootless = context.rootless;
-        wanted.life->laid_down = true;
         return create_unstarted(context, std::move(wanted));
     };
     KNARR_TRY(launch_image(context, data_dir, request, limits, progress, launch));

@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "engine/ending.h"
 #include "engine/event_log.h"
+#include "engine/monitor_lock.h"
 #include "engine/monitor_start.h"
 #include "engine/never_ran.h"
 #include "engine/operate.h"
@@ -27,6 +28,7 @@ namespace {
 constexpr unsigned kStopGraceSeconds = 30;
 /// How long a parent may take to reap.
 constexpr std::chrono::seconds kReapDelay{1};
+constexpr std::chrono::seconds kTakeOver{1};
 
 /// How a process ended that somebody else reaps, and whether anybody has recorded it.
 struct End {
@@ -59,12 +61,24 @@ Result<End> look_for_end(const Context& context, const RunOf& run, const sys::Fd
     return End{.code = code};
 }
 
+/// Whether somebody lives who is to record how the container ended.
+bool is_recorded(const Context& context, const ContainerId& id) {
+    const auto dir = context.root.open_dir(id);
+    return !dir || is_watched(*dir).value_or(true);
+}
+
 /// Waits until all that is to be learned of a run is, whose process has ended, or for as long as
-/// those may take who record it.
+/// those may take who record it: when one of them dies, another takes over within kTakeOver.
 Result<End> look_until_settled(const Context& context, const RunOf& run, const sys::Fd& process) {
     sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
+    auto last_recorded = std::chrono::steady_clock::now();
     End end;
     do {
+        const auto time = std::chrono::steady_clock::now();
+        last_recorded = is_recorded(context, run.id) ? time : last_recorded;
+        if (time - last_recorded > kTakeOver) {
+            break;
+        }
         const End now = KNARR_TRY(look_for_end(context, run, process));
         end = {
             .settled = now.settled, .is_gone = now.is_gone, .code = end.code ? end.code : now.code};

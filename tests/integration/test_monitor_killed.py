@@ -175,30 +175,3 @@ def test_a_kill_while_the_log_is_rotated_loses_no_line(breakable):
     host.wait_ended("ship")
     assert host.good("logs", "ship") == "".join(f"line {i}\n" for i in range(lines))
     host.good("rm", "ship")
-
-
-@pytest.mark.parametrize("verb, point", [
-    ("stop", "stop.begun"), ("stop", "stop.signalled"), ("stop", "stop.killed"),
-    ("rm", "delete.killed"), ("rm", "delete.unit"), ("rm", "delete.cgroup"), ("rm", "delete.hooks"),
-    ("rm", "delete.data"), ("start", "create.recorded"), ("start", "background.streams"),
-    ("start", "create.child"), ("start", "run.gate"),
-])
-def test_a_kill_at_each_step_of_stop_rm_and_start_leaves_what_the_next_one_finishes(breakable, verb, point):
-    host = breakable
-    container = host.launch("localhost/box", "sh", "-c", "trap '' TERM; while :; do sleep 0.1; done")
-    words = {"stop": ["stop", "-t", "0"], "rm": ["rm", "-f"], "start": ["start"]}[verb]
-    if verb == "start":
-        host.good("stop", "-t", "0", container)
-    host.run(*words, container, fault=f"{point}=kill")
-    if verb == "rm":
-        host.good("rm", "-f", container)
-    else:
-        wait_until(lambda: host.state(container)["Status"] in ("exited", "running"), "it is stuck")
-        host.good("stop", "-t", "0", container)
-        assert host.state(container)["Status"] == "exited"
-        host.good("start", container)
-        assert host.state(container)["Status"] == "running"
-        host.good("rm", "-f", container)
-    assert images.cgroups_of(container) == []
-    assert host.traces() == []
-    wait_until(lambda: not host.monitors(), "monitors are left")
