@@ -40,6 +40,7 @@
 #include "knarr/files.h"
 #include "knarr/image.h"
 #include "knarr/logs.h"
+#include "knarr/own_log.h"
 #include "knarr/result.h"
 #include "knarr/run.h"
 #include "knarr/stats.h"
@@ -69,6 +70,10 @@ struct EngineOptions {
     std::function<Result<>()> before_seen = {};
     std::string policy = "default";    ///< of limits on images and memory: "default" or "strict"
     std::string snapshot_driver = {};  ///< for pulls that do not choose: see PullOptions
+    OwnLog monitor_log = {};           ///< of the monitors that are started
+    /// Called with the container that a method is about, as soon as it is known, for who keeps a
+    /// log: its ID, or what the caller called it where there is none of that name.
+    std::function<void(std::string_view id)> about = {};
 };
 
 class Engine {

@@ -10,7 +10,7 @@
 namespace knarr::cli {
 
 EngineOptions engine_options(Context& context) {
-    const Reporter& reporter = context.reporter;
+    Reporter& reporter = context.reporter;
     return {.root = context.globals.root,
             .data_root = context.globals.data_root,
             .warn = [&reporter](std::string_view text) { reporter.warn(text); },
@@ -18,7 +18,9 @@ EngineOptions engine_options(Context& context) {
             .cgroup_manager = context.globals.cgroup_manager,
             .before_seen = sys::run_from_unwritable_file,
             .policy = context.globals.policy,
-            .snapshot_driver = context.globals.snapshot_driver};
+            .snapshot_driver = context.globals.snapshot_driver,
+            .monitor_log = context.globals.monitor_log,
+            .about = [&reporter](std::string_view id) { reporter.container = id; }};
 }
 
 Result<Engine> open_engine(Context& context) {

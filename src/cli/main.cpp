@@ -10,6 +10,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "core/trace.h"
+#include "engine/own_log.h"
 #include "engine/policy.h"
 #include "platform/environment.h"
 #include "platform/process.h"
@@ -77,19 +78,73 @@ Result<> choose_places(const Parsed& globals, Globals& out) {
     return {};
 }
 
-/// crun's spelling of destinations: file:PATH, journald:NAME, syslog:NAME.
-Result<std::string> log_destination(std::string_view text) {
+/// crun's spelling of destinations: file:PATH, journald:NAME, syslog:NAME. An absolute path, which
+/// monitors can open, too.
+Result<std::string> log_destination(std::string_view text, std::string_view from) {
     constexpr std::string_view kFile = "file:";
     for (const std::string_view other : {"journald:", "syslog:"}) {
         if (text.starts_with(other)) {
-            return fail(
-                Error{.code = Errc::unsupported,
-                      .message = fmt::format("--log {}: only files are written", printable(text)),
-                      .hint = "name a file, or leave --log out and let the caller's own "
-                              "service log standard error"});
+            return fail(Error{
+                .code = Errc::unsupported,
+                .message = fmt::format("{} {}: only files are written", from, printable(text)),
+                .hint = "name a file, or leave it out and let the caller's own "
+                        "service log standard error"});
         }
     }
-    return std::string(text.starts_with(kFile) ? text.substr(kFile.size()) : text);
+    text = text.starts_with(kFile) ? text.substr(kFile.size()) : text;
+    if (text.empty()) {
+        return std::string();
+    }
+    return KNARR_TRY(sys::absolute(std::string(text)), "{}", from);
+}
+
+/// An option, or the variable where it is not given; what it says, and which of them does.
+struct Chosen {
+    std::string value, from;
+};
+
+Chosen choose(const Parsed& globals, std::string_view option, const char* variable) {
+    if (const auto given = globals.find(option)) {
+        return {.value = std::string(*given), .from = fmt::format("--{}", option)};
+    }
+    return {.value = from_environment(variable, ""), .from = variable};
+}
+
+/// A log that cannot be opened is an error before anything is done.
+Result<OwnLog> open_log(const OwnLog& log, const Chosen& chosen) {
+    const Result<> opened = engine::check_own_log(log);
+    if (!opened) {
+        return fail(Error(opened.error())
+                        .within(chosen.from)
+                        .advise("name a file that can be written, or none"));
+    }
+    return log;
+}
+
+/// The command's own log, and that of the monitors that it starts.
+Result<> choose_logs(const Parsed& globals, Context& context) {
+    const Chosen file = choose(globals, "log", engine::kLogVariable);
+    const Chosen format = choose(globals, "log-format", engine::kLogFormatVariable);
+    const Chosen level = choose(globals, "log-level", engine::kLogLevelVariable);
+    OwnLog log{.file = KNARR_TRY(log_destination(file.value, file.from))};
+    if (!format.value.empty() || globals.has("log-format")) {
+        log.format = KNARR_TRY(engine::parse_log_format(format.value, format.from));
+    }
+    if (!level.value.empty() || globals.has("log-level")) {
+        log.level = KNARR_TRY(engine::parse_log_level(level.value, level.from));
+    }
+    if (globals.flag("debug")) {
+        log.level = LogLevel::debug;
+    }
+    context.reporter.own_log = KNARR_TRY(open_log(log, file));
+    const Chosen other{.value = from_environment(engine::kMonitorLogVariable, ""),
+                       .from = engine::kMonitorLogVariable};
+    if (!other.value.empty()) {
+        log.file = KNARR_TRY(log_destination(other.value, other.from));
+        log = KNARR_TRY(open_log(log, other));
+    }
+    context.globals.monitor_log = std::move(log);
+    return {};
 }
 
 /// docker's -H and -c: there is no other daemon, nor any.
@@ -109,29 +164,10 @@ Result<> check_daemon(const Parsed& globals) {
 
 Result<> apply_globals(const Parsed& globals, Context& context) {
     KNARR_TRY(check_daemon(globals));
-    const std::string_view format = globals.get("log-format", "text");
-    if (format != "text" && format != "json") {
-        return fail(Errc::invalid_argument,
-                    "--log-format \"{}\" is neither text nor json",
-                    printable(format));
-    }
-    Reporter& reporter = context.reporter;
-    reporter.log_format = format == "json" ? LogFormat::json : LogFormat::text;
-    reporter.log_file = KNARR_TRY(log_destination(globals.get("log")));
-    std::string_view level = globals.get("log-level", "warning");
-    // docker's words; there is no more to tell at info than at warning.
-    level = level == "warn" || level == "info" ? "warning" : level == "fatal" ? "error" : level;
-    if (level != "error" && level != "warning" && level != "debug") {
-        return fail(Errc::invalid_argument,
-                    "--log-level \"{}\" is none of error, warning, debug",
-                    printable(level));
-    }
-    reporter.debug = globals.flag("debug") || level == "debug";
-    reporter.silent_warnings = level == "error" && !reporter.debug;
-    if (reporter.debug) {
+    KNARR_TRY(choose_logs(globals, context));
+    if (context.reporter.own_log.level == LogLevel::debug) {
         trace().open(KNARR_TRY(sys::shared_memory(Trace::kBytes)));
     }
-    KNARR_TRY(reporter.check_log());
     if (globals.has("config")) {
         const std::string dir = KNARR_TRY(absolute_dir(globals, "config", "DOCKER_CONFIG", ""));
         setenv("DOCKER_CONFIG", dir.c_str(), 1);  // who looks for logins looks there
@@ -171,6 +207,7 @@ struct VerbPath {
 
 Result<int> run_verb(const Verb& verb, VerbPath path, Words words, Context& context) {
     context.reporter.verb = path.typed;
+    context.reporter.op = path.own;
     if (!verb.inner.empty() && !words.empty() && !words.front().starts_with('-')) {
         const Verb* inner = find_verb(verb.inner, words.front());
         if (inner == nullptr) {
@@ -242,6 +279,7 @@ int run_main(Words words) {
         reporter.debug_line(line);
     }
     if (status) {
+        reporter.info(fmt::format("done, exit status {}", *status));
         return *status;
     }
     Error error = std::move(status).error();

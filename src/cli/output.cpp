@@ -1,11 +1,10 @@
 #include "cli/output.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "core/clock.h"
 #include "core/text.h"
-#include "platform/file.h"
+#include "engine/own_log.h"
 #include "platform/standard_stream.h"
 #include "spec/json_writer.h"
 
@@ -43,30 +42,10 @@ std::string error_json(const Error& error) {
     return std::move(json).text();
 }
 
-std::string log_record(LogFormat format,
-                       std::string_view level,
-                       std::string_view text,
-                       std::string_view time) {
-    if (format == LogFormat::json) {
-        spec::JsonWriter json;
-        json.begin_object().member("level", level).member("msg", text);
-        json.member("time", time).end_object();
-        return std::move(json).text();
-    }
-    std::string quoted;
-    for (const char c : printable(text, kMaxLineBytes)) {
-        if (c == '"' || c == '\\') {
-            quoted += '\\';
-        }
-        quoted += c;
-    }
-    return fmt::format("time=\"{}\" level={} msg=\"{}\"", time, level, quoted);
-}
-
 void Reporter::error(const Error& error) const {
     // podman, containerd and docker show their users nothing but this one message.
     const std::string_view fix = error.effective_hint();
-    log("error", fix.empty() ? error.message : fmt::format("{} ({})", error.message, fix));
+    log(LogLevel::error, fix.empty() ? error.message : fmt::format("{} ({})", error.message, fix));
     if (json_errors) {
         print_error(error_json(error) + "\n");
         return;
@@ -81,53 +60,34 @@ void Reporter::error(const Error& error) const {
 }
 
 void Reporter::warn(std::string_view text) const {
-    if (silent_warnings) {
+    if (own_log.level < LogLevel::warning) {
         return;
     }
-    log("warning", text);
+    log(LogLevel::warning, text);
     print_error(fmt::format(
         "knarr{}{}: warning: {}\n", verb.empty() ? "" : " ", verb, printable(text, kMaxLineBytes)));
 }
 
+void Reporter::info(std::string_view text) const {
+    log(LogLevel::info, text);
+}
+
 void Reporter::debug_line(std::string_view text) const {
-    if (!debug) {
+    if (own_log.level < LogLevel::debug) {
         return;
     }
-    if (!log_file.empty()) {
-        log("debug", text);
+    if (!own_log.file.empty()) {
+        log(LogLevel::debug, text);
         return;
     }
-    print_error(log_record(log_format, "debug", text, format_time(system_clock().wall())) + "\n");
+    const engine::OwnRecord entry{
+        .level = LogLevel::debug, .text = text, .id = container, .op = op};
+    print_error(engine::log_record(own_log.format, entry, format_time(system_clock().wall())) +
+                "\n");
 }
 
-namespace {
-Result<sys::Fd> open_log(const std::string& path) {
-    return sys::open_path(path, O_WRONLY | O_APPEND | O_CREAT | O_NOCTTY, 0644);
-}
-}  // namespace
-
-Result<> Reporter::check_log() const {
-    if (!log_file.empty()) {
-        KNARR_TRY(open_log(log_file), "--log");
-    }
-    return {};
-}
-
-void Reporter::log(std::string_view level, std::string_view text) const {
-    if (log_file.empty()) {
-        return;
-    }
-    // Opened for each record: the descriptor must not be open while a container is launched.
-    const Result<sys::Fd> file = open_log(log_file);
-    if (!file) {
-        return;  // it was checked at the start; the error itself still goes to standard error
-    }
-    const std::string record =
-        log_record(log_format, level, text, format_time(system_clock().wall()));
-    const Result<> written = sys::write_all(*file, record + "\n");
-    if (!written) {
-        return;
-    }
+void Reporter::log(LogLevel level, std::string_view text) const {
+    engine::write_own_log(own_log, {.level = level, .text = text, .id = container, .op = op});
 }
 
 }  // namespace knarr::cli

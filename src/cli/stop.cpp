@@ -89,14 +89,17 @@ Result<int> for_each_named(Context& context,
     }
     // All are tried, the first failure is the one that is returned.
     Result<> first;
+    std::string concerned;  // by the first failure
     for (const std::string_view id : args.positionals) {
         Result<> done = work(id);
         if (!done && first) {
             first = std::move(done);
+            concerned = context.reporter.container;
         } else if (!done) {
             context.reporter.error(done.error());
         }
     }
+    context.reporter.container = concerned;
     KNARR_TRY(std::move(first));
     return 0;
 }

@@ -50,6 +50,7 @@ struct Globals {
     CgroupManager cgroup_manager = CgroupManager::cgroupfs;
     std::string policy = "default";
     std::string snapshot_driver;  // empty: as found (layer/driver.h)
+    OwnLog monitor_log;
 };
 
 /// What a verb gets besides its own options.

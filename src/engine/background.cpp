@@ -187,7 +187,8 @@ Result<> become_monitors(const Context& context,
     KNARR_TRY(sys::adopt_orphans());
     sys::SocketPair streams = KNARR_TRY(sys::make_packet_pair(sys::OurEnd::never_blocks));
     MonitorOrder order{.root = KNARR_TRY(sys::absolute(context.root.path())),
-                       .id = wanted.id.text()};
+                       .id = wanted.id.text(),
+                       .log = context.monitor_log};
     const pid_t self = sys::own_pid();
     const sys::Clone watching = KNARR_TRY(sys::clone_process(0));
     if (watching.in_child()) {

@@ -42,6 +42,7 @@
 //   image_trees.h     image diff, rootfs, export     image_mounts.h image mount
 //   volumes.h         those of DATA_ROOT; container_volumes.h of one in the making; volumes_from.h
 //   resolve.h         ID, name or a beginning -> ID  images.h      rmi beside containers
+//   own_log.h         what knarr itself has to say, in a file
 //   info.h, policy.h  what this host can do, limits  doctor.h      what keeps it from running them
 //
 // In: values of include/knarr. Out: the same, and files from which any later process can go on.
@@ -62,7 +63,12 @@ struct Context {
     std::optional<bool> rootless = {};  // see EngineOptions
     CgroupManager cgroup_manager = CgroupManager::cgroupfs;
     std::function<Result<>()> before_seen = {};  // see EngineOptions
+    OwnLog monitor_log = {};
+    std::function<void(std::string_view)> about = {};
 };
+
+/// Says which container an operation is about.
+void tell_about(const Context& context, std::string_view id);
 
 /// That of one who opened an Engine with these.
 Context context_of(const StateRoot& root, const EngineOptions& options);

@@ -22,7 +22,15 @@ engine::Context engine::context_of(const StateRoot& root, const EngineOptions& o
             .warn = options.warn ? options.warn : [](std::string_view) {},
             .rootless = options.rootless,
             .cgroup_manager = options.cgroup_manager,
-            .before_seen = options.before_seen};
+            .before_seen = options.before_seen,
+            .monitor_log = options.monitor_log,
+            .about = options.about};
+}
+
+void engine::tell_about(const Context& context, std::string_view id) {
+    if (context.about) {
+        context.about(id);
+    }
 }
 
 Engine::Engine(EngineOptions options, std::unique_ptr<engine::StateRoot> root)
@@ -38,8 +46,10 @@ Result<Engine> Engine::open(EngineOptions options) {
 }
 
 Result<> Engine::create(const BundleRequest& request) {
+    const engine::Context context = engine::context_of(*root_, options_);
+    engine::tell_about(context, request.id);
     engine::NewContainer wanted = KNARR_TRY(engine::read_request(request));
-    return engine::create_container(engine::context_of(*root_, options_), std::move(wanted));
+    return engine::create_container(context, std::move(wanted));
 }
 
 Result<> Engine::start(std::string_view id, const ServiceLinks& service) {
@@ -49,8 +59,10 @@ Result<> Engine::start(std::string_view id, const ServiceLinks& service) {
 }
 
 Result<int> Engine::run(const BundleRequest& request, RunMode mode) {
+    const engine::Context context = engine::context_of(*root_, options_);
+    engine::tell_about(context, request.id);
     engine::NewContainer wanted = KNARR_TRY(engine::read_request(request));
-    return engine::run_container(engine::context_of(*root_, options_), std::move(wanted), mode);
+    return engine::run_container(context, std::move(wanted), mode);
 }
 
 Result<ContainerInfo> Engine::state(std::string_view id) const {
@@ -135,7 +147,9 @@ Result<> Engine::checkpoint(std::string_view id, const CheckpointRequest& reques
 }
 
 Result<int> Engine::restore(const RestoreRequest& request) {
-    return engine::restore_container(engine::context_of(*root_, options_), request);
+    const engine::Context context = engine::context_of(*root_, options_);
+    engine::tell_about(context, request.id);
+    return engine::restore_container(context, request);
 }
 
 Result<> Engine::remove(std::string_view id, RemoveMode mode, AnonymousVolumes volumes) {

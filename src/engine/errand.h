@@ -5,6 +5,7 @@
 #include <span>
 #include <string_view>
 
+#include "knarr/own_log.h"
 #include "knarr/result.h"
 
 namespace knarr::engine {
@@ -12,6 +13,6 @@ namespace knarr::engine {
 /// Whether these arguments are those of an errand, and not of a monitor.
 bool is_errand(std::span<const std::string_view> arguments);
 /// Runs it. Errors: invalid_argument; those of the errand, which are also in its `trouble`.
-Result<> run_errand(std::span<const std::string_view> arguments);
+Result<> run_errand(std::span<const std::string_view> arguments, const OwnLog& log = {});
 
 }  // namespace knarr::engine

@@ -15,6 +15,7 @@
 #include "engine/held_streams.h"
 #include "engine/live.h"
 #include "engine/monitor_rest.h"
+#include "engine/own_log.h"
 #include "engine/prober.h"
 #include "engine/rerun.h"
 #include "engine/watch.h"
@@ -36,6 +37,7 @@ using Event = WatchEvent::Kind;
 using Effect = WatchEffect::Kind;
 
 constexpr std::chrono::seconds kReapDelay{2}, kLaunchDelay{60};
+constexpr std::string_view kMonitorOp = "monitor";
 constexpr int kRetryMs = 1000;  // after what a full disk or another knarr stood in the way of
 
 class Monitor {
@@ -53,6 +55,7 @@ private:
     void handle(const WatchEvent& event);
     void carry_out(const WatchEffect& effect);
     void trouble(const Error& error);
+    void note(std::string_view text) const;
 
     bool keeps(pid_t child) const;
     void reap();
@@ -98,9 +101,14 @@ private:
 };
 
 void Monitor::trouble(const Error& error) {
-    // Nobody reads what a monitor says; `knarr inspect` shows the last of it.
+    // Few read a monitor's log; `knarr inspect` shows the last of it.
     context_.warn(error.message);
     retry_ = true;
+}
+
+void Monitor::note(std::string_view text) const {
+    write_own_log(context_.monitor_log,
+                  {.level = LogLevel::info, .text = text, .id = id_.text(), .op = kMonitorOp});
 }
 
 void Monitor::handle(const WatchEvent& event) {
@@ -214,6 +222,7 @@ void Monitor::launcher_ended(const sys::ExitStatus& status) {
     run_ = RunOf{.id = id_, .pid = record.pid, .start_ticks = record.pid_start_ticks};
     receive_streams();
     begin_probes();
+    note(fmt::format("watches process {}", record.pid));
     handle({.kind = Event::launched, .pid = record.pid});
 }
 
@@ -269,6 +278,10 @@ void Monitor::conclude() {
         trouble(done.error());
         return;
     }
+    note(fmt::format("{}{}",
+                     code_ ? fmt::format("has ended with exit code {}", *code_)
+                           : "has ended, and nobody saw how",
+                     *done == Ending::restarts ? ", and is to run again" : ""));
     streams_.tell_end(code_);
     streams_.close();
     handle({.kind = *done == Ending::nothing    ? Event::removed
@@ -317,7 +330,7 @@ void Monitor::look_at_rest() {
 void Monitor::relaunch() {
     relaunched_ = true;
     streams_.release_lock();
-    Result<pid_t> child = start_own_program({kAgainWord, order_.root, order_.id});
+    Result<pid_t> child = start_own_program({kAgainWord, order_.root, order_.id}, order_.log);
     if (!child) {
         trouble(child.error());
         static_cast<void>(rerun(context_, id_));  // at the price of memory
@@ -355,7 +368,8 @@ void Monitor::stand_beside() {
         return;
     }
     if (clone->in_child()) {
-        const MonitorOrder order{.root = order_.root, .id = order_.id, .watching = self};
+        const MonitorOrder order{
+            .root = order_.root, .id = order_.id, .watching = self, .log = order_.log};
         static_cast<void>(execute_monitor(*program, order, terminal));
         _exit(1);
     }
@@ -432,6 +446,7 @@ Result<> Monitor::take_over() {
             streams_.note_lost_terminal();
         }
         begin_probes();
+        note(fmt::format("has taken over, watches process {}", record.pid));
         handle({.kind = Event::launched, .pid = record.pid});
         reap();  // it may have ended as our child
         if (!process_.valid()) {
@@ -499,7 +514,7 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
         if (items[2].is_ready) {
             look_at_process();
         }
-        if (Result<> probed = prober_.work(order_.root); !probed) {
+        if (Result<> probed = prober_.work(context_, order_.root); !probed) {
             trouble(probed.error());
         }
         if (items[1].is_ready) {
@@ -535,21 +550,34 @@ Result<> Monitor::run() {
 
 }  // namespace
 
-Context monitor_context(const StateRoot& root, const ContainerId& id) {
-    return {.root = root, .warn = [&root, id](std::string_view text) {
-                if (const auto dir = root.open_dir(id)) {
-                    // If this fails, too, nothing is left to try.
-                    static_cast<void>(
-                        sys::replace_file(*dir, kTroubleFile, text, 0600, sys::Sync::file));
-                }
-            }};
+Context monitor_context(const StateRoot& root,
+                        const ContainerId& id,
+                        const OwnLog& log,
+                        std::string_view op) {
+    return {.root = root,
+            .warn =
+                [&root, id, log, op](std::string_view text) {
+                    write_own_log(
+                        log, {.level = LogLevel::warning, .text = text, .id = id.text(), .op = op});
+                    if (const auto dir = root.open_dir(id)) {
+                        // If this fails, too, nothing is left to try.
+                        static_cast<void>(
+                            sys::replace_file(*dir, kTroubleFile, text, 0600, sys::Sync::file));
+                    }
+                },
+            .monitor_log = log};
 }
 
 Result<> monitor(const MonitorOrder& order) {
     const ContainerId id = KNARR_TRY(ContainerId::parse(order.id));
     const StateRoot root = KNARR_TRY(StateRoot::open(order.root));
-    const Context context = monitor_context(root, id);
-    return Monitor(context, id, order).run();
+    const Context context = monitor_context(root, id, order.log, kMonitorOp);
+    Result<> watched = Monitor(context, id, order).run();
+    if (!watched) {
+        write_own_log(order.log,
+                      {.text = watched.error().message, .id = order.id, .op = kMonitorOp});
+    }
+    return watched;
 }
 
 }  // namespace knarr::engine

@@ -7,6 +7,7 @@
 
 #include "core/text.h"
 #include "engine/monitor_lock.h"
+#include "engine/own_log.h"
 #include "platform/file.h"
 #include "platform/process.h"
 #include "platform/spawn.h"
@@ -49,6 +50,7 @@ namespace {
 /// Becomes `program`, with nothing of this process in it but `streams` as its stdin.
 Error become(const sys::Fd& program,
              const std::vector<std::string>& arguments,
+             const OwnLog& log,
              const sys::Fd* streams) {
     const auto prepare = [&]() -> Result<> {
         const sys::Fd null = KNARR_TRY(sys::open_path("/dev/null", O_RDWR));
@@ -63,7 +65,7 @@ Error become(const sys::Fd& program,
     if (Result<> ready = prepare(); !ready) {
         return std::move(ready).error();
     }
-    std::vector<std::string> environment;
+    std::vector<std::string> environment = environment_of(log);
     if (const std::string fault = sys::environment("KNARR_FAULT"); !fault.empty()) {
         environment.push_back("KNARR_FAULT=" + fault);  // read by test builds alone
     }
@@ -73,15 +75,15 @@ Error become(const sys::Fd& program,
 }  // namespace
 
 Error execute_monitor(const sys::Fd& program, const MonitorOrder& order, const sys::Fd* streams) {
-    return become(program, arguments_of(order), streams);
+    return become(program, arguments_of(order), order.log, streams);
 }
 
-Result<pid_t> start_own_program(std::vector<std::string> arguments) {
+Result<pid_t> start_own_program(std::vector<std::string> arguments, const OwnLog& log) {
     const sys::Fd program = KNARR_TRY(sys::open_path("/proc/self/exe", O_RDONLY));
     const sys::Clone clone = KNARR_TRY(sys::clone_process(0));
     if (clone.in_child()) {
         arguments.insert(arguments.begin(), kMonitorProgram);
-        static_cast<void>(become(program, arguments, nullptr));
+        static_cast<void>(become(program, arguments, log, nullptr));
         _exit(1);
     }
     return clone.pid;
@@ -109,7 +111,9 @@ void ensure_watched(const Context& context, const Record& record) {
 
 Result<> adopt(const Context& context, const std::string& id) {
     const sys::Fd program = KNARR_TRY(sys::open_own_program(kMonitorProgram));
-    const MonitorOrder order{.root = KNARR_TRY(sys::absolute(context.root.path())), .id = id};
+    const MonitorOrder order{.root = KNARR_TRY(sys::absolute(context.root.path())),
+                             .id = id,
+                             .log = context.monitor_log};
     const sys::Clone clone = KNARR_TRY(sys::clone_process(0));
     if (clone.in_child()) {
         sys::new_session();

@@ -28,6 +28,7 @@ struct MonitorOrder {
     pid_t launcher = 0;  // a child of it that launches the container; 0: the container is there
     pid_t watching = 0;  // stand by until this one has ended; 0: watch
     pid_t beside = 0;    // who stands by; 0: start one
+    OwnLog log = {};     // what its environment says, and all of that
 };
 std::vector<std::string> arguments_of(const MonitorOrder& order);
 /// Errors: invalid_argument.
@@ -37,7 +38,7 @@ Result<MonitorOrder> parse_order(std::span<const std::string_view> arguments);
 Error execute_monitor(const sys::Fd& program, const MonitorOrder& order, const sys::Fd* streams);
 
 /// Starts this program, which is knarr-monitor, once more as a child, with these arguments.
-Result<pid_t> start_own_program(std::vector<std::string> arguments);
+Result<pid_t> start_own_program(std::vector<std::string> arguments, const OwnLog& log);
 
 /// Starts monitors for a container of an image that ran when its record was written, and that
 /// nobody watches any more: its monitors, or the knarr whose foreground it was in, are gone. That

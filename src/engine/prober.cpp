@@ -44,12 +44,14 @@ std::optional<std::int64_t> Prober::patience_ms() const {
     return std::max<std::int64_t>(due_ms_ - steady_ms(), 0);
 }
 
-Result<> Prober::work(const std::string& root) {
+Result<> Prober::work(const Context& context, const std::string& root) {
     if (patience_ms() != 0) {
         return {};
     }
     due_ms_ = steady_ms() + check_->interval.count();
-    at_work_ = KNARR_TRY(start_own_program({kProbeWord, root, run_->id.text()}), "health check");
+    at_work_ =
+        KNARR_TRY(start_own_program({kProbeWord, root, run_->id.text()}, context.monitor_log),
+                  "health check");
     return {};
 }
 

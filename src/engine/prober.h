@@ -22,7 +22,7 @@ public:
     std::optional<std::int64_t> patience_ms() const;
     /// Has a probe made where one is due. Errors: those of starting a process; it is due again
     /// after the pause.
-    Result<> work(const std::string& root);
+    Result<> work(const Context& context, const std::string& root);
     /// Whether a child of ours that has ended was a probe.
     bool took(const Context& context, pid_t child);
 

@@ -38,8 +38,9 @@ Result<std::string> only_one(const std::vector<ContainerInfo>& all,
 
 }  // namespace
 
-Result<ContainerId> resolve_id(const Context& context, std::string_view text) {
-    text = without_slash(text);
+namespace {
+
+Result<ContainerId> find_id(const Context& context, std::string_view text) {
     ContainerId id = KNARR_TRY(ContainerId::parse(text));
     if (context.root.open_dir(id)) {
         return id;
@@ -59,6 +60,18 @@ Result<ContainerId> resolve_id(const Context& context, std::string_view text) {
             only_one(all, text, [&](std::string_view one) { return one.ends_with(text); }));
     }
     return found.empty() ? Result<ContainerId>(std::move(id)) : ContainerId::parse(found);
+}
+
+}  // namespace
+
+Result<ContainerId> resolve_id(const Context& context, std::string_view text) {
+    text = without_slash(text);
+    tell_about(context, text);
+    Result<ContainerId> id = find_id(context, text);
+    if (id) {
+        tell_about(context, id->text());
+    }
+    return id;
 }
 
 }  // namespace knarr::engine

@@ -54,7 +54,7 @@ Result<> run_again(const Context& context,
 }
 
 Result<> run_as_before(const Context& context, Held held) {
-    Context before{.root = context.root, .warn = context.warn};
+    Context before = context;
     before.rootless = held.record.life->rootless;
     before.cgroup_manager = held.record.life->cgroup_manager;
     const std::string data_root = data_root_of(held.record.data_dir);

@@ -135,6 +135,7 @@ Result<> launch_image(const Context& context,
     }
     const Prepared prepared =
         KNARR_TRY(prepare(store, *claims.image, data_root, request, limits, progress));
+    tell_about(context, prepared.id);
     NewContainer wanted = KNARR_TRY(new_container_of(prepared, request));
     if (!request.name.empty()) {
         claims.names.emplace(KNARR_TRY(lock_names(data_root)));
