@@ -365,7 +365,7 @@ def test_all_tags_of_a_repository_are_pushed(knarr, registry, stored):
     out = knarr.good("push", "-a", "--plain-http", name).splitlines()
     assert [line.split(" size:")[0] for line in out] == [
         f"{tag}: digest: {image.digest}" for tag, image in (("another", other), ("one", SMALL), ("two", SMALL))]
-    assert set(registry.tags) == {"one", "two", "another"}
+    assert {tag for tag in registry.tags if ":" not in tag} == {"one", "two", "another"}
     assert knarr.good("image", "push", "-q", "--all-tags", "--plain-http", name).split() == [
         f"{name}:another", f"{name}:one", f"{name}:two"]
 
