@@ -70,7 +70,8 @@ private:
                      int depth) {
         const std::optional<struct stat> before = below(path);
         if (is_whiteout(info)) {
-            return note('D', path);
+            // Else of what is below the image (layer/base.h).
+            return before ? note('D', path) : Result<>{};
         }
         const std::size_t own = changes_.size();
         KNARR_TRY(note(before ? 'C' : 'A', path));

@@ -6,13 +6,19 @@
 
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/node.h"
 
 namespace knarr::layer {
 
 namespace {
 
 constexpr const char* kBase = "base";
-constexpr const char* kNewBase = "base.new";  // until all is in it
+constexpr const char* kGround = "ground";
+
+/// What it is made under until all is in it.
+std::string new_name(const std::string& name) {
+    return name + ".new";
+}
 
 /// Others may do the same at the same time: what is there is as good as ours.
 Result<sys::Fd> directory_in(const sys::Fd& parent, const std::string& name) {
@@ -25,18 +31,46 @@ Result<sys::Fd> directory_in(const sys::Fd& parent, const std::string& name) {
     return dir;
 }
 
-Result<> fill(const sys::Fd& root) {
-    const sys::Fd base = KNARR_TRY(directory_in(root, kNewBase));
-    for (const char* name : {"proc", "dev", "sys"}) {
-        KNARR_TRY(directory_in(base, name), "{}", kNewBase);
+Result<> file_in(const sys::Fd& parent, const std::string& name, mode_t mode) {
+    const sys::Fd file =
+        KNARR_TRY(sys::open_at(parent, name, O_WRONLY | O_CREAT | O_NOFOLLOW, mode));
+    return sys::set_mode_of(file, mode);
+}
+
+Result<> link_in(const sys::Fd& parent, const std::string& name, const std::string& target) {
+    Result<> made = sys::make_symlink_at(parent, name, target);
+    return made || made.error().sys_errno == EEXIST ? Result<>{} : made;
+}
+
+Result<> fill(const sys::Fd& root, const std::string& name) {
+    const std::string fresh = new_name(name);
+    const sys::Fd dir = KNARR_TRY(directory_in(root, fresh));
+    for (const char* place : {"proc", "dev", "sys"}) {
+        KNARR_TRY(directory_in(dir, place), "{}", fresh);
     }
-    const sys::Fd etc = KNARR_TRY(directory_in(base, "etc"), "{}", kNewBase);
-    for (const char* name : {"hosts", "hostname", "resolv.conf"}) {
-        const sys::Fd file = KNARR_TRY(
-            sys::open_at(etc, name, O_WRONLY | O_CREAT | O_NOFOLLOW, 0644), "{}/etc", kNewBase);
-        KNARR_TRY(sys::set_mode_of(file, 0644));
+    const sys::Fd etc = KNARR_TRY(directory_in(dir, "etc"), "{}", fresh);
+    for (const char* place : {"hosts", "hostname", "resolv.conf"}) {
+        KNARR_TRY(file_in(etc, place, 0644), "{}/etc", fresh);
+    }
+    if (name == kGround) {
+        KNARR_TRY(file_in(dir, ".dockerenv", 0755), "{}", fresh);
+        KNARR_TRY(link_in(etc, "mtab", "/proc/mounts"), "{}/etc", fresh);
     }
     return {};
+}
+
+Result<> make_one(const sys::Fd& root, const std::string& name) {
+    if (KNARR_TRY(sys::stat_at(root, name))) {
+        return {};
+    }
+    Result<> made = fill(root, name);
+    if (made) {
+        made = sys::rename_at(root, new_name(name), root, name);
+    }
+    if (!made && KNARR_TRY(sys::stat_at(root, name))) {
+        return sys::remove_tree_at(root, new_name(name));  // another one was faster
+    }
+    return made;
 }
 
 }  // namespace
@@ -45,19 +79,17 @@ std::string base_path(const std::string& data_root) {
     return data_root + "/" + kBase;
 }
 
+std::string ground_path(const std::string& data_root) {
+    return data_root + "/" + kGround;
+}
+
 Result<> make_base(const std::string& data_root) {
     const sys::Fd root = KNARR_TRY(sys::open_path(data_root, O_RDONLY | O_DIRECTORY), "data root");
-    if (KNARR_TRY(sys::stat_at(root, kBase))) {
-        return {};
+    if (KNARR_TRY(sys::stat_at(root, kGround))) {
+        return {};  // the one that is made last
     }
-    Result<> made = fill(root);
-    if (made) {
-        made = sys::rename_at(root, kNewBase, root, kBase);
-    }
-    if (!made && KNARR_TRY(sys::stat_at(root, kBase))) {
-        return sys::remove_tree_at(root, kNewBase);  // another one was faster
-    }
-    return made;
+    KNARR_TRY(make_one(root, kBase));
+    return make_one(root, kGround);
 }
 
 }  // namespace knarr::layer

@@ -1,7 +1,7 @@
 #pragma once
-// The layer below all layers of an image: what a container has mounts on, and nothing else. Where
-// the image has no such place, a container need not make one in its own layer, which costs more
-// than to mount something there.
+// The layer below all layers of an image: what a container has mounts on, and what says that it is
+// one. Where the image has no such place, a container need not make one in its own layer, which
+// costs more than to mount something there; and what is here is no change of the container's.
 
 #include <string>
 
@@ -10,9 +10,13 @@
 namespace knarr::layer {
 
 /// DATA_ROOT/base: the directories proc, dev, sys and etc, and in that the files hosts, hostname
-/// and resolv.conf, empty, root's. It is made once and stays.
+/// and resolv.conf, empty, root's. It is made once and stays. Files of a container are read above
+/// it where they go somewhere else (export, cp).
 std::string base_path(const std::string& data_root);
-/// Makes it where it is missing.
+/// DATA_ROOT/ground: the same and docker's /.dockerenv, empty, by which programs know a container,
+/// and /etc/mtab, a link to /proc/mounts. Containers run above it.
+std::string ground_path(const std::string& data_root);
+/// Makes both where they are missing.
 Result<> make_base(const std::string& data_root);
 
 }  // namespace knarr::layer

@@ -1,10 +1,13 @@
 #include "layer/base.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <thread>
 #include <vector>
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <gtest/gtest.h>
 
@@ -17,20 +20,32 @@ namespace {
 
 class Base : public testing::Test {
 protected:
-    mode_t mode_of(const std::string& path) {
+    static mode_t mode_of(const std::string& path) {
         struct stat info{};
-        EXPECT_EQ(lstat((base_path(root_) + path).c_str(), &info), 0) << path;
+        EXPECT_EQ(lstat(path.c_str(), &info), 0) << path;
         return info.st_mode;
     }
+    static std::vector<std::string> names_in(const std::string& path) {
+        std::vector<std::string> names =
+            *sys::list_dir(*sys::open_path(path, O_RDONLY | O_DIRECTORY));
+        std::ranges::sort(names);
+        return names;
+    }
     void expect_whole() {
-        for (const char* path : {"", "/proc", "/dev", "/sys", "/etc"}) {
-            EXPECT_EQ(mode_of(path), S_IFDIR | 0755U) << path;
+        using Names = std::vector<std::string>;
+        for (const std::string& place : {base_path(root_), ground_path(root_)}) {
+            for (const char* path : {"", "/proc", "/dev", "/sys", "/etc"}) {
+                EXPECT_EQ(mode_of(place + path), S_IFDIR | 0755U) << path;
+            }
+            for (const char* path : {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}) {
+                EXPECT_EQ(mode_of(place + path), S_IFREG | 0644U) << path;
+            }
         }
-        for (const char* path : {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}) {
-            EXPECT_EQ(mode_of(path), S_IFREG | 0644U) << path;
-        }
-        const sys::Fd root = *sys::open_path(root_, O_RDONLY | O_DIRECTORY);
-        EXPECT_EQ(*sys::list_dir(root), std::vector<std::string>{"base"});
+        EXPECT_EQ(names_in(base_path(root_)), (Names{"dev", "etc", "proc", "sys"}));
+        EXPECT_EQ(names_in(base_path(root_) + "/etc"), (Names{"hostname", "hosts", "resolv.conf"}));
+        EXPECT_EQ(mode_of(ground_path(root_) + "/.dockerenv"), S_IFREG | 0755U);
+        EXPECT_EQ(std::filesystem::read_symlink(ground_path(root_) + "/etc/mtab"), "/proc/mounts");
+        EXPECT_EQ(names_in(root_), (Names{"base", "ground"}));
     }
     sys::TestDirectory scratch_;
     std::string root_ = scratch_.path();
@@ -48,8 +63,18 @@ TEST_F(Base, HasThePlacesWithTheirModesWhateverTheUmask) {
 TEST_F(Base, OneThatWasKilledWhileMakingItIsNoHindrance) {
     ASSERT_EQ(mkdir((root_ + "/base.new").c_str(), 0700), 0);
     ASSERT_EQ(mkdir((root_ + "/base.new/etc").c_str(), 0700), 0);
+    ASSERT_EQ(mkdir((root_ + "/ground.new").c_str(), 0700), 0);
+    ASSERT_EQ(mkdir((root_ + "/ground.new/etc").c_str(), 0700), 0);
+    ASSERT_EQ(symlink("/proc/mounts", (root_ + "/ground.new/etc/mtab").c_str()), 0);
     EXPECT_TRUE(make_base(root_));
     expect_whole();
+}
+
+TEST_F(Base, OneOfAnEarlierBuildStaysAsItIs) {
+    ASSERT_EQ(mkdir(base_path(root_).c_str(), 0711), 0);
+    EXPECT_TRUE(make_base(root_));
+    EXPECT_EQ(mode_of(base_path(root_)), S_IFDIR | 0711U);
+    EXPECT_EQ(mode_of(ground_path(root_) + "/.dockerenv"), S_IFREG | 0755U);
 }
 
 TEST_F(Base, IsMadeByManyAtOnce) {
