@@ -27,7 +27,7 @@ struct LaunchFailure {
 /// What one `state` or one row of `list` reports.
 struct ContainerInfo {
     std::string id = {};
-    std::string name = {};  ///< the name a person gave; empty: none
+    std::string name = {};  ///< given or generated; empty: of a bundle
     ContainerState state = ContainerState::stopped;
     int pid = 0;              ///< the first process, in the caller's pid namespace; 0 when stopped
     std::string bundle = {};  ///< absolute directory

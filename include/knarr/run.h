@@ -73,7 +73,7 @@ struct RunRequest {
     std::string workdir = {};           ///< absolute; made when missing
     std::string user = {};              ///< USER[:GROUP], names or numbers
     std::string hostname = {};
-    std::string name = {};  ///< unique among the containers; empty: none
+    std::string name = {};  ///< unique among the containers; empty: one is generated
     std::vector<VolumeRequest> volumes = {};
     std::vector<std::string> volumes_from = {};  ///< containers: "ID" or "ID:ro"
     bool terminal = false;  ///< a new terminal as stdin, stdout and stderr, relayed to the caller's

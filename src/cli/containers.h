@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -76,8 +77,12 @@ Result<ServiceLinks> service_links();
 /// The request that create and run have in common. Errors: invalid_argument.
 Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id);
 
-/// Does `work` for each container that is named; all are tried, the first failure is returned and
-/// the others are told. Errors: also when none is named.
+/// Does `work` for each of `names`, in their order. All are tried, and each failure is told when it
+/// happens; the exit status is that of the first one.
+int for_each_of(const Context& context,
+                std::span<const std::string_view> names,
+                const std::function<Result<>(std::string_view name)>& work);
+/// The same for each container that is named. Errors: when none is.
 Result<int> for_each_container(Context& context,
                                const Parsed& args,
                                const std::function<Result<>(std::string_view id)>& work);

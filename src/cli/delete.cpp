@@ -19,41 +19,34 @@ constexpr std::array kOptions{
            .help = "ID is an extended regular expression: every container whose ID it matches"},
 };
 
+Result<> delete_one(const Context& context,
+                    Engine& engine,
+                    const Parsed& args,
+                    std::string_view id) {
+    const RemoveMode mode = args.flag("force") ? RemoveMode::force : RemoveMode::when_stopped;
+    const auto info = engine.state(id);
+    KNARR_TRY(engine.remove(
+        id, mode, args.flag("volumes") ? AnonymousVolumes::go : AnonymousVolumes::stay));
+    if (!info && info.error().code == Errc::not_found && context.reporter.verb.ends_with("rm")) {
+        // docker's line about what `rm -f` does not miss; runc's `delete` has none.
+        print_error(fmt::format("knarr: No such container: {}\n", printable(id)));
+    }
+    // As docker has it.
+    return info && !info->image.empty() ? print(fmt::format("{}\n", id)) : Result<>{};
+}
+
 Result<int> run_delete(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which one? container ID is missing");
     }
     Engine engine = KNARR_TRY(open_engine(context));
-    const RemoveMode mode = args.flag("force") ? RemoveMode::force : RemoveMode::when_stopped;
-    // All are tried, the first failure is the one that is returned.
-    Result<> first;
-    std::vector<std::string> ids(args.positionals.begin(), args.positionals.end());
-    if (args.flag("regex")) {
-        ids = KNARR_TRY(matching_ids(engine, args.positionals));
+    const auto remove = [&](std::string_view id) { return delete_one(context, engine, args, id); };
+    if (!args.flag("regex")) {
+        return for_each_of(context, args.positionals, remove);
     }
-    for (const std::string_view id : ids) {
-        const auto info = engine.state(id);
-        Result<> removed = engine.remove(
-            id, mode, args.flag("volumes") ? AnonymousVolumes::go : AnonymousVolumes::stay);
-        if (removed && info && !info->image.empty()) {
-            removed = print(fmt::format("{}\n", id));  // as docker has it
-        }
-        if (removed && !info && info.error().code == Errc::not_found &&
-            context.reporter.verb.ends_with("rm")) {
-            // docker's line about what `rm -f` does not miss; runc's `delete` has none.
-            print_error(fmt::format("knarr: No such container: {}\n", printable(id)));
-        }
-        if (removed) {
-            continue;
-        }
-        if (first) {
-            first = std::move(removed);
-        } else {
-            context.reporter.error(removed.error());
-        }
-    }
-    KNARR_TRY(std::move(first));
-    return 0;
+    const std::vector<std::string> ids = KNARR_TRY(matching_ids(engine, args.positionals));
+    const std::vector<std::string_view> names(ids.begin(), ids.end());
+    return for_each_of(context, names, remove);
 }
 
 }  // namespace

@@ -158,36 +158,22 @@ Result<int> run_rmi(Context& context, const Parsed& args) {
     }
     const bool force = args.flag("force");
     Engine engine = KNARR_TRY(open_engine(context));
-    Result<> first;
-    for (const std::string_view name : args.positionals) {
+    return for_each_of(context, args.positionals, [&](std::string_view name) -> Result<> {
         const Result<RemovedImage> removed =
             engine.remove_image(name, force ? RemoveMode::force : RemoveMode::when_stopped);
+        if (!removed && force && removed.error().code == Errc::image_not_found) {
+            context.reporter.warn(removed.error().message);  // as docker: no failure
+            return {};
+        }
         if (!removed) {
-            if (force && removed.error().code == Errc::image_not_found) {
-                context.reporter.warn(removed.error().message);  // as docker: no failure
-            } else if (first) {
-                first = fail(Error(removed.error()));
-            } else {
-                context.reporter.error(removed.error());
-            }
-            continue;
+            return fail(removed.error());
         }
         std::string text = untagged_text("Untagged", removed->untagged);
         for (const std::string& digest : removed->gone) {
             text += "Deleted: " + digest + "\n";
         }
-        KNARR_TRY(print(text));
-    }
-    KNARR_TRY(std::move(first));
-    return 0;
-}
-
-/// An image that is not there has docker's exit status, 1.
-Result<int> with_dockers_status(Context& context, Result<int> status) {
-    if (!status && status.error().code == Errc::image_not_found) {
-        context.failure_status = 1;
-    }
-    return status;
+        return print(text);
+    });
 }
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
@@ -195,10 +181,12 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
         return fail(Errc::invalid_argument, "which one? IMAGE is missing");
     }
     const Engine engine = KNARR_TRY(open_engine(context));
-    return with_dockers_status(context,
-                               print_inspected(context, args, "IMAGE", [&](std::string_view name) {
-                                   return engine.inspect_image(name);
-                               }));
+    return print_inspected(context, args, "IMAGE", [&](std::string_view name) {
+        Result<std::string> found = engine.inspect_image(name);
+        const bool is_missing = !found && found.error().code == Errc::image_not_found;
+        context.failure_status = is_missing ? 1 : 0;  // docker's
+        return found;
+    });
 }
 
 constexpr std::array<std::string_view, 1> kListAliases{"ls"};

@@ -85,22 +85,15 @@ Result<int> run_kill(Context& context, const Parsed& args) {
     Engine engine = KNARR_TRY(open_engine(context));
     const Named named = KNARR_TRY(read_words(engine, args));
     const KillTarget target = args.flag("all") ? KillTarget::every_process : KillTarget::init;
-    std::vector<std::string> ids(named.ids.begin(), named.ids.end());
-    if (args.flag("regex")) {
-        ids = KNARR_TRY(matching_ids(engine, named.ids));
+    const auto kill = [&](std::string_view id) {
+        return kill_one(engine, id, named.signal, target);
+    };
+    if (!args.flag("regex")) {
+        return for_each_of(context, named.ids, kill);
     }
-    // All are tried, the first failure is the one that is returned.
-    Result<> first;
-    for (const std::string& id : ids) {
-        Result<> killed = kill_one(engine, id, named.signal, target);
-        if (!killed && first) {
-            first = std::move(killed);
-        } else if (!killed) {
-            context.reporter.error(killed.error());
-        }
-    }
-    KNARR_TRY(std::move(first));
-    return 0;
+    const std::vector<std::string> ids = KNARR_TRY(matching_ids(engine, named.ids));
+    const std::vector<std::string_view> names(ids.begin(), ids.end());
+    return for_each_of(context, names, kill);
 }
 
 }  // namespace

@@ -278,19 +278,11 @@ int run_main(Words words) {
     for (const std::string& line : trace().lines()) {
         reporter.debug_line(line);
     }
-    if (status) {
-        reporter.info(fmt::format("done, exit status {}", *status));
-        return *status;
+    if (!status) {
+        return report_failure(context, std::move(status).error());
     }
-    Error error = std::move(status).error();
-    if (error.code == Errc::invalid_argument && !reporter.verb.empty()) {
-        error = std::move(error).advise(fmt::format("see knarr {} --help", reporter.verb));
-    }
-    reporter.error(error);
-    const int own = describe(error.code).exit_status;
-    // 126 and 127 speak of the container's program and stay what they are, but for runc's exec.
-    const bool of_program = (own == 126 || own == 127) && !context.for_programs_too;
-    return context.failure_status != 0 && !of_program ? context.failure_status : own;
+    reporter.info(fmt::format("done, exit status {}", *status));
+    return *status;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "cli/image_name.h"
 #include "cli/moment.h"
 #include "cli/row_format.h"
+#include "cli/shown_command.h"
 #include "cli/table.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
@@ -16,22 +17,16 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr std::size_t kShortId = 12, kShortCommand = 20;
+constexpr std::size_t kShortId = 12;
 
 bool is_running(const ContainerInfo& info) {
     return info.state == ContainerState::running || info.state == ContainerState::paused ||
            info.restarting;
 }
 
+/// Of a bundle only its config.json says it.
 std::string command_text(const ContainerInfo& info, bool whole) {
-    std::string text;
-    for (const std::string& word : info.command) {
-        text += (text.empty() ? "" : " ") + word;
-    }
-    if (!whole && text.size() > kShortCommand) {
-        text = text.substr(0, kShortCommand - 3) + "...";
-    }
-    return text.empty() ? text : "\"" + text + "\"";
+    return info.command.empty() ? std::string() : shown_command(info.command, whole);
 }
 
 std::string since(const std::string& moment, std::int64_t now) {
@@ -107,7 +102,7 @@ std::string ps_json(const ContainerInfo& info,
                     std::int64_t now,
                     const ContainerDetails& details) {
     spec::JsonWriter json;
-    json.begin_object().member("Command", command_text(info, true));
+    json.begin_object().member("Command", command_text(info, shown.whole));
     json.member("CreatedAt", go_time(seconds_of(info.created)));
     json.member("ID", shown.id).member("Image", shown.image);
     json.member("Labels", labels_text(info.labels))
@@ -183,7 +178,9 @@ public:
         } else if (wish_.json) {
             shown_.push_back(info);
         } else if (wish_.format != kTable) {
-            return chosen_.add(ps_json(info, {id, shown_image(info, wish_.whole)}, now, details));
+            const ShownNames shown{
+                .id = id, .image = shown_image(info, wish_.whole), .whole = wish_.whole};
+            return chosen_.add(ps_json(info, shown, now, details));
         } else {
             rows_.push_back({id,
                              shown_image(info, wish_.whole),

@@ -27,6 +27,7 @@ std::string status_text(const ContainerInfo& info, std::int64_t now);
 /// What `ps` cuts unless --no-trunc is given.
 struct ShownNames {
     std::string id, image;
+    bool whole = false;  // the command
 };
 /// One container as docker's `ps --format json`, without a line break.
 std::string ps_json(const ContainerInfo& info,

@@ -79,12 +79,12 @@ Result<> pull_file(Engine& engine,
     return print(pulled.id + "\n");
 }
 
-/// docker's --all-tags: the repository. All are tried; the first failure is the verb's.
-Result<> pull_all(Context& context,
-                  Engine& engine,
-                  std::string_view name,
-                  const PullOptions& options,
-                  ProgressStyle style) {
+/// docker's --all-tags: the repository.
+Result<int> pull_all(Context& context,
+                     Engine& engine,
+                     std::string_view name,
+                     const PullOptions& options,
+                     ProgressStyle style) {
     const std::string_view last = name.substr(name.find_last_of('/') + 1);
     if (last.find_first_of(":@") != std::string_view::npos) {
         return fail(Error{
@@ -98,23 +98,21 @@ Result<> pull_all(Context& context,
     if (found.tags.empty()) {
         return fail(Errc::image_not_found, "{} has no tags", printable(found.repository));
     }
-    Result<> first;
     bool any_new = false;
-    for (const std::string& tag : found.tags) {
-        auto pulled = pull_one(engine, fmt::format("{}:{}", found.repository, tag), options, style);
-        if (pulled) {
-            any_new = any_new || pulled->is_new || pulled->downloaded;
-            KNARR_TRY(print(style == ProgressStyle::silent ? "" : digest_line(*pulled)));
-        } else if (first) {
-            first = fail(std::move(pulled).error());
-        } else {
-            context.reporter.error(pulled.error());
-        }
+    const std::vector<std::string_view> tags(found.tags.begin(), found.tags.end());
+    const int status = for_each_of(context, tags, [&](std::string_view tag) -> Result<> {
+        const Pulled pulled = KNARR_TRY(
+            pull_one(engine, fmt::format("{}:{}", found.repository, tag), options, style));
+        any_new = any_new || pulled.is_new || pulled.downloaded;
+        return print(style == ProgressStyle::silent ? "" : digest_line(pulled));
+    });
+    if (status != 0) {
+        return status;
     }
-    KNARR_TRY(std::move(first));
     const auto repository = KNARR_TRY(image::Reference::parse(found.repository));
-    const std::string status = status_line(any_new, repository.familiar_name());
-    return print((style == ProgressStyle::silent ? "" : status) + repository.name() + "\n");
+    const std::string line = status_line(any_new, repository.familiar_name());
+    KNARR_TRY(print((style == ProgressStyle::silent ? "" : line) + repository.name() + "\n"));
+    return 0;
 }
 
 Result<int> run_pull(Context& context, const Parsed& args) {
@@ -123,8 +121,9 @@ Result<int> run_pull(Context& context, const Parsed& args) {
     const ProgressStyle style = KNARR_TRY(wanted_style(args));
     Engine engine = KNARR_TRY(open_engine(context));
     if (args.flag("all-tags")) {
-        KNARR_TRY(pull_all(context, engine, name, options, style));
-    } else if (image::is_file_source(name)) {
+        return pull_all(context, engine, name, options, style);
+    }
+    if (image::is_file_source(name)) {
         KNARR_TRY(pull_file(engine, name, options, style));
     } else {
         const Pulled pulled = KNARR_TRY(pull_one(engine, name, options, style));

@@ -39,7 +39,9 @@ constexpr std::array kBundleOnly{
 // Options that only the run of an image has.
 constexpr std::array kImageOnly{
     Option{.name = "rm", .help = "leave nothing when the program has ended"},
-    Option{.name = "name", .value = "NAME", .help = "a name of your own, unique"},
+    Option{.name = "name",
+           .value = "NAME",
+           .help = "a name of your own, unique; without it two words that nobody has"},
     Option{.name = "env",
            .letter = 'e',
            .value = "NAME=VALUE",

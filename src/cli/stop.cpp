@@ -87,21 +87,20 @@ Result<int> for_each_named(Context& context,
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which one? {} is missing", noun);
     }
-    // All are tried, the first failure is the one that is returned.
-    Result<> first;
-    std::string concerned;  // by the first failure
-    for (const std::string_view id : args.positionals) {
-        Result<> done = work(id);
-        if (!done && first) {
-            first = std::move(done);
-            concerned = context.reporter.container;
-        } else if (!done) {
-            context.reporter.error(done.error());
+    return for_each_of(context, args.positionals, work);
+}
+
+int for_each_of(const Context& context,
+                std::span<const std::string_view> names,
+                const std::function<Result<>(std::string_view name)>& work) {
+    int status = 0;
+    for (const std::string_view name : names) {
+        if (Result<> done = work(name); !done) {
+            const int failure = report_failure(context, std::move(done).error());
+            status = status == 0 ? failure : status;
         }
     }
-    context.reporter.container = concerned;
-    KNARR_TRY(std::move(first));
-    return 0;
+    return status;
 }
 
 constexpr Verb kStop{

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 
+#include "cli/shown_command.h"
 #include "core/text.h"
 
 namespace knarr::cli {
@@ -17,7 +18,7 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows, std:
             shown.push_back(printable(cell, 4096));
             widths.resize(std::max(widths.size(), shown.size()));
             std::size_t& width = widths[shown.size() - 1];
-            width = std::max(width, shown.back().size());
+            width = std::max(width, columns_of(shown.back()));
         }
     }
     std::string out;
@@ -25,7 +26,7 @@ std::string format_table(const std::vector<std::vector<std::string>>& rows, std:
         for (std::size_t i = 0; i < row.size(); ++i) {
             out += row[i];
             if (i + 1 < row.size()) {
-                out.append(widths[i] + gap - row[i].size(), ' ');
+                out.append(widths[i] + gap - columns_of(row[i]), ' ');
             }
         }
         out += '\n';

@@ -18,7 +18,7 @@
 //   usage.h              `stats`, `metrics`
 //   explanation.h        `explain`
 //   inspected.h          what all verbs called inspect print; indented_json.h: its layout
-//   row_format.h         --format of lists
+//   row_format.h         --format of lists; shown_command.h: a command in a column
 //   json_template.h      Go's templates over a document: template_parse.h reads them,
 //                        template_value.h has values and functions
 //   duration.h, log_time.h, key_value.h, ports.h, volume.h, mount_option.h         values of options
@@ -88,6 +88,9 @@ extern const Verb kCreate, kStart, kState, kKill, kDelete, kPause, kResume, kUpd
     kImage, kTag, kUntag, kHistory, kSave, kLoad, kPush, kLogin, kLogout, kContainer, kInfo,
     kVersion, kHelp, kStop, kRestart, kWait, kLogs, kInspect, kRename, kRecover, kCleanup,
     kShutdown, kStats, kMetrics, kDoctor, kExplain, kHealth, kCompletion, kVolume, kAttach;
+
+/// Tells what failed, with what helps; the exit status that it stands for.
+int report_failure(const Context& context, Error error);
 
 /// Exactly one positional, called `what` in the error.
 Result<std::string_view> one_argument(const Parsed& args, std::string_view what);

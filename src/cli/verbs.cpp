@@ -81,6 +81,18 @@ std::span<const Verb* const> all_verbs() {
     return kVerbs;
 }
 
+int report_failure(const Context& context, Error error) {
+    const Reporter& reporter = context.reporter;
+    if (error.code == Errc::invalid_argument && !reporter.verb.empty()) {
+        error = std::move(error).advise(fmt::format("see knarr {} --help", reporter.verb));
+    }
+    reporter.error(error);
+    const int own = describe(error.code).exit_status;
+    // 126 and 127 speak of the container's program and stay what they are, but for runc's exec.
+    const bool of_program = (own == 126 || own == 127) && !context.for_programs_too;
+    return context.failure_status != 0 && !of_program ? context.failure_status : own;
+}
+
 Result<std::string_view> one_argument(const Parsed& args, std::string_view what) {
     if (args.positionals.empty()) {
         return fail(Errc::invalid_argument, "which one? {} is missing", what);

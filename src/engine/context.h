@@ -34,7 +34,7 @@
 //                     end_of_input.h; attach_door.h, kept_terminal.h: in its monitor
 //   container_copy.h  cp: tree_copy.h, tar_extract.h changes.h     diff
 //   health.h          health checks: the rules; probe.h makes one, prober.h has them made
-//   stop.h            stop, wait                     names.h       names
+//   stop.h            stop, wait                     names.h       names; generated_name.h
 //   owner.h           files of many users; owner_values.h: what work on them returns and tells
 //   inspect.h         docker's shape of a container; inspect_host_config.h its HostConfig,
 //                     inspect_mounts.h its volumes

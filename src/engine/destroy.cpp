@@ -12,6 +12,7 @@
 #include "engine/event_log.h"
 #include "engine/hook_output.h"
 #include "engine/live.h"
+#include "engine/names.h"
 #include "engine/owner.h"
 #include "engine/states.h"
 #include "engine/volumes.h"
@@ -199,6 +200,7 @@ Result<> remove_traces(const Context& context,
     if (volumes == AnonymousVolumes::go && record.life && !data_root.empty()) {
         remove_anonymous_volumes(data_root, record.life->volumes, context.warn);
     }
+    release_name(context, record);
     return {};
 }
 
@@ -289,6 +291,7 @@ Result<> remove_container(const Context& context,
         context.warn(
             fmt::format("{}; removed without its cgroup and processes, which it would name",
                         record.error().message));
+        release_names_of(context, id.text());
         return context.root.remove(std::move(*dir));
     }
     if (!record) {

@@ -108,7 +108,7 @@ Result<> Engine::set_restart_policy(std::string_view id, const RestartPolicy& po
 Result<> Engine::rename(std::string_view id, const std::string& name) {
     const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));
-    return engine::rename_container(context, options_.data_root, checked, name);
+    return engine::rename_container(context, checked, name);
 }
 
 Result<std::string> Engine::inspect(std::string_view id, Sizes sizes) const {

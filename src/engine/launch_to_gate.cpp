@@ -16,6 +16,7 @@
 #include "engine/kept_config.h"
 #include "engine/launch_failures.h"
 #include "engine/monitor.h"
+#include "engine/names.h"
 #include "engine/nested_cgroup.h"
 #include "engine/new_record.h"
 #include "engine/notify.h"
@@ -32,7 +33,8 @@ namespace {
 
 constexpr const char* kPidfdReceiver = "run.oci.pidfd_receiver";  // crun's
 
-Result<runtime::Launched> launch(const LockedDir& dir,
+Result<runtime::Launched> launch(const Context& context,
+                                 const LockedDir& dir,
                                  Record& record,
                                  const NewContainer& wanted,
                                  const runtime::LaunchPlan& plan,
@@ -42,7 +44,8 @@ Result<runtime::Launched> launch(const LockedDir& dir,
         // From the record on, whatever is mounted below is the container's and goes with it.
         KNARR_TRY(sys::refuse_mounts_below(record.rootfs));
     }
-    KNARR_TRY(save_record(dir, record));
+    const bool again = !wanted.created.empty();
+    KNARR_TRY(again ? save_record(dir, record) : save_named(context, dir, record, system_random()));
     trace().mark("journal the container");
     KNARR_TRY(fault_point("create.recorded"));
     if (wanted.make_data_dir) {
@@ -164,7 +167,7 @@ Result<GatedContainer> launch_to_gate(const Context& context,
         if (network) {
             io.network = network->finish();
         }
-        launched = launch(dir, record, wanted, plan, std::move(io), gate);
+        launched = launch(context, dir, record, wanted, plan, std::move(io), gate);
     }
     Result<> ready = launched ? fault_point("create.ready") : Result<>{};
     if (launched && ready) {

@@ -16,6 +16,7 @@
 #include "engine/launch_failures.h"
 #include "engine/launch_to_gate.h"
 #include "engine/monitor_lock.h"
+#include "engine/names.h"
 #include "engine/nested_cgroup.h"
 #include "engine/new_record.h"
 #include "engine/notify.h"
@@ -113,7 +114,7 @@ Result<> create_unstarted(const Context& context, NewContainer wanted) {
     };
     mark_laid_down(false);  // killed before all of it is there, it goes
     const auto make = [&]() -> Result<> {
-        KNARR_TRY(save_record(dir, record));
+        KNARR_TRY(save_named(context, dir, record, system_random()));
         KNARR_TRY(fault_point("create.recorded"));
         KNARR_TRY(wanted.make_data_dir());
         KNARR_TRY(fault_point("create.data"));

@@ -29,7 +29,7 @@ struct AttachedEnds {
 
 struct NewContainer {
     ContainerId id;
-    std::string name = {};  // the name a person gave; empty: none
+    std::string name = {};  // empty: one of an image gets a generated one
     bundle::Bundle bundle;
 
     std::string image = {};     // the reference it is made from; empty: a bundle

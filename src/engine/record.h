@@ -77,7 +77,7 @@ inline bool is_pending(const Life& life) {
 
 struct Record {
     std::string id;
-    std::string name;                                  // the name a person gave; empty: none
+    std::string name;                                  // empty: of a bundle
     ContainerState status = ContainerState::creating;  // as last written; never paused
     pid_t pid = 0;                                     // from `created` on
     std::uint64_t pid_start_ticks = 0;  // tells that process from a later one with its pid

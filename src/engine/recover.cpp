@@ -14,6 +14,7 @@
 #include "engine/live.h"
 #include "engine/monitor_lock.h"
 #include "engine/monitor_start.h"
+#include "engine/names.h"
 #include "engine/never_ran.h"
 #include "engine/rerun.h"
 #include "engine/run_again.h"
@@ -271,6 +272,7 @@ Result<std::vector<UpkeepStep>> Recoverer::run() {
             say(Kind::failed, text, done.error().message);
         }
     }
+    KNARR_TRY(mend_names(context_));
     for (const std::string& name : KNARR_TRY(remove_data_of_nobody(data_root_, Doing::it))) {
         say(Kind::data, name);
     }

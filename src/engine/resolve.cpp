@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "engine/names.h"
 #include "engine/operate.h"
 
 namespace knarr::engine {
@@ -45,11 +46,10 @@ Result<ContainerId> find_id(const Context& context, std::string_view text) {
     if (context.root.open_dir(id)) {
         return id;
     }
-    const std::vector<ContainerInfo> all = KNARR_TRY(list_containers(context));
-    const auto named = std::ranges::find(all, text, &ContainerInfo::name);
-    if (named != all.end()) {
-        return ContainerId::parse(named->id);
+    if (auto named = KNARR_TRY(find_name(context, text))) {
+        return std::move(*named);
     }
+    const std::vector<ContainerInfo> all = KNARR_TRY(list_containers(context));
     std::string found;
     if (text.size() >= kMinPrefix) {
         found = KNARR_TRY(

@@ -32,13 +32,6 @@ namespace knarr::engine {
 
 namespace {
 
-/// What a container holds while it is being made, so that nobody removes its image or takes its
-/// name meanwhile. Let go once its record and its data directory say both.
-struct Claims {
-    std::optional<store::Lease> image;
-    std::optional<sys::FileLock> names;
-};
-
 /// Writes the ID where the request wants it; a file that is there is somebody else's.
 Result<> write_id_file(const std::string& path, const std::string& id) {
     if (path.empty()) {
@@ -127,19 +120,18 @@ Result<> launch_image(const Context& context,
     KNARR_TRY(settle(context.cgroup_manager, request));
     const std::string data_root = KNARR_TRY(sys::absolute(data_dir));
     const auto store = KNARR_TRY(store::Store::open(data_root));
-    Claims claims;
-    claims.image.emplace(KNARR_TRY(store.lease()));
+    // So that nobody removes its image meanwhile; let go once its data directory names it.
+    std::optional<store::Lease> lease = KNARR_TRY(store.lease());
     KNARR_TRY(add_volumes_from(context, data_root, request));
     if (request.log.journal) {
         KNARR_TRY(Journal::open(), "--log-driver journald");
     }
     const Prepared prepared =
-        KNARR_TRY(prepare(store, *claims.image, data_root, request, limits, progress));
+        KNARR_TRY(prepare(store, *lease, data_root, request, limits, progress));
     tell_about(context, prepared.id);
     NewContainer wanted = KNARR_TRY(new_container_of(prepared, request));
     if (!request.name.empty()) {
-        claims.names.emplace(KNARR_TRY(lock_names(data_root)));
-        KNARR_TRY(check_name(context, request.name));
+        KNARR_TRY(check_name(context, request.name));  // before anything is written
     }
     for (const std::string& warning : prepared.made.warnings) {
         context.warn(warning);
@@ -153,8 +145,7 @@ Result<> launch_image(const Context& context,
                 KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::shared));
             KNARR_TRY(make_owned_data(use, bundle, prepared.texts));
             KNARR_TRY(fault_point("run_image.data"));
-            claims.image.reset();
-            claims.names.reset();
+            lease.reset();
         }
         // From here on nobody removes the volumes that it names.
         return make_owned_volumes(data_root, prepared);

@@ -6,6 +6,7 @@
 //   monitor, trouble, stdout, stderr, *.spool, log.in, log.at of one in the background: monitor.h
 //   and
 //               log_store.h
+// ROOT/.names/ has a link for each name (names.h).
 // ROOT/.lock guards making and removing the directories themselves: it makes the count of
 // containers exact. Whoever holds it waits for no container's lock.
 

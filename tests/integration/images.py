@@ -136,6 +136,7 @@ class Host:
     def traces(self):
         """Everything that containers leave: records, data, mounts, cgroups."""
         found = [str(path) for path in self.root.glob("*") if not path.name.startswith(".")]
+        found += [str(path) for path in (self.root / ".names").glob("*") if path.is_symlink()]
         found += [str(path) for path in (self.data / "containers").glob("[!.]*")]
         mounts = pathlib.Path("/proc/self/mountinfo").read_text()
         found += [line for line in mounts.splitlines() if str(self.scratch) in line]

@@ -177,8 +177,13 @@ class Host:
         return [line for line in lines if self.token in line or str(self.directory) in line]
 
     def entries(self):
-        return sorted(entry for entry in os.listdir(self.root) if entry != ".lock") \
-            if self.root.exists() else []
+        """The containers, and the names that none of them has."""
+        if not self.root.exists():
+            return []
+        names = self.root / ".names"
+        stale = [f".names/{name.name}" for name in names.iterdir()
+                 if name.is_symlink() and not (self.root / os.readlink(name)).exists()] if names.exists() else []
+        return sorted({entry for entry in os.listdir(self.root)} - {".lock", ".names"}) + stale
 
     def leftovers(self):
         left = {"processes": self.processes(), "cgroups": self.cgroups(), "mounts": self.mounts(),
