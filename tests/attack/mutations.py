@@ -1,7 +1,8 @@
 """Defences and the tests that must fail without them: data for tests/attack/mutate.
 
 Each mutation replaces one exact text of one file, which must be there exactly once: whoever
-changes such a line changes it here too (tests/tools/test_mutations.py says so).
+changes such a line changes it here too (tests/tools/test_mutations.py says so). Where two defences
+stand one behind the other, the other is a sixth member: it goes too, since each alone is enough.
 """
 
 ROOTFS = "tests/integration/test_attack_rootfs.py::"
@@ -14,7 +15,11 @@ ROOTLESS = "tests/integration/test_rootless_images.py::"
 USERS = "tests/integration/test_user_namespace.py::"
 ARCHIVE = "tests/integration/test_attack_archive.py::"
 
-# name, file, text, text without the defence, test
+# Long before the program runs, a child keeps only what it still needs.
+KEEPS_ALL = ("src/runtime/launch/child.cpp", "    return sys::keep_only(std::move(numbers));",
+             "    return {};")
+
+# name, file, text, text without the defence, test, more of (file, text, text without the defence)
 MUTATIONS = [
     ("devices through a linked /dev", "src/runtime/launch/device_steps.cpp",
      "RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);",
@@ -68,14 +73,16 @@ MUTATIONS = [
     ("the working directory is in the root", "src/runtime/launch/exec.cpp",
      "    KNARR_TRY(sys::current_dir(), \"working directory {}\", printable(program.cwd));\n",
      "",
-     PROGRAM + "test_a_working_directory_that_is_a_descriptor"),
+     PROGRAM + "test_a_working_directory_that_is_a_descriptor",
+     [KEEPS_ALL]),
     ("descriptors are closed", "src/runtime/launch/exec.cpp",
      "    KNARR_TRY(sys::close_on_exec_from(3 + program.preserve_fds));\n",
      "",
-     PROGRAM + "test_no_descriptor_of_the_caller_or_the_runtime_comes_in"),
+     PROGRAM + "test_no_descriptor_of_the_caller_or_the_runtime_comes_in",
+     [KEEPS_ALL]),
     ("the runtime executes a trampoline", "src/platform/trampoline.cpp",
-     "    return fd;\n}\n\nint exec_trampoline(",
-     "    return open_path(\"/proc/self/exe\", O_RDONLY);\n}\n\nint exec_trampoline(",
+     "    int filter_fd = -1;\n",
+     "    execve(path, argv, envp);\n    int filter_fd = -1;\n",
      PROGRAM + "test_the_program_proc_self_exe_is_not_the_runtime"),
     ("nothing to inherit", "src/bundle/settings.cpp",
      "caps.effective = caps.permitted = caps.bounding;",
@@ -138,9 +145,9 @@ MUTATIONS = [
      "tests/integration/test_rootless_images.py"
      "::test_strangers_on_the_way_to_the_data_root_are_seen_by_each_verb"),
     ("archives are decompressed in a jail", "src/layer/jailed_inflate.cpp",
-     "    return decode_written_tar(KNARR_TRY(worker.finish()));",
-     "    worker.stop();\n"
-     "    return decode_written_tar(KNARR_TRY(inflate(file, output, max_bytes)));",
+     "    sys::Worker worker =\n",
+     "    return decode_written_tar(KNARR_TRY(inflate(file, output, max_bytes)));\n"
+     "    sys::Worker worker =\n",
      ARCHIVE + "test_an_archive_is_decompressed_by_a_process_that_has_nothing_else"),
     ("a launch that joins a user namespace cannot be looked at", "src/runtime/launch/launch.cpp",
      "        return sys::set_dumpable(false);\n",
