@@ -1,8 +1,12 @@
 """knarr events without an ID: what happened to containers of images, in docker's words and shapes."""
 
+import fcntl
 import json
 import select
+import struct
 import subprocess
+import termios
+import time
 
 import pytest
 
@@ -104,6 +108,46 @@ def test_a_follower_is_told_at_once_and_a_stalled_one_holds_nothing_up(host, lay
         finally:
             live.kill()
             stalled.kill()
+
+
+def waiting_in(pipe):
+    return struct.unpack("i", fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4))[0]
+
+
+def latency(host):
+    times = []
+    for _ in range(5):
+        begin = time.monotonic()
+        host.good("run", "-q", "--rm", "localhost/box", "true")
+        times.append(time.monotonic() - begin)
+    return sorted(times)[2]
+
+
+def test_a_stalled_reader_gets_a_marker_and_makes_nothing_slower(host, layout):
+    host.good("pull", "-q", layout)
+    before = latency(host)
+    with subprocess.Popen(host.command("events", "--since", "2020-01-01", "--format", "json"), stdout=subprocess.PIPE) as stalled:
+        try:
+            assert stalled.stdout.readline()
+            log = host.root / ".events" / "log"
+            for turn in range(3):  # the second rotation takes away what it has not read
+                last = log.read_text().splitlines()[-1] + "\n"
+                with log.open("a") as full:
+                    full.write(last * ((1 << 20) // len(last) + 1))
+                if turn == 0:
+                    # It is in the middle of this file, and its pipe is full.
+                    wait_until(lambda: waiting_in(stalled.stdout) > 60_000, "it is not stalled")
+                host.good("run", "-q", "--rm", "localhost/box", "true")
+            after = latency(host)
+            for line in stalled.stdout:
+                event = json.loads(line)
+                if event["Action"] == "lost":
+                    break
+            assert event["Type"] == "knarr" and int(event["Actor"]["Attributes"]["count"]) > 1000
+            assert json.loads(stalled.stdout.readline())["Type"] == "container", "it goes on"
+        finally:
+            stalled.kill()
+    assert after < 3 * before + 0.1, (before, after)
 
 
 def test_bundles_and_bad_words(host, layout):

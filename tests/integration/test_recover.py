@@ -240,6 +240,33 @@ def test_shutdown_ends_all_at_once_and_recover_starts_them_again(host, layout):
         assert down.communicate(timeout=60)[0].count("killed") == 3
 
 
+def test_shutdown_of_five_that_do_not_listen_takes_its_time_and_a_second_more(host, layout):
+    spent = []
+    for _ in range(2):  # the machine may be busy once
+        for one in host.containers():
+            host.good("rm", "-f", one["id"])
+        five = [host.launch(layout) for _ in range(5)]  # sleep as process 1 hears no TERM
+        begin = time.monotonic()
+        assert steps(host, "shutdown", "--timeout", "2") == {("killed", one) for one in five}
+        spent.append(time.monotonic() - begin)
+        if spent[-1] < 3:
+            break
+    assert min(spent) >= 2 and spent[-1] < 3, spent
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_shutdown_that_gets_a_signal_itself_kills_at_once(host, layout, number):
+    five = [host.launch(layout, options=["--restart", "unless-stopped"]) for _ in range(5)]
+    with subprocess.Popen(host.command("shutdown", "--timeout", "1000"), stdout=subprocess.PIPE, text=True) as down:
+        try:
+            wait_until(lambda: "shutdown" in record_of(host, max(five)).read_text(), "it does not begin")
+        finally:
+            begin = time.monotonic()
+            down.send_signal(number)
+        assert down.communicate(timeout=60)[0].count("killed") == 5
+        assert down.returncode == 0 and time.monotonic() - begin < 5
+
+
 def test_a_recovery_that_is_cut_off_can_be_repeated(breakable_knarr, scratch, layout):
     host = background.Host(breakable_knarr, scratch)
     container = host.launch(layout)
