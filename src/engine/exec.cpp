@@ -77,7 +77,8 @@ Result<Target> find_target(const Context& context,
     Result<KeptConfig> kept = load_kept_config(dir);
     if (!kept) {
         return fail(std::move(kept).error().within(path).advise(
-            "its configuration for further processes is not there: create the container again"));
+            "what a further process needs is damaged, and none runs with less protection than the "
+            "container has: create the container again"));
     }
     kept->config.annotations = record->annotations;
     return Target{.dir = std::move(dir),

@@ -27,6 +27,34 @@ Result<> write_new(const sys::Fd& dir, const char* name, std::string_view text) 
     return {};
 }
 
+/// What tells a filter from a part of it, and from another: FNV-1a, which guards against damage and
+/// not against root.
+std::string mark_of(std::string_view filter) {
+    std::uint64_t hash = 0xcbf29ce484222325U;
+    for (const char byte : filter) {
+        hash = (hash ^ static_cast<unsigned char>(byte)) * 0x100000001b3U;
+    }
+    return fmt::format("{}:{:016x}", filter.size(), hash);
+}
+
+/// Fails closed: what runs in the container later is held by the filter that the container is.
+Result<std::optional<sys::SeccompProgram>> load_filter(const sys::Fd& dir,
+                                                       const spec::RuntimeConfig& config) {
+    const auto mark = config.annotations.find(kKeptFilterMark);
+    const bool is_marked = mark != config.annotations.end();
+    const auto filter = sys::read_file_at(dir, kKeptSeccompFile, limits::kMaxStateBytes);
+    if (!filter && (filter.error().sys_errno != ENOENT || is_marked)) {
+        return fail(Error(filter.error()).within("its seccomp filter"));
+    }
+    if (!filter) {
+        return std::nullopt;
+    }
+    if (is_marked && mark->second != mark_of(*filter)) {
+        return fail(Errc::corrupt, "its seccomp filter is not the one that was kept");
+    }
+    return KNARR_TRY(decode_filter(*filter));
+}
+
 }  // namespace
 
 spec::RuntimeConfig part_to_keep(const spec::RuntimeConfig& config) {
@@ -79,12 +107,13 @@ Result<sys::SeccompProgram> decode_filter(std::string_view bytes) {
 Result<> keep_config(const LockedDir& dir,
                      const spec::RuntimeConfig& config,
                      const std::optional<sys::SeccompProgram>& seccomp) {
-    KNARR_TRY(
-        write_new(dir.fd(), kKeptConfigFile, spec::encode_runtime_config(part_to_keep(config))));
+    spec::RuntimeConfig kept = part_to_keep(config);
     if (seccomp) {
-        KNARR_TRY(write_new(dir.fd(), kKeptSeccompFile, encode_filter(*seccomp)));
+        const std::string filter = encode_filter(*seccomp);
+        kept.annotations[kKeptFilterMark] = mark_of(filter);
+        KNARR_TRY(write_new(dir.fd(), kKeptSeccompFile, filter));
     }
-    return {};
+    return write_new(dir.fd(), kKeptConfigFile, spec::encode_runtime_config(kept));
 }
 
 Result<KeptConfig> load_kept_config(const sys::Fd& dir) {
@@ -99,12 +128,7 @@ Result<KeptConfig> load_kept_config(const sys::Fd& dir) {
                     config ? "it has no process" : config.error().message);
     }
     kept.config = std::move(*config);
-    const auto filter = sys::read_file_at(dir, kKeptSeccompFile, limits::kMaxStateBytes);
-    if (filter) {
-        kept.seccomp = KNARR_TRY(decode_filter(*filter));
-    } else if (filter.error().sys_errno != ENOENT) {
-        return fail(filter.error());
-    }
+    kept.seccomp = KNARR_TRY(load_filter(dir, kept.config));
     return kept;
 }
 

@@ -15,6 +15,8 @@ namespace knarr::engine {
 
 inline constexpr const char* kKeptConfigFile = "config.json";
 inline constexpr const char* kKeptSeccompFile = "seccomp";
+/// An annotation of the kept configuration: there is a filter, and nobody runs without it.
+inline constexpr const char* kKeptFilterMark = "knarr.kept.seccomp";
 
 /// A container's configuration for further processes.
 struct KeptConfig {
@@ -28,7 +30,8 @@ spec::RuntimeConfig part_to_keep(const spec::RuntimeConfig& config);
 Result<> keep_config(const LockedDir& dir,
                      const spec::RuntimeConfig& config,
                      const std::optional<sys::SeccompProgram>& seccomp);
-/// Errors: corrupt; sys_errno ENOENT for a container of a knarr that kept none.
+/// Errors: corrupt, also when the filter that it was kept with is gone; sys_errno ENOENT for a
+/// container of a knarr that kept none.
 Result<KeptConfig> load_kept_config(const sys::Fd& dir);
 
 /// The filter as bytes: a header of 16 bytes, then the instructions. Host order: a filter is never

@@ -40,6 +40,34 @@ TEST(KeptConfig, AFilterComesBackAsItWas) {
     EXPECT_EQ(again->code[0].k, 0x7fff0000U);
 }
 
+TEST(KeptConfig, AFilterThatIsGoneOrAnotherIsTold) {
+    const auto root = StateRoot::open(testing::TempDir() + "/kept_filter");
+    ASSERT_TRUE(root) << root.error().message;
+    const auto id = ContainerId::parse("box");
+    auto dir = root->make(*id, [](const LockedDir&) -> Result<bool> { return true; });
+    ASSERT_TRUE(dir) << dir.error().message;
+    spec::RuntimeConfig config;
+    config.oci_version = "1.2.0";
+    config.process.emplace().args = {"/init"};
+    config.process->cwd = "/";
+    const sys::SeccompProgram program{.code = {{.code = 6, .jt = 0, .jf = 0, .k = 0x7fff0000},
+                                               {.code = 6, .jt = 0, .jf = 0, .k = 0}},
+                                      .flags = 0};
+    ASSERT_TRUE(keep_config(*dir, config, program));
+    EXPECT_TRUE(load_kept_config(dir->fd())->seccomp);
+    for (const std::string& other :
+         {std::string(), encode_filter({.code = {program.code[0]}, .flags = 0})}) {
+        ASSERT_TRUE(sys::replace_file(dir->fd(), kKeptSeccompFile, other, 0600, sys::Sync::file));
+        EXPECT_EQ(load_kept_config(dir->fd()).error().code, Errc::corrupt);
+    }
+    ASSERT_TRUE(sys::unlink_at(dir->fd(), kKeptSeccompFile));
+    EXPECT_FALSE(load_kept_config(dir->fd()));
+    // One that never had any has none to lose.
+    ASSERT_TRUE(keep_config(*dir, config, std::nullopt));
+    EXPECT_FALSE(load_kept_config(dir->fd())->seccomp);
+    ASSERT_TRUE(root->remove(std::move(*dir)));
+}
+
 TEST(KeptConfig, RefusesADamagedFilter) {
     const std::string good =
         encode_filter({.code = {{.code = 6, .jt = 0, .jf = 0, .k = 0}}, .flags = 0});

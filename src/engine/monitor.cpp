@@ -39,6 +39,8 @@ using Effect = WatchEffect::Kind;
 constexpr std::chrono::seconds kReapDelay{2}, kLaunchDelay{60};
 constexpr std::string_view kMonitorOp = "monitor";
 constexpr int kRetryMs = 1000;  // after what a full disk or another knarr stood in the way of
+constexpr int kPartnerMs =
+    500;  // from one that stands by to the next: whoever ends is replaced in 1 s
 
 class Monitor {
 public:
@@ -345,11 +347,12 @@ int Monitor::patience_ms() const {
     if (watch_.phase() == WatchPhase::resting) {
         return rest_.patience_ms(kRetryMs);
     }
-    const bool soon = retry_ || streams_.is_behind() || (!partner_.valid() && wants_partner());
-    if (const auto probe = prober_.patience_ms()) {
-        return static_cast<int>(std::min<std::int64_t>(*probe, soon ? kRetryMs : INT32_MAX));
+    std::int64_t wait = retry_ || streams_.is_behind() ? kRetryMs : INT32_MAX;
+    if (!partner_.valid() && wants_partner()) {
+        wait = std::min<std::int64_t>(wait, kPartnerMs);
     }
-    return soon ? kRetryMs : -1;
+    wait = std::min<std::int64_t>(wait, prober_.patience_ms().value_or(INT32_MAX));
+    return wait == INT32_MAX ? -1 : static_cast<int>(wait);
 }
 
 /// Starts one that stands by, as a child.
@@ -490,7 +493,7 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
     while (!left_) {
         if (!partner_.valid() && wants_partner() && system_clock().steady() >= next_partner_) {
             stand_beside();
-            next_partner_ = system_clock().steady() + std::chrono::milliseconds(kRetryMs);
+            next_partner_ = system_clock().steady() + std::chrono::milliseconds(kPartnerMs);
         }
         constexpr std::size_t kOwnItems = 4;
         std::array<sys::Ready, kOwnItems + HeldStreams::kItems> items;

@@ -20,6 +20,7 @@
 #include "engine/run_again.h"
 #include "engine/seccomp_agent.h"
 #include "engine/states.h"
+#include "platform/cgroup_freeze.h"
 #include "platform/file.h"
 #include "platform/patience.h"
 #include "platform/pidfd.h"
@@ -181,10 +182,13 @@ Result<> kill_seen(const Seen& seen, int signal) {
     const std::string& id = seen.record.id;
     KNARR_TRY(next_state(seen.record, seen.live, Transition::kill));
     KNARR_TRY(send(seen.live.process, signal), "container {}", id);
-    if (signal == SIGKILL && seen.live.state == ContainerState::paused &&
-        seen.record.own_pid_namespace) {
+    const Record& record = seen.record;
+    // Looked at after the signal: a pause that came in between has it frozen, and a later one finds
+    // the signal there, and thaws.
+    if (signal == SIGKILL && (record.own_pid_namespace || record.life) && record.cgroup &&
+        sys::is_frozen(*record.cgroup)) {
         // On v1 a frozen process takes the signal only when it is thawed.
-        KNARR_TRY(sys::kill_cgroup(*seen.record.cgroup), "container {}", id);
+        KNARR_TRY(sys::kill_cgroup(*record.cgroup), "container {}", id);
     }
     return {};
 }

@@ -264,31 +264,50 @@ Result<> kill_cgroup(const CgroupPlan& plan) {
     }
 }
 
-Result<> remove_cgroup(const CgroupPlan& plan) {
-    Patience patience(kMaxWait);
-    Patience leaving(kMaxLeaving);
-    for (const CgroupDir& dir : plan.dirs) {
-        // EBUSY lasts for moments after the last exit; longer means that somebody is inside.
-        while (!KNARR_TRY(try_remove(dir))) {
-            const std::set<pid_t> pids = KNARR_TRY(pids_of(plan));
-            if (!pids.empty()) {
-                thaw(plan);  // an exec that was on its way in when it froze can leave only then
-            }
-            if (!pids.empty() && !leaving.rest()) {
-                return fail(Errc::wrong_state,
-                            "remove cgroup {}: processes {} are in it",
-                            place_of(dir),
-                            some_of(pids));
-            }
-            if (!patience.rest()) {
-                return fail(Errc::timed_out,
-                            "remove cgroup {}: still busy after {} s",
-                            place_of(dir),
-                            kMaxWait.count());
-            }
+namespace {
+
+Result<> remove_one(const CgroupPlan& plan,
+                    const CgroupDir& dir,
+                    Patience& patience,
+                    Patience& leaving) {
+    CgroupPlan alone;
+    alone.dirs = {dir};
+    // EBUSY lasts for moments after the last exit; longer means that somebody is inside.
+    while (!KNARR_TRY(try_remove(dir))) {
+        const std::set<pid_t> pids = KNARR_TRY(pids_of(alone));
+        if (!pids.empty()) {
+            thaw(plan);  // an exec that was on its way in when it froze can leave only then
+        }
+        if (!pids.empty() && !leaving.rest()) {
+            return fail(Errc::wrong_state,
+                        "remove cgroup {}: processes {} are in it",
+                        place_of(dir),
+                        some_of(pids));
+        }
+        if (!patience.rest()) {
+            return fail(Errc::timed_out,
+                        "remove cgroup {}: still busy after {} s",
+                        place_of(dir),
+                        kMaxWait.count());
         }
     }
     return {};
+}
+
+}  // namespace
+
+Result<> remove_cgroup(const CgroupPlan& plan) {
+    Patience patience(kMaxWait);
+    Patience leaving(kMaxLeaving);
+    // One that cannot go is no reason for the others to stay: who comes later may not know of them.
+    Result<> first;
+    for (const CgroupDir& dir : plan.dirs) {
+        Result<> removed = remove_one(plan, dir, patience, leaving);
+        if (!removed && first) {
+            first = std::move(removed);
+        }
+    }
+    return first;
 }
 
 }  // namespace knarr::sys

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <charconv>
 #include <climits>
 #include <csignal>
 
@@ -20,6 +21,7 @@ namespace knarr::sys {
 
 namespace {
 constexpr auto kPidfdType = static_cast<idtype_t>(3);  // P_PIDFD: newer than some libc headers
+constexpr std::uint64_t kExiting = 4;                  // PF_EXITING, of the kernel's sched.h
 
 Result<std::optional<ExitStatus>> wait_for(const Fd& pidfd, int flags) {
     siginfo_t info{};
@@ -49,11 +51,35 @@ Result<std::optional<ProcessStat>> process_stat(pid_t pid) {
     if (after_name != std::string::npos && after_name + 2 < text->size()) {
         const auto fields = split(std::string_view(*text).substr(after_name + 2), ' ');
         const auto start = fields.size() > 19 ? parse_number(fields[19]) : std::nullopt;
-        if (start && fields[0].size() == 1) {
-            return ProcessStat{.state = fields[0][0], .start_ticks = *start};
+        const auto flags = fields.size() > 19 ? parse_number(fields[6]) : std::nullopt;
+        if (start && flags && fields[0].size() == 1) {
+            return ProcessStat{
+                .state = fields[0][0], .exiting = (*flags & kExiting) != 0, .start_ticks = *start};
         }
     }
     return fail(Errc::io, "/proc/{}/stat is not as proc(5) says", pid);
+}
+
+bool is_being_killed(pid_t pid) {
+    // Of a process whose first thread has left the others say what it does.
+    const auto stat = process_stat(pid);
+    if (!stat || !*stat || ((*stat)->exiting && !(*stat)->dead())) {
+        return stat && *stat;
+    }
+    const std::string status = read_file(fmt::format("/proc/{}/status", pid), 16384).value_or("");
+    for (const std::string_view line : split(status, '\n')) {
+        // Masks of the signals that wait for this thread and for the process, in hexadecimal.
+        if (!line.starts_with("SigPnd:") && !line.starts_with("ShdPnd:")) {
+            continue;
+        }
+        const std::string_view digits = line.substr(line.find_first_not_of(" \t", 7));
+        std::uint64_t mask = 0;
+        std::from_chars(digits.data(), digits.data() + digits.size(), mask, 16);
+        if ((mask & (std::uint64_t{1} << (SIGKILL - 1))) != 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 Result<Fd> pidfd_open(pid_t pid) {

@@ -12,14 +12,19 @@
 
 namespace knarr::sys {
 
-/// What /proc/PID/stat says. Source: proc(5), fields 3 and 22.
+/// What /proc/PID/stat says. Source: proc(5), fields 3, 9 and 22.
 struct ProcessStat {
     char state = '?';               // R S D T Z X ...
+    bool exiting = false;           // on its way out, with what it has still to wait for
     std::uint64_t start_ticks = 0;  // clock ticks after boot
     bool dead() const { return state == 'Z' || state == 'X' || state == 'x'; }
 };
 /// Nothing when there is no such process.
 Result<std::optional<ProcessStat>> process_stat(pid_t pid);
+
+/// Whether it has been killed or is ending, and is there still: one that is frozen by a v1 freezer
+/// gets no further than that. False when there is no such process.
+bool is_being_killed(pid_t pid);
 
 /// pidfd_open(2). Errors: sys_errno ESRCH when there is no such process.
 Result<Fd> pidfd_open(pid_t pid);

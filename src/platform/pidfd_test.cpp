@@ -39,6 +39,18 @@ TEST(Pidfd, TheStartTimeTellsAProcessFromALaterOneWithItsPid) {
     EXPECT_FALSE(open_process(child.pid(), stat->start_ticks + 1)->has_value());
 }
 
+TEST(Pidfd, OneThatIsKilledIsSeenUntilItIsGone) {
+    const Sleeper child;
+    EXPECT_FALSE(is_being_killed(child.pid()));
+    EXPECT_FALSE(is_being_killed(getpid()));
+    const Fd pidfd = *pidfd_open(child.pid());
+    ASSERT_TRUE(pidfd_send_signal(pidfd, SIGKILL).has_value());
+    EXPECT_TRUE(is_being_killed(child.pid()));  // pending, on its way out, or a zombie of ours
+    ASSERT_TRUE(*wait_ended(pidfd, std::chrono::seconds(10)));
+    EXPECT_TRUE(reap(pidfd).has_value());
+    EXPECT_FALSE(is_being_killed(child.pid()));
+}
+
 TEST(Pidfd, AZombieHasEnded) {
     const Sleeper child;
     const auto start = (*process_stat(child.pid()))->start_ticks;

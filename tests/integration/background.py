@@ -29,10 +29,13 @@ class Host(images.Host):
                 found.append(int(entry))
         return found
 
+    launched = ()
+
     def launch(self, layout, *command, options=()):
         """run -d; the container's ID."""
         text = self.good("run", "-d", "-q", *options, layout, *command)
         assert re.fullmatch(r"[0-9a-f]{64}\n", text), text
+        self.launched += (text.strip(),)
         return text.strip()
 
     def inspect(self, container):
@@ -48,7 +51,9 @@ class Host(images.Host):
 
     def end(self):
         """Removes all containers; nothing may be left, monitors included."""
+        known = set(self.launched)
         for container in self.containers():
+            known.add(container["id"])
             self.run("rm", "--force", container["id"])
         try:
             wait_until(lambda: not self.monitors(), "monitors are left", 60)
@@ -57,6 +62,8 @@ class Host(images.Host):
                 os.kill(pid, 9)
             raise
         assert self.traces() == []
+        left = [path for path in images.cgroups_of("") if os.path.basename(path).removeprefix("knarr-").removesuffix(".scope") in known]
+        assert left == [], "cgroups are left"
 
 
 def knows_exit_codes_of_strangers():

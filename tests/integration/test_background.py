@@ -347,3 +347,26 @@ def test_who_does_not_see_its_state_does_not_take_its_files(host, layout, other_
         assert (host.data / "containers" / container / "config.json").exists(), words
     host.good("stop", "-t", "0", container)
     host.good("start", container)
+
+
+@pytest.mark.parametrize("name", ["seccomp", "config.json"])
+@pytest.mark.parametrize("damage", ["gone", "empty", "cut", "rubbish"])
+def test_exec_is_never_less_protected_than_the_container(host, layout, name, damage):
+    """What exec takes from the state directory is there as it was, or nothing runs."""
+    box = host.launch(layout)
+    show = ("exec", box, "sh", "-c", "grep -E 'Cap|NoNew|Seccomp:' /proc/self/status")
+    before = host.good(*show)
+    assert "Seccomp:\t2" in before
+    file = host.root / box / name
+    whole = file.read_bytes()
+    for length in [24, len(whole) - 8] if damage == "cut" else [0]:
+        if damage == "gone":
+            file.unlink()
+        else:
+            file.write_bytes(b"\x7f" * len(whole) if damage == "rubbish" else whole[:length])
+        refused = host.run(*show)
+        assert refused.returncode not in (0, 127) and refused.stdout == "", refused.stderr
+        assert ("seccomp filter" if name == "seccomp" else "config.json") in refused.stderr
+        assert "create the container again" in refused.stderr
+    file.write_bytes(whole)
+    assert host.good(*show) == before

@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -192,3 +193,23 @@ def test_a_full_disk_at_create_start_stop_and_rm(host, layout, small_disk):
     again = host.launch(layout, "sh", "-c", "exit 3")
     assert host.good("wait", again) == "3\n"
     host.good("rm", again)
+
+
+@pytest.mark.parametrize("words", [("stop", "-t", "0"), ("restart", "-t", "0"), ("kill",), ("rm", "-f")],
+                         ids=["stop", "restart", "kill", "rm"])
+def test_pause_while_it_is_being_killed(host, layout, words):
+    """On cgroup v1 a process that is frozen in the middle of its end stays there: somebody has to thaw it."""
+    for number in range(30):
+        box = host.launch(layout)
+        pid = host.state(box)["Pid"]
+        killing = subprocess.Popen(host.command(*words, box), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        time.sleep(number / 2000)  # the moment, from before it begins to after its signal
+        told = host.run("pause", box)
+        out, errors = killing.communicate(timeout=60)
+        assert killing.returncode == 0, errors
+        assert not alive(pid), f"try {number}: pause ended with {told.returncode}: {told.stderr}"
+        if told.returncode != 0:
+            assert "not running" in told.stderr or "does not exist" in told.stderr, told.stderr
+        if words[0] == "restart" and told.returncode == 0 and host.state(box)["Status"] == "paused":
+            host.good("unpause", box)  # it was the new run that was paused
+        host.good("rm", "-f", box)

@@ -4,6 +4,7 @@ import os
 import pathlib
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -72,6 +73,22 @@ def test_one_monitor_is_enough_and_the_other_is_replaced(host, layout, which):
     both(host)
     check_ended(host, container, 9)
     wait_until(lambda: not host.monitors(), "monitors are left")
+
+
+def test_a_dead_monitor_is_replaced_within_a_second(host, layout):
+    """Also one of those that were just started. The median: the machine may have others to do."""
+    container = host.launch(layout)
+    took = []
+    for turn in range(9):
+        monitors = both(host)
+        waiting = standing_by(host)
+        victim = waiting[0] if turn % 2 else next(one for one in monitors if one not in waiting)
+        os.kill(victim, signal.SIGKILL)
+        begun = time.monotonic()
+        wait_until(lambda: len(set(host.monitors()) - {victim}) == 2, "nobody replaces it", 60)
+        took.append(time.monotonic() - begun)
+    assert sorted(took)[4] < 1 and sorted(took)[-2] < 1.5, took
+    host.good("rm", "-f", container)
 
 
 def test_both_killed_at_once_and_the_next_verb_brings_them_back(host, layout):

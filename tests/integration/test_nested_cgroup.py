@@ -71,14 +71,20 @@ def test_one_in_the_foreground_and_with_rm_ends_too(host, layout, scratch, optio
                                             "while [ ! -e /end ]; do sleep 0.1; done; exit 3"),
                                stderr=subprocess.PIPE, text=True)
     wait_until(lambda: [one for one in host.containers() if one["status"] == "running"], "it does not run", 60)
+    box = host.inspect("box")["Id"]
     with somebody_in(pids_cgroup(host, "box")) as inner:
         host.good("exec", "box", "touch", "/end")
         if "-d" in options:
             wait_until(lambda: host.containers() == [], "it is still there", 30)
         assert running.wait(60) == (0 if "-d" in options else 3), running.stderr.read()
         assert (inner / "cgroup.procs").read_text()
+        # Where nobody is, it goes: nobody would look there later.
+        assert set(images.cgroups_of(box)) == {str(inner.parent)}
         if not options:
             assert host.state("box")["ExitCode"] == 3
+    if not options:
+        host.good("rm", "box")
+    assert images.cgroups_of(box) == []
 
 
 @v1_only

@@ -1,6 +1,7 @@
 // The v2 hierarchy at /sys/fs/cgroup.
 
 #include <cerrno>
+#include <csignal>
 
 #include <linux/magic.h>
 #include <sys/stat.h>
@@ -14,6 +15,7 @@ namespace knarr::sim {
 
 namespace {
 
+constexpr std::uint64_t kKilled = std::uint64_t{1} << SIGKILL;  // of Process::pending
 constexpr const char* kControllers = "cpuset cpu io memory pids";
 
 struct ControlFile {
@@ -76,8 +78,13 @@ std::string members(const Cgroup& cgroup) {
 }
 
 void wake_thawed(const Cgroup& cgroup) {
-    for (Process* process : world->processes) {
-        if (is_below(process->cgroup, cgroup)) {
+    for (Process* process : List<Process*>(world->processes)) {
+        if (!is_alive(*process) || !is_below(process->cgroup, cgroup)) {
+            continue;
+        }
+        if ((process->pending & kKilled) != 0 && !is_frozen(process->cgroup)) {
+            kill_process(*process, SIGKILL);
+        } else {
             wake(process);  // what came meanwhile is looked at
         }
     }
@@ -180,7 +187,7 @@ int write_cgroup_file(Inode& file, std::string_view text) {
         for (Process* process : List<Process*>(world->processes)) {
             if (process != self && is_alive(*process) && is_below(process->cgroup, cgroup)) {
                 note(fmt::format("cgroup.kill ends {}", process->pid));
-                kill_process(*process, SIGKILL);
+                send_signal(*process, SIGKILL);
             }
         }
         return 0;

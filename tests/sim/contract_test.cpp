@@ -90,6 +90,25 @@ TEST(Contract, PauseAndResumeWithFaults) {
     });
 }
 
+// On v1 a frozen process does not die: whoever pauses and whoever kills must not pass each other
+// by.
+TEST(Contract, PauseWhileItIsBeingKilled) {
+    with_seeds(200, [](std::uint64_t seed) {
+        Settings settings = settings_of(seed);
+        settings.switch_percent = 50;
+        settings.frozen_outlive = true;
+        Simulation sim(settings);
+        begin(sim);
+        const Process& pausing = sim.start("pause", [] { return pause("c1"); });
+        const Process& killing = sim.start("kill", [] { return kill("c1", SIGKILL); });
+        EXPECT_TRUE(sim.finish({&pausing, &killing})) << sim.tail();
+        EXPECT_EQ(code_of(killing), 0) << sim.tail();
+        sim.run_for(100);
+        EXPECT_EQ(state_of(sim, "c1"), "stopped") << sim.tail();
+        finish_off(sim);
+    });
+}
+
 // 12: a long life of many containers, and of one that is paused and resumed.
 TEST(Contract, RapidLifecycle) {
     with_seeds(0, [](std::uint64_t seed) {

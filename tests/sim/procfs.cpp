@@ -42,10 +42,12 @@ std::string proc_text(const Process& of, std::string_view file, bool& known) {
     if (file == "status") {
         return fmt::format(
             "Name:\t{}\nState:\t{}\nPid:\t{}\nUid:\t0\t0\t0\t0\nGid:\t0\t0\t0\t0\n"
+            "SigPnd:\t0000000000000000\nShdPnd:\t{:016x}\n"
             "CapEff:\t000001ffffffffff\nCapBnd:\t000001ffffffffff\n",
             view(of.name),
             state_of(of),
-            of.pid);
+            of.pid,
+            of.pending >> 1U);
     }
     if (file == "cgroup") {
         return fmt::format("0::{}\n", of.cgroup != nullptr ? path_of(*of.cgroup) : "/");

@@ -382,6 +382,10 @@ void send_signal(Process& to, int number) {
     }
     note(fmt::format("signal {} to {}", number, to.pid));
     if (number == SIGKILL) {
+        if (world->settings.frozen_outlive && is_frozen(to.cgroup)) {
+            to.pending |= bit(SIGKILL);  // until wake_thawed()
+            return;
+        }
         kill_process(to, SIGKILL);
         return;
     }

@@ -222,6 +222,7 @@ struct Settings {
     unsigned switch_percent = 12;  // how often a call is where another goes on
     unsigned kill_ppm = 0;         // of calls of our processes before which they are killed
     unsigned fault_ppm = 0;        // of calls that can fail so
+    bool frozen_outlive = false;   // a frozen process dies when it is thawed, as with a v1 freezer
     bool torn_rename = false;      // a planted bug: renaming is not atomic
     bool lost_locks = false;       // a planted bug: flock says yes to everybody
     bool lossy_splice = false;     // a planted bug: the last byte moved is dropped
