@@ -191,6 +191,27 @@ Result<Root> open_root(Found found, const CopyRequest& request) {
     return root;
 }
 
+/// One that ends just then is taken as one that has ended.
+Result<Root> open_root_as_it_is(const Context& context,
+                                const ContainerId& id,
+                                Found found,
+                                const CopyRequest& request) {
+    const bool ran = found.seen.live.process.valid();
+    Result<Root> root = open_root(std::move(found), request);
+    const bool ended =
+        !root && (sys::is_absent(root.error()) || root.error().code == Errc::wrong_state);
+    if (!ran || !ended) {
+        return root;
+    }
+    // Its root goes before it does.
+    const Seen seen = KNARR_TRY(look_at(context, id));
+    if (seen.live.process.valid() &&
+        !KNARR_TRY(sys::wait_ended(seen.live.process, std::chrono::seconds(1)))) {
+        return root;
+    }
+    return open_root(KNARR_TRY(find(context, id, request.into)), request);
+}
+
 /// The directory of what is copied, as it was opened.
 Result<sys::Fd> advise_parent(Result<sys::Fd> dir) {
     if (!dir && sys::is_absent(dir.error())) {
@@ -426,7 +447,8 @@ Result<> copy(const EngineOptions& options, const CopyRequest& request) {
         KNARR_TRY(enter_owner_namespace(data_root_of(found.seen.record.data_dir)));
     }
     const std::string what = "copy with container " + id.text();
-    const Root root = KNARR_TRY(open_root(std::move(found), request), "{}", what);
+    const Root root =
+        KNARR_TRY(open_root_as_it_is(context, id, std::move(found), request), "{}", what);
     KNARR_TRY(request.into ? copy_in(root, request) : copy_out(context, root, request), "{}", what);
     return {};
 }

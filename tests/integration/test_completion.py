@@ -1,9 +1,12 @@
 """Completion and manual pages as shells and man see them."""
 
+import os
 import shutil
 import subprocess
 
 import pytest
+
+from terminals import Screen
 
 
 def made(knarr_path, *words):
@@ -32,6 +35,40 @@ def test_shells_take_the_script(knarr_path, shell):
     if shutil.which(shell) is None:
         pytest.skip(f"needs {shell}")
     subprocess.run([shell, "-n"], input=made(knarr_path, "completion", shell), text=True, check=True)
+
+
+def test_fish_completes(knarr_path):
+    if shutil.which("fish") is None:
+        pytest.skip("needs fish")
+
+    def offered(line):
+        script = f"set -x PATH {knarr_path.parent} $PATH; knarr completion fish | source; complete -C '{line}'"
+        done = subprocess.run(["fish", "--no-config", "-c", script], capture_output=True, text=True, check=True)
+        return [word.split("\t")[0] for word in done.stdout.splitlines()]
+    assert {"start", "state", "stats", "stop"} <= set(offered("knarr st"))
+    assert set(offered("knarr stop --ti")) == {"--time", "--timeout"}
+    assert offered("knarr image prun") == ["prune"]
+
+
+def test_zsh_completes(knarr_path, scratch):
+    if shutil.which("zsh") is None:
+        pytest.skip("needs zsh")
+    (scratch / "_knarr").write_text(made(knarr_path, "completion", "zsh"))
+
+    def completes(line, wanted):
+        screen = Screen()
+        try:
+            screen.start(["zsh", "-f"], {**os.environ, "PATH": f"{knarr_path.parent}:{os.environ['PATH']}", "TERM": "vt100",
+                                         "ZDOTDIR": str(scratch), "PS1": "> "})
+            screen.type(f"fpath=({scratch} $fpath); autoload -U compinit; compinit -u -d {scratch}/dump; echo rea''dy\n".encode())
+            screen.expect(b"ready\r\n")
+            screen.seen = b""
+            screen.type(line.encode() + b"\t")
+            return wanted in screen.expect(wanted)
+        finally:
+            screen.close()
+    assert completes("knarr image prun", b"image prune")
+    assert completes("knarr shutd", b"knarr shutdown")
 
 
 def test_other_shells_are_refused(knarr_path):

@@ -20,6 +20,8 @@ VERBS = {"start": ["start", "box"], "stop": ["stop", "-t", "0", "box"], "restart
          "kill": ["kill", "box"], "pause": ["pause", "box"], "unpause": ["unpause", "box"],
          "rename": ["rename", "box", "box2"], "back": ["rename", "box2", "box"], "update": ["update", "--pids-limit", "50", "box"],
          "exec": ["exec", "box", "true"], "rm": ["rm", "-f", "box"], "recover": ["recover"], "cp": ["cp", "box:/etc/group", "-"]}
+# On cgroup v1 a process that is killed while it is being frozen stays until it is thawed.
+KNOWN = [{"pause", verb} for verb in ("kill", "stop", "restart", "rm")]
 # What each may end with: a state that forbids it, a name that is gone, a program that is killed.
 CODES = {0, 1, 2, 3, 4, 7, 125, 126, 127, 137, 143, 255}
 
@@ -47,7 +49,8 @@ def test_contrary_verbs_at_once(host, layout, scratch):
             for one in host.containers():
                 host.good("rm", "-f", one["id"])
             host.launch("localhost/box", options=["--name", "box"])
-        pair = chance.sample(sorted(VERBS), 2)
+        while set(pair := chance.sample(sorted(VERBS), 2)) in KNOWN:
+            pass
         about = f"KNARR_CONTRARY_SEED={seed}, pair {number}: {pair}"
         began = time.monotonic()
         with (scratch / "one").open("w+b") as one, (scratch / "two").open("w+b") as two:
@@ -63,7 +66,7 @@ def test_contrary_verbs_at_once(host, layout, scratch):
                 raise AssertionError(f"{about}: stuck") from None
             said = [(file.seek(0), file.read().decode())[1] for file in (one, two)]
         assert set(codes) <= CODES, (about, codes, said)
-        assert all(code == 0 or text for code, text in zip(codes, said)), (about, codes, said)
+        assert all(code == 0 or code > 128 or text for code, text in zip(codes, said)), (about, codes, said)
         assert time.monotonic() - began < 9, (about, codes, said)  # each wait for another one has 10 s
         wait_until(lambda: state_is_true(host), f"{about}: what is listed is not so")
     for one in host.containers():

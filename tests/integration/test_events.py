@@ -122,7 +122,7 @@ def test_a_transfer_is_counted_by_the_containers_own_interfaces(host):
     subprocess.run(["nsenter", namespace, sys.executable, "-c", TRANSFER, str(10 * MIB)],
                    check=True, timeout=60)
     lo, = (one for one in stats(host, container)["network_interfaces"] if one["Name"] == "lo")
-    assert lo["RxBytes"] == pytest.approx(10 * MIB, rel=0.15)
+    assert lo["RxBytes"] == pytest.approx(10 * MIB, rel=0.05)
     assert lo["TxBytes"] == lo["RxBytes"]
     assert lo["RxPackets"] > 0 and lo["RxErrors"] == lo["TxErrors"] == 0
 

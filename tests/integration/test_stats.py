@@ -9,6 +9,7 @@ import pytest
 
 from background import host, layout  # fixtures
 from oci import wait_until
+from terminals import Screen
 
 pytestmark = pytest.mark.usefixtures("needs_root")
 
@@ -30,6 +31,28 @@ def test_stats_shows_what_a_container_uses(host, layout):
     ended = json.loads(host.good("stats", "--no-stream", "--all", "--format", "json"))
     assert ended["PIDs"] is None and ended["MemUsage"] is None and ended["CPUPerc"] is None
     assert host.run("stats", "--no-stream", "nobody").returncode == 1
+
+
+def test_stats_shows_half_a_cpu_of_a_busy_loop_that_may_have_half(host, layout):
+    host.launch(layout, "sh", "-c", "while :; do :; done", options=["--name", "busy", "--cpus", "0.5"])
+    shown = []
+    for _ in range(3):  # the machine may be busy, too
+        shown.append(float(host.good("stats", "--no-stream", "--format", "{{.CPUPerc}}", "busy").strip().rstrip("%")))
+        if 35 <= shown[-1] <= 65:
+            break
+    assert 35 <= shown[-1] <= 65, shown
+
+
+@pytest.mark.parametrize("words", [["ps"], ["ps", "-a"], ["images"], ["doctor"], ["stats", "--no-stream"]], ids=" ".join)
+def test_what_is_shown_on_a_terminal_has_no_colours(host, layout, words):
+    host.launch(layout, options=["--name", "web"])
+    screen = Screen()
+    try:
+        screen.start(host.command(*words), {**os.environ, "TERM": "xterm-256color"})
+        screen.wait(60)
+        assert len(screen.seen.splitlines()) > 1 and b"\x1b" not in screen.seen, screen.seen
+    finally:
+        screen.close()
 
 
 def test_stats_goes_on_until_it_is_interrupted(host, layout):

@@ -5,7 +5,9 @@ import signal
 import subprocess
 import termios
 import threading
+import time
 
+import background
 import images
 import pytest
 from oci import Host, wait_until
@@ -302,6 +304,21 @@ def test_an_image_in_a_terminal(knarr_path, scratch, tmp_path, screen, needs_roo
     assert b"got words\r\n" in screen.seen
     assert screen.is_restored()
     assert host.traces() == []
+
+
+def test_a_terminal_of_exec_follows_a_resize(knarr_path, scratch, tmp_path, screen, needs_root):
+    host = background.Host(knarr_path, scratch)
+    layer = images.Layer().symlink("bin/stty", "busybox").bytes()
+    host.launch(images.write_layout(tmp_path / "box", [images.base_layer(), layer], {"Cmd": ["sleep", "1000"]}), options=["--name", "box"])
+    screen.start(host.command("exec", "-it", "box", "sh", "-c", "trap 'stty size' WINCH; stty size; while :; do sleep 0.01; done"),
+                 dict(os.environ))
+    screen.expect(b"40 100\r\n")
+    begin = time.monotonic()
+    set_size(screen.slave, 31, 77)
+    screen.process.send_signal(signal.SIGWINCH)
+    screen.expect(b"31 77\r\n")
+    assert time.monotonic() - begin < 2  # 100 ms where nobody else wants the machine
+    host.end()
 
 
 def test_a_program_in_an_images_container_gets_a_terminal_too(knarr_path, scratch, tmp_path, screen,
