@@ -10,6 +10,7 @@
 #include "core/limits.h"
 #include "core/text.h"
 #include "engine/attend.h"
+#include "engine/checkpoint_label.h"
 #include "engine/conclude.h"
 #include "engine/container_plan.h"
 #include "engine/criu.h"
@@ -103,11 +104,38 @@ Result<std::vector<std::string>> load_pipes(const CriuOptions& criu) {
     return links;
 }
 
+/// One that ran still runs: a criu that fails may leave the cgroup frozen behind it. One that was
+/// killed may have killed the container's processes before, and then there are its files alone.
+std::unexpected<Error> undo_dump(const Context& context,
+                                 const Held& held,
+                                 const CriuOptions& criu,
+                                 const std::vector<std::string>& before,
+                                 Error error) {
+    const Record& record = held.record;
+    if (held.live.state == ContainerState::running && record.cgroup &&
+        sys::is_frozen(*record.cgroup)) {
+        const Result<> thawed = sys::thaw_cgroup(*record.cgroup);
+        if (!thawed) {
+            context.warn(thawed.error().message);
+        }
+    }
+    constexpr std::chrono::milliseconds kDying{100};
+    const auto ended = sys::wait_ended(held.live.process, kDying);
+    if (ended && *ended) {
+        error.message += "; the container has ended, and what is in " + printable(criu.image_path) +
+                         " may be all of it";
+    } else {
+        remove_new_images(criu.image_path, before);
+    }
+    return fail(std::move(error));
+}
+
 }  // namespace
 
 Result<> checkpoint_container(const Context& context,
                               const ContainerId& id,
                               const CheckpointRequest& request) {
+    const std::string what = "container " + id.text();
     Held held = KNARR_TRY(hold(context, id));
     const Record& record = held.record;
     KNARR_TRY(next_state(record, held.live, Transition::checkpoint));
@@ -131,21 +159,21 @@ Result<> checkpoint_container(const Context& context,
         })};
     KNARR_TRY(make_directories(request.criu), "checkpoint of {}", id.text());
     KNARR_TRY(save_descriptors(record, request.criu), "checkpoint of {}", id.text());
+    const std::vector<std::string> before = image_files(request.criu.image_path);
     Result<> dumped = run_criu({.program = criu,
                                 .arguments = dump_arguments(request, plan),
                                 .log_file = log_path(request.criu, "dump.log"),
                                 .stdio = CriuStdio::dropped,
                                 .root = {}});
     if (!dumped) {
-        // One that ran still runs: a criu that fails may leave the cgroup frozen behind it.
-        if (held.live.state == ContainerState::running && record.cgroup &&
-            sys::is_frozen(*record.cgroup)) {
-            const Result<> thawed = sys::thaw_cgroup(*record.cgroup);
-            if (!thawed) {
-                context.warn(thawed.error().message);
-            }
-        }
-        return fail(std::move(dumped).error().within("container " + id.text()));
+        return undo_dump(
+            context, held, request.criu, before, std::move(dumped).error().within(what));
+    }
+    // CRIU has done it: what fails from here on takes nobody's checkpoint away.
+    const Result<> labelled = label_checkpoint(request.criu.image_path, request.pre_dump);
+    if (!labelled) {
+        context.warn(fmt::format(
+            "the checkpoint of {} has no checksums: {}", id.text(), labelled.error().message));
     }
     if (request.leave_running || request.pre_dump) {
         return {};
@@ -185,6 +213,23 @@ Result<> refuse_what_is_not_restored(const NewContainer& wanted) {
     return {};
 }
 
+/// Where the bundle's memory limit does not hold what the image has, that may be why CRIU failed.
+Error with_memory(Error error, const CriuOptions& criu, const spec::RuntimeConfig& config) {
+    const bool limited = config.linux_ && config.linux_->resources &&
+                         config.linux_->resources->memory &&
+                         config.linux_->resources->memory->limit.value_or(-1) > 0;
+    const std::uint64_t held = limited ? memory_in(criu.image_path) : 0;
+    if (held == 0 || held <= static_cast<std::uint64_t>(*config.linux_->resources->memory->limit)) {
+        return error;
+    }
+    error.message += fmt::format(
+        "; the checkpoint holds {} bytes of memory, and linux.resources.memory.limit of the bundle "
+        "is {}",
+        held,
+        *config.linux_->resources->memory->limit);
+    return error;
+}
+
 /// Everything between the ID and the running processes.
 Result<sys::Fd> restore_processes(const Context& context,
                                   const RestoreRequest& request,
@@ -201,6 +246,8 @@ Result<sys::Fd> restore_processes(const Context& context,
             record.cgroup.reset();  // what we did not make is not ours to remove
             return fail(std::move(made).error());
         }
+        record.restoring = true;
+        KNARR_TRY(save_record(dir, record));
     }
     const auto annotation = wanted.bundle.config.annotations.find(kConfigAnnotation);
     const RestorePlan restore{
@@ -211,13 +258,18 @@ Result<sys::Fd> restore_processes(const Context& context,
         .cgroup = plan.cgroup ? &*plan.cgroup : nullptr,
         .config_file = annotation == wanted.bundle.config.annotations.end() ? std::string()
                                                                             : annotation->second};
-    KNARR_TRY(run_criu({.program = criu,
-                        .arguments = restore_arguments(request, restore),
-                        .log_file = log_path(request.criu, "restore.log"),
-                        .stdio = CriuStdio::ours,
-                        .root = record.rootfs}));
+    Result<> done = run_criu({.program = criu,
+                              .arguments = restore_arguments(request, restore),
+                              .log_file = log_path(request.criu, "restore.log"),
+                              .stdio = CriuStdio::ours,
+                              .root = record.rootfs,
+                              .lock = &dir.lock_fd()});
+    if (!done) {
+        return fail(with_memory(std::move(done).error(), request.criu, wanted.bundle.config));
+    }
     sys::Fd process = KNARR_TRY(take_restored(restore.pid_file, record));
     record.status = ContainerState::running;
+    record.restoring = false;
     KNARR_TRY(save_record(dir, record));
     KNARR_TRY(sys::unlink_at(dir.fd(), kPidFile));
     if (!request.pid_file.empty()) {
@@ -245,6 +297,7 @@ Result<int> restore_container(const Context& context, const RestoreRequest& requ
     wanted.auto_remove = !request.detach;
     const std::string what = "container " + wanted.id.text();
     KNARR_TRY(refuse_what_is_not_restored(wanted), "{}", what);
+    KNARR_TRY(check_checkpoint(request.criu.image_path), "{}", what);
     const runtime::LaunchPlan plan =
         KNARR_TRY(plan_container(context, wanted, ConsoleWay::none), "{}", what);
     for (const std::string& warning : plan.warnings) {

@@ -17,7 +17,8 @@
 //   seccomp_agent.h   who gets the listener of a container's filter
 //   operate.h         start, kill, state, list, wait destroy.h     delete, and undo
 //   pause.h           pause, resume                  processes.h   ps
-//   checkpoint.h      checkpoint, restore: criu.h    features.h    what config.json may ask for
+//   checkpoint.h      checkpoint, restore: criu.h, checkpoint_label.h what one says of itself
+//   features.h        what config.json may ask for
 //   update.h          new limits; kept_limits.h      statistics.h  what it uses, as events
 //   states.h          which verb is legal when       event_log.h   what happened to containers
 //   record.h          ROOT/ID/state.json             state_dir.h   ROOT/ID/ and its locks

@@ -193,7 +193,8 @@ Result<> run_criu(const CriuRun& run) {
                                                          .input = {},
                                                          .timeout = std::chrono::seconds(kMaxRun),
                                                          .keep_stdio = run.stdio == CriuStdio::ours,
-                                                         .mount_point = run.root}));
+                                                         .mount_point = run.root,
+                                                         .held = run.lock}));
     if (ended.exit_code == 0 && ended.signal == 0 && !ended.timed_out) {
         return {};
     }

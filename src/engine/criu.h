@@ -52,6 +52,9 @@ struct CriuRun {
     std::string log_file;
     CriuStdio stdio = CriuStdio::dropped;
     std::string root;  // mounted over itself, for this run alone; empty: not
+    /// The container's lock, where nobody may work on the container before it has ended, not even
+    /// when we are killed.
+    const sys::Fd* lock = nullptr;
 };
 /// Runs it. Errors: unsupported with the last error of its log and the log's path.
 Result<> run_criu(const CriuRun& run);

@@ -72,7 +72,8 @@ Result<> end_processes(const Record& record) {
     }
     // Without a pid recorded the cgroup may not be ours: its making may be what failed. A frozen
     // process dies only when it is thawed, which kill_cgroup does.
-    if (record.cgroup && record.pid > 0 && (process || !record.own_pid_namespace)) {
+    const bool is_known = record.pid > 0 && (process || !record.own_pid_namespace);
+    if (record.cgroup && (record.restoring || is_known)) {
         KNARR_TRY(sys::kill_cgroup(*record.cgroup));
     }
     if (process &&

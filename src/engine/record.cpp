@@ -344,6 +344,9 @@ std::string encode_record(const Record& record) {
     json.member("autoRemove", record.auto_remove);
     json.member("mountsOnHost", record.mounts_on_host);
     json.member("noNewKeyring", record.no_new_keyring);
+    if (record.restoring) {
+        json.member("restoring", true);
+    }
     json.member("exitCode", record.exit_code);
     if (record.life) {
         write_life(json, *record.life);
@@ -388,6 +391,7 @@ Result<Record> decode_record(std::string_view text) {
     KNARR_TRY(root.optional("autoRemove", record.auto_remove));
     KNARR_TRY(root.optional("mountsOnHost", record.mounts_on_host));
     KNARR_TRY(root.optional("noNewKeyring", record.no_new_keyring));
+    KNARR_TRY(root.optional("restoring", record.restoring));
     KNARR_TRY(root.optional("exitCode", record.exit_code));
     KNARR_TRY(read_life(root, record.life));
     KNARR_TRY(root.optional("boot", record.boot));

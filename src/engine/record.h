@@ -97,6 +97,7 @@ struct Record {
     bool auto_remove = false;
     bool mounts_on_host = false;  // all mounts below `rootfs` are the container's, made on the host
     bool no_new_keyring = false;  // its processes keep their callers' session keyrings
+    bool restoring = false;       // the cgroup was made, empty: who is in it CRIU has brought back
     std::optional<int> exit_code;
     std::optional<Life> life;  // of one made from an image
     std::string boot = {};     // of the machine, when it was made; empty: not known

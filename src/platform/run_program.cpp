@@ -63,7 +63,8 @@ int execute(const Program& program, char* const* argv, char* const* envp, int re
     const bool ready = mounted &&
                        (program.keep_stdio ||
                         (replace_fd(input, 0) && replace_fd(output, 1) && replace_fd(errors, 2))) &&
-                       close_on_exec_from(3);
+                       close_on_exec_from(3) &&
+                       (program.held == nullptr || fcntl(program.held->get(), F_SETFD, 0) == 0);
     const int error = ready ? execute(program, argv, envp, report.get()) : errno;
     static_cast<void>(
         write_all(report, std::string_view(reinterpret_cast<const char*>(&error), sizeof error)));

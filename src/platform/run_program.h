@@ -31,6 +31,7 @@ struct Program {
     bool keep_stdio = false;     // it gets our stdin, stdout and stderr, and nothing is kept
     /// A directory that is a mount point for the program alone, in a mount namespace of its own.
     std::string mount_point = {};
+    const Fd* held = nullptr;  // it has it open until it has ended, whatever becomes of us
     Confined confined = {};
 };
 

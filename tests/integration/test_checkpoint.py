@@ -7,32 +7,54 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
+import zlib
 
 import pytest
 from oci import alive, wait_until
 
-FAKE = """#!/bin/sh
+FAKE = """#!/bin/bash
 if [ "$1" = --version ]; then echo "Version: $FAKE_VERSION"; exit 0; fi
 verb=$1
 for word; do echo "$word"; done > "$FAKE_DIR/$verb.args"
 while [ $# -gt 0 ]; do
     case "$1" in
     -D) images=$2;; -W) work=$2;; -o) log=$2;; -t) pid=$2;; --pidfile) pidfile=$2;;
-    --leave-running) stay=1;; --root) root=$2;;
+    --leave-running) stay=1;; --root) root=$2;; --cgroup-root) cgroups="$cgroups $2";;
     esac
     shift
 done
+case "$verb" in
+dump|pre-dump) echo core > "$images/core-7.img"; echo memory > "$images/pages-1.img";;
+esac
 if [ -n "$FAKE_FAILS" ]; then
     printf '(00.01) pie: all is well\\n(00.02) Error (criu/x.c:7): no luck\\n(00.03) the end\\n' \\
         > "${work:-$images}/$log"
     exit 1
 fi
 case "$verb" in
-dump) [ -n "$stay" ] || kill -KILL "$pid";;
+dump|pre-dump)
+    echo whole > "$images/inventory.img"
+    [ "$verb" = pre-dump ] || [ -n "$stay" ] || kill -KILL "$pid";;
 restore)
     grep -q " $root " /proc/self/mountinfo || exit 2
-    "$root/witness" wait-signal > /dev/null 2>&1 < /dev/null &
+    (
+        for fd in /proc/self/fd/*; do  # as criu does: what it brings back has its own files alone
+            fd=${fd##*/}
+            if [ "$fd" -gt 2 ]; then eval "exec $fd>&-"; fi
+        done
+        exec "$root/witness" wait-signal > /dev/null 2>&1 < /dev/null
+    ) &
+    if [ -n "$FAKE_KILLS" ]; then
+        for one in $cgroups; do
+            case "$one" in *:*) place="${one%%:*}${one#*:}";; *) place="$one";; esac
+            [ ! -d "/sys/fs/cgroup/$place" ] || echo $! > "/sys/fs/cgroup/$place/cgroup.procs"
+        done
+        echo $! > "$FAKE_DIR/restored"
+        kill -KILL $PPID
+        sleep 0.5
+    fi
     echo $! > "$pidfile";;
 esac
 exit 0
@@ -50,6 +72,7 @@ def criu(host, monkeypatch):
     monkeypatch.setenv("FAKE_DIR", str(directory))
     monkeypatch.setenv("FAKE_VERSION", "3.17.1")
     monkeypatch.setenv("FAKE_FAILS", "")
+    monkeypatch.setenv("FAKE_KILLS", "")
     return directory
 
 
@@ -132,6 +155,7 @@ def test_a_failure_has_crius_reason_and_the_container_runs_on(host, criu, monkey
     assert "Error (criu/x.c:7): no luck" in message
     assert str(work / "dump.log") in message
     assert host.state(container) == before
+    assert os.listdir(host.directory / "images") == ["descriptors.json"]
     host.ok("exec", container, "/witness", "exit", "0")
 
 
@@ -187,6 +211,71 @@ def test_a_restore_that_fails_leaves_nothing(host, criu, monkeypatch):
                            "--pid-file", pid_file, host.new_id())
     assert "no luck" in message and "restore.log" in message
     assert not pid_file.exists()
+    host.assert_clean()
+
+
+def test_an_image_that_is_not_as_it_was_written_is_refused_and_nothing_is_left(host, criu):
+    bundle, images = bundle_with_volume(host), host.directory / "images"
+    host.ok("checkpoint", "--image-path", images, start(host, bundle))
+    label = json.loads((images / "knarr.json").read_text())
+    assert label["architecture"] == os.uname().machine
+    assert {one["name"]: (one["bytes"], one["crc32"]) for one in label["files"]} == {
+        path.name: (path.stat().st_size, zlib.crc32(path.read_bytes()))
+        for path in images.glob("*.img")}
+    words = ("restore", "-b", bundle.directory, "--image-path", images, "-d")
+    pages = images / "pages-1.img"
+    for bad, why in ((b"nemory\n", "is not as it was written"), (b"mem", "has 3 bytes of 7"),
+                     (None, "is not there")):
+        pages.unlink(missing_ok=True)
+        if bad is not None:
+            pages.write_bytes(bad)
+        assert f"is damaged: pages-1.img {why}" in host.refused(*words, host.new_id())
+    host.assert_clean()
+    pages.write_bytes(b"memory\n")
+    label["architecture"] = "vax"
+    (images / "knarr.json").write_text(json.dumps(label))
+    message = host.refused(*words, host.new_id())
+    assert f"was made on vax; this machine is {os.uname().machine}" in message
+    (images / "knarr.json").write_text("rubbish")
+    assert "knarr.json" in host.refused(*words, host.new_id())
+    host.assert_clean()
+    (images / "knarr.json").unlink()  # as runc's images are
+    container = host.new_id()
+    host.ok(*words, container)
+    assert host.status(container) == "running"
+
+
+def test_a_pre_dump_alone_is_not_restored(host, criu):
+    bundle, images = bundle_with_volume(host), host.directory / "images"
+    host.ok("checkpoint", "--image-path", images, "--pre-dump", start(host, bundle))
+    assert "is a pre-dump" in host.refused("restore", "-b", bundle.directory, "--image-path", images,
+                                           "-d", host.new_id())
+
+
+def test_a_memory_limit_that_is_too_small_is_told(host, criu, monkeypatch):
+    bundle, images = bundle_with_volume(host), host.directory / "images"
+    host.ok("checkpoint", "--image-path", images, start(host, bundle))
+    (images / "pages-2.img").write_bytes(b"x" * (9 << 20))
+    bundle.config["linux"].setdefault("resources", {})["memory"] = {"limit": 8 << 20}
+    bundle.save()
+    monkeypatch.setenv("FAKE_FAILS", "yes")
+    message = host.refused("restore", "-b", bundle.directory, "--image-path", images, "-d", host.new_id())
+    assert "no luck" in message
+    assert f"{(9 << 20) + 7} bytes of memory, and linux.resources.memory.limit of the bundle is {8 << 20}" \
+        in message
+
+
+def test_a_killed_restore_is_removed_with_all_that_criu_brought_back(host, criu, monkeypatch):
+    bundle, images = bundle_with_volume(host), host.directory / "images"
+    host.ok("checkpoint", "--image-path", images, start(host, bundle))
+    monkeypatch.setenv("FAKE_KILLS", "yes")
+    container = host.new_id()
+    assert host.knarr("restore", "-b", bundle.directory, "--image-path", images, "-d",
+                      container).returncode == -signal.SIGKILL
+    pid = int((criu / "restored").read_text())
+    assert alive(pid)
+    host.ok("delete", "--force", container)  # which waits until that criu has ended
+    wait_until(lambda: not alive(pid), "what criu brought back is left")
     host.assert_clean()
 
 

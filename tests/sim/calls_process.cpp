@@ -401,7 +401,7 @@ SIM_WRAP(int, uname, (struct utsname * names), (names)) {
     std::strcpy(names->sysname, "Linux");
     std::strcpy(names->nodename, "sim");
     std::strcpy(names->release, "6.18.0-sim");
-    std::strcpy(names->machine, "x86_64");
+    std::strncpy(names->machine, world->machine.c_str(), sizeof names->machine - 1);
     return 0;
 }
 SIM_WRAP(ssize_t, getrandom, (void* to, size_t bytes, unsigned flags), (to, bytes, flags)) {

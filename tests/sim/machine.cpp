@@ -1,6 +1,7 @@
 #include "sim/machine.h"
 
 #include <csignal>
+#include <cstdlib>
 
 #include <sys/stat.h>
 
@@ -211,6 +212,31 @@ int exec(const std::string& id, const std::vector<std::string>& words, int timeo
         request.timeout =
             timeout_ms > 0 ? std::optional(std::chrono::milliseconds(timeout_ms)) : std::nullopt;
         return engine.exec(id, request);
+    });
+}
+
+namespace {
+
+CriuOptions criu() {
+    setenv("PATH", "/usr/bin", 1);  // of this process, which plays one client
+    CriuOptions options;
+    options.image_path = kImages;
+    return options;
+}
+
+}  // namespace
+
+int checkpoint(const std::string& id, After after) {
+    return plain([&](Engine& engine) {
+        CheckpointRequest request{.criu = criu()};
+        request.leave_running = after == After::stays;
+        return engine.checkpoint(id, request);
+    });
+}
+
+int restore(const std::string& id) {
+    return verb([&](Engine& engine) {
+        return engine.restore({.id = id, .bundle = "/b/" + id, .criu = criu(), .detach = true});
     });
 }
 

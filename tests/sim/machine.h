@@ -50,6 +50,12 @@ inline constexpr const char* kDetachKeys = "\x10\x11";  // Ctrl-P, Ctrl-Q
 
 bool is_raw(const Terminal& window);
 
+/// By the simulated CRIU, into kImages and back.
+inline constexpr const char* kImages = "/var/images";
+enum class After : std::uint8_t { goes, stays };
+int checkpoint(const std::string& id, After after);
+int restore(const std::string& id);
+
 struct Background {
     RestartPolicy restart = {};
     bool keep_log = true;

@@ -129,13 +129,6 @@ void act(std::string_view word) {
     }
 }
 
-[[noreturn]] void be_program(const std::vector<std::string>& arguments) {
-    for (std::size_t i = 1; i < arguments.size(); ++i) {
-        act(arguments[i]);
-    }
-    _exit(0);
-}
-
 [[noreturn]] void be_monitor(const std::vector<std::string>& arguments) {
     const std::vector<std::string_view> words(arguments.begin() + 1, arguments.end());
     if (engine::is_errand(words)) {
@@ -181,6 +174,23 @@ void close_on_exec() {
 
 }  // namespace
 
+void go_on(const std::vector<std::string>& words, std::size_t from) {
+    self->role = Role::program;
+    self->fate = {};
+    self->words.clear();
+    for (const std::string& word : words) {
+        self->words.push_back(Text(word));
+    }
+    for (std::size_t i = 1; i < words.size(); ++i) {
+        // What it had set up for its signals is a part of what goes on.
+        if (i >= from || words[i].starts_with("ends:") || words[i] == "stubborn") {
+            self->word = i;
+            act(words[i]);
+        }
+    }
+    _exit(0);
+}
+
 std::string program_output(std::size_t bytes) {
     std::string text;
     for (std::size_t line = 0; text.size() < bytes; ++line) {
@@ -196,7 +206,7 @@ std::string program_output(std::size_t bytes) {
 int become(Inode* file, const std::vector<std::string>& arguments) {
     const std::string_view content = view(file->data);
     const bool trampoline = !arguments.empty() && arguments[0].starts_with(kTrampoline);
-    if (!trampoline && content != kProgramFile && content != kMonitorFile) {
+    if (!trampoline && content != kProgramFile && content != kMonitorFile && content != kCriuFile) {
         return -ENOEXEC;
     }
     note(fmt::format("{} becomes {}", self->pid, fmt::join(arguments, " ")));
@@ -210,9 +220,11 @@ int become(Inode* file, const std::vector<std::string>& arguments) {
         self->role = Role::ours;
         be_monitor(arguments);
     }
-    self->role = Role::program;
-    self->fate = {};
-    be_program(arguments);
+    if (content == kCriuFile) {
+        self->role = Role::ours;
+        be_criu(arguments);
+    }
+    go_on(arguments, 1);
 }
 
 }  // namespace knarr::sim

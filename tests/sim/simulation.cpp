@@ -94,6 +94,7 @@ Simulation::Simulation(const Settings& settings) {
     world->root_cgroup = root->cgroup;
     make_path("/usr/libexec/knarr/knarr-monitor", Kind::regular, kMonitorFile);
     make_path("/usr/bin/knarr", Kind::regular, "");
+    make_path("/usr/bin/criu", Kind::regular, kCriuFile);
 }
 
 Simulation::~Simulation() {

@@ -64,6 +64,18 @@ int proc_descriptor(Process& of, std::string_view number, bool last, unsigned fl
     return file->inode != nullptr ? 0 : -ENXIO;
 }
 
+/// The directory of them, as links that are not followed.
+Inode* descriptors_of(Process& of) {
+    Inode* dir = new_inode(Kind::directory, S_IFDIR | 0500);
+    for (const auto& [number, entry] : of.files) {
+        Inode* link = new_inode(Kind::link, S_IFLNK | 0700);
+        const File* file = entry.file;
+        link->data = file->inode != nullptr ? path_of(of, file->inode) : "pipe:[1]";
+        add_entry(dir, fmt::format("{}", number), link);
+    }
+    return dir;
+}
+
 int made_up(const std::string& text, Found& found) {
     found.inode = new_inode(Kind::regular, S_IFREG | 0444);
     found.inode->data = text;
@@ -104,7 +116,11 @@ int Walker::in_proc(Inode*& at, Found& found) {
         return 0;
     }
     std::string name = next();
-    if (name == "fd" && !left.empty()) {
+    if (name == "fd" && left.empty()) {
+        found.inode = descriptors_of(*of);
+        return 0;
+    }
+    if (name == "fd") {
         const std::string number = next();
         const int failed = proc_descriptor(*of, number, left.empty(), flags, found);
         at = found.inode;

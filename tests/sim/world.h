@@ -215,6 +215,8 @@ struct Process {
     bool may_fail = false;      // faults hit it
     bool tells_nobody = false;  // made by the test: its end counts as reaped
     Text answer;                // of a client, for the test
+    List<Text> words;           // of a program,
+    std::size_t word = 0;       // and at which it is
 };
 
 struct Settings {
@@ -245,6 +247,8 @@ struct World {
     List<Process*> processes;
     List<Terminal*> terminals;
     std::array<std::atomic<std::uint32_t>, kMaxProcesses> turn{};
+    Fate criu_fate;           // of the next CRIU that dumps or restores
+    Text machine = "x86_64";  // of uname(2)
     List<pid_t> awaited;      // the test goes on when all have ended,
     std::int64_t until = -1;  // or at this time,
     bool idle = false;        // or because nobody will ever run again
@@ -370,5 +374,7 @@ unsigned terminal_readiness(const File& file);
 // --- programs.cpp ---
 /// Becomes the program of this file: never returns. -errno when it is none.
 int become(Inode* file, const std::vector<std::string>& arguments);
+/// Goes on as a container's program with these words, from one of them on.
+[[noreturn]] void go_on(const std::vector<std::string>& words, std::size_t from);
 
 }  // namespace knarr::sim
