@@ -2,6 +2,7 @@
 Source: runtime-spec runtime.md; the spelling is runc's."""
 
 import contextlib
+import ctypes
 import json
 import os
 import pathlib
@@ -470,3 +471,27 @@ def test_options_stand_before_and_after_the_id(host):
     host.ok("delete", host.new_id(), "--force")
     assert host.knarr("delete", host.new_id()).returncode == 1
     assert host.knarr("start", host.new_id()).returncode == 1
+
+
+@pytest.mark.parametrize("words", [["delete"], ["delete", "--force"], ["rm", "-f"]], ids=" ".join)
+def test_a_zombie_that_nobody_reaps_can_be_deleted(host, words):
+    """We are the next subreaper above it, and do not care."""
+    libc = ctypes.CDLL(None)
+    libc.prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+    pid = None
+    try:
+        container = host.new_id()
+        host.ok("create", "--bundle", host.bundle("wait-signal").directory, container)
+        host.ok("start", container)
+        pid = host.state(container)["pid"]
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert host.status(container) == "stopped"
+        host.ok(*words, container)
+        assert host.leftovers() == {}
+        if "--force" in words:
+            host.ok(*words, container)  # once more is no error
+    finally:
+        libc.prctl(36, 0, 0, 0, 0)
+        if pid:
+            os.waitpid(pid, 0)
