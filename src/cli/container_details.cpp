@@ -9,10 +9,12 @@
 namespace knarr::cli {
 
 std::string ContainerDetails::size_text() const {
-    return written_bytes && root_bytes
-               ? fmt::format(
-                     "{} (virtual {})", decimal_size(*written_bytes), decimal_size(*root_bytes))
-               : std::string();
+    if (!written_bytes) {
+        return {};
+    }
+    const std::string written = decimal_size(*written_bytes);
+    return root_bytes ? fmt::format("{} (virtual {})", written, decimal_size(*root_bytes))
+                      : written;
 }
 
 Result<ContainerDetails> read_details(std::string_view inspected) {

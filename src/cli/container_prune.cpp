@@ -1,11 +1,10 @@
 #include "cli/confirm.h"
 #include "cli/container_details.h"
-#include "cli/container_filter.h"
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
-#include "cli/moment.h"
 #include "cli/prune.h"
 #include "cli/table.h"
+#include "core/clock.h"
 
 namespace knarr::cli {
 
@@ -16,16 +15,14 @@ constexpr std::array kOptions{
     Option{
         .name = "filter",
         .value = "KEY=VALUE",
-        .help =
-            "only those that fit, as of ps: label=KEY[=VALUE], label!=KEY[=VALUE], until=24h, ...",
+        .help = "only those: until=24h (made so long ago), label=KEY[=VALUE], label!=KEY[=VALUE]",
         .repeatable = true},
 };
 
 Result<int> run_prune(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    const ContainerFilter filter = KNARR_TRY(ContainerFilter::parse(args.all("filter"), now_s()));
-    if (!args.flag("force") && !KNARR_TRY(confirmed("all stopped containers"))) {
-        print_error("nothing is removed; -f removes without the question\n");
+    const PruneFilter filter = KNARR_TRY(prune_filter(args));
+    if (!KNARR_TRY(confirmed(args, "all stopped containers"))) {
         return 0;
     }
     Engine engine = KNARR_TRY(open_engine(context));
@@ -47,15 +44,19 @@ std::uint64_t bytes_of(const Engine& engine, const std::string& id) {
 
 }  // namespace
 
-Result<Pruned> prune_containers(Engine& engine, const ContainerFilter& filter) {
-    const std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
-    KNARR_TRY(filter.check_names(all));
+Result<PruneFilter> prune_filter(const Parsed& args, PruneKeys keys) {
+    const std::int64_t now = system_clock().wall().time_since_epoch().count();
+    return PruneFilter::parse(args.all("filter"), keys, now);
+}
+
+Result<Pruned> prune_containers(Engine& engine, const PruneFilter& filter) {
     Pruned pruned;
-    for (const ContainerInfo& info : all) {
+    for (const ContainerInfo& info : KNARR_TRY(engine.list())) {
         // Those of bundles belong to whoever made them by the OCI verbs.
         const bool ended =
             info.state == ContainerState::stopped || info.state == ContainerState::created;
-        if (info.image.empty() || !info.damage.empty() || !ended || !filter.fits(info, all)) {
+        if (info.image.empty() || !info.damage.empty() || !ended ||
+            !filter.fits(info.labels, info.created)) {
             continue;
         }
         const std::uint64_t bytes = bytes_of(engine, info.id);

@@ -5,7 +5,7 @@
 
 namespace knarr::cli {
 
-extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystem, kBuilder,
-    kNetwork, kDockerContext, kPlugin, kManifest;
+extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystemDf, kSystem,
+    kBuilder, kNetwork, kDockerContext, kPlugin, kManifest;
 
 }  // namespace knarr::cli

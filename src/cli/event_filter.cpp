@@ -44,40 +44,38 @@ Result<EventFilter> EventFilter::parse(const std::vector<std::string_view>& text
                       .message = fmt::format("--filter \"{}\" is not known", printable(text)),
                       .hint = "container=, event=, image=, label=, type= and scope= are"});
         }
-        filter.wishes_.push_back({std::string(name), std::string(text.substr(equals + 1))});
+        filter.wishes_.push_back(
+            {.key = std::string(name), .value = std::string(text.substr(equals + 1))});
     }
     return filter;
 }
 
-bool EventFilter::fits(const Wish& wish, const LifecycleEvent& event) const {
-    if (wish.name == "container") {
-        const bool id = wish.value.size() >= 2 && event.id.starts_with(wish.value);
-        return id || attribute(event, "name") == wish.value;
+bool EventFilter::fits(std::string_view key,
+                       const std::string& value,
+                       const LifecycleEvent& event) {
+    if (key == "container") {
+        const bool id = value.size() >= 2 && event.id.starts_with(value);
+        return id || attribute(event, "name") == value;
     }
-    if (wish.name == "event") {
+    if (key == "event") {
         // "health_status" stands for "health_status: healthy", too.
-        return event.action == wish.value || event.action.starts_with(wish.value + ":");
+        return event.action == value || event.action.starts_with(value + ":");
     }
-    if (wish.name == "image") {
-        return names_image(attribute(event, "image"), wish.value);
+    if (key == "image") {
+        return names_image(attribute(event, "image"), value);
     }
-    if (wish.name == "label") {
-        return has_label(event.attributes, wish.value);
+    if (key == "label") {
+        return has_label(event.attributes, value);
     }
-    return wish.value == (wish.name == "type" ? type_of(event) : kScope);
+    return value == (key == "type" ? type_of(event) : kScope);
 }
 
 bool EventFilter::takes(const LifecycleEvent& event) const {
     if (event.lost > 0) {
         return true;  // what was lost may have been wanted
     }
-    return std::ranges::all_of(kFilters, [&](std::string_view name) {
-        bool asked = false, fit = false;
-        for (const Wish& wish : wishes_) {
-            asked = asked || wish.name == name;
-            fit = fit || (wish.name == name && fits(wish, event));
-        }
-        return !asked || fit;
+    return fits_each_key(wishes_, [&](std::string_view key, const std::string& value) {
+        return fits(key, value, event);
     });
 }
 

@@ -5,6 +5,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/key_value.h"
 #include "knarr/events.h"
 #include "knarr/result.h"
 
@@ -18,11 +19,8 @@ public:
     bool takes(const LifecycleEvent& event) const;
 
 private:
-    struct Wish {
-        std::string name, value;
-    };
-    bool fits(const Wish& wish, const LifecycleEvent& event) const;
-    std::vector<Wish> wishes_;
+    static bool fits(std::string_view key, const std::string& value, const LifecycleEvent& event);
+    std::vector<KeyValue> wishes_;
 };
 
 /// As docker's API has it, on one line; a gap is an event of type "knarr", action "lost".

@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <functional>
 
 #include "cli/confirm.h"
 #include "cli/containers.h"
-#include "cli/duration.h"
 #include "cli/image_verbs.h"
-#include "cli/key_value.h"
 #include "cli/moment.h"
 #include "cli/prune.h"
 #include "cli/table.h"
@@ -59,52 +56,17 @@ constexpr std::array kPruneOptions{
     kJsonOption,
 };
 
-/// Errors: invalid_argument for a filter that is not known.
-Result<PruneRequest> prune_request(const Parsed& args) {
-    PruneRequest request{.all = args.flag("all")};
-    std::vector<std::function<bool(const ImageSummary&)>> all;
-    constexpr std::string_view kLabel = "label=", kNoLabel = "label!=";
-    for (const std::string_view filter : args.all("filter")) {
-        if (filter.starts_with(kUntilFilter)) {
-            all.push_back(KNARR_TRY(made_before(filter.substr(kUntilFilter.size()))));
-        } else if (filter.starts_with(kLabel) || filter.starts_with(kNoLabel)) {
-            const bool wanted = filter.starts_with(kLabel);
-            all.push_back([wanted, label = std::string(filter.substr(filter.find('=') + 1))](
-                              const ImageSummary& image) {
-                return has_label(image.labels, label) == wanted;
-            });
-        } else if (filter == "dangling=true" || filter == "dangling=1") {
-            request.all = false;
-        } else if (filter == "dangling=false" || filter == "dangling=0") {
-            request.all = true;
-        } else {
-            return fail(
-                Error{.code = Errc::invalid_argument,
-                      .message = fmt::format("--filter \"{}\" is not known", printable(filter)),
-                      .hint = "until=24h, label=KEY[=VALUE], label!=KEY[=VALUE] and "
-                              "dangling=true|false are"});
-        }
-    }
-    if (!all.empty()) {
-        request.only = [all = std::move(all)](const ImageSummary& image) {
-            return std::ranges::all_of(all, [&](const auto& fits) { return fits(image); });
-        };
-    }
-    return request;
-}
-
 Result<int> run_prune(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    const PruneRequest request = KNARR_TRY(prune_request(args));
-    if (!args.flag("force") &&
-        !KNARR_TRY(confirmed(request.all ? "all images without at least one container associated "
-                                           "to them"
-                                         : "all dangling images"))) {
-        print_error("nothing is removed; -f removes without the question\n");
+    const PruneFilter filter = KNARR_TRY(prune_filter(args, {.truth = "dangling"}));
+    const bool all = filter.truth() ? !*filter.truth() : args.flag("all");
+    if (!KNARR_TRY(confirmed(args,
+                             all ? "all images without at least one container associated to them"
+                                 : "all dangling images"))) {
         return 0;
     }
     Engine engine = KNARR_TRY(open_engine(context));
-    const PrunedImages pruned = KNARR_TRY(engine.prune_images(request));
+    const PrunedImages pruned = KNARR_TRY(engine.prune_images(images_to_prune(filter, all)));
     if (args.flag("json")) {
         spec::JsonWriter json;
         json.begin_object().key("ImagesDeleted").begin_array();
@@ -129,13 +91,14 @@ Result<int> run_prune(Context& context, const Parsed& args) {
 
 }  // namespace
 
-Result<std::function<bool(const ImageSummary&)>> made_before(std::string_view age) {
-    const auto past = KNARR_TRY(parse_duration(age, "--filter until"));
-    const std::int64_t latest =
-        now_s() - std::chrono::duration_cast<std::chrono::seconds>(past).count();
-    return [latest](const ImageSummary& image) {
-        return seconds_of(image.created).value_or(0) <= latest;
-    };
+PruneRequest images_to_prune(const PruneFilter& filter, bool all) {
+    PruneRequest request{.all = all};
+    if (filter.chooses()) {
+        request.only = [filter](const ImageSummary& image) {
+            return filter.fits(image.labels, image.created);
+        };
+    }
+    return request;
 }
 
 std::string removed_images_text(const PrunedImages& pruned) {
@@ -285,9 +248,12 @@ std::string usage_table(const StoreUsage& usage, bool verbose) {
                                      usage_row("Images", usage.images),
                                      usage_row("Layers", usage.layers),
                                      usage_row("Garbage", usage.garbage)});
-    if (!verbose) {
-        return text;
-    }
+    return verbose ? text + "\n" + each_image_table(usage) : text;
+}
+
+}  // namespace
+
+std::string each_image_table(const StoreUsage& usage) {
     std::vector<std::vector<std::string>> rows{{"REPOSITORY",
                                                 "TAG",
                                                 "IMAGE ID",
@@ -309,8 +275,10 @@ std::string usage_table(const StoreUsage& usage, bool verbose) {
                             fmt::format("{}", one.containers)});
         }
     }
-    return text + "\n" + format_table(rows);
+    return format_table(rows);
 }
+
+namespace {
 
 Result<int> run_df(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));

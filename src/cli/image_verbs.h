@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/verb.h"
+#include "knarr/image.h"
 
 namespace knarr::cli {
 
@@ -50,6 +51,8 @@ Result<std::string> by_template(const Parsed& args,
 /// As docker shows it: "docker.io/library/busybox:latest" -> {"busybox", "latest"}; "<none>" for
 /// what a reference does not have.
 std::pair<std::string, std::string> split_reference(const std::string& stored);
+/// Each name of each image with what it takes: the second table of `image df -v`.
+std::string each_image_table(const StoreUsage& usage);
 /// A line for each name that was taken away, "Untagged: busybox:latest"; none for a digest, which
 /// nobody gave.
 std::string untagged_text(std::string_view word, const std::vector<std::string>& references);

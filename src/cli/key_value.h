@@ -1,9 +1,11 @@
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "knarr/result.h"
 
@@ -22,5 +24,15 @@ Result<KeyValue> parse_key_value(std::string_view text, std::string_view what, B
 
 /// Whether what docker's filters ask of labels is so: "KEY" is there, or "KEY=VALUE".
 bool has_label(const std::map<std::string, std::string>& labels, const std::string& wanted);
+
+/// Whether of each key that is among `wishes` one value fits, as docker's filters have it.
+template <typename Fits>
+bool fits_each_key(const std::vector<KeyValue>& wishes, const Fits& fits) {
+    return std::ranges::all_of(wishes, [&](const KeyValue& wish) {
+        return std::ranges::any_of(wishes, [&](const KeyValue& other) {
+            return other.key == wish.key && fits(other.key, other.value);
+        });
+    });
+}
 
 }  // namespace knarr::cli

@@ -95,19 +95,14 @@ Result<NetworkFilter> NetworkFilter::parse(const std::vector<std::string_view>& 
                       .hint = "name=PART, id=PART, driver=NAME, scope=local, type=builtin|custom, "
                               "dangling=BOOL and label=KEY are"});
         }
-        filter.wishes_.emplace_back(key, value);
+        filter.wishes_.push_back({.key = std::string(key), .value = std::string(value)});
     }
     return filter;
 }
 
 bool NetworkFilter::fits(const Network& network) const {
-    return std::ranges::all_of(kKeys, [&](std::string_view key) {
-        bool asked = false, fit = false;
-        for (const auto& [name, value] : wishes_) {
-            asked = asked || name == key;
-            fit = fit || (name == key && fits_one(network, key, value));
-        }
-        return !asked || fit;
+    return fits_each_key(wishes_, [&](std::string_view key, const std::string& value) {
+        return fits_one(network, key, value);
     });
 }
 

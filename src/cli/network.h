@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/key_value.h"
 #include "knarr/container.h"
 #include "knarr/engine.h"
 #include "knarr/result.h"
@@ -36,7 +37,7 @@ public:
     bool fits(const Network& network) const;
 
 private:
-    std::vector<std::pair<std::string, std::string>> wishes_;
+    std::vector<KeyValue> wishes_;
 };
 
 /// A line of `network ls --format json`.

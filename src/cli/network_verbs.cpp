@@ -7,6 +7,7 @@
 #include "cli/docker_verbs.h"
 #include "cli/inspected.h"
 #include "cli/network.h"
+#include "cli/prune.h"
 #include "cli/row_format.h"
 #include "cli/table.h"
 #include "core/text.h"
@@ -69,15 +70,18 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
 
 constexpr std::array kPruneOptions{
     Option{.name = "force", .letter = 'f', .help = "do not ask"},
-    Option{.name = "filter", .value = "KEY=VALUE", .help = "no effect", .repeatable = true},
+    Option{.name = "filter",
+           .value = "KEY=VALUE",
+           .help = "until=24h, label=KEY[=VALUE] or label!=KEY[=VALUE]; none has any",
+           .repeatable = true},
 };
 
 /// docker's never removes the two that there are, and says nothing where nothing goes.
 Result<int> run_prune(Context&, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    if (!args.flag("force")) {
-        KNARR_TRY(confirmed("all custom networks not used by at least one container"));
-    }
+    static_cast<void>(KNARR_TRY(prune_filter(args)));
+    static_cast<void>(
+        KNARR_TRY(confirmed(args, "all custom networks not used by at least one container")));
     return 0;
 }
 

@@ -11,6 +11,7 @@
 #include "cli/table.h"
 #include "cli/usage.h"
 #include "core/clock.h"
+#include "platform/host_facts.h"
 #include "platform/signal.h"
 #include "platform/socket.h"
 #include "platform/standard_stream.h"
@@ -64,6 +65,7 @@ Result<std::vector<Usage>> look(const Engine& engine,
             }
         }
         usage.info = std::move(info);
+        usage.machine_bytes = sys::host_size().memory_bytes;
         usage.at_ns = system_clock().steady().time_since_epoch().count();
         out.push_back(std::move(usage));
     }

@@ -6,10 +6,8 @@
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
 #include "cli/image_verbs.h"
-#include "cli/moment.h"
 #include "cli/prune.h"
 #include "cli/table.h"
-#include "core/text.h"
 
 namespace knarr::cli {
 
@@ -24,7 +22,7 @@ constexpr std::array kPruneOptions{
     Option{.name = "filter",
            .value = "KEY=VALUE",
            .help = "only what fits: until=24h, of containers and images; label=KEY[=VALUE] and "
-                   "label!=KEY[=VALUE], of containers, and no image goes",
+                   "label!=KEY[=VALUE]",
            .repeatable = true},
 };
 
@@ -35,56 +33,27 @@ std::string question(const Parsed& args) {
         args.flag("all") ? "all images that no container uses" : "images without a name");
 }
 
-struct PruneWish {
-    ContainerFilter containers;
-    std::vector<VolumeFilter> volumes;
-    PruneRequest images;
-};
-
-/// What --filter says of each kind. Errors: invalid_argument for a filter of only one of them.
-Result<PruneWish> prune_wish(const Parsed& args) {
-    const std::vector<std::string_view> filters = args.all("filter");
-    PruneWish wish{.containers = KNARR_TRY(ContainerFilter::parse(filters, now_s())),
-                   .volumes = {},
-                   .images = {.all = args.flag("all")}};
-    for (const std::string_view filter : filters) {
-        if (filter.starts_with("label")) {
-            // Of images no labels are known here: none fits, rather than all.
-            wish.images.only = [](const ImageSummary&) { return false; };
-            std::ranges::move(KNARR_TRY(parse_volume_filters({filter}, VolumeFilters::of_prune)),
-                              std::back_inserter(wish.volumes));
-        } else if (!filter.starts_with(kUntilFilter)) {
-            return fail(
-                Error{.code = Errc::invalid_argument,
-                      .message = fmt::format("--filter \"{}\" is not known", printable(filter)),
-                      .hint = "until=24h, label=KEY[=VALUE] and label!=KEY[=VALUE] are"});
-        } else if (args.flag("volumes")) {
-            return fail(Errc::invalid_argument,
-                        "--filter until says nothing of volumes: leave --volumes out");
-        } else if (!wish.images.only) {
-            wish.images.only = KNARR_TRY(made_before(filter.substr(kUntilFilter.size())));
-        }
-    }
-    return wish;
-}
-
 Result<int> run_prune(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    const PruneWish wish = KNARR_TRY(prune_wish(args));
-    if (!args.flag("force") && !KNARR_TRY(confirmed(question(args)))) {
-        print_error("nothing is removed; -f removes without the question\n");
+    const PruneFilter filter = KNARR_TRY(prune_filter(args));
+    if (filter.has_until() && args.flag("volumes")) {
+        return fail(Errc::invalid_argument,
+                    "--filter until says nothing of volumes: leave --volumes out");
+    }
+    if (!KNARR_TRY(confirmed(args, question(args)))) {
         return 0;
     }
     Engine engine = KNARR_TRY(open_engine(context));
     // In this order: what goes no longer needs what comes after it.
-    Pruned containers = KNARR_TRY(prune_containers(engine, wish.containers));
+    Pruned containers = KNARR_TRY(prune_containers(engine, filter));
     std::string text = containers.text + (containers.text.empty() ? "" : "\n");
     Pruned volumes;
     if (args.flag("volumes")) {
-        volumes = KNARR_TRY(prune_volumes(context, wish.volumes, false));
+        volumes = KNARR_TRY(prune_volumes(context, filter, false));
         text += volumes.text + (volumes.text.empty() ? "" : "\n");
     }
-    const PrunedImages images = KNARR_TRY(engine.prune_images(wish.images));
+    const PrunedImages images =
+        KNARR_TRY(engine.prune_images(images_to_prune(filter, args.flag("all"))));
     text += removed_images_text(images);
     KNARR_TRY(print(fmt::format("{}Total reclaimed space: {}\n",
                                 text,
@@ -107,7 +76,7 @@ constexpr Verb kSystemPrune{
     .run = run_prune,
 };
 
-constexpr std::array kInner{&kImageDf, &kSystemPrune, &kInfo, &kEvents};
+constexpr std::array kInner{&kSystemDf, &kSystemPrune, &kInfo, &kEvents};
 
 /// docker's, for scripts that clean up: there is no builder whose leftovers could go.
 Result<int> run_builder_prune(Context&, const Parsed& args) {
@@ -151,8 +120,8 @@ constexpr Verb kSystem{
     .synopsis = "VERB [options] [arguments]",
     .summary = "docker's verbs on everything at once: system df, prune, info, events",
     .about =
-        "Holds what docker has there: `df` is `knarr image df`, `prune` removes containers that "
-        "have\n"
+        "Holds what docker has there: `df` tells what takes room, `prune` removes containers "
+        "that have\n"
         "ended and images without a name, `info` and `events` are the verbs of that name.",
     .example = "knarr system prune --force",
     .inner = kInner,

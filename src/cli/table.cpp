@@ -42,15 +42,29 @@ std::string labels_text(const std::map<std::string, std::string>& labels) {
     return text;
 }
 
-std::string decimal_size(std::uint64_t bytes) {
-    static constexpr std::array kUnits{"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+namespace {
+
+std::string in_units(std::uint64_t bytes,
+                     double step,
+                     const std::array<const char*, 7>& units,
+                     int digits) {
     auto value = static_cast<double>(bytes);
     std::size_t unit = 0;
-    while (value >= 1000 && unit + 1 < kUnits.size()) {
-        value /= 1000;
+    while (value >= step && unit + 1 < units.size()) {
+        value /= step;
         ++unit;
     }
-    return fmt::format("{:.3g}{}", value, kUnits[unit]);
+    return fmt::format("{:.{}g}{}", value, digits, units[unit]);
+}
+
+}  // namespace
+
+std::string decimal_size(std::uint64_t bytes, int digits) {
+    return in_units(bytes, 1000, {"B", "kB", "MB", "GB", "TB", "PB", "EB"}, digits);
+}
+
+std::string binary_size(std::uint64_t bytes) {
+    return in_units(bytes, 1024, {"B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"}, 4);
 }
 
 }  // namespace knarr::cli

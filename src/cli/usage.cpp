@@ -23,13 +23,20 @@ Text pair(std::optional<InOut> value) {
     return value ? Text(decimal_size(value->in) + " / " + decimal_size(value->out)) : std::nullopt;
 }
 
+/// Of a container that has none, or one that could not be reached, the machine's, as docker has it.
+std::optional<std::uint64_t> memory_limit(const Usage& now) {
+    const auto& own = now.statistics->memory->memory.limit;
+    const bool machine = now.machine_bytes > 0 && (!own || *own > now.machine_bytes);
+    return machine ? std::optional(now.machine_bytes) : own;
+}
+
 std::optional<double> memory_percent(const Usage& now) {
     const auto used = now.statistics ? memory_in_use(*now.statistics) : std::nullopt;
-    if (!used || !now.statistics->memory->memory.limit) {
+    const auto limit = used ? memory_limit(now) : std::nullopt;
+    if (!limit || *limit == 0) {
         return std::nullopt;
     }
-    return static_cast<double>(*used) * kPercent /
-           static_cast<double>(*now.statistics->memory->memory.limit);
+    return static_cast<double>(*used) * kPercent / static_cast<double>(*limit);
 }
 
 struct Texts {
@@ -45,9 +52,9 @@ Texts texts_of(const Usage* before, const Usage& now) {
     }
     const Statistics& statistics = *now.statistics;
     if (const auto used = memory_in_use(statistics)) {
-        const auto& limit = statistics.memory->memory.limit;
+        const auto limit = memory_limit(now);
         out.memory =
-            decimal_size(*used) + " / " + (limit ? decimal_size(*limit) : std::string(kNothing));
+            binary_size(*used) + " / " + (limit ? binary_size(*limit) : std::string(kNothing));
     }
     out.network = pair(network_bytes(statistics));
     out.block = pair(block_bytes(statistics));

@@ -51,11 +51,17 @@ TEST(Usage, RowsAndJsonHaveDockersColumns) {
     Usage before = full();
     before.at_ns = 0;
     EXPECT_EQ(usage_row(&before, full(), "c1"),
-              (std::vector<std::string>{
-                  "c1", "we\"b", "0.00%", "2MB / 8MB", "25.00%", "10B / 20B", "1.5kB / 2kB", "3"}));
+              (std::vector<std::string>{"c1",
+                                        "we\"b",
+                                        "0.00%",
+                                        "1.907MiB / 7.629MiB",
+                                        "25.00%",
+                                        "10B / 20B",
+                                        "1.5kB / 2kB",
+                                        "3"}));
     EXPECT_EQ(usage_json(&before, full(), "c1"),
               R"({"BlockIO":"1.5kB / 2kB","CPUPerc":"0.00%","Container":"c1","ID":"c1",)"
-              R"("MemPerc":"25.00%","MemUsage":"2MB / 8MB","Name":"we\"b",)"
+              R"("MemPerc":"25.00%","MemUsage":"1.907MiB / 7.629MiB","Name":"we\"b",)"
               R"("NetIO":"10B / 20B","PIDs":"3"})");
 }
 
@@ -67,7 +73,21 @@ TEST(Usage, WhatIsNotCountedIsNeverZero) {
               R"("MemUsage":null,"Name":"we\"b","NetIO":null,"PIDs":null})");
     Usage unlimited = full();
     unlimited.statistics->memory->memory.limit.reset();
-    EXPECT_EQ(usage_row(nullptr, unlimited, "c1")[3], "2MB / --");
+    EXPECT_EQ(usage_row(nullptr, unlimited, "c1")[3], "1.907MiB / --");
+    EXPECT_EQ(usage_row(nullptr, unlimited, "c1")[4], "--");
+}
+
+TEST(Usage, OneWithoutALimitHasTheMachines) {
+    Usage usage = full();
+    usage.machine_bytes = 20'000'000;
+    EXPECT_EQ(usage_row(nullptr, usage, "c1")[3], "1.907MiB / 7.629MiB");
+    usage.statistics->memory->memory.limit.reset();
+    EXPECT_EQ(usage_row(nullptr, usage, "c1")[3], "1.907MiB / 19.07MiB");
+    EXPECT_EQ(usage_row(nullptr, usage, "c1")[4], "10.00%");
+    usage.statistics->memory->memory.limit = 1ULL << 50;  // more than there is
+    EXPECT_EQ(usage_row(nullptr, usage, "c1")[4], "10.00%");
+    usage.statistics->memory.reset();
+    EXPECT_EQ(usage_row(nullptr, usage, "c1")[3], "-- / --");
 }
 
 TEST(Metrics, HaveOneHeadingAFamilyAndLeaveOutWhatIsNotCounted) {

@@ -12,15 +12,11 @@
 
 namespace knarr::cli {
 
-namespace {
-
 using engine::VolumeInfo;
-using Kind = VolumeFilter::Kind;
-
-/// docker's mark of a volume without a name of a person's.
-constexpr const char* kAnonymousLabel = "com.docker.volume.anonymous";
 
 std::map<std::string, std::string> shown_labels(const VolumeInfo& volume) {
+    // docker's mark of a volume without a name of a person's.
+    constexpr const char* kAnonymousLabel = "com.docker.volume.anonymous";
     auto labels = volume.labels;
     if (volume.anonymous) {
         labels.try_emplace(kAnonymousLabel);
@@ -28,14 +24,16 @@ std::map<std::string, std::string> shown_labels(const VolumeInfo& volume) {
     return labels;
 }
 
+namespace {
+
+using Kind = VolumeFilter::Kind;
+
 bool fits(const VolumeInfo& volume, bool used, const VolumeFilter& filter) {
     switch (filter.kind) {
         case Kind::name:
             return volume.name.find(filter.value) != std::string::npos;
         case Kind::label:
             return has_label(shown_labels(volume), filter.value);
-        case Kind::no_label:
-            return !has_label(shown_labels(volume), filter.value);
         case Kind::driver:
             return filter.value == "local";
         case Kind::dangling:
@@ -44,14 +42,12 @@ bool fits(const VolumeInfo& volume, bool used, const VolumeFilter& filter) {
     return false;
 }
 
-Result<VolumeFilter> parse_filter(std::string_view text, VolumeFilters which) {
-    const bool list = which == VolumeFilters::of_list;
+Result<VolumeFilter> parse_filter(std::string_view text) {
     const auto unknown = [&] {
         return fail(Error{
             .code = Errc::invalid_argument,
             .message = fmt::format("--filter \"{}\" is not known", printable(text)),
-            .hint = list ? "name=PART, label=KEY[=VALUE], dangling=true|false and driver=local are"
-                         : "label=KEY[=VALUE] and label!=KEY[=VALUE] are"});
+            .hint = "name=PART, label=KEY[=VALUE], dangling=true|false and driver=local are"});
     };
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos || equals + 1 == text.size()) {
@@ -61,16 +57,16 @@ Result<VolumeFilter> parse_filter(std::string_view text, VolumeFilters which) {
     const std::string_view value = text.substr(equals + 1);
     VolumeFilter filter;
     filter.value = value;
-    if (key == "label" || (key == "label!" && !list)) {
-        filter.kind = key == "label" ? Kind::label : Kind::no_label;
-    } else if (key == "name" && list) {
+    if (key == "label") {
+        filter.kind = Kind::label;
+    } else if (key == "name") {
         filter.kind = Kind::name;
-    } else if (key == "driver" && list) {
+    } else if (key == "driver") {
         filter.kind = Kind::driver;
-    } else if (key == "dangling" && list && (value == "true" || value == "1")) {
+    } else if (key == "dangling" && (value == "true" || value == "1")) {
         filter.kind = Kind::dangling;
         filter.dangling = true;
-    } else if (key == "dangling" && list && (value == "false" || value == "0")) {
+    } else if (key == "dangling" && (value == "false" || value == "0")) {
         filter.kind = Kind::dangling;
     } else {
         return unknown();
@@ -80,12 +76,11 @@ Result<VolumeFilter> parse_filter(std::string_view text, VolumeFilters which) {
 
 }  // namespace
 
-Result<std::vector<VolumeFilter>> parse_volume_filters(const std::vector<std::string_view>& texts,
-                                                       VolumeFilters which) {
+Result<std::vector<VolumeFilter>> parse_volume_filters(const std::vector<std::string_view>& texts) {
     std::vector<VolumeFilter> filters;
     filters.reserve(texts.size());
     for (const std::string_view text : texts) {
-        filters.push_back(KNARR_TRY(parse_filter(text, which)));
+        filters.push_back(KNARR_TRY(parse_filter(text)));
     }
     return filters;
 }
@@ -97,7 +92,7 @@ bool asks_for_users(const std::vector<VolumeFilter>& filters) {
 
 bool fits_all(const VolumeInfo& volume, bool used, const std::vector<VolumeFilter>& filters) {
     return std::ranges::all_of(filters, [&](const VolumeFilter& filter) {
-        if (filter.kind == Kind::label || filter.kind == Kind::no_label) {
+        if (filter.kind == Kind::label) {
             return fits(volume, used, filter);
         }
         return std::ranges::any_of(filters, [&](const VolumeFilter& other) {
@@ -120,14 +115,14 @@ std::string volume_json(const VolumeInfo& volume) {
     return std::move(json).text();
 }
 
-std::string volume_line_json(const VolumeInfo& volume) {
+std::string volume_line_json(const VolumeInfo& volume, const VolumeUse& use) {
     spec::JsonWriter json;
     json.begin_object().member("Availability", "N/A").member("Driver", "local");
     json.member("Group", "N/A")
         .member("Labels", labels_text(shown_labels(volume)))
-        .member("Links", "N/A");
+        .member("Links", use.links);
     json.member("Mountpoint", volume.mountpoint).member("Name", volume.name);
-    json.member("Scope", "local").member("Size", "N/A").member("Status", "N/A").end_object();
+    json.member("Scope", "local").member("Size", use.size).member("Status", "N/A").end_object();
     return std::move(json).text();
 }
 

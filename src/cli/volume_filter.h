@@ -2,6 +2,7 @@
 // Volumes as docker shows them and chooses among them.
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,16 +14,17 @@
 namespace knarr::cli {
 
 struct VolumeFilter {
-    enum class Kind : std::uint8_t { name, label, no_label, driver, dangling };
+    enum class Kind : std::uint8_t { name, label, driver, dangling };
     Kind kind = Kind::name;
     std::string value;  // of a label KEY or KEY=VALUE
     bool dangling = false;
 };
 
-/// The filters of docker's two verbs. Errors: invalid_argument for what is none.
-enum class VolumeFilters : std::uint8_t { of_list, of_prune };
-Result<std::vector<VolumeFilter>> parse_volume_filters(const std::vector<std::string_view>& texts,
-                                                       VolumeFilters which);
+/// The filters of docker's `volume ls`. Errors: invalid_argument for what is none.
+Result<std::vector<VolumeFilter>> parse_volume_filters(const std::vector<std::string_view>& texts);
+
+/// With docker's mark of one that nobody named.
+std::map<std::string, std::string> shown_labels(const engine::VolumeInfo& volume);
 
 /// Whether `fits_all` needs to know who uses a volume.
 bool asks_for_users(const std::vector<VolumeFilter>& filters);
@@ -34,6 +36,10 @@ bool fits_all(const engine::VolumeInfo& volume,
 
 /// A volume as docker's `volume inspect` prints it, and as a line of `volume ls --format json`.
 std::string volume_json(const engine::VolumeInfo& volume);
-std::string volume_line_json(const engine::VolumeInfo& volume);
+/// Who has it and what it takes, where that was looked up.
+struct VolumeUse {
+    std::string links = "N/A", size = "N/A";
+};
+std::string volume_line_json(const engine::VolumeInfo& volume, const VolumeUse& use = {});
 
 }  // namespace knarr::cli

@@ -12,9 +12,8 @@ engine::VolumeInfo volume() {
             .labels = {{"tier", "db"}}};
 }
 
-bool chosen(std::vector<std::string_view> texts, bool used = false, bool list = true) {
-    const auto filters =
-        parse_volume_filters(texts, list ? VolumeFilters::of_list : VolumeFilters::of_prune);
+bool chosen(std::vector<std::string_view> texts, bool used = false) {
+    const auto filters = parse_volume_filters(texts);
     EXPECT_TRUE(filters) << texts.front();
     return filters && fits_all(volume(), used, *filters);
 }
@@ -33,19 +32,14 @@ TEST(VolumeFilter, ChoosesAsDockerDoes) {
     EXPECT_TRUE(chosen({"dangling=true"}));
     EXPECT_FALSE(chosen({"dangling=1"}, true));
     EXPECT_TRUE(chosen({"dangling=false"}, true));
-    EXPECT_FALSE(chosen({"label!=tier"}, false, false));
-    EXPECT_TRUE(chosen({"label!=tier=web"}, false, false));
 }
 
 TEST(VolumeFilter, WhatIsNoneIsRefused) {
     for (const char* text : {"", "name", "name=", "colour=red", "dangling=maybe", "label!=x"}) {
-        EXPECT_FALSE(parse_volume_filters({text}, VolumeFilters::of_list)) << text;
+        EXPECT_FALSE(parse_volume_filters({text})) << text;
     }
-    for (const char* text : {"name=x", "dangling=true", "until=24h"}) {
-        EXPECT_FALSE(parse_volume_filters({text}, VolumeFilters::of_prune)) << text;
-    }
-    EXPECT_TRUE(asks_for_users(*parse_volume_filters({"dangling=0"}, VolumeFilters::of_list)));
-    EXPECT_FALSE(asks_for_users(*parse_volume_filters({"name=x"}, VolumeFilters::of_list)));
+    EXPECT_TRUE(asks_for_users(*parse_volume_filters({"dangling=0"})));
+    EXPECT_FALSE(asks_for_users(*parse_volume_filters({"name=x"})));
 }
 
 TEST(VolumeJson, HasDockersShape) {

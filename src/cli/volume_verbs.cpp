@@ -120,8 +120,7 @@ Result<std::vector<VolumeInfo>> chosen_volumes(Context& context,
 
 Result<int> run_list(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    const auto filters =
-        KNARR_TRY(parse_volume_filters(args.all("filter"), VolumeFilters::of_list));
+    const auto filters = KNARR_TRY(parse_volume_filters(args.all("filter")));
     const std::string_view format = args.get("format", "table");
     const bool table = format == "table" && !args.flag("quiet");
     std::vector<std::vector<std::string>> rows{{"DRIVER", "VOLUME NAME"}};
@@ -179,22 +178,20 @@ constexpr std::array kPruneOptions{
     Option{.name = "force", .letter = 'f', .help = "do not ask"},
     Option{.name = "filter",
            .value = "KEY=VALUE",
-           .help = "only those: label=KEY[=VALUE], label!=KEY[=VALUE]",
+           .help = "only those: label=KEY[=VALUE], label!=KEY[=VALUE]; all=true is --all",
            .repeatable = true},
 };
 
 Result<int> run_prune(Context& context, const Parsed& args) {
     KNARR_TRY(no_arguments(args));
-    const auto filters =
-        KNARR_TRY(parse_volume_filters(args.all("filter"), VolumeFilters::of_prune));
-    const bool all = args.flag("all");
-    if (!args.flag("force") &&
-        !KNARR_TRY(confirmed(all ? "all volumes not used by at least one container"
+    const PruneFilter filter = KNARR_TRY(prune_filter(args, {.until = false, .truth = "all"}));
+    const bool all = args.flag("all") || filter.truth().value_or(false);
+    if (!KNARR_TRY(confirmed(args,
+                             all ? "all volumes not used by at least one container"
                                  : "anonymous local volumes not used by at least one container"))) {
-        print_error("nothing is removed; -f removes without the question\n");
         return 0;
     }
-    Pruned pruned = KNARR_TRY(prune_volumes(context, filters, all));
+    Pruned pruned = KNARR_TRY(prune_volumes(context, filter, all));
     if (!pruned.failure) {
         KNARR_TRY(print(pruned.text));  // what is removed is removed
         return fail(std::move(pruned.failure).error());
@@ -264,11 +261,11 @@ constexpr std::array kVolumeVerbs{
 
 }  // namespace
 
-Result<Pruned> prune_volumes(Context& context, const std::vector<VolumeFilter>& filters, bool all) {
+Result<Pruned> prune_volumes(Context& context, const PruneFilter& filter, bool all) {
     const std::string root = KNARR_TRY(data_root(context));
     Pruned pruned;
-    for (const VolumeInfo& volume : KNARR_TRY(chosen_volumes(context, filters, true))) {
-        if (!all && !volume.anonymous) {
+    for (const VolumeInfo& volume : KNARR_TRY(chosen_volumes(context, {}, true))) {
+        if ((!all && !volume.anonymous) || !filter.fits(shown_labels(volume), volume.created)) {
             continue;
         }
         const Result<std::uint64_t> size = engine::volume_bytes(root, volume.name);

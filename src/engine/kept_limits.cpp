@@ -133,7 +133,10 @@ Result<> check_image_limits(const spec::Resources& wanted) {
 
 namespace {
 
-Result<> check_list(const char* option, const std::string& list, const char* file) {
+Result<> check_list(const char* what,
+                    const char* option,
+                    const std::string& list,
+                    const char* file) {
     const Result<std::string> online = sys::read_file(file, kMaxOnlineBytes);
     const auto there =
         online ? runtime::native::parse_number_set(trimmed(*online), runtime::native::kMaxCpus)
@@ -145,11 +148,15 @@ Result<> check_list(const char* option, const std::string& list, const char* fil
     for (std::size_t i = 0; i < wanted->size(); ++i) {
         const std::uint64_t have = i < there->size() ? (*there)[i] : 0;
         if (((*wanted)[i] & ~have) != 0) {
-            return fail(Errc::invalid_argument,
-                        "{} {}: not all of them are there: this machine has {}",
-                        option,
-                        list,
-                        trimmed(*online));
+            // docker's words
+            return fail(
+                Error{.code = Errc::invalid_argument,
+                      .message = fmt::format("Requested {} are not available - requested "
+                                             "{}, available: {}",
+                                             what,
+                                             list,
+                                             trimmed(*online)),
+                      .hint = fmt::format("choose among {} with {}", trimmed(*online), option)});
         }
     }
     return {};
@@ -169,8 +176,8 @@ Result<> check_online(const spec::RuntimeConfig& config) {
         return {};
     }
     const spec::CpuLimits& cpu = *config.linux_->resources->cpu;
-    KNARR_TRY(check_list("--cpuset-cpus", cpu.cpus, "/sys/devices/system/cpu/online"));
-    return check_list("--cpuset-mems", cpu.mems, "/sys/devices/system/node/online");
+    KNARR_TRY(check_list("CPUs", "--cpuset-cpus", cpu.cpus, "/sys/devices/system/cpu/online"));
+    return check_list("memory nodes", "--cpuset-mems", cpu.mems, "/sys/devices/system/node/online");
 }
 
 Result<> keep_limits(const Record& record, const spec::Resources& change, Check check) {

@@ -12,7 +12,6 @@
 #include "engine/container_plan.h"
 #include "engine/event_log.h"
 #include "engine/handed_over.h"
-#include "engine/kept_limits.h"
 #include "engine/launch_failures.h"
 #include "engine/launch_to_gate.h"
 #include "engine/monitor_lock.h"
@@ -98,7 +97,6 @@ Result<> create_unstarted(const Context& context, NewContainer wanted) {
                   "{}",
                   what);
     KNARR_TRY(refuse_nested_cgroup(context, wanted, plan), "{}", what);
-    KNARR_TRY(check_online(wanted.bundle.config), "{}", what);
     for (const std::string& warning : plan.warnings) {
         context.warn(warning);
     }

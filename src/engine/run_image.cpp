@@ -16,6 +16,7 @@
 #include "engine/image_mounts.h"
 #include "engine/image_record.h"
 #include "engine/journal.h"
+#include "engine/kept_limits.h"
 #include "engine/names.h"
 #include "engine/new_container.h"
 #include "engine/owner.h"
@@ -129,6 +130,7 @@ Result<> launch_image(const Context& context,
     const Prepared prepared =
         KNARR_TRY(prepare(store, *lease, data_root, request, limits, progress));
     tell_about(context, prepared.id);
+    KNARR_TRY(check_online(prepared.made.bundle.config));
     NewContainer wanted = KNARR_TRY(new_container_of(prepared, request));
     if (!request.name.empty()) {
         KNARR_TRY(check_name(context, request.name));  // before anything is written

@@ -34,7 +34,7 @@ def test_lists_have_dockers_repositories(host, stored):
     assert pairs(host.good("images", "-n")) == pairs(host.good("images", "--digests", "-n")) == SPLIT
     rows = [json.loads(line) for line in host.good("image", "ls", "--format", "json").splitlines()]
     assert sorted((row["Repository"], row["Tag"]) for row in rows) == SPLIT
-    used = host.good("system", "df", "-v").split("REPOSITORY", 1)[1].split("\n", 1)[1]
+    used = host.good("image", "df", "-v").split("REPOSITORY", 1)[1].split("\n", 1)[1]
     assert pairs(used) == SPLIT
     (usage,) = json.loads(host.good("image", "df", "--json"))["Images"]
     (shown,) = json.loads(host.good("image", "inspect", "busybox"))

@@ -110,7 +110,7 @@ def test_entrypoint_and_command_are_what_they_were(host, layout, tmp_path):
     shown = host.inspect("own")
     assert (shown["Config"]["Entrypoint"], shown["Config"]["Cmd"]) == (["sh", "-c"], ["sleep 1000"])
     assert (shown["Path"], shown["Args"]) == ("sh", ["-c", "sleep 1000"]) and shown["HostConfig"]["Init"] is True
-    assert host.good("ps", "--format", "{{.Command}}", "--no-trunc") == '"sh -c sleep 1000"\n'
+    assert host.good("ps", "--format", "{{.Command}}", "--no-trunc") == "\"sh -c 'sleep 1000'\"\n"
     assert set(shown["Config"]["Volumes"]) == {"/data", "/more"} and shown["HostConfig"]["Binds"] == []
     assert len(shown["Mounts"]) == 2
     host.good("create", "-q", "--name", "plain", layout, "true")

@@ -21,7 +21,7 @@ def test_stats_shows_what_a_container_uses(host, layout):
                "its processes are not counted", 60)
     found = json.loads(host.good("stats", "--no-stream", "--no-trunc", "--format", "json", "web"))
     assert (found["ID"], found["Name"]) == (container, "web")
-    assert found["MemUsage"].endswith(" / 67.1MB") and found["CPUPerc"].endswith("%")
+    assert found["MemUsage"].endswith(" / 64MiB") and found["CPUPerc"].endswith("%")
     assert set(found) == {"BlockIO", "CPUPerc", "Container", "ID", "MemPerc", "MemUsage", "Name", "NetIO", "PIDs"}
     head, row = host.good("stats", "--no-stream").splitlines()
     assert head.split()[:3] == ["CONTAINER", "ID", "NAME"] and container[:12] in row
