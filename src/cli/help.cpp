@@ -66,7 +66,7 @@ constexpr std::array kGlobalOptions{
     Option{.name = "tlscacert", .value = "FILE", .help = "no effect: there is no daemon"},
     Option{.name = "tlscert", .value = "FILE", .help = "no effect"},
     Option{.name = "tlskey", .value = "FILE", .help = "no effect"},
-    Option{.name = "tlsverify", .help = "no effect; registries are verified always"},
+    Option{.name = "tlsverify", .help = "no effect"},
     Option{.name = "version", .letter = 'v', .help = "print the version and leave"},
 };
 

@@ -11,8 +11,8 @@ namespace knarr::cli {
 
 /// Prints what `find` has for each that is named: by the template of --format, else as one JSON
 /// array, which is indented unless that says json. All are tried, and those that were found are
-/// shown, as docker has it; the first failure is returned and the others are told. Errors: also
-/// when none is named, `noun` being what they are, and for what is no template.
+/// shown, as docker has it; each failure is told, and the status says that there was one. Errors:
+/// also when none is named, `noun` being what they are, and for what is no template.
 Result<int> print_inspected(Context& context,
                             const Parsed& args,
                             std::string_view noun,

@@ -28,7 +28,7 @@ public:
     void warn(std::string_view text) const;
     /// For the log alone.
     void info(std::string_view text) const;
-    /// Only with --debug; to the log file when there is one, else to standard error.
+    /// At the level debug only; to the log file when there is one, else to standard error.
     void debug_line(std::string_view text) const;
 
 private:

@@ -87,8 +87,11 @@ constexpr std::array kUnbuilt{
 
 std::optional<Error> unbuilt_verb(std::string_view path) {
     const auto* at = std::ranges::find(kUnbuilt, path, &UnbuiltVerb::path);
-    if (at == kUnbuilt.end()) {
-        path.remove_prefix(path.rfind(' ') + 1);  // npos + 1 is 0
+    const std::size_t blank = path.find(' ');
+    const std::string_view parent = path.substr(0, blank);
+    if (at == kUnbuilt.end() && blank != std::string_view::npos &&
+        (parent == "image" || parent == "container" || parent == "builder")) {
+        path.remove_prefix(blank + 1);  // also a verb of its own
         at = std::ranges::find(kUnbuilt, path, &UnbuiltVerb::path);
     }
     if (at == kUnbuilt.end()) {

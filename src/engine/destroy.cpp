@@ -11,6 +11,7 @@
 #include "engine/container_data.h"
 #include "engine/event_log.h"
 #include "engine/hook_output.h"
+#include "engine/kept_config.h"
 #include "engine/live.h"
 #include "engine/names.h"
 #include "engine/owner.h"
@@ -126,11 +127,12 @@ Result<std::optional<Record>> record_to_remove_by(const Context& context,
     if (record ? record->has_value() : record.error().code != Errc::corrupt) {
         return record;
     }
-    if (record && KNARR_TRY(sys::stat_at(dir.fd(), kRecordFile))) {
+    if (record && KNARR_TRY(had_record(dir.fd()))) {
         // A killed launch leaves none, rather than an empty one: it may run.
-        record = fail(Error{.code = Errc::corrupt,
-                            .message = fmt::format("container {}: its record is empty", id.text()),
-                            .hint = "delete --force removes the container as far as possible"});
+        record = fail(
+            Error{.code = Errc::corrupt,
+                  .message = fmt::format("container {}: its record is empty or gone", id.text()),
+                  .hint = "delete --force removes the container as far as possible"});
     }
     auto copy = kept_record(container_dir(data_root, id.text()));
     if (!copy || !*copy || (*copy)->id != id.text()) {

@@ -5,6 +5,7 @@
 #include "core/text.h"
 #include "engine/destroy.h"
 #include "engine/event_log.h"
+#include "engine/kept_config.h"
 #include "engine/live.h"
 #include "platform/cgroup_files.h"
 #include "platform/cgroup_stats.h"
@@ -101,9 +102,9 @@ Result<> clear_killed_launch(const Context& context, const ContainerId& id) {
         return dir.error().code == Errc::not_found ? Result<>{} : fail(std::move(dir).error());
     }
     auto record = KNARR_TRY(load_record(dir->fd(), path_of(context, id.text())));
-    if (!record && KNARR_TRY(sys::stat_at(dir->fd(), kRecordFile))) {
+    if (!record && KNARR_TRY(had_record(dir->fd()))) {
         // Not what a killed launch leaves: it may run, and recover() may have a copy.
-        return fail(Errc::corrupt, "container {}: its record is empty", id.text());
+        return fail(Errc::corrupt, "container {}: its record is empty or gone", id.text());
     }
     if (!record) {
         return context.root.remove(std::move(*dir));

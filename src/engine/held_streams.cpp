@@ -1,6 +1,7 @@
 #include "engine/held_streams.h"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include <fcntl.h>
@@ -13,6 +14,7 @@
 #include "engine/record.h"
 #include "platform/disk.h"
 #include "platform/file.h"
+#include "platform/patience.h"
 #include "platform/process.h"
 #include "platform/socket.h"
 #include "platform/standard_stream.h"
@@ -104,8 +106,12 @@ Result<bool> HeldStreams::take_lock() {
     }
     const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id_));
     sys::Fd lock = KNARR_TRY(open_lock(dir, kMonitorLock));
-    if (!KNARR_TRY(sys::try_lock(lock))) {
-        return false;
+    // Whoever asks whether there is a monitor (is_watched) has it for a moment.
+    sys::Patience patience{std::chrono::milliseconds(50)};
+    while (!KNARR_TRY(sys::try_lock(lock))) {
+        if (!patience.rest()) {
+            return false;
+        }
     }
     lock_ = std::move(lock);
     return true;

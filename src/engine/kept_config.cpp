@@ -104,6 +104,11 @@ Result<sys::SeccompProgram> decode_filter(std::string_view bytes) {
     return program;
 }
 
+Result<bool> had_record(const sys::Fd& dir) {
+    return KNARR_TRY(sys::stat_at(dir, kRecordFile)).has_value() ||
+           KNARR_TRY(sys::stat_at(dir, kKeptConfigFile)).has_value();
+}
+
 Result<> keep_config(const LockedDir& dir,
                      const spec::RuntimeConfig& config,
                      const std::optional<sys::SeccompProgram>& seccomp) {

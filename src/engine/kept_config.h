@@ -27,6 +27,10 @@ struct KeptConfig {
 /// The part of `config` that is kept.
 spec::RuntimeConfig part_to_keep(const spec::RuntimeConfig& config);
 
+/// Whether a launch came past its record, which may be empty or lost since: the configuration is
+/// kept after it. Without it, nothing was made that could run.
+Result<bool> had_record(const sys::Fd& dir);
+
 Result<> keep_config(const LockedDir& dir,
                      const spec::RuntimeConfig& config,
                      const std::optional<sys::SeccompProgram>& seccomp);

@@ -64,13 +64,19 @@ Result<std::optional<ContainerId>> bearer(const Context& context,
     }
     const std::string text = KNARR_TRY(std::move(target), "name {}", name);
     const Result<ContainerId> id = ContainerId::parse(text);
-    const Result<sys::Fd> dir = id ? context.root.open_dir(*id) : fail(id.error());
-    if (!dir) {
+    if (!id) {
         return std::nullopt;
     }
-    const auto record = load_record(*dir, path_of(context, id->text()));
-    const bool is_called_so = record ? *record && (*record)->name == name  //
-                                     : record.error().code == Errc::corrupt;
+    Result<sys::Fd> opened = context.root.open_dir(*id);
+    if (!opened && opened.error().code == Errc::not_found) {
+        return std::nullopt;
+    }
+    const sys::Fd dir = KNARR_TRY(std::move(opened), "name {}", name);
+    const auto record = load_record(dir, path_of(context, id->text()));
+    if (!record && record.error().code != Errc::corrupt) {
+        return fail(record.error());
+    }
+    const bool is_called_so = !record || (*record && (*record)->name == name);
     return is_called_so ? std::optional(*id) : std::nullopt;
 }
 
@@ -84,12 +90,17 @@ std::unexpected<Error> taken(std::string_view name, std::string_view id) {
                       .hint = fmt::format("knarr rm {}, or choose another name", name)});
 }
 
-/// Errors: already_exists.
-Result<> check_free(const Context& context, const sys::Fd& names, const std::string& name) {
-    if (const auto other = KNARR_TRY(bearer(context, names, name))) {
+/// No other container is called so, or has it as its ID. `asker` (an ID) may have it already:
+/// recover() links a name as soon as it is recorded. Errors: already_exists.
+Result<> check_free(const Context& context,
+                    const sys::Fd* names,
+                    const std::string& name,
+                    std::string_view asker = {}) {
+    const ContainerId as_id = KNARR_TRY(ContainerId::parse(name), "name");
+    const auto other = names != nullptr ? KNARR_TRY(bearer(context, *names, name)) : std::nullopt;
+    if (other && other->text() != asker) {
         return taken(name, other->text());
     }
-    const ContainerId as_id = KNARR_TRY(ContainerId::parse(name), "name");
     return context.root.open_dir(as_id) ? taken(name, name) : Result<>{};
 }
 
@@ -107,7 +118,7 @@ Result<> link_name(const HeldNames& names, const std::string& name, const std::s
 /// Errors: already_exists.
 Result<> take_name(const Context& context, const Record& record) {
     const HeldNames names = KNARR_TRY(hold_names(context));
-    KNARR_TRY(check_free(context, names.dir, record.name));
+    KNARR_TRY(check_free(context, &names.dir, record.name, record.id));
     return link_name(names, record.name, record.id);
 }
 
@@ -126,11 +137,8 @@ Result<std::optional<ContainerId>> find_name(const Context& context, std::string
 }
 
 Result<> check_name(const Context& context, const std::string& name) {
-    const ContainerId as_id = KNARR_TRY(ContainerId::parse(name), "name");
-    if (const auto other = KNARR_TRY(find_name(context, name))) {
-        return taken(name, other->text());
-    }
-    return context.root.open_dir(as_id) ? taken(name, name) : Result<>{};
+    const auto names = KNARR_TRY(open_names(context));
+    return check_free(context, names ? &*names : nullptr, name);
 }
 
 Result<> save_named(const Context& context, const LockedDir& dir, Record& record, Random& random) {
@@ -195,7 +203,7 @@ Result<> rename_container(const Context& context,
     const std::string old = std::exchange(held.record.name, name);
     {
         const HeldNames names = KNARR_TRY(hold_names(context));
-        KNARR_TRY(check_free(context, names.dir, name));
+        KNARR_TRY(check_free(context, &names.dir, name));
         KNARR_TRY(link_name(names, name, id.text()));
         if (Result<> saved = save_record(held.dir, held.record); !saved) {
             unlink_if_of(names.dir, name, id.text());

@@ -272,7 +272,9 @@ Result<std::vector<UpkeepStep>> Recoverer::run() {
             say(Kind::failed, text, done.error().message);
         }
     }
-    KNARR_TRY(mend_names(context_));
+    if (const Result<> mended = mend_names(context_); !mended) {
+        say(Kind::failed, "names", mended.error().message);
+    }
     for (const std::string& name : KNARR_TRY(remove_data_of_nobody(data_root_, Doing::it))) {
         say(Kind::data, name);
     }

@@ -1,5 +1,6 @@
 #pragma once
 // image: what an image is called, which variant fits, how it gets into the store and out of it.
+// clang-format off
 //
 //   reference.h    names by Docker's rules           platform.h   variants
 //   credentials.h  logins of podman and docker       source.h     where bytes come from
@@ -7,15 +8,16 @@
 //   deadline.h     one time for the whole of it
 //   short_names.h  names without a registry   config_files.h  where podman has its files
 //   places.h       mirrors and certificates: registries_conf.h, hosts_toml.h
-//   remote.h       tags, referrers, manifests, deleting in a registry; referrers_tag.h the list
-//   that we keep login.h, credential_helper.h                     login, logout      push.h   store
-//   -> registry layout_source.h, docker_archive.h                oci:DIR, oci-archive:FILE,
-//   docker-archive:FILE pull.h         source -> store, verified while it streams, unpacked as it
-//   comes image_list.h   list, inspect, remove      names.h   tag, untag, history upkeep.h prune,
-//   verify, df          save.h, load.h   archives; archive_writer.h writes, file_tree.h,
-//   archive_index.h, archive_input.h    and these read, the files that they consist of import.h,
-//   import_change.h  a tar of files as an image; tree_tar.h  files as a tar layer_pull.h   the
-//   layers of one image, side by side
+//   remote.h       tags, referrers, manifests, deleting in a registry;  referrers_tag.h the list we keep
+//   login.h, credential_helper.h                     login, logout      push.h   store -> registry
+//   layout_source.h, docker_archive.h                oci:DIR, oci-archive:FILE, docker-archive:FILE
+//   pull.h         source -> store, verified while it streams, unpacked as it comes
+//   image_list.h   list, inspect, remove      names.h   tag, untag, history
+//   upkeep.h       prune, verify, df          save.h, load.h   archives; archive_writer.h writes,
+//   file_tree.h, archive_index.h, archive_input.h    and these read, the files that they consist of
+//   import.h, import_change.h  a tar of files as an image; tree_tar.h  files as a tar
+//   layer_pull.h   the layers of one image, side by side
+// clang-format on
 //
 // In: a reference or a path. Out: blobs and layer directories in the store, and the reference that
 // keeps them. Nothing is visible under the reference before all of it is there.

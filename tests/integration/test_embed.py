@@ -61,14 +61,15 @@ def test_a_failing_start_leaves_nothing(host):
     assert "/no/such/program" in done.stderr
 
 
-def test_a_hundred_threads_use_one_engine_at_once(threads):
+@pytest.mark.parametrize("rounds", [("100", "1"), ("4", "10")])
+def test_threads_use_one_engine_at_once(threads, rounds):
     """Children that are cloned while other threads allocate memory must not inherit their locks."""
     bundle = threads.bundle("sleep", "100000")
     ends = pathlib.Path(f"{bundle.directory}-run")
     shutil.copytree(bundle.directory, ends)
     config = (ends / "config.json").read_text()
     (ends / "config.json").write_text(config.replace('"sleep", "100000"', '"exit", "7"'))
-    done = embed(threads, bundle, "100", "1", timeout=100)
+    done = embed(threads, bundle, *rounds, timeout=100)
     assert done.returncode == 0, done.stderr
 
 

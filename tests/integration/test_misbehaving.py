@@ -195,6 +195,30 @@ def test_a_full_disk_at_create_start_stop_and_rm(host, layout, small_disk):
     host.good("rm", again)
 
 
+def test_what_has_filled_the_disk_can_be_stopped_and_so_can_others(host, layout, small_disk):
+    """The data directory's disk: the state directory is on another one, as a rule in memory."""
+    fill, empty = small_disk
+    host.root = host.scratch / "run"
+    names = ["stopped", "killed", "shut", "ends"]
+    for name in names[:3]:
+        host.launch(layout, options=["--name", name, "--restart", "always"])
+    host.launch(layout, "sh", "-c", "until [ -e /tmp/go ]; do sleep 0.05; done; exit 7",
+                options=["--name", "ends", "--tmpfs", "/tmp"])
+    fill()
+    host.good("exec", "ends", "touch", "/tmp/go")
+    assert host.good("wait", "ends", timeout=60) == "7\n"
+    host.good("stop", "-t", "0", "stopped")
+    host.good("kill", "killed")
+    host.good("rename", "killed", "gone")
+    host.good("shutdown", "--timeout", "0")
+    assert {name: host.state(name)["Status"] for name in ("stopped", "gone", "shut", "ends")} == dict.fromkeys(
+        ("stopped", "gone", "shut", "ends"), "exited")
+    empty()
+    host.good("start", "stopped")
+    assert host.state("stopped")["Running"]
+    host.good("rm", "-f", "stopped", "gone", "shut", "ends")
+
+
 @pytest.mark.parametrize("words", [("stop", "-t", "0"), ("restart", "-t", "0"), ("kill",), ("rm", "-f")],
                          ids=["stop", "restart", "kill", "rm"])
 def test_pause_while_it_is_being_killed(host, layout, words):

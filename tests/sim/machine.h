@@ -15,8 +15,8 @@ namespace knarr::sim {
 inline constexpr const char* kStateRoot = "/run/knarr";
 inline constexpr const char* kDataRoot = "/var/lib/knarr";
 
-/// Puts the bundle /b/NAME on the machine, whose program gets these words (programs.cpp).
 enum class Streams : std::uint8_t { plain, terminal };
+/// Puts the bundle /b/NAME on the machine, whose program gets these words (programs.cpp).
 void make_bundle(const std::string& name,
                  const std::vector<std::string>& words,
                  Streams streams = Streams::plain);
