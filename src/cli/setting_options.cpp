@@ -109,6 +109,12 @@ Result<> parse_names(const Parsed& args, NameSettings& out) {
         return {};
     };
     KNARR_TRY(words("dns-search", out.search));
+    for (std::string_view domain : out.search) {
+        domain.remove_suffix(domain.ends_with('.') ? 1 : 0);  // the root, or a name from there
+        if (!domain.empty()) {
+            KNARR_TRY(bundle::check_host_name(domain, bundle::kMaxDnsNameBytes, "--dns-search"));
+        }
+    }
     KNARR_TRY(words("dns-option", out.options));
     KNARR_TRY(words("dns-opt", out.options));
     out.domain = args.get("domainname");

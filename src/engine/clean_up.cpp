@@ -29,6 +29,7 @@ using Kind = UpkeepStep::Kind;
 
 /// Why a container is to go; nothing: it stays.
 Result<std::optional<UpkeepStep>> verdict(const Context& context,
+                                          const std::string& data_root,
                                           const ContainerId& id,
                                           const CleanupRequest& request) {
     const auto step = [&](std::string_view why) {
@@ -46,6 +47,13 @@ Result<std::optional<UpkeepStep>> verdict(const Context& context,
     const sys::Fd dir = KNARR_TRY(context.root.open_dir(id));
     if (is_empty_record(record) && KNARR_TRY(sys::stat_at(dir, kRecordFile))) {
         return request.orphaned && request.force ? step("its record is empty") : std::nullopt;
+    }
+    if (is_empty_record(record)) {
+        // No killed launch: it may run, and recover() has its record back.
+        const auto copy = kept_record(container_dir(data_root, id.text()));
+        if (!copy || *copy) {
+            return std::nullopt;
+        }
     }
     if (record.status == ContainerState::creating) {
         const bool ours = request.orphaned && !KNARR_TRY(context.root.is_locked(dir));
@@ -99,7 +107,7 @@ Result<std::vector<UpkeepStep>> clean_up(const Context& context,
     std::vector<UpkeepStep> steps;
     for (const std::string& text : KNARR_TRY(context.root.ids())) {
         const ContainerId id = KNARR_TRY(ContainerId::parse(text));
-        auto step = KNARR_TRY(verdict(context, id, request), "container {}", text);
+        auto step = KNARR_TRY(verdict(context, data_root, id, request), "container {}", text);
         if (!step) {
             continue;
         }

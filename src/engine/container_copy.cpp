@@ -62,12 +62,18 @@ std::pair<std::string, std::string> split_path(const std::string& path) {
 /// Of one that runs the root is what its processes see, mounts and all.
 Result<Root> root_of_process(const Seen& seen, std::string path) {
     Root root;
-    root.dir = KNARR_TRY(
-        sys::open_path(fmt::format("/proc/{}/root", seen.record.pid), O_PATH | O_DIRECTORY));
-    // The number may have been another process's by then: ours lives still.
-    if (const Result<> lives = sys::pidfd_send_signal(seen.live.process, 0); !lives) {
-        return fail(Errc::wrong_state, "it ended just now");
+    Result<sys::Fd> dir =
+        sys::open_path(fmt::format("/proc/{}/root", seen.record.pid), O_PATH | O_DIRECTORY);
+    // A process that has ended has no root, also before somebody reaps it. The number may have been
+    // another process's by then: ours lives still.
+    const bool has_none =
+        !dir && (dir.error().sys_errno == ENOENT || dir.error().sys_errno == ESRCH);
+    if (has_none || !sys::pidfd_send_signal(seen.live.process, 0)) {
+        return fail(Error{.code = Errc::wrong_state,
+                          .message = "it ended just now, and is not running",
+                          .hint = "try again: the files of one that has ended can be copied, too"});
     }
+    root.dir = KNARR_TRY(std::move(dir));
     root.path = std::move(path);
     return root;
 }

@@ -24,6 +24,8 @@ namespace {
 
 constexpr const char* kUseFile = "image";
 constexpr const char* kNewUseFile = "image.new";
+constexpr const char* kUseCopy = "image.copy";
+constexpr const char* kDamagedUse = "image.damaged";
 constexpr std::size_t kMaxHostFileBytes = 64 * size::kKiB;
 
 /// Writes a file that a lost machine may lose: containers do not outlive a reboot.
@@ -64,6 +66,28 @@ Result<ContainerUse> decode_use(std::string_view text, std::string container) {
         use.chain.push_back(KNARR_TRY(spec::Digest::parse(layer)));
     }
     return use;
+}
+
+Result<ContainerUse> read_use_file(const std::string& directory,
+                                   const char* name,
+                                   const std::string& id) {
+    const std::string text =
+        KNARR_TRY(sys::read_file(directory + "/" + name, limits::kMaxStateBytes));
+    return KNARR_TRY(decode_use(text, id), "container {}", id);
+}
+
+bool is_missing(const Error& error) {
+    return error.sys_errno == ENOENT || error.sys_errno == ENOTDIR;
+}
+
+/// What either of the two files says. Missing: neither is there.
+Result<ContainerUse> use_in(const std::string& directory, const std::string& id) {
+    Result<ContainerUse> use = read_use_file(directory, kUseFile, id);
+    if (use) {
+        return use;
+    }
+    Result<ContainerUse> copy = read_use_file(directory, kUseCopy, id);
+    return copy || is_missing(use.error()) ? copy : use;
 }
 
 /// A file of the host for `--network host`; empty when there is none.
@@ -171,8 +195,10 @@ Result<> make_container_data(const ContainerUse& use,
     KNARR_TRY(layer::make_base(data_root_of(path)));
     const sys::Fd dir = KNARR_TRY(sys::make_dirs(path, 0700), "container directory");
     // Whole or not there: others read it of containers whose making was killed.
-    KNARR_TRY(write_new(dir, kNewUseFile, encode_use(use)), "{}", path);
+    const std::string used = encode_use(use);
+    KNARR_TRY(write_new(dir, kNewUseFile, used), "{}", path);
     KNARR_TRY(sys::rename_at(dir, kNewUseFile, dir, kUseFile), "{}", path);
+    KNARR_TRY(write_new(dir, kUseCopy, used), "{}", path);
     const auto& planned = std::get<bundle::OverlayRoot>(bundle.rootfs);
     const auto made = KNARR_TRY(
         layer::make_root(planned.lowers, path, layer::RootAccess::read_write), "{}", path);
@@ -188,14 +214,11 @@ Result<> make_container_data(const ContainerUse& use,
 }
 
 Result<ContainerUse> read_use(const std::string& data_root, const std::string& id) {
-    const std::string text = KNARR_TRY(
-        sys::read_file(container_dir(data_root, id) + "/" + kUseFile, limits::kMaxStateBytes));
-    return KNARR_TRY(decode_use(text, id), "container {}", id);
+    return use_in(container_dir(data_root, id), id);
 }
 
 Result<> unmount_layers_of(const std::string& container_directory) {
-    const auto text = sys::read_file(container_directory + "/" + kUseFile, limits::kMaxStateBytes);
-    const auto use = text ? decode_use(*text, {}) : Result<ContainerUse>(fail(text.error()));
+    const auto use = use_in(container_directory, {});
     const std::string data_root = data_root_of(container_directory);
     if (data_root.empty()) {
         return {};
@@ -262,20 +285,16 @@ Result<> sort_data(const std::string& data_root,
         if (id.starts_with('.')) {
             continue;  // locks
         }
-        const auto text =
-            sys::read_file_at(*containers, id + "/" + kUseFile, limits::kMaxStateBytes);
-        if (!text && text.error().sys_errno != ENOENT && text.error().sys_errno != ENOTDIR) {
-            return fail(Error(text.error()).within("container " + id));
-        }
-        // Without the file it is what a killed run left: a living one holds the lock until it is
-        // there.
-        Result<ContainerUse> use =
-            text ? decode_use(*text, id) : Result<ContainerUse>(ContainerUse{});
-        if (!use) {
-            return fail(std::move(use).error().within("container " + id));
-        }
         const auto copy = kept_record(container_dir(data_root, id));
-        if ((copy && *copy) || KNARR_TRY(is_recorded(*use), "container {}", id)) {
+        const bool comes_back = copy && *copy;
+        Result<ContainerUse> use = use_in(container_dir(data_root, id), id);
+        if (!use && is_missing(use.error()) && !comes_back) {
+            // What a killed run left: a living one holds the lock until the file is there.
+            nobodys.push_back(id);
+        } else if (!use) {
+            // One that is damaged is in nobody's way, and keeps all that it may need.
+            used.push_back({.container = id, .damage = use.error().message});
+        } else if (const auto recorded = is_recorded(*use); comes_back || !recorded || *recorded) {
             used.push_back(std::move(*use));
         } else {
             nobodys.push_back(id);
@@ -296,6 +315,56 @@ Result<std::vector<std::string>> remove_data_of_nobody(const std::string& data_r
         KNARR_TRY(remove_data(data_root, nobodys));
     }
     return nobodys;
+}
+
+namespace {
+
+/// Nothing to mend, or what was in the way, and whether it is mended.
+Result<std::optional<MendedUse>> mend_use(const std::string& data_root, const std::string& id) {
+    const std::string path = container_dir(data_root, id);
+    const auto use = read_use_file(path, kUseFile, id);
+    const auto copy = read_use_file(path, kUseCopy, id);
+    if (use && copy) {
+        return std::nullopt;
+    }
+    const Error& error = use ? copy.error() : use.error();
+    if (!use && !copy) {
+        const auto record = kept_record(path);
+        const bool is_leftover =
+            is_missing(error) && is_missing(copy.error()) && !(record && *record);
+        return is_leftover ? std::optional<MendedUse>()
+                           : MendedUse{.container = id, .damage = error.message, .mended = false};
+    }
+    const sys::Fd dir = KNARR_TRY(sys::open_path(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
+    const char* name = use ? kUseCopy : kUseFile;
+    if (!is_missing(error)) {
+        KNARR_TRY(sys::rename_at(dir, name, dir, kDamagedUse));
+    }
+    KNARR_TRY(sys::replace_file(dir, name, encode_use(use ? *use : *copy), 0644, sys::Sync::file));
+    return MendedUse{.container = id, .damage = error.message, .mended = true};
+}
+
+}  // namespace
+
+Result<std::vector<MendedUse>> mend_uses(const std::string& data_root) {
+    // Who makes a container has it shared until both files are there.
+    const sys::FileLock lock =
+        KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::exclusive));
+    const sys::Fd containers =
+        KNARR_TRY(sys::open_path(data_root + "/containers", O_RDONLY | O_DIRECTORY));
+    std::vector<MendedUse> found;
+    for (const std::string& id : KNARR_TRY(sys::list_dir(containers))) {
+        if (id.starts_with('.')) {
+            continue;
+        }
+        auto mended = mend_use(data_root, id);
+        if (!mended) {
+            found.push_back({.container = id, .damage = mended.error().message, .mended = false});
+        } else if (*mended) {
+            found.push_back(std::move(**mended));
+        }
+    }
+    return found;
 }
 
 Result<std::vector<ContainerUse>> images_in_use(const std::string& data_root, Doing doing) {

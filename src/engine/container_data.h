@@ -1,6 +1,7 @@
 #pragma once
 // What a container made from an image has on disk: DATA_ROOT/containers/ID/ with
 //   image        which image and layers it stands on (ContainerUse, as JSON)
+//   image.copy   the same once more, for when that is damaged
 //   upper work merged   its writable layer (layer/snapshot.h)
 //   hosts hostname resolv.conf   shown in the container
 //   config.json  what it was started with, to be looked at
@@ -27,6 +28,7 @@ struct ContainerUse {
     std::string reference, image_id;   // "docker.io/library/busybox:1", "sha256:..."
     std::vector<spec::Digest> chain;   // chain IDs of its layers, lowest first
     std::vector<std::string> volumes;  // names
+    std::string damage = {};           // nothing of this is known: it may use whatever there is
 };
 
 /// DATA_ROOT/containers/.lock: held shared while a container's directory is made that says which
@@ -57,7 +59,7 @@ Result<> make_container_data(const ContainerUse& use,
                              const bundle::Bundle& bundle,
                              const NameTexts& texts);
 
-/// What a container stands on. Errors: io, corrupt.
+/// What a container stands on, by either of its two files. Errors: io, corrupt.
 Result<ContainerUse> read_use(const std::string& data_root, const std::string& id);
 
 /// The data root that holds a container's directory (container_dir()); empty for another place.
@@ -72,6 +74,13 @@ Result<> unmount_leftovers(const std::string& data_root);
 /// was lost in a reboot, or a killed run left them. Removes them, or only says which they are.
 enum class Doing : std::uint8_t { it, nothing };
 Result<std::vector<std::string>> remove_data_of_nobody(const std::string& data_root, Doing doing);
+
+/// Containers of which one of those files was damaged, and is mended by the other, or could not be.
+struct MendedUse {
+    std::string container, damage;
+    bool mended = false;
+};
+Result<std::vector<MendedUse>> mend_uses(const std::string& data_root);
 
 /// The images that containers of this data root stand on, those included that recover() can bring
 /// back. What remove_data_of_nobody() says is removed on the way, or stays.

@@ -38,6 +38,10 @@ Result<Upkeep> open_upkeep(const std::string& data_root, Doing removal_of_leftov
     image::ImageUse use;
     for (const ContainerUse& one : uses) {
         use.layers.insert(one.chain.begin(), one.chain.end());
+        if (!one.damage.empty()) {
+            const auto all = KNARR_TRY(store.list_layers());
+            use.layers.insert(all.begin(), all.end());
+        }
     }
     std::vector<ImageMount> mounts = KNARR_TRY(mounts_in_use(data_root));
     for (const ImageMount& mount : mounts) {
@@ -54,7 +58,7 @@ Result<Upkeep> open_upkeep(const std::string& data_root, Doing removal_of_leftov
     use.users = [uses = std::move(uses)](const image::Image& image) {
         std::vector<std::string> users;
         for (const ContainerUse& one : uses) {
-            if (one.image_id == image.id.text()) {
+            if (one.image_id == image.id.text() || !one.damage.empty()) {
                 users.push_back(one.container);
             }
         }

@@ -426,9 +426,7 @@ void leave_boot_behind(Record& record) {
 
 /// Beside the container's files. It may be lost with the machine's power: then recover() says so.
 Result<> keep_copy(const Record& record, std::string_view text) {
-    const bool lasts =
-        record.status == ContainerState::running || record.status == ContainerState::stopped;
-    if (!record.life || !record.life->monitored || record.auto_remove || !lasts) {
+    if (!has_copy(record)) {
         return {};
     }
     const sys::Fd data = KNARR_TRY(sys::open_path(record.data_dir, O_RDONLY | O_DIRECTORY));
@@ -455,6 +453,12 @@ const std::string& boot_id() {
         return std::string(trimmed(text ? std::string_view(*text) : std::string_view()));
     }();
     return kId;
+}
+
+bool has_copy(const Record& record) {
+    const bool lasts =
+        record.status == ContainerState::running || record.status == ContainerState::stopped;
+    return record.life && record.life->monitored && !record.auto_remove && lasts;
 }
 
 Result<std::optional<Record>> kept_record(const std::string& data_dir) {

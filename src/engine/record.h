@@ -126,6 +126,8 @@ Result<std::optional<Record>> load_record(const sys::Fd& dir, const std::string&
 /// with each record of one in the background that runs or has ended. Nothing when there is none.
 /// Errors: corrupt.
 Result<std::optional<Record>> kept_record(const std::string& data_dir);
+/// Whether there is to be one.
+bool has_copy(const Record& record);
 
 /// The OCI state as JSON, as hooks receive it. `pid` 0 is left out.
 /// Source: runtime-spec runtime.md "State", config.md "POSIX-platform Hooks".

@@ -5,12 +5,14 @@
 
 #include <fcntl.h>
 
+#include "bundle/read.h"
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/limits.h"
 #include "engine/container_data.h"
 #include "engine/destroy.h"
 #include "engine/ending.h"
+#include "engine/kept_config.h"
 #include "engine/live.h"
 #include "engine/monitor_lock.h"
 #include "engine/monitor_start.h"
@@ -65,6 +67,8 @@ private:
         steps_.push_back({.kind = kind, .id = id, .detail = std::move(detail)});
     }
     Result<> restore_lost();
+    Result<> mend_layers();
+    Result<> look_at_files(const ContainerId& id, const Seen& seen);
     Result<> recover_one(const ContainerId& id);
     Result<> mend_damaged(const ContainerId& id, const Error& damage);
     Result<bool> put_copy_in_place(const ContainerId& id, bool keep_damaged);
@@ -103,6 +107,20 @@ Result<> Recoverer::restore_lost() {
         const LockedDir dir = KNARR_TRY(context_.root.make(*id, nothing));
         KNARR_TRY(save_record(dir, **copy));
         say(Kind::restored, name);
+    }
+    return {};
+}
+
+/// What says which layers and volumes a container has.
+Result<> Recoverer::mend_layers() {
+    for (const MendedUse& one : KNARR_TRY(mend_uses(data_root_))) {
+        say(one.mended ? Kind::repaired : Kind::damaged,
+            one.container,
+            one.mended ? fmt::format("{}; its copy is used", one.damage)
+                       : fmt::format("{}; which image and volumes it uses nobody knows, so all "
+                                     "stay until knarr rm -f {} removes it",
+                                     one.damage,
+                                     one.container));
     }
     return {};
 }
@@ -217,6 +235,33 @@ Result<> Recoverer::remove_ended(const ContainerId& id) {
     return {};
 }
 
+/// What it needs besides its record: the copy of that, what further processes and its next run
+/// need.
+Result<> Recoverer::look_at_files(const ContainerId& id, const Seen& seen) {
+    const auto copy = kept_record(seen.record.data_dir);
+    if (has_copy(seen.record) && (!copy || !*copy)) {
+        const Held held = KNARR_TRY(hold(context_, id));
+        KNARR_TRY(save_record(held.dir, held.record));
+        say(Kind::repaired,
+            id.text(),
+            copy ? "the copy of its record was gone" : copy.error().message);
+    }
+    const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id));
+    const auto kept = load_kept_config(dir);
+    if (seen.live.process.valid() && !kept) {
+        say(Kind::damaged,
+            id.text(),
+            fmt::format("{}; it runs on, but no exec in it", kept.error().message));
+    }
+    const auto bundle = bundle::read_bundle(seen.record.data_dir);
+    if (!bundle) {
+        say(Kind::damaged,
+            id.text(),
+            fmt::format("{}; it does not start again", bundle.error().message));
+    }
+    return {};
+}
+
 Result<> Recoverer::recover_one(const ContainerId& id) {
     const auto seen = look(context_, id);
     if (!seen && seen.error().code == Errc::not_found) {
@@ -246,6 +291,7 @@ Result<> Recoverer::recover_one(const ContainerId& id) {
     if (!record.life) {
         return {};  // of a bundle: whoever made it looks after it
     }
+    KNARR_TRY(look_at_files(id, **seen));
     if (record.before_boot || record.life->restart.stopped_by == StoppedBy::shutdown) {
         return (*seen)->live.process.valid() ? Result<>{} : after_boot(id);
     }
@@ -264,6 +310,7 @@ Result<> Recoverer::recover_one(const ContainerId& id) {
 }
 
 Result<std::vector<UpkeepStep>> Recoverer::run() {
+    KNARR_TRY(mend_layers());
     KNARR_TRY(restore_lost());
     for (const std::string& text : KNARR_TRY(context_.root.ids())) {
         const ContainerId id = KNARR_TRY(ContainerId::parse(text));

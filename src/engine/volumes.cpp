@@ -207,7 +207,13 @@ Result<std::map<std::string, std::vector<std::string>>> users_of_volumes(
         KNARR_TRY(lock_containers(data_root, sys::FileLock::Kind::exclusive));
     std::map<std::string, std::vector<std::string>> users;
     for (const ContainerUse& use : KNARR_TRY(images_in_use(data_root, Doing::nothing))) {
-        for (const std::string& volume : use.volumes) {
+        std::vector<std::string> volumes = use.volumes;
+        if (!use.damage.empty()) {  // it may use any
+            for (const VolumeInfo& volume : KNARR_TRY(list_volumes(data_root))) {
+                volumes.push_back(volume.name);
+            }
+        }
+        for (const std::string& volume : volumes) {
             users[volume].push_back(use.container);
         }
     }

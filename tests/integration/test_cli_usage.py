@@ -78,7 +78,7 @@ def test_help_of_an_unknown_verb_is_refused_in_runcs_words(knarr):
     ["--systemd-cgroup", "--cgroup-manager", "cgroupfs", "list"],
     ["--rootless", "maybe", "list"], ["--policy", "lax", "list"], ["images", "--format", "x"],
     ["state", "../x"], ["delete", "a/b"], ["create", "--preserve-fds", "-1", "x"],
-    ["create", "--bundle", "/x"], ["list", "-z"], ["image"], ["image", "nothing"], ["rmi"], ["pull"],
+    ["create", "--bundle", "/x"], ["run", "--bundle", "/x", "--quiet", "x"], ["list", "-z"], ["image"], ["image", "nothing"], ["rmi"], ["pull"],
 ])
 def test_wrong_usage_is_status_2_and_says_why(knarr, words):
     result = knarr(*words)
