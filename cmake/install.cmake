@@ -28,12 +28,14 @@ install(FILES ${made}/zsh DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-function
 install(FILES ${made}/fish DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d
         RENAME knarr.fish COMPONENT programs)
 
-file(READ ${PROJECT_SOURCE_DIR}/systemd/knarr.service unit)
-string(REPLACE "/usr/bin/knarr" "${CMAKE_INSTALL_FULL_BINDIR}/knarr" unit "${unit}")
-string(REGEX REPLACE "# Install:[^\n]*\n" "# Enable: systemctl enable --now knarr.service\n" unit "${unit}")
-file(WRITE ${PROJECT_BINARY_DIR}/knarr.service "${unit}")
-install(FILES ${PROJECT_BINARY_DIR}/knarr.service DESTINATION lib/systemd/system
-        COMPONENT programs)
+foreach(name knarr.service knarr-recover.service knarr-recover.timer)
+    file(READ ${PROJECT_SOURCE_DIR}/systemd/${name} unit)
+    string(REPLACE "/usr/bin/knarr" "${CMAKE_INSTALL_FULL_BINDIR}/knarr" unit "${unit}")
+    string(REGEX REPLACE "# Install:[^\n]*\n" "# Enable: systemctl enable --now ${name}\n" unit "${unit}")
+    file(WRITE ${PROJECT_BINARY_DIR}/${name} "${unit}")
+    install(FILES ${PROJECT_BINARY_DIR}/${name} DESTINATION lib/systemd/system
+            COMPONENT programs)
+endforeach()
 
 # The objects of a link-time build are no library for other compilers.
 if(CMAKE_CXX_FLAGS MATCHES "-flto")

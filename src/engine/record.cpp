@@ -439,7 +439,7 @@ Result<> keep_copy(const Record& record, std::string_view text) {
     return sys::rename_at(data, fresh, data, kCopyFile);
 }
 
-bool has_copy(const Record& record) {
+bool copy_is_there(const Record& record) {
     const auto data = sys::open_path(record.data_dir, O_PATH | O_DIRECTORY);
     const auto file = data ? sys::stat_at(*data, kCopyFile) : fail(data.error());
     return file && file->has_value();
@@ -477,7 +477,7 @@ Result<> save_record(const LockedDir& dir, const Record& record) {
     if (!record.data_dir.empty()) {
         // The copy first: whoever sees the record can count on one. An old one is better than a
         // container that cannot be stopped, since it has filled the disk.
-        if (const Result<> kept = keep_copy(record, text); !kept && !has_copy(record)) {
+        if (const Result<> kept = keep_copy(record, text); !kept && !copy_is_there(record)) {
             return kept;
         }
         return sys::replace_file(dir.fd(), kRecordFile, text, 0600, sys::Sync::file);

@@ -161,7 +161,8 @@ def test_an_installation_works_where_it_was_put(scratch, needs_root):
     prefix = install(scratch / "prefix", "--component", "programs")
     assert not (prefix / "include").exists()
     for file in ("share/man/man1/knarr-run.1", "share/bash-completion/completions/knarr",
-                 "share/zsh/site-functions/_knarr", "lib/systemd/system/knarr.service"):
+                 "share/zsh/site-functions/_knarr", "lib/systemd/system/knarr.service",
+                 "lib/systemd/system/knarr-recover.service", "lib/systemd/system/knarr-recover.timer"):
         assert (prefix / file).stat().st_size > 0
     layout = images.write_layout(scratch / "image", [images.base_layer()])
     host = background.Host(prefix / "bin/knarr", scratch)
