@@ -284,7 +284,8 @@ def test_exec_and_ps_by_name(host, layout):
     assert heading.split()[:2] == ["CONTAINER", "ID"]
     assert "Up " in line and line.endswith("web") and '"sleep 1000"' in line
     rows = [json.loads(row) for row in host.good("ps", "-a", "--format", "json").splitlines()]
-    assert [(row["State"], row["Names"]) for row in rows] == [("exited", ""), ("running", "web")]
+    generated = host.inspect(ended)["Name"][1:]
+    assert [(row["State"], row["Names"]) for row in rows] == [("exited", generated), ("running", "web")]
     assert host.good("ps", "--format", "{{.Names}}: {{.State}}") == "web: running\n"
     assert len(json.loads(host.good("ps", "-a", "--json"))) == 2
 
