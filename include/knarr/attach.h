@@ -11,6 +11,7 @@ struct AttachRequest {
     std::string detach_keys = "ctrl-p,ctrl-q";
     bool pass_input = true;    ///< what is typed or piped goes to the program
     bool pass_signals = true;  ///< without a terminal: what we are sent goes to the program
+    int cancel_fd = -1;        ///< leaves it, it goes on; -1: none
     /// Called once with the container's ID, when the program runs and before the caller's terminal
     /// is taken over.
     std::function<void(const std::string& id)> when_it_begins = {};

@@ -73,6 +73,7 @@ struct BundleRequest {
     bool no_new_keyring = false;  ///< keep the caller's session keyring
     bool keep = false;            ///< run: leave the stopped container for `delete`
     Isolation isolation = Isolation::native;
+    int cancel_fd = -1;  ///< run in the foreground: kills it and removes it; -1: none
 };
 
 /// How long run() stays.
@@ -90,7 +91,8 @@ enum class KillTarget : std::uint8_t {
 struct StopRequest {
     std::string signal = {};  ///< name or number; empty: the container's own, else TERM
     std::optional<std::chrono::seconds> timeout =
-        {};  ///< until SIGKILL; nothing: the container's own, else 30
+        {};              ///< until SIGKILL; nothing: the container's own, else 30
+    int cancel_fd = -1;  ///< see docs/embedding.md; it has been sent its signal, and may end
 };
 
 enum class RemoveMode : std::uint8_t {

@@ -211,8 +211,9 @@ public:
     /// Removes containers and files; with dry_run it says which.
     Result<std::vector<UpkeepStep>> clean_up(const CleanupRequest& request);
     /// Ends all containers side by side, by SIGKILL after `timeout` or when this process is sent
-    /// INT or TERM; they start again at the next recover().
-    Result<std::vector<UpkeepStep>> shut_down(std::chrono::seconds timeout);
+    /// INT or TERM for the second time; they start again at the next recover(). Errors: interrupted
+    /// when `cancel_fd` (-1: none) becomes readable; all have been sent their stop signal then.
+    Result<std::vector<UpkeepStep>> shut_down(std::chrono::seconds timeout, int cancel_fd = -1);
     /// What a container in the background wrote, oldest first.
     /// Errors: unsupported for one without a log; that of `sink`.
     Result<> logs(std::string_view id, const LogRequest& request, const LogSink& sink) const;

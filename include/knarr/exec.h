@@ -39,6 +39,7 @@ struct ExecRequest {
     std::string apparmor_profile = {}, selinux_label = {};
     /// After it the process and its process group are killed. Nothing: no limit.
     std::optional<std::chrono::milliseconds> timeout = std::chrono::seconds(300);
+    int cancel_fd = -1;  ///< kills it as the timeout does; -1: none
 };
 
 }  // namespace knarr

@@ -98,6 +98,9 @@ struct RunRequest {
     HealthRequest health = {};   ///< in the background
     ContainerSettings settings = {};
     ServiceLinks service = {};
+    /// Of the pull, unless `pull_options` have one of their own; and in the foreground of run_image
+    /// it kills the container, which ends as it would have then. -1: none.
+    int cancel_fd = -1;
 };
 
 }  // namespace knarr

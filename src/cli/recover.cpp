@@ -139,9 +139,10 @@ constexpr Verb kShutdown{
     .about =
         "Sends each container its stop signal, waits, and kills what has not ended when the time "
         "is\n"
-        "up, or at once when it is sent INT or TERM itself. Containers with a restart policy "
-        "start\n"
-        "again at the next `recover`.",
+        "up. INT or TERM (Ctrl-C) while it waits changes nothing the first time, for it does that\n"
+        "already; the second time it kills at once. Containers with a restart policy start again "
+        "at\n"
+        "the next `recover`.",
     .example = "knarr shutdown --timeout 10",
     .options = kShutdownOptions,
     .run = run_shutdown,

@@ -14,7 +14,7 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr std::size_t kOwnItems = 3;
+constexpr std::size_t kOwnItems = 4;
 using Items = std::array<sys::Ready, kOwnItems + Relay::kItems>;
 
 Result<> hand_on(sys::SignalFd& signals, const sys::Fd& process, Relay* relay) {
@@ -43,6 +43,7 @@ Result<Items> wait(const sys::SignalFd& signals, const sys::Fd* process, Beside 
     items[0] = {.fd = process != nullptr ? process->get() : -1};
     items[1] = {.fd = signals.fd().get()};
     items[2] = {.fd = beside.notify != nullptr ? beside.notify->fd().get() : -1};
+    items[3] = {.fd = beside.cancel_fd};
     std::array<sys::Ready, Relay::kItems> part{};
     if (relay != nullptr) {
         part = relay->wants();
@@ -104,6 +105,9 @@ Result<std::optional<int>> attend(sys::SignalFd& signals,
                 KNARR_TRY(drain(signals, *beside.relay));
             }
             return code;
+        }
+        if (items[3].is_ready) {
+            return fail(Errc::interrupted, "stopped on request");
         }
     }
 }

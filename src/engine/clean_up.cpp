@@ -77,25 +77,84 @@ struct Stopping {
     bool killed = false;
 };
 
-/// Whether all have ended; waits for those that have not, until then or a signal to us.
-Result<bool> all_ended(std::vector<Stopping>& running,
-                       sys::SignalFd& signals,
-                       std::chrono::milliseconds wait,
-                       bool& hurry) {
-    std::vector<sys::Ready> items{{.fd = signals.fd().get()}};
+/// Who asks us to end, by signals or by a descriptor.
+class Urge {
+public:
+    Urge(const Context& context, sys::SignalFd signals, int cancel_fd)
+        : context_(context), signals_(std::move(signals)), cancel_fd_(cancel_fd) {}
+
+    std::array<sys::Ready, 2> items() const {
+        return {sys::Ready{.fd = signals_.fd().get()}, sys::Ready{.fd = cancel_fd_}};
+    }
+    /// The first signal asks for what is done already; at the second nothing more is waited for.
+    Result<> hear() {
+        while (const auto signal = KNARR_TRY(signals_.next())) {
+            if ((*signal == SIGINT || *signal == SIGTERM) && ++heard_ == 1) {
+                context_.warn("the containers are ending; a second signal kills them at once");
+            }
+        }
+        return {};
+    }
+    bool is_pressing() const { return heard_ > 1; }
+
+private:
+    const Context& context_;
+    sys::SignalFd signals_;
+    int cancel_fd_;
+    int heard_ = 0;
+};
+
+/// Whether all have ended; waits for those that have not, until then or a word to us.
+/// Errors: interrupted when we are cancelled.
+Result<bool> all_ended(const std::vector<Stopping>& running,
+                       Urge& urge,
+                       std::chrono::milliseconds wait) {
+    const auto own = urge.items();
+    std::vector<sys::Ready> items(own.begin(), own.end());
     for (const Stopping& one : running) {
         if (!KNARR_TRY(sys::wait_ended(one.process, std::chrono::milliseconds(0)))) {
             items.push_back({.fd = one.process.get()});
         }
     }
-    if (items.size() == 1) {
+    if (items.size() == own.size()) {
         return true;
     }
     KNARR_TRY(sys::wait_ready(items, static_cast<int>(wait.count())));
-    while (const auto signal = KNARR_TRY(signals.next())) {
-        hurry = hurry || *signal == SIGINT || *signal == SIGTERM;
+    if (items[1].is_ready) {
+        return fail(Error{.code = Errc::interrupted,
+                          .message = "shutdown: left on request",
+                          .hint = "all containers have been sent their stop signal"});
     }
+    KNARR_TRY(urge.hear());
     return false;
+}
+
+/// Sends all that run their stop signal.
+Result<std::vector<Stopping>> ask_all(const Context& context,
+                                      Urge& urge,
+                                      std::vector<UpkeepStep>& steps) {
+    std::vector<Stopping> running;
+    for (const std::string& text : KNARR_TRY(context.root.ids())) {
+        KNARR_TRY(urge.hear());  // one signal of a sort is kept until it is heard
+        const ContainerId id = KNARR_TRY(ContainerId::parse(text));
+        const auto noted = note_stop(context, id, StoppedBy::shutdown);
+        auto seen = noted ? look(context, id) : Result<std::optional<Seen>>(fail(noted.error()));
+        if (!seen && seen.error().code != Errc::not_found) {
+            steps.push_back({.kind = Kind::failed, .id = text, .detail = seen.error().message});
+        }
+        if (!seen || !*seen || !(*seen)->live.process.valid()) {
+            continue;
+        }
+        const auto& life = (*seen)->record.life;
+        // It may end at any moment; whether it has, its pidfd says.
+        static_cast<void>(
+            kill_container(context, id, life ? life->stop_signal : SIGTERM, KillTarget::init));
+        if ((*seen)->live.state == ContainerState::paused) {
+            static_cast<void>(resume_container(context, id));
+        }
+        running.push_back({.id = id, .process = std::move((*seen)->live.process)});
+    }
+    return running;
 }
 
 }  // namespace
@@ -132,34 +191,16 @@ Result<std::vector<UpkeepStep>> clean_up(const Context& context,
     return steps;
 }
 
-Result<std::vector<UpkeepStep>> shut_down(const Context& context, std::chrono::seconds timeout) {
+Result<std::vector<UpkeepStep>> shut_down(const Context& context,
+                                          std::chrono::seconds timeout,
+                                          int cancel_fd) {
     timeout = std::chrono::seconds(count_seconds(timeout));
-    sys::SignalFd signals = KNARR_TRY(sys::SignalFd::open());
-    std::vector<Stopping> running;
+    Urge urge(context, KNARR_TRY(sys::SignalFd::open()), cancel_fd);
     std::vector<UpkeepStep> steps;
-    for (const std::string& text : KNARR_TRY(context.root.ids())) {
-        const ContainerId id = KNARR_TRY(ContainerId::parse(text));
-        const auto noted = note_stop(context, id, StoppedBy::shutdown);
-        auto seen = noted ? look(context, id) : Result<std::optional<Seen>>(fail(noted.error()));
-        if (!seen && seen.error().code != Errc::not_found) {
-            steps.push_back({.kind = Kind::failed, .id = text, .detail = seen.error().message});
-        }
-        if (!seen || !*seen || !(*seen)->live.process.valid()) {
-            continue;
-        }
-        const auto& life = (*seen)->record.life;
-        // It may end at any moment; whether it has, its pidfd says.
-        static_cast<void>(
-            kill_container(context, id, life ? life->stop_signal : SIGTERM, KillTarget::init));
-        if ((*seen)->live.state == ContainerState::paused) {
-            static_cast<void>(resume_container(context, id));
-        }
-        running.push_back({.id = id, .process = std::move((*seen)->live.process)});
-    }
+    std::vector<Stopping> running = KNARR_TRY(ask_all(context, urge, steps));
     const auto begin = system_clock().steady();
-    bool hurry = false;
     std::chrono::milliseconds left{timeout};
-    while (!hurry && left.count() > 0 && !KNARR_TRY(all_ended(running, signals, left, hurry))) {
+    while (!urge.is_pressing() && left.count() > 0 && !KNARR_TRY(all_ended(running, urge, left))) {
         left =
             std::chrono::ceil<std::chrono::milliseconds>(begin + timeout - system_clock().steady());
     }

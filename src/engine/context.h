@@ -43,7 +43,7 @@
 //   image_trees.h     image diff, rootfs, export     image_mounts.h image mount
 //   volumes.h         those of DATA_ROOT; container_volumes.h of one in the making; volumes_from.h
 //   resolve.h         ID, name or a beginning -> ID  images.h      rmi beside containers
-//   own_log.h         what knarr itself has to say, in a file
+//   own_log.h         what knarr itself has to say, in a file; operation.cpp: calls to be polled
 //   info.h, policy.h  what this host can do, limits  doctor.h      what keeps it from running them
 //
 // In: values of include/knarr. Out: the same, and files from which any later process can go on.

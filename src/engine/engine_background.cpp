@@ -95,8 +95,8 @@ Result<std::vector<UpkeepStep>> Engine::clean_up(const CleanupRequest& request) 
     return engine::clean_up(engine::context_of(*root_, options_), options_.data_root, request);
 }
 
-Result<std::vector<UpkeepStep>> Engine::shut_down(std::chrono::seconds timeout) {
-    return engine::shut_down(engine::context_of(*root_, options_), timeout);
+Result<std::vector<UpkeepStep>> Engine::shut_down(std::chrono::seconds timeout, int cancel_fd) {
+    return engine::shut_down(engine::context_of(*root_, options_), timeout, cancel_fd);
 }
 
 Result<> Engine::set_restart_policy(std::string_view id, const RestartPolicy& policy) {

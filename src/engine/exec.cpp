@@ -173,9 +173,13 @@ Result<OtherSide> go(const runtime::Launched& launched,
     return other;
 }
 
-Result<int> time_out(const runtime::Launched& launched, std::chrono::milliseconds limit) {
+void kill_all(const runtime::Launched& launched) {
     sys::kill_group(launched.pid);
     sys::kill_and_reap(launched.pidfd);
+}
+
+Result<int> time_out(const runtime::Launched& launched, std::chrono::milliseconds limit) {
+    kill_all(launched);
     return fail(Errc::timed_out,
                 "the program ran longer than {} s and was killed with its process group",
                 std::chrono::duration<double>(limit).count());
@@ -237,8 +241,15 @@ Result<int> exec(const Context& context, Target target, const ExecRequest& reque
         return other.master ? leave(*other.master) : Result<int>(0);
     }
     std::optional<Relay>& relay = other.relay;
-    const auto code = KNARR_TRY(
-        attend(*signals, launched.pidfd, {.relay = relay ? &*relay : nullptr}, request.timeout));
+    Result<std::optional<int>> attended =
+        attend(*signals,
+               launched.pidfd,
+               {.relay = relay ? &*relay : nullptr, .cancel_fd = request.cancel_fd},
+               request.timeout);
+    if (!attended && attended.error().code == Errc::interrupted) {
+        kill_all(launched);
+    }
+    const std::optional<int> code = KNARR_TRY(std::move(attended));
     if (!code && relay && relay->is_left()) {
         return leave(relay->leave());
     }

@@ -1,6 +1,7 @@
 #include "engine/new_container.h"
 
 #include <algorithm>
+#include <csignal>
 #include <optional>
 
 #include "bundle/read.h"
@@ -19,6 +20,7 @@
 #include "engine/nested_cgroup.h"
 #include "engine/new_record.h"
 #include "engine/notify.h"
+#include "platform/pidfd.h"
 #include "platform/signal.h"
 #include "platform/task.h"
 
@@ -43,6 +45,7 @@ Result<NewContainer> read_request(const BundleRequest& request) {
         .no_new_keyring = request.no_new_keyring,
         .auto_remove = !request.keep,
         .keep_cgroup = request.keep,
+        .cancel_fd = request.cancel_fd,
     };
 }
 
@@ -186,17 +189,25 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
         }
         return 0;
     }
-    const int code = *KNARR_TRY(
-        attend(*signals,
-               process,
-               {.relay = *relay ? &**relay : nullptr, .notify = notify ? &*notify : nullptr}),
-        "{}",
-        what);
+    Beside beside{.relay = *relay ? &**relay : nullptr,
+                  .notify = notify ? &*notify : nullptr,
+                  .cancel_fd = wanted.cancel_fd};
+    Result<std::optional<int>> attended = attend(*signals, process, beside);
+    const bool cancelled = !attended && attended.error().code == Errc::interrupted;
+    if (cancelled) {
+        static_cast<void>(sys::pidfd_send_signal(process, SIGKILL));
+        beside.cancel_fd = -1;
+        attended = attend(*signals, process, beside);
+    }
+    const int code = *KNARR_TRY(std::move(attended), "{}", what);
     relay->reset();  // what is said from here on is for a terminal as it was
     trace().mark("wait for the program to end");
     tell_if_out_of_memory(context, record, code);
     KNARR_TRY(conclude(context, wanted, record, code), "{}", what);
     trace().mark("remove what there was");
+    if (cancelled) {
+        return fail(Errc::interrupted, "{}: killed on request", what);
+    }
     return code;
 }
 

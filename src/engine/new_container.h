@@ -58,6 +58,7 @@ struct NewContainer {
     /// the program runs.
     std::function<Result<>(const sys::Fd& master)> give_terminal = {};
     AttachedEnds attached = {};
+    int cancel_fd = -1;  // run in the foreground: ends it
 };
 
 /// Reads the bundle that a request names.

@@ -32,6 +32,9 @@ PullOptions with_driver(PullOptions options, const EngineOptions& engine) {
 
 RunRequest with_driver(RunRequest request, const EngineOptions& engine) {
     request.pull_options = with_driver(std::move(request.pull_options), engine);
+    if (request.pull_options.cancel_fd < 0) {
+        request.pull_options.cancel_fd = request.cancel_fd;
+    }
     return request;
 }
 

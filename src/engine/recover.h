@@ -29,6 +29,8 @@ Result<std::vector<UpkeepStep>> clean_up(const Context& context,
                                          const CleanupRequest& request);
 /// Ends all containers side by side: stop signals, SIGKILL after `timeout`, or as soon as somebody
 /// sends INT or TERM to us. They start again at the next recover(), as their policies say.
-Result<std::vector<UpkeepStep>> shut_down(const Context& context, std::chrono::seconds timeout);
+Result<std::vector<UpkeepStep>> shut_down(const Context& context,
+                                          std::chrono::seconds timeout,
+                                          int cancel_fd);
 
 }  // namespace knarr::engine

@@ -153,6 +153,7 @@ Result<> launch_image(const Context& context,
         return make_owned_volumes(data_root, prepared);
     };
     wanted.give_streams = chosen_streams(request);
+    wanted.cancel_fd = request.cancel_fd;
     KNARR_TRY(write_id_file(request.id_file, prepared.id));
     Result<> launched = launch(std::move(wanted));
     if (!launched && !request.id_file.empty()) {

@@ -167,7 +167,7 @@ Result<bool> end_container(const Context& context,
         if (state == ContainerState::creating) {
             return fail(Errc::wrong_state, "container {} is just being made", id.text());
         }
-        KNARR_TRY(await_end(context, id));
+        KNARR_TRY(await_end(context, id, nullptr, request.cancel_fd));
         return false;  // it has ended already, which is what was asked for
     }
     const auto& life = seen.record.life;
@@ -185,19 +185,22 @@ Result<bool> end_container(const Context& context,
         KNARR_TRY(unless_ended(resume_container(context, id)));  // a frozen one hears no signal
     }
     KNARR_TRY(fault_point("stop.signalled"));
-    if (!KNARR_TRY(sys::wait_ended(seen.live.process, grace))) {
+    const auto ends_within = [&](std::chrono::seconds time) {
+        return sys::wait_ended_or_cancelled(seen.live.process, request.cancel_fd, time);
+    };
+    if (!KNARR_TRY(ends_within(grace), "stop of container {}", id.text())) {
         note_event(context, seen.record, "kill", {{"signal", "9"}});
         KNARR_TRY(unless_ended(kill_seen(seen, SIGKILL)));
         KNARR_TRY(fault_point("stop.killed"));
-        if (!KNARR_TRY(sys::wait_ended(seen.live.process,
-                                       std::chrono::seconds(limits::kKillWaitSeconds)))) {
+        const std::chrono::seconds patience{limits::kKillWaitSeconds};
+        if (!KNARR_TRY(ends_within(patience), "stop of container {}", id.text())) {
             return fail(Errc::timed_out,
                         "container {} is still there {} s after SIGKILL",
                         id.text(),
                         limits::kKillWaitSeconds);
         }
     }
-    const Result<std::optional<int>> ended = await_end(context, id);
+    const Result<std::optional<int>> ended = await_end(context, id, nullptr, request.cancel_fd);
     if (!ended && ended.error().code != Errc::not_found) {
         return fail(ended.error());
     }

@@ -204,14 +204,15 @@ void Visit::look_at_end() {
 }
 
 Result<> Visit::serve() {
-    std::array<sys::Ready, 3 + AttachClient::kItems> items;
+    std::array<sys::Ready, 4 + AttachClient::kItems> items;
     auto part = client_ ? client_->wants() : std::array<sys::Ready, AttachClient::kItems>{};
     items[0] = {.fd = subject_.signals->fd().get()};
     items[1] = {.fd = subject_.socket.get()};
     items[2] = {.fd = show_ && !shown_ ? show_->process().get() : -1};
-    std::ranges::copy(part, items.begin() + 3);
+    items[3] = {.fd = request_.cancel_fd};
+    std::ranges::copy(part, items.begin() + 4);
     KNARR_TRY(sys::wait_ready(items, subject_.socket.valid() || ended_ ? -1 : kReconnectMs));
-    std::copy(items.begin() + 3, items.end(), part.begin());
+    std::copy(items.begin() + 4, items.end(), part.begin());
     if (client_) {
         client_->serve(part);
     }
@@ -224,6 +225,9 @@ Result<> Visit::serve() {
     if (items[2].is_ready) {
         shown_ = true;
         KNARR_TRY(show_->end());
+    }
+    if (items[3].is_ready) {
+        return fail(Errc::interrupted, "left on request");
     }
     return {};
 }

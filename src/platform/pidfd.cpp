@@ -220,6 +220,26 @@ Result<> wait_ended_or_cancelled(const Fd& pidfd, int cancel_fd) {
     return items[0].is_ready ? Result<>{} : fail(Errc::interrupted, "stopped on request");
 }
 
+Result<bool> wait_ended_or_cancelled(const Fd& pidfd,
+                                     int cancel_fd,
+                                     std::chrono::milliseconds timeout) {
+    using SteadyClock = std::chrono::steady_clock;
+    const auto deadline = SteadyClock::now() + timeout;
+    std::array<Ready, 2> items{Ready{.fd = pidfd.get()}, Ready{.fd = cancel_fd}};
+    while (true) {
+        const auto left =
+            std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyClock::now()).count();
+        KNARR_TRY(wait_ready(items, static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX))));
+        if (items[0].is_ready || items[1].is_ready) {
+            return items[0].is_ready ? Result<bool>(true)
+                                     : fail(Errc::interrupted, "stopped on request");
+        }
+        if (left <= 0) {
+            return false;
+        }
+    }
+}
+
 Result<bool> wait_readable_from(const Fd& fd, const Fd& writer) {
     std::array<Ready, 2> items{Ready{.fd = fd.get()}, Ready{.fd = writer.get()}};
     while (!items[0].is_ready && !items[1].is_ready) {

@@ -69,6 +69,10 @@ Result<bool> wait_ended(const Fd& pidfd, std::optional<std::chrono::milliseconds
 /// Waits until the process has ended. Errors: interrupted when `cancel_fd` (-1: none) becomes
 /// readable before.
 Result<> wait_ended_or_cancelled(const Fd& pidfd, int cancel_fd);
+/// The same for at most `timeout`; whether it has ended.
+Result<bool> wait_ended_or_cancelled(const Fd& pidfd,
+                                     int cancel_fd,
+                                     std::chrono::milliseconds timeout);
 /// Waits until `fd` has something to read, or is at its end. False: the process that writes to it
 /// has ended and left nothing there. For those whose other end somebody else holds as well.
 Result<bool> wait_readable_from(const Fd& fd, const Fd& writer);

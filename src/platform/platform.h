@@ -11,8 +11,8 @@
 //                                         what of it lies below a directory
 //   host_mount.h image_mount.h            mounts by the operator's path; file systems out of files
 //   process.h pidfd.h task.h signal.h     clone3, namespaces; processes that cannot be mistaken;
-//   user_namespace.h among_threads.h      properties of our own process; signals to be read; IDs;
-//   told_pid.h                            clones in an embedder that has threads; the pid of a
+//   user_namespace.h among_threads.h thread.h  properties of our own process; signals to be read;
+//   IDs; told_pid.h                            clones in an embedder that has threads; the pid of a
 //                                         child whose maker is killed
 //   network_maker.h                       a network namespace, made while we do something else
 //   run_program.h spawn.h worker.h        children: a hook, an unprivileged helper program, a

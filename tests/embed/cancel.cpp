@@ -54,6 +54,17 @@ knarr::Result<> try_all(knarr::Engine& engine, const std::string& id) {
                   watching.fd()),
               "watch");
     KNARR_TRY(expect(told == 1, "watch went on"));
+    const auto stopped =
+        engine.stop(id, {.signal = "CONT", .cancel_fd = reading.fd()});  // it does not end at CONT
+    KNARR_TRY(expect(!stopped && stopped.error().code == knarr::Errc::interrupted, "stop went on"));
+    const auto again = engine.restart(id, {.signal = "CONT", .cancel_fd = reading.fd()});
+    KNARR_TRY(expect(!again && again.error().code == knarr::Errc::interrupted, "restart went on"));
+    const auto attached = engine.attach(id, {.pass_input = false, .cancel_fd = reading.fd()});
+    KNARR_TRY(
+        expect(!attached && attached.error().code == knarr::Errc::interrupted, "attach went on"));
+    // The program of a container, its first process, ignores TERM.
+    const auto down = engine.shut_down(std::chrono::seconds(1000), reading.fd());
+    KNARR_TRY(expect(!down && down.error().code == knarr::Errc::interrupted, "shut_down went on"));
     const auto info = KNARR_TRY(engine.state(id));
     return expect(info.state == knarr::ContainerState::running, "it does not run any more");
 }
@@ -63,6 +74,13 @@ knarr::Result<> run(const char* root, const char* data_root, const char* image) 
         KNARR_TRY(knarr::Engine::open({.root = root, .data_root = data_root}), "open");
     const std::string id = KNARR_TRY(engine.run_image_in_background({.image = image}, {}), "run");
     knarr::Result<> done = try_all(engine, id);
+    const Pipe ended;
+    ended.end();
+    const auto ran =
+        engine.run_image({.image = image, .remove = true, .cancel_fd = ended.fd()}, {});
+    if (done) {
+        done = expect(!ran && ran.error().code == knarr::Errc::interrupted, "run went on");
+    }
     KNARR_TRY(engine.remove(id, knarr::RemoveMode::force), "remove");
     KNARR_TRY(engine.make_volume({.name = "mine", .labels = {{"a", "b"}}}), "make_volume");
     const knarr::VolumeInfo volume = KNARR_TRY(engine.volume("mine"), "volume");

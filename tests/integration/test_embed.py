@@ -73,6 +73,16 @@ def test_threads_use_one_engine_at_once(threads, rounds):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.fixture
+def operations(witness_path, scratch, needs_root):
+    yield from host_of(program("embed_operations"), witness_path, scratch)
+
+
+def test_one_thread_polls_a_hundred_lifecycles_and_cancels_what_takes_long(operations):
+    done = embed(operations, operations.bundle("sleep", "100000"), "100", timeout=200)
+    assert done.returncode == 0, done.stderr
+
+
 def test_what_takes_long_is_ended_by_a_descriptor(scratch, needs_root):
     layout = images.write_layout(scratch / "image", [images.base_layer()],
                                  config={"Cmd": ["sh", "-c", "echo a line; sleep 1000"]})
@@ -92,7 +102,7 @@ def test_the_snippet_of_the_header_is_the_one_that_compiles():
 def test_the_examples_of_the_document_are_those_that_compile():
     document = (ROOT / "docs/embedding.md").read_text()
     examples = re.findall(r"^```cpp\n(.*?)^```$", document, re.MULTILINE | re.DOTALL)
-    assert len(examples) == 2
+    assert len(examples) == 3
     for example in examples:
         assert example in COMPILED.read_text()
 

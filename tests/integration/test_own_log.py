@@ -34,7 +34,7 @@ def test_variables_name_the_log_and_each_record_its_container_and_operation(host
     assert records(log)[-1]["id"] == "nobody" and records(log)[-1]["op"] == "delete"
     several = host.run("pause", "nobody", "box", env=with_log(log))
     assert several.returncode != 0
-    assert [record["id"] for record in records(log)[-2:]] == [container, "nobody"], "each error has its own"
+    assert [record["id"] for record in records(log)[-2:]] == ["nobody", container], "each error has its own"
     host.run("image", "history", "nobody", env=with_log(log))
     assert "id" not in records(log)[-1] and records(log)[-1]["op"] == "image history"
     assert len(records(log)) == 8, "one record an error"
