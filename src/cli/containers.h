@@ -78,7 +78,8 @@ Result<ServiceLinks> service_links();
 Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id);
 
 /// Does `work` for each of `names`, in their order. All are tried, and each failure is told when it
-/// happens; the exit status is that of the first one.
+/// happens; the exit status is that of the first one. A signal (Errc::interrupted) ends it, and its
+/// status is that of the whole.
 int for_each_of(const Context& context,
                 std::span<const std::string_view> names,
                 const std::function<Result<>(std::string_view name)>& work);

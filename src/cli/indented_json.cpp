@@ -21,9 +21,8 @@ std::size_t end_of_text(std::string_view json, std::size_t begin) {
 
 }  // namespace
 
-std::string indented_json(std::string_view json, std::string_view step) {
+std::string indented_json(std::string_view json, std::string_view step, std::size_t depth) {
     std::string out;
-    std::size_t depth = 0;
     const auto new_line = [&] {
         out += '\n';
         for (std::size_t i = 0; i < depth; ++i) {

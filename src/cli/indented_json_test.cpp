@@ -35,6 +35,11 @@ TEST(IndentedJson, GivesWhatIsIndentedOtherwiseTheSameForm) {
     EXPECT_EQ(indented_json(once), once);
 }
 
+TEST(IndentedJson, GoesIntoAnotherOne) {
+    EXPECT_EQ("[\n\t" + indented_json(R"({"a":[1]})", "\t", 1) + "\n]",
+              indented_json(R"([{"a":[1]}])", "\t"));
+}
+
 TEST(IndentedJson, EndsWithATextThatIsCutOff) {
     EXPECT_EQ(indented_json("[\"a\\"), "[\n    \"a\\");
     EXPECT_EQ(indented_json("]]"), "\n]\n]");

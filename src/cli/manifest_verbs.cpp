@@ -21,26 +21,6 @@ constexpr auto kInspectOptions = with_registry_options(std::array{
            .help = "what it is of, and all manifests of a list, in docker's shape"},
 });
 
-/// JSON that means the same without the controls that a terminal may take: those below 0x20 stand
-/// in no JSON text.
-std::string without_controls(std::string_view json) {
-    std::string out;
-    for (std::size_t at = 0; at < json.size(); ++at) {
-        const auto byte = static_cast<unsigned char>(json[at]);
-        const auto next = static_cast<unsigned char>(at + 1 < json.size() ? json[at + 1] : 0);
-        constexpr unsigned char kDelete = 0x7F, kLatin = 0xC2, kFirst = 0x80, kLast = 0x9F;
-        if (byte == kDelete) {
-            out += "\\u007f";
-        } else if (byte == kLatin && next >= kFirst && next <= kLast) {
-            out += fmt::format("\\u{:04x}", next);
-            ++at;
-        } else {
-            out += json[at];
-        }
-    }
-    return out;
-}
-
 /// docker's ImageManifest.
 std::string variant_json(const RemoteVariant& variant) {
     spec::JsonWriter json;
@@ -69,12 +49,17 @@ std::string variant_json(const RemoteVariant& variant) {
         "{},\"{}\":{}}}", text, is_dockers ? "SchemaV2Manifest" : "OCIManifest", variant.text);
 }
 
-std::string verbose_json(const RemoteManifest& found) {
-    std::string all;
+/// Each for itself: what is indented is larger than what came.
+Result<> print_variants(const RemoteManifest& found) {
+    const std::size_t depth = found.is_list ? 1 : 0;
+    std::string_view before = found.is_list ? "[\n\t" : "";
     for (const RemoteVariant& variant : found.variants) {
-        all += (all.empty() ? "" : ",") + variant_json(variant);
+        const std::string json = spec::without_controls(variant_json(variant));
+        KNARR_TRY(print(before));
+        KNARR_TRY(print(indented_json(json, "\t", depth)));
+        before = ",\n\t";
     }
-    return found.is_list ? "[" + all + "]" : all;
+    return print(!found.is_list ? "\n" : found.variants.empty() ? "[]\n" : "\n]\n");
 }
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
@@ -92,9 +77,12 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
     }
     const RemoteManifest manifest = KNARR_TRY(std::move(found));
     // docker's own steps: it writes lists anew, and everything else in Go's usual way.
-    const std::string_view step = manifest.is_list && !verbose ? "   " : "\t";
-    const std::string json = verbose ? verbose_json(manifest) : manifest.text;
-    KNARR_TRY(print(indented_json(without_controls(json), step) + "\n"));
+    if (verbose) {
+        KNARR_TRY(print_variants(manifest));
+    } else {
+        const std::string_view step = manifest.is_list ? "   " : "\t";
+        KNARR_TRY(print(indented_json(spec::without_controls(manifest.text), step) + "\n"));
+    }
     return 0;
 }
 

@@ -85,13 +85,7 @@ Result<int> pull_all(Context& context,
                      std::string_view name,
                      const PullOptions& options,
                      ProgressStyle style) {
-    const std::string_view last = name.substr(name.find_last_of('/') + 1);
-    if (last.find_first_of(":@") != std::string_view::npos) {
-        return fail(Error{
-            .code = Errc::invalid_argument,
-            .message = fmt::format("--all-tags: {} names one of them already", printable(name)),
-            .hint = "leave out the tag"});
-    }
+    KNARR_TRY(check_no_tag(name));
     RemoteRequest request{.name = std::string(name), .options = options};
     request.notice = [&](const std::string& text) { context.reporter.warn(text); };
     const RemoteTags found = KNARR_TRY(Engine::list_tags(request));

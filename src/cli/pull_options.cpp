@@ -13,6 +13,18 @@ constexpr std::chrono::hours kMaxTimeout(7 * 24);
 
 }  // namespace
 
+Result<> check_no_tag(std::string_view name) {
+    const std::string_view last = name.substr(name.find_last_of('/') + 1);
+    if (last.find_first_of(":@") == std::string_view::npos) {
+        return {};
+    }
+    return fail(Error{.code = Errc::invalid_argument,
+                      .message = fmt::format("tag can't be used with --all-tags/-a: {} names one "
+                                             "of them already",  // docker's words
+                                             printable(name)),
+                      .hint = "leave out the tag, or --all-tags"});
+}
+
 Result<std::chrono::seconds> parse_timeout(const Parsed& args) {
     const auto time = args.find("timeout");
     if (!time) {

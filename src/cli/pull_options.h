@@ -10,6 +10,8 @@ namespace knarr::cli {
 
 /// The options of pulling an image, which run and pull share.
 Result<PullOptions> parse_pull_options(const Parsed& args);
+/// --all-tags wants a repository. Errors: invalid_argument for a name with a tag or digest.
+Result<> check_no_tag(std::string_view name);
 /// --timeout in seconds; 0 where it is not given.
 Result<std::chrono::seconds> parse_timeout(const Parsed& args);
 

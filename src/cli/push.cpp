@@ -98,14 +98,7 @@ Result<PushedImage> push_one(Engine& engine,
 
 /// The stored names with a tag in the repository that `name` means. Errors: image_not_found.
 Result<std::vector<std::string>> tags_in(const Engine& engine, std::string_view name) {
-    const std::string_view last = name.substr(name.find_last_of('/') + 1);
-    if (last.find_first_of(":@") != std::string_view::npos) {
-        return fail(Error{.code = Errc::invalid_argument,
-                          .message = fmt::format("tag can't be used with --all-tags/-a: {} names "
-                                                 "one of them already",
-                                                 printable(name)),
-                          .hint = "leave out the tag, or --all-tags"});
-    }
+    KNARR_TRY(check_no_tag(name));
     const std::vector<ImageSummary> stored = KNARR_TRY(engine.images());
     for (const image::Reference& meant : KNARR_TRY(image::meanings(name, image::Wanted::stored))) {
         std::vector<std::string> names;
@@ -125,7 +118,7 @@ Result<std::vector<std::string>> tags_in(const Engine& engine, std::string_view 
         .hint = "knarr images lists what is stored"});
 }
 
-/// docker's --all-tags. All are tried, but after a signal; the first failure is the verb's.
+/// docker's --all-tags. Each goes by itself.
 Result<int> push_all(Context& context, Engine& engine, const Parsed& args, PushRequest request) {
     if (args.positionals.size() > 1 || args.has("digestfile")) {
         return fail(Errc::invalid_argument,
@@ -135,28 +128,16 @@ Result<int> push_all(Context& context, Engine& engine, const Parsed& args, PushR
     }
     const bool quiet = args.flag("quiet");
     const ProgressStyle style = KNARR_TRY(wanted_style(args));
-    Result<> first;
-    for (const std::string& name : KNARR_TRY(tags_in(engine, args.positionals.front()))) {
+    const std::vector<std::string> stored = KNARR_TRY(tags_in(engine, args.positionals.front()));
+    const std::vector<std::string_view> names(stored.begin(), stored.end());
+    return for_each_of(context, names, [&](std::string_view name) -> Result<> {
         Interruption interruption = KNARR_TRY(Interruption::open());
         request.options.cancel_fd = interruption.fd();
         request.name = name;
         auto pushed = push_one(engine, request, style, interruption);
         interruption.end();
-        if (pushed) {
-            KNARR_TRY(print(last_line(*pushed, quiet)));
-            continue;
-        }
-        if (pushed.error().code == Errc::interrupted) {
-            return fail(std::move(pushed).error());
-        }
-        if (first) {
-            first = fail(std::move(pushed).error());
-        } else {
-            context.reporter.error(pushed.error());
-        }
-    }
-    KNARR_TRY(std::move(first));
-    return 0;
+        return print(last_line(KNARR_TRY(std::move(pushed)), quiet));
+    });
 }
 
 Result<int> run_push(Context& context, const Parsed& args) {

@@ -96,7 +96,11 @@ int for_each_of(const Context& context,
     int status = 0;
     for (const std::string_view name : names) {
         if (Result<> done = work(name); !done) {
+            const bool stopped = done.error().code == Errc::interrupted;
             const int failure = report_failure(context, std::move(done).error());
+            if (stopped) {
+                return failure;
+            }
             status = status == 0 ? failure : status;
         }
     }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/core.h"
+#include "core/limits.h"
 #include "image/connect.h"
 #include "image/deadline.h"
 #include "image/reference.h"
@@ -17,6 +18,7 @@ namespace {
 constexpr std::size_t kMaxListed = 1'000'000;
 constexpr std::size_t kMaxPages = 250;  // of referrers; a page may be empty
 constexpr std::size_t kMaxVariants = 256;
+constexpr std::uint64_t kMaxVariantBytes = 16 * size::kMiB;  // together
 
 /// One registry, asked for one repository.
 struct Remote {
@@ -159,21 +161,51 @@ void set_platform(const std::optional<spec::Platform>& platform, RemoteVariant& 
     }
 }
 
-Result<> add_list(const Remote& remote, const spec::Index& list, RemoteManifest& out) {
+Result<> check_list(const spec::Index& list) {
+    constexpr std::string_view kHint = "leave out --verbose, and ask for one of them by its digest";
     if (list.manifests.size() > kMaxVariants) {
         return fail(Error{
             .code = Errc::limit_exceeded,
             .message = fmt::format(
                 "the list has {} manifests, more than {}", list.manifests.size(), kMaxVariants),
-            .hint = "leave out --verbose, and ask for one of them by its digest"});
+            .hint = std::string(kHint)});
     }
+    std::uint64_t left = kMaxVariantBytes;
+    for (const spec::Descriptor& entry : list.manifests) {
+        if (entry.size > left) {
+            return fail(Error{.code = Errc::limit_exceeded,
+                              .message = fmt::format("the list's manifests have more than {} bytes",
+                                                     kMaxVariantBytes),
+                              .hint = std::string(kHint)});
+        }
+        left -= entry.size;
+    }
+    return {};
+}
+
+/// What a list says of one of its manifests holds: digest, size and kind.
+Result<std::string> fetch_listed(const Remote& remote, const spec::Descriptor& entry) {
+    std::string text = KNARR_TRY(
+        fetch_by_digest(remote, rpc::FetchKind::manifest, entry.digest, limits::kMaxManifestBytes));
+    if (text.size() != entry.size) {
+        return fail(Errc::invalid_image,
+                    "{}: it has {} bytes, the list says {}",
+                    entry.digest.text(),
+                    text.size(),
+                    entry.size);
+    }
+    KNARR_TRY(spec::decode_manifest_or_index(text, entry.media_type), "{}", entry.digest.text());
+    return text;
+}
+
+Result<> add_list(const Remote& remote, const spec::Index& list, RemoteManifest& out) {
+    KNARR_TRY(check_list(list));
     for (const spec::Descriptor& entry : list.manifests) {
         RemoteVariant& variant = out.variants.emplace_back();
         variant.reference = fmt::format("{}@{}", remote.reference.text(), entry.digest.text());
         variant.media_type = entry.media_type;
         variant.digest = entry.digest.text();
-        variant.text = KNARR_TRY(fetch_by_digest(
-            remote, rpc::FetchKind::manifest, entry.digest, limits::kMaxManifestBytes));
+        variant.text = KNARR_TRY(fetch_listed(remote, entry));
         set_platform(entry.platform, variant);
     }
     return {};

@@ -16,7 +16,8 @@ Result<RemoteTags> list_tags(const RemoteRequest& request);
 Result<RemoteReferrers> list_referrers(const RemoteRequest& request);
 
 /// The manifest that a name means; with RemoteDetail::variants also those of a list, each checked
-/// against its digest. Errors: image_not_found; limit_exceeded for a long list.
+/// against its digest and size, and that it is a manifest or a list. Errors: image_not_found;
+/// limit_exceeded for a long list, by number and bytes; invalid_image.
 Result<RemoteManifest> inspect_manifest(const RemoteRequest& request, RemoteDetail detail);
 
 /// Deletes the manifest that a name means, and with it all tags that it has.

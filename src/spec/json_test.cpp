@@ -182,5 +182,17 @@ TEST(JsonWriter, WritesNothingThatATerminalActsUpon) {
     EXPECT_EQ(std::move(json).text(), "\"\\u001b[1m\\u009b\\u007f\xc2\xa0\xc3\xa4\"");
 }
 
+TEST(WithoutControls, LeavesNothingThatATerminalActsUpon) {
+    EXPECT_EQ(
+        without_controls("\x1b]0;x\x07\b\x7f\xc2\x9b\xc2\xa0\xc3\xa4\xf0\x9f\x98\x80\xff"),
+        "\\u001b]0;x\\u0007\\u0008\\u007f\\u009b\xc2\xa0\xc3\xa4\xf0\x9f\x98\x80\xef\xbf\xbd");
+    EXPECT_EQ(without_controls("\xe2\x80\xaa\xe2\x80\xae\xe2\x81\xa6\xe2\x81\xa9\xe2\x81\xaa"),
+              "\\u202a\\u202e\\u2066\\u2069\xe2\x81\xaa");
+}
+
+TEST(WithoutControls, LeavesTheBlanksBetweenTheParts) {
+    EXPECT_EQ(without_controls("{\r\n\t\"a\\n\": 1 }"), "{\r\n\t\"a\\n\": 1 }");
+}
+
 }  // namespace
 }  // namespace knarr::spec

@@ -1,5 +1,6 @@
 #include "spec/json_writer.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -11,15 +12,46 @@ namespace knarr::spec {
 
 namespace {
 
-/// Of a sequence of three bytes. Source: RFC 3629, section 3.
-unsigned code_point(std::string_view three) {
+constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
+
+/// Whether a terminal may act upon the character of `length` bytes that `text` begins with: also
+/// U+0080 to U+009F, as some do.
+bool is_control(std::string_view text, std::size_t length) {
+    const auto byte = [&](std::size_t at) { return static_cast<unsigned char>(text[at]); };
+    return (length == 1 && (byte(0) < 0x20 || byte(0) == 0x7f)) ||
+           (length == 2 && byte(0) == 0xc2 && byte(1) < 0xa0) || turns_text_around(text);
+}
+
+/// JSON's escape for a character of up to three bytes. Source: RFC 3629, section 3.
+std::string hex_escape(std::string_view text, std::size_t length) {
     const auto bits = [&](std::size_t at, unsigned mask) {
-        return static_cast<unsigned char>(three[at]) & mask;
+        return static_cast<unsigned char>(text[at]) & mask;
     };
-    return bits(0, 0x0f) << 12 | bits(1, 0x3f) << 6 | bits(2, 0x3f);
+    return fmt::format("\\u{:04x}",
+                       length == 1   ? bits(0, 0x7f)
+                       : length == 2 ? bits(0, 0x1f) << 6 | bits(1, 0x3f)
+                                     : bits(0, 0x0f) << 12 | bits(1, 0x3f) << 6 | bits(2, 0x3f));
 }
 
 }  // namespace
+
+std::string without_controls(std::string_view json) {
+    std::string out;
+    for (std::size_t at = 0; at < json.size();) {
+        const std::string_view rest = json.substr(at);
+        const std::size_t length = utf8_sequence_length(rest);
+        const bool blank = rest[0] == '\n' || rest[0] == '\t' || rest[0] == '\r';
+        if (length == 0) {
+            out += kReplacement;
+        } else if (!blank && is_control(rest, length)) {
+            out += hex_escape(rest, length);
+        } else {
+            out += rest.substr(0, length);
+        }
+        at += std::max<std::size_t>(length, 1);
+    }
+    return out;
+}
 
 JsonWriter& JsonWriter::open(char bracket) {
     before_value();
@@ -97,24 +129,15 @@ void JsonWriter::append_string(std::string_view text) {
     std::size_t copied = 0;  // text up to here is in text_
     for (std::size_t at = 0; at < text.size();) {
         const char c = text[at];
-        const std::size_t length = utf8_sequence_length(text.substr(at));
-        // Also U+0080 to U+009F, which some terminals act upon.
-        const bool c1 =
-            length == 2 && c == '\xc2' && static_cast<unsigned char>(text[at + 1]) < 0xa0;
-        const bool turns = turns_text_around(text.substr(at));
-        if (length > 0 && static_cast<unsigned char>(c) >= 0x20 && c != '"' && c != '\\' &&
-            c != '\x7f' && !c1 && !turns) {
+        const std::string_view rest = text.substr(at);
+        const std::size_t length = utf8_sequence_length(rest);
+        if (length > 0 && c != '"' && c != '\\' && !is_control(rest, length)) {
             at += length;
             continue;
         }
         text_ += text.substr(copied, at - copied);
         if (length == 0) {
-            text_ += "\xef\xbf\xbd";  // U+FFFD
-        } else if (turns) {
-            text_ += fmt::format("\\u{:04x}", code_point(text.substr(at)));
-            at += 2;
-        } else if (c1) {
-            text_ += fmt::format("\\u{:04x}", static_cast<unsigned char>(text[++at]));
+            text_ += kReplacement;
         } else if (c == '"' || c == '\\') {
             text_ += '\\';
             text_ += c;
@@ -125,9 +148,10 @@ void JsonWriter::append_string(std::string_view text) {
         } else if (c == '\r') {
             text_ += "\\r";
         } else {
-            text_ += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+            text_ += hex_escape(rest, length);
         }
-        copied = ++at;
+        at += std::max<std::size_t>(length, 1);
+        copied = at;
     }
     text_ += text.substr(copied);
     text_ += '"';

@@ -23,6 +23,11 @@
 
 namespace knarr::spec {
 
+/// A JSON text that means the same, without what a terminal may act upon, which can stand in texts
+/// only: controls but tab and line breaks, U+0080 to U+009F, and what turns text around. Bytes that
+/// are not UTF-8 become U+FFFD.
+std::string without_controls(std::string_view json);
+
 enum class JsonLayout : std::uint8_t { compact, indented };  // indented by two blanks
 
 class JsonWriter {

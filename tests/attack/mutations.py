@@ -9,6 +9,7 @@ ROOTFS = "tests/integration/test_attack_rootfs.py::"
 PROGRAM = "tests/integration/test_attack_program.py::"
 IMAGE = "tests/integration/test_hostile_image.py::"
 MIRRORS = "tests/integration/registry/test_mirrors.py::"
+INSPECT = "tests/integration/registry/test_manifest_inspect.py::"
 LOGIN = "tests/integration/registry/test_login.py::"
 PTRACE = "tests/integration/test_attack_ptrace.py::"
 ROOTLESS = "tests/integration/test_rootless_images.py::"
@@ -21,6 +22,10 @@ KEEPS_ALL = ("src/runtime/launch/child.cpp", "    return sys::keep_only(std::mov
 
 # name, file, text, text without the defence, test, more of (file, text, text without the defence)
 MUTATIONS = [
+    ("what a list of a registry names is a manifest", "src/image/remote.cpp",
+     '    KNARR_TRY(spec::decode_manifest_or_index(text, entry.media_type), "{}", entry.digest.text());\n',
+     "",
+     INSPECT + "test_what_is_no_manifest_is_refused"),
     ("devices through a linked /dev", "src/runtime/launch/device_steps.cpp",
      "RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS);",
      "RESOLVE_IN_ROOT);",

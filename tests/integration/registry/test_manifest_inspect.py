@@ -83,15 +83,59 @@ def test_a_long_list_is_not_fetched(knarr, registry):
 
 def test_no_control_of_a_terminal_gets_through(knarr, registry):
     image = Image({"a": b"1"})
-    value = {**json.loads(image.manifest), "annotations": {"a": "\x9b31m\x7f\u00e9", "b": "\x1b"}}
+    value = {**json.loads(image.manifest), "annotations": {"a": "\x9b31m\x7f\u00e9", "b": "\x1b\u202e\u2066"}}
     text = json.dumps(value, ensure_ascii=False).encode()
     registry.add(image)
     registry.add_manifest(text, MANIFEST, "1")
     for words in ([], ["-v"]):
         shown = knarr.good("manifest", "inspect", "--plain-http", *words, f"{registry.host}/a/b:1")
-        assert "\x9b" not in shown and "\x7f" not in shown and "\u00e9" in shown
+        assert not set("\x9b\x1b\u202e\u2066") & set(shown) and "\x7f" not in shown and "\u00e9" in shown
         (told,) = [one for one in (json.loads(shown), json.loads(shown).get("OCIManifest")) if one and "annotations" in one]
         assert told == value
+
+
+def list_of(registry, *texts, **more):
+    """The name of a list of what is stored as it is, whatever it is."""
+    for text in texts:
+        registry.add_manifest(text, MANIFEST)
+    entries = [{"mediaType": MANIFEST, "digest": digest_of(text), "size": len(text), **more} for text in texts]
+    registry.add_manifest(json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode(), INDEX, "of")
+    return f"{registry.host}/a/b:of"
+
+
+@pytest.mark.parametrize("text", [
+    b'{"x":1}},\x1b]0;PWNED\x07{"Ref":"forged"', b'{"x":1}', b'[]', b'', b'[' * 20_000,
+    SMALL.manifest[:-1] + b',"x":' + b'[' * 64 + b']' * 64 + b'}', LIST])
+def test_what_is_no_manifest_is_refused(knarr, registry, text):
+    done = knarr.run("manifest", "inspect", "-v", "--plain-http", list_of(registry, SMALL.manifest, text))
+    assert done.returncode != 0 and done.stdout == "" and len(done.stderr) < 1000
+    assert digest_of(text) in done.stderr and "\x1b" not in done.stderr
+
+
+def test_a_list_in_a_list_is_shown(knarr, registry):
+    name = add_list(registry)
+    entry = {"mediaType": INDEX, "digest": digest_of(LIST), "size": len(LIST)}
+    registry.add_manifest(json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [entry]}).encode(), INDEX, "outer")
+    (one,) = inspect(knarr, "-v", name.replace(":all", ":outer"))
+    assert one["OCIManifest"] == json.loads(LIST)
+    registry.add_manifest(json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}).encode(), INDEX, "none")
+    assert knarr.good("manifest", "inspect", "-v", "--plain-http", name.replace(":all", ":none")) == "[]\n"
+
+
+def test_another_size_than_the_list_says_is_an_error(knarr, registry):
+    size = len(SMALL.manifest) + 1
+    said = knarr.bad("manifest", "inspect", "-v", "--plain-http", list_of(registry, SMALL.manifest, size=size))
+    assert SMALL.digest in said and f"it has {size - 1} bytes, the list says {size}" in said
+
+
+@pytest.mark.parametrize("sizes", [[1 << 20] * 16 + [1], [1, (1 << 64) - 1]])
+def test_a_list_of_much_is_not_fetched(knarr, registry, sizes):
+    entries = [{"mediaType": MANIFEST, "digest": digest_of(b"%d" % number), "size": size}
+               for number, size in enumerate(sizes)]
+    registry.add_manifest(json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": entries}).encode(), INDEX, "much")
+    said = knarr.bad("manifest", "inspect", "-v", "--plain-http", f"{registry.host}/a/b:much")
+    assert "more than 16777216 bytes" in said or "size" in said
+    assert not registry.asked("/manifests/sha256")
 
 
 def test_an_artifact_has_no_platform(knarr, registry):

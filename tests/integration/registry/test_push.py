@@ -380,6 +380,18 @@ def test_of_all_tags_those_that_can_be_pushed_are(knarr, registry, stored):
     assert [line.split(":")[0] for line in done.stdout.splitlines()] == ["good", "late"]
 
 
+def test_of_all_tags_failures_are_told_in_their_order(knarr, registry, stored):
+    name = f"{registry.host}/a/b"
+    for tag in ("bad", "good", "worse"):
+        stored(SMALL, f"{name}:{tag}")
+        if tag != "good":
+            registry.on(f"/manifests/{tag}", hostile.status(403), forever=True)
+    done = knarr.run("push", "-a", "-q", "--plain-http", name)
+    assert done.returncode != 0 and done.stdout == f"{name}:good\n"
+    assert 0 <= done.stderr.find("/bad") < done.stderr.find("/worse") or (
+        0 <= done.stderr.find(":bad") < done.stderr.find(":worse")), done.stderr
+
+
 @pytest.mark.parametrize("words, said", [
     (["NAME:one"], "tag can't be used with --all-tags/-a"), (["NAME/none"], "does not exist locally with the tag"),
     (["NAME", "elsewhere/x"], "DESTINATION"), (["--digestfile", "x", "NAME"], "--digestfile")])

@@ -67,6 +67,20 @@ def test_ctrl_c_gives_it_back_at_once(knarr, registry, name, event, number):
     assert not registry.uploads and given_back(registry)
 
 
+def test_ctrl_c_ends_all_tags(knarr, registry, name, event):
+    begun = threading.Event()
+    knarr.good("tag", name, f"{name}-more")
+    hostile.only(registry, "PATCH", hold(event, begun))
+    with subprocess.Popen(knarr.command("push", "-a", "-q", "--plain-http", name.rpartition(":")[0]),
+                          env=knarr.environment, stderr=subprocess.PIPE, text=True) as process:
+        assert begun.wait(60)
+        process.send_signal(signal.SIGINT)
+        process.wait(HELD / 2)
+        said = process.stderr.read()
+    assert process.returncode == 130 and said.count("error") == 1, said
+    assert not registry.uploads and not registry.tags
+
+
 def test_the_end_of_the_time_gives_it_back(knarr, registry, name, event):
     hostile.only(registry, "PATCH", hold(event))
     done = knarr.run("push", "-q", "--plain-http", "--timeout", "1s", name)
