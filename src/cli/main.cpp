@@ -101,47 +101,70 @@ Result<std::string> log_destination(std::string_view text, std::string_view from
 /// An option, or the variable where it is not given; what it says, and which of them does.
 struct Chosen {
     std::string value, from;
+    bool is_option = false;
 };
 
 Chosen choose(const Parsed& globals, std::string_view option, const char* variable) {
     if (const auto given = globals.find(option)) {
-        return {.value = std::string(*given), .from = fmt::format("--{}", option)};
+        return {
+            .value = std::string(*given), .from = fmt::format("--{}", option), .is_option = true};
     }
     return {.value = from_environment(variable, ""), .from = variable};
 }
 
-/// A log that cannot be opened is an error before anything is done.
-Result<OwnLog> open_log(const OwnLog& log, const Chosen& chosen) {
-    const Result<> opened = engine::check_own_log(log);
+/// What is wrong with an option is an error before anything is done. A variable that is wrong, or
+/// whose file is gone since, is a warning: else not even `stop` would work.
+template <typename T>
+Result<T> or_warn(Result<T> found, T instead, const Chosen& chosen, const Reporter& reporter) {
+    if (found || chosen.is_option) {
+        return found;
+    }
+    const std::string_view hint = found.error().effective_hint();
+    reporter.warn(fmt::format("{}{}{}{}: the log goes without it",
+                              found.error().message,
+                              hint.empty() ? "" : " (",
+                              hint,
+                              hint.empty() ? "" : ")"));
+    return instead;
+}
+
+/// The file that is named, where it can be opened.
+Result<std::string> log_file(const Chosen& chosen) {
+    std::string file = KNARR_TRY(log_destination(chosen.value, chosen.from));
+    const Result<> opened = engine::check_own_log({.file = file});
     if (!opened) {
         return fail(Error(opened.error())
                         .within(chosen.from)
                         .advise("name a file that can be written, or none"));
     }
-    return log;
+    return file;
 }
 
 /// The command's own log, and that of the monitors that it starts.
 Result<> choose_logs(const Parsed& globals, Context& context) {
+    const Reporter& reporter = context.reporter;
     const Chosen file = choose(globals, "log", engine::kLogVariable);
     const Chosen format = choose(globals, "log-format", engine::kLogFormatVariable);
     const Chosen level = choose(globals, "log-level", engine::kLogLevelVariable);
-    OwnLog log{.file = KNARR_TRY(log_destination(file.value, file.from))};
-    if (!format.value.empty() || globals.has("log-format")) {
-        log.format = KNARR_TRY(engine::parse_log_format(format.value, format.from));
-    }
-    if (!level.value.empty() || globals.has("log-level")) {
-        log.level = KNARR_TRY(engine::parse_log_level(level.value, level.from));
+    OwnLog log;
+    if (!level.value.empty() || level.is_option) {
+        log.level = KNARR_TRY(
+            or_warn(engine::parse_log_level(level.value, level.from), log.level, level, reporter));
     }
     if (globals.flag("debug")) {
         log.level = LogLevel::debug;
     }
-    context.reporter.own_log = KNARR_TRY(open_log(log, file));
+    context.reporter.own_log.level = log.level;  // of the warnings here, too
+    if (!format.value.empty() || format.is_option) {
+        log.format = KNARR_TRY(or_warn(
+            engine::parse_log_format(format.value, format.from), log.format, format, reporter));
+    }
+    log.file = KNARR_TRY(or_warn(log_file(file), {}, file, reporter));
+    context.reporter.own_log = log;
     const Chosen other{.value = from_environment(engine::kMonitorLogVariable, ""),
                        .from = engine::kMonitorLogVariable};
     if (!other.value.empty()) {
-        log.file = KNARR_TRY(log_destination(other.value, other.from));
-        log = KNARR_TRY(open_log(log, other));
+        log.file = KNARR_TRY(or_warn(log_file(other), {}, other, reporter));
     }
     context.globals.monitor_log = std::move(log);
     return {};

@@ -559,9 +559,12 @@ Context monitor_context(const StateRoot& root,
                         std::string_view op) {
     return {.root = root,
             .warn =
-                [&root, id, log, op](std::string_view text) {
-                    write_own_log(
-                        log, {.level = LogLevel::warning, .text = text, .id = id.text(), .op = op});
+                [&root, id, log, op, repeats = Repeats()](std::string_view text) mutable {
+                    if (const auto said = repeats.next(text, system_clock().steady())) {
+                        write_own_log(
+                            log,
+                            {.level = LogLevel::warning, .text = *said, .id = id.text(), .op = op});
+                    }
                     if (const auto dir = root.open_dir(id)) {
                         // If this fails, too, nothing is left to try.
                         static_cast<void>(

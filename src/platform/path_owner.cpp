@@ -43,10 +43,6 @@ bool in_user_namespace() {
 
 constexpr unsigned kOverflowId = 65534;  // "overflowuid" of proc(5), unless somebody changes it
 
-bool is_trusted(unsigned owner) {
-    return owner == 0 || owner == effective_uid() || (owner == kOverflowId && in_user_namespace());
-}
-
 bool is_trusted_group(unsigned group) {
     return group == 0 || (group == getegid() && group == effective_uid()) ||
            (group == kOverflowId && in_user_namespace());
@@ -73,7 +69,7 @@ Result<bool> list_lets_others_write(const Fd& dir) {
         Entry entry;
         std::memcpy(&entry, list->data() + at, sizeof entry);
         entry = {.tag = le16toh(entry.tag), .bits = le16toh(entry.bits), .id = le32toh(entry.id)};
-        const bool is_other = (entry.tag == kUser && !is_trusted(entry.id)) ||
+        const bool is_other = (entry.tag == kUser && !is_trusted_owner(entry.id)) ||
                               (entry.tag == kGroup && !is_trusted_group(entry.id));
         if (is_other && (entry.bits & kWrite) != 0) {
             return true;
@@ -89,7 +85,7 @@ Result<std::optional<HandsOfOthers>> hands_on(const Fd& dir, const std::string& 
                         .why = HandsOfOthers::Why::owner,
                         .owner = info.st_uid,
                         .mode = info.st_mode & 07777U};
-    if (!is_trusted(info.st_uid)) {
+    if (!is_trusted_owner(info.st_uid)) {
         return found;
     }
     if ((info.st_mode & S_ISVTX) != 0) {
@@ -104,6 +100,10 @@ Result<std::optional<HandsOfOthers>> hands_on(const Fd& dir, const std::string& 
 }
 
 }  // namespace
+
+bool is_trusted_owner(unsigned owner) {
+    return owner == 0 || owner == effective_uid() || (owner == kOverflowId && in_user_namespace());
+}
 
 Result<WayTo> hands_of_others(const std::string& path) {
     std::deque<std::string> left = parts_of(path);
@@ -135,7 +135,7 @@ Result<WayTo> hands_of_others(const std::string& path) {
             dir = KNARR_TRY(open_at(dir, name, O_PATH | O_DIRECTORY | O_NOFOLLOW), "{}", here);
             continue;
         }
-        if (!is_trusted(info->st_uid)) {
+        if (!is_trusted_owner(info->st_uid)) {
             return WayTo{.others = HandsOfOthers{
                              .path = here, .why = HandsOfOthers::Why::link, .owner = info->st_uid}};
         }

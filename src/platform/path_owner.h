@@ -26,6 +26,10 @@ struct WayTo {
     bool is_there = false;  // all of the path: of what is not, nobody knows who will make it
 };
 
+/// Whether what this user owns is as safe as our own: root's, ours, and in a user namespace what
+/// belongs to nobody there.
+bool is_trusted_owner(unsigned owner);
+
 /// The first symbolic link (`path` itself included) or directory (without it) on the way to `path`
 /// (absolute) that is neither root's nor our own, or where others may write without the sticky bit.
 /// A group may write that is root's, or our own with our number: one of that user alone, as most

@@ -111,6 +111,23 @@ Result<std::optional<std::size_t>> write_some(const Fd& fd, std::string_view byt
     }
 }
 
+Result<> write_without_signal(const Fd& fd, std::string_view bytes) {
+    sigset_t pipe, before, pending;
+    sigemptyset(&pipe);
+    sigaddset(&pipe, SIGPIPE);
+    sigpending(&pending);
+    if (const int error = pthread_sigmask(SIG_BLOCK, &pipe, &before); error != 0) {
+        return fail_errno(error, "pthread_sigmask");
+    }
+    Result<> written = write_all(fd, bytes);
+    if (!written && written.error().sys_errno == EPIPE && sigismember(&pending, SIGPIPE) == 0) {
+        constexpr timespec kNow{};
+        static_cast<void>(sigtimedwait(&pipe, nullptr, &kNow));  // none where it is ignored
+    }
+    pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return written;
+}
+
 void ignore_broken_pipes() {
     static_cast<void>(std::signal(SIGPIPE, SIG_IGN));
 }

@@ -37,6 +37,8 @@ Result<std::optional<Packet>> receive_packet(const Fd& socket, std::size_t max);
 Result<> set_nonblocking(const Fd& fd);
 /// One write(2) to a descriptor that does not block; nothing when it would.
 Result<std::optional<std::size_t>> write_some(const Fd& fd, std::string_view bytes);
+/// write(2) of all bytes; a reader that is gone is an error (sys_errno EPIPE), never a SIGPIPE.
+Result<> write_without_signal(const Fd& fd, std::string_view bytes);
 /// SIGPIPE ignored, for programs that learn of a reader's end from EPIPE.
 void ignore_broken_pipes();
 
