@@ -13,6 +13,7 @@ struct OwnLog {
     std::string file = {};  ///< absolute; empty: none
     LogFormat format = LogFormat::text;
     LogLevel level = LogLevel::warning;  ///< what is less grave is left out
+    bool any_way = false;  ///< the caller answers for the directories on the way to it
 };
 
 }  // namespace knarr

@@ -131,7 +131,7 @@ Result<T> or_warn(Result<T> found, T instead, const Chosen& chosen, const Report
 /// The file that is named, where it can be opened.
 Result<std::string> log_file(const Chosen& chosen) {
     std::string file = KNARR_TRY(log_destination(chosen.value, chosen.from));
-    const Result<> opened = engine::check_own_log({.file = file});
+    const Result<> opened = engine::check_own_log({.file = file, .any_way = chosen.is_option});
     if (!opened) {
         return fail(Error(opened.error())
                         .within(chosen.from)
@@ -161,6 +161,8 @@ Result<> choose_logs(const Parsed& globals, Context& context) {
     }
     log.file = KNARR_TRY(or_warn(log_file(file), {}, file, reporter));
     context.reporter.own_log = log;
+    // As runc's --log: podman names one in a directory that a container's root owns, by number.
+    context.reporter.own_log.any_way = file.is_option;
     const Chosen other{.value = from_environment(engine::kMonitorLogVariable, ""),
                        .from = engine::kMonitorLogVariable};
     if (!other.value.empty()) {

@@ -68,12 +68,15 @@ Result<> check_way(const std::string& path) {
 }
 
 /// For each record anew: the descriptor must not be open while a container is launched.
-Result<sys::Fd> open_log(const std::string& path) {
+Result<sys::Fd> open_log(const OwnLog& log) {
+    const std::string& path = log.file;
     constexpr int kFlags = O_WRONLY | O_APPEND | O_NOCTTY | O_NONBLOCK;
     if (const auto own = own_descriptor(path)) {
         return sys::open_path(*own, kFlags);
     }
-    KNARR_TRY(check_way(path));
+    if (!log.any_way) {
+        KNARR_TRY(check_way(path));
+    }
     Result<sys::Fd> opened = sys::open_path(path, kFlags | O_CREAT | O_NOFOLLOW, 0644);
     if (!opened && opened.error().sys_errno == ELOOP) {
         return fail(
@@ -179,7 +182,7 @@ std::string log_record(LogFormat format, const OwnRecord& entry, std::string_vie
 
 Result<> check_own_log(const OwnLog& log) {
     if (!log.file.empty()) {
-        Result<sys::Fd> opened = open_log(log.file);
+        Result<sys::Fd> opened = open_log(log);
         const bool is_unread = !opened && opened.error().sys_errno == ENXIO;
         if (!opened && (!is_unread || own_descriptor(log.file))) {
             return fail(std::move(opened).error());
@@ -192,7 +195,7 @@ void write_own_log(const OwnLog& log, const OwnRecord& entry) {
     if (log.file.empty() || entry.level > log.level) {
         return;
     }
-    if (const Result<sys::Fd> file = open_log(log.file)) {
+    if (const Result<sys::Fd> file = open_log(log)) {
         const std::string record =
             log_record(log.format, entry, format_time(system_clock().wall())) + "\n";
         static_cast<void>(sys::write_without_signal(*file, record));

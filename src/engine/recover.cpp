@@ -238,6 +238,10 @@ Result<> Recoverer::remove_ended(const ContainerId& id) {
 /// What it needs besides its record: the copy of that, what further processes and its next run
 /// need.
 Result<> Recoverer::look_at_files(const ContainerId& id, const Seen& seen) {
+    const auto files = sys::open_path(seen.record.data_dir, O_PATH | O_DIRECTORY);
+    if (!files && files.error().sys_errno == ENOENT) {
+        return {};  // its removal was cut off, and can go on
+    }
     const auto copy = kept_record(seen.record.data_dir);
     if (has_copy(seen.record) && (!copy || !*copy)) {
         const Held held = KNARR_TRY(hold(context_, id));

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import pytest
 
@@ -90,6 +91,7 @@ def test_a_container_of_an_earlier_boot_does_not_hold_its_image(host, layout):
     for path in state.iterdir():
         path.unlink()
     state.rmdir()
+    shutil.rmtree(host.root / ".names")
     host.good("rmi", identifier)
     assert host.traces() == []
 

@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import background
 import images
 from background import host, layout  # fixtures
 from oci import wait_until
@@ -95,13 +96,15 @@ def test_recover_makes_the_links_that_are_missing(host, layout):
 
 
 @pytest.mark.parametrize("options", [[], ["--name", "web"]])
-def test_a_create_that_fails_frees_its_name(host, layout, options):
+def test_a_create_that_fails_frees_its_name(breakable_knarr, scratch, layout, options):
+    host = background.Host(breakable_knarr, scratch)
     for point in ("create.recorded", "run_image.data", "create.data", "create.child", "run.gate"):
         failed = host.run("run", "-d", "-q", *options, layout, "sleep", "9", env={**os.environ, "KNARR_FAULT": point})
         assert failed.returncode != 0, point
         assert links(host) == {}, point
     assert host.run("run", "-q", *options, layout, "not-there").returncode == 127
     assert links(host) == {}
+    host.end()
 
 
 def test_many_at_once_have_names_of_their_own(host, layout):

@@ -49,7 +49,6 @@ def test_contrary_verbs_at_once(host, layout, scratch):
             host.launch("localhost/box", options=["--name", "box"])
         pair = chance.sample(sorted(VERBS), 2)
         about = f"KNARR_CONTRARY_SEED={seed}, pair {number}: {pair}"
-        began = time.monotonic()
         with (scratch / "one").open("w+b") as one, (scratch / "two").open("w+b") as two:
             clients = [begin(host, pair[0], one)]
             time.sleep(chance.random() * 0.02)
@@ -67,7 +66,7 @@ def test_contrary_verbs_at_once(host, layout, scratch):
             said = [(file.seek(0), file.read().decode())[1] for file in (one, two)]
         assert set(codes) <= CODES, (about, codes, said)
         assert all(code == 0 or code > 128 or text for code, text in zip(codes, said)), (about, codes, said)
-        assert time.monotonic() - began < 9, (about, codes, said)  # each wait for another one has 10 s
+        assert not any("10 s" in text for text in said), (about, codes, said)  # somebody waited in vain
         wait_until(lambda: state_is_true(host), f"{about}: what is listed is not so")
     for one in host.containers():
         host.good("rm", "-f", one["id"])
