@@ -77,6 +77,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 class Server(http.server.ThreadingHTTPServer):
     daemon_threads = True
 
+    def server_activate(self):
+        super().server_activate()
+        self.socket.settimeout(1)  # a client that is gone before it is accepted holds nothing up
+
     def handle_error(self, *args):
         pass
 
