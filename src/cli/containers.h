@@ -83,6 +83,9 @@ Result<BundleRequest> bundle_request(const Parsed& args, std::string_view id);
 int for_each_of(const Context& context,
                 std::span<const std::string_view> names,
                 const std::function<Result<>(std::string_view name)>& work);
+int for_each_of(const Context& context,
+                const std::vector<std::string>& names,
+                const std::function<Result<>(std::string_view name)>& work);
 /// The same for each container that is named. Errors: when none is.
 Result<int> for_each_container(Context& context,
                                const Parsed& args,

@@ -41,10 +41,7 @@ Result<int> run_use(Context&, const Parsed& args) {
 }
 
 constexpr std::array kListOptions{
-    Option{.name = "format",
-           .value = "FORMAT",
-           .help = "table, json (a line for each), or a template",
-           .fallback = "table"},
+    kRowFormatOption,
     Option{.name = "quiet", .letter = 'q', .help = "print names only"},
 };
 constexpr std::string_view kHeadings =
@@ -72,10 +69,7 @@ Result<int> run_list(Context&, const Parsed& args) {
     return 0;
 }
 
-constexpr std::array kInspectOptions{
-    Option{
-        .name = "format", .letter = 'f', .value = "TEMPLATE", .help = "json, or only that of each"},
-};
+constexpr std::array kInspectOptions{kInspectFormatOption};
 
 /// docker's shape. There is no socket, so Host names none.
 Result<std::string> context_json(std::string_view name) {

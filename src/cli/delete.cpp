@@ -45,8 +45,7 @@ Result<int> run_delete(Context& context, const Parsed& args) {
         return for_each_of(context, args.positionals, remove);
     }
     const std::vector<std::string> ids = KNARR_TRY(matching_ids(engine, args.positionals));
-    const std::vector<std::string_view> names(ids.begin(), ids.end());
-    return for_each_of(context, names, remove);
+    return for_each_of(context, ids, remove);
 }
 
 }  // namespace

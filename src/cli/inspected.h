@@ -9,6 +9,9 @@
 
 namespace knarr::cli {
 
+inline constexpr Option kInspectFormatOption{
+    .name = "format", .letter = 'f', .value = "TEMPLATE", .help = "json, or only that of each"};
+
 /// Prints what `find` has for each that is named: by the template of --format, else as one JSON
 /// array, which is indented unless that says json. All are tried, and those that were found are
 /// shown, as docker has it; each failure is told, and the status says that there was one. Errors:

@@ -92,8 +92,7 @@ Result<int> run_kill(Context& context, const Parsed& args) {
         return for_each_of(context, named.ids, kill);
     }
     const std::vector<std::string> ids = KNARR_TRY(matching_ids(engine, named.ids));
-    const std::vector<std::string_view> names(ids.begin(), ids.end());
-    return for_each_of(context, names, kill);
+    return for_each_of(context, ids, kill);
 }
 
 }  // namespace

@@ -23,10 +23,7 @@ constexpr std::array kListOptions{
            .help = "only those: name=PART, id=PART, driver=NAME, scope=local, type=builtin|custom, "
                    "dangling=BOOL, label=KEY",
            .repeatable = true},
-    Option{.name = "format",
-           .value = "FORMAT",
-           .help = "table, json (a line for each), or a template",
-           .fallback = "table"},
+    kRowFormatOption,
     Option{.name = "quiet", .letter = 'q', .help = "print IDs only"},
     Option{.name = "no-trunc", .help = "print IDs whole"},
 };
@@ -54,8 +51,7 @@ Result<int> run_list(Context&, const Parsed& args) {
 }
 
 constexpr std::array kInspectOptions{
-    Option{
-        .name = "format", .letter = 'f', .value = "TEMPLATE", .help = "json, or only that of each"},
+    kInspectFormatOption,
     Option{.name = "verbose", .letter = 'v', .help = "no effect: there are no swarms"},
 };
 

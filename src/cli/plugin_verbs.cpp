@@ -17,10 +17,7 @@ constexpr std::array kListOptions{
            .value = "KEY=VALUE",
            .help = "no effect: there are none to choose from",
            .repeatable = true},
-    Option{.name = "format",
-           .value = "FORMAT",
-           .help = "table, json (a line for each), or a template",
-           .fallback = "table"},
+    kRowFormatOption,
     Option{.name = "no-trunc", .help = "no effect"},
     Option{.name = "quiet", .letter = 'q', .help = "print nothing"},
 };
@@ -41,10 +38,7 @@ Result<int> run_list(Context&, const Parsed& args) {
     return 0;
 }
 
-constexpr std::array kInspectOptions{
-    Option{
-        .name = "format", .letter = 'f', .value = "TEMPLATE", .help = "json, or only that of each"},
-};
+constexpr std::array kInspectOptions{kInspectFormatOption};
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
     return print_inspected(

@@ -93,8 +93,7 @@ Result<int> pull_all(Context& context,
         return fail(Errc::image_not_found, "{} has no tags", printable(found.repository));
     }
     bool any_new = false;
-    const std::vector<std::string_view> tags(found.tags.begin(), found.tags.end());
-    const int status = for_each_of(context, tags, [&](std::string_view tag) -> Result<> {
+    const int status = for_each_of(context, found.tags, [&](std::string_view tag) -> Result<> {
         const Pulled pulled = KNARR_TRY(
             pull_one(engine, fmt::format("{}:{}", found.repository, tag), options, style));
         any_new = any_new || pulled.is_new || pulled.downloaded;

@@ -129,8 +129,7 @@ Result<int> push_all(Context& context, Engine& engine, const Parsed& args, PushR
     const bool quiet = args.flag("quiet");
     const ProgressStyle style = KNARR_TRY(wanted_style(args));
     const std::vector<std::string> stored = KNARR_TRY(tags_in(engine, args.positionals.front()));
-    const std::vector<std::string_view> names(stored.begin(), stored.end());
-    return for_each_of(context, names, [&](std::string_view name) -> Result<> {
+    return for_each_of(context, stored, [&](std::string_view name) -> Result<> {
         Interruption interruption = KNARR_TRY(Interruption::open());
         request.options.cancel_fd = interruption.fd();
         request.name = name;

@@ -12,6 +12,11 @@
 
 namespace knarr::cli {
 
+inline constexpr Option kRowFormatOption{.name = "format",
+                                         .value = "FORMAT",
+                                         .help = "table, json (a line for each), or a template",
+                                         .fallback = "table"};
+
 class RowFormat {
 public:
     /// "json" and "table" have no template: the second is for a caller whose own table it is.

@@ -2,7 +2,6 @@
 // A container's command in a column, by docker's rules.
 
 #include <string>
-#include <string_view>
 #include <vector>
 
 namespace knarr::cli {
@@ -11,11 +10,5 @@ namespace knarr::cli {
 /// of it as a text of Go; cut to 20 columns, the last of which is an ellipsis, unless `whole`.
 /// Source: docker's strconv.Quote(Ellipsis(command, 20)).
 std::string shown_command(const std::vector<std::string>& words, bool whole);
-
-/// The columns that a terminal gives a text: two for a character of East Asia that is wide.
-std::size_t columns_of(std::string_view text);
-
-/// A text of Go in double quotes, as strconv.Quote() writes it.
-std::string go_quoted(std::string_view text);
 
 }  // namespace knarr::cli

@@ -20,13 +20,7 @@ TEST(ShownCommand, HasWordsWithBlanksInQuotesAsTheDaemonHasThem) {
               "\"sh -c 'trap 'exit 3…\"");
 }
 
-TEST(ShownCommand, IsATextOfGo) {
-    EXPECT_EQ(go_quoted("a\"b\\c\n\t\x1b\x7f\xff"), R"("a\"b\\c\n\t\x1b\x7f\xff")");
-    EXPECT_EQ(go_quoted("é€…\u00a0\u202e\U000f0000"), "\"é€…\\u00a0\\u202e\\U000f0000\"");
-}
-
 TEST(ShownCommand, CountsColumnsAndNotBytes) {
-    EXPECT_EQ(columns_of("こんé\xff"), 6U);
     EXPECT_EQ(shown_command({"ééééééééééééééééééééé"}, false), "\"ééééééééééééééééééé…\"");
     EXPECT_EQ(shown_command({"こんにちはこんにちはこ"}, false), "\"こんにちはこんにち…\"");
     EXPECT_EQ(shown_command({"こんにちはこんにちは"}, false), "\"こんにちはこんにちは\"");

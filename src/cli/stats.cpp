@@ -52,6 +52,7 @@ Result<std::vector<Usage>> look(const Engine& engine,
             return !info.damage.empty() || (!all && !has_processes(info));
         });
     }
+    const std::uint64_t machine_bytes = sys::host_size().memory_bytes;
     std::vector<Usage> out;
     for (ContainerInfo& info : infos) {
         Usage usage;
@@ -65,7 +66,7 @@ Result<std::vector<Usage>> look(const Engine& engine,
             }
         }
         usage.info = std::move(info);
-        usage.machine_bytes = sys::host_size().memory_bytes;
+        usage.machine_bytes = machine_bytes;
         usage.at_ns = system_clock().steady().time_since_epoch().count();
         out.push_back(std::move(usage));
     }

@@ -74,39 +74,6 @@ Result<int> run_wait(Context& context, const Parsed& args) {
 
 }  // namespace
 
-Result<int> for_each_container(Context& context,
-                               const Parsed& args,
-                               const std::function<Result<>(std::string_view id)>& work) {
-    return for_each_named(context, args, "container ID", work);
-}
-
-Result<int> for_each_named(Context& context,
-                           const Parsed& args,
-                           std::string_view noun,
-                           const std::function<Result<>(std::string_view name)>& work) {
-    if (args.positionals.empty()) {
-        return fail(Errc::invalid_argument, "which one? {} is missing", noun);
-    }
-    return for_each_of(context, args.positionals, work);
-}
-
-int for_each_of(const Context& context,
-                std::span<const std::string_view> names,
-                const std::function<Result<>(std::string_view name)>& work) {
-    int status = 0;
-    for (const std::string_view name : names) {
-        if (Result<> done = work(name); !done) {
-            const bool stopped = done.error().code == Errc::interrupted;
-            const int failure = report_failure(context, std::move(done).error());
-            if (stopped) {
-                return failure;
-            }
-            status = status == 0 ? failure : status;
-        }
-    }
-    return status;
-}
-
 constexpr Verb kStop{
     .name = "stop",
     .synopsis = "[options] ID...",

@@ -4,7 +4,7 @@
 #include <array>
 #include <cstdint>
 
-#include "cli/shown_command.h"
+#include "cli/text_columns.h"
 #include "core/text.h"
 
 namespace knarr::cli {

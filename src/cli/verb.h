@@ -8,7 +8,7 @@
 //   verbs.cpp            the table of all verbs; unbuilt.h: not built yet
 //   help.h               help texts from the table; from that too completion.h, man.h
 //   output.h             standard output, standard error, the log file
-//   table.h              columns; moment.h: times as people read them
+//   table.h              columns; text_columns.h: of one text; moment.h: times as people read them
 //   containers.h, image_verbs.h    what several verbs share
 //   run_way.h            `run` of a bundle or of an image, and the options of each
 //   run_options.h        the values of an image's: log_options.h, pull_options.h

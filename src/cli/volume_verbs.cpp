@@ -85,10 +85,7 @@ constexpr std::array kListOptions{
            .value = "KEY=VALUE",
            .help = "only those: name=PART, label=KEY[=VALUE], dangling=BOOL, driver=NAME",
            .repeatable = true},
-    Option{.name = "format",
-           .value = "FORMAT",
-           .help = "table, json (a line for each), or a template",
-           .fallback = "table"},
+    kRowFormatOption,
     Option{.name = "quiet", .letter = 'q', .help = "print names only"},
 };
 
@@ -142,10 +139,7 @@ Result<int> run_list(Context& context, const Parsed& args) {
     return 0;
 }
 
-constexpr std::array kInspectOptions{
-    Option{
-        .name = "format", .letter = 'f', .value = "TEMPLATE", .help = "json, or only that of each"},
-};
+constexpr std::array kInspectOptions{kInspectFormatOption};
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
     const std::string root = KNARR_TRY(data_root(context));

@@ -12,6 +12,7 @@
 #include "layer/base.h"
 #include "layer/snapshot.h"
 #include "layer/stored.h"
+#include "platform/absent.h"
 #include "platform/disk.h"
 #include "platform/file.h"
 #include "platform/host_mount.h"
@@ -76,10 +77,6 @@ Result<ContainerUse> read_use_file(const std::string& directory,
     return KNARR_TRY(decode_use(text, id), "container {}", id);
 }
 
-bool is_missing(const Error& error) {
-    return error.sys_errno == ENOENT || error.sys_errno == ENOTDIR;
-}
-
 /// What either of the two files says. Missing: neither is there.
 Result<ContainerUse> use_in(const std::string& directory, const std::string& id) {
     Result<ContainerUse> use = read_use_file(directory, kUseFile, id);
@@ -87,7 +84,7 @@ Result<ContainerUse> use_in(const std::string& directory, const std::string& id)
         return use;
     }
     Result<ContainerUse> copy = read_use_file(directory, kUseCopy, id);
-    return copy || is_missing(use.error()) ? copy : use;
+    return copy || sys::is_absent(use.error()) ? copy : use;
 }
 
 /// A file of the host for `--network host`; empty when there is none.
@@ -288,13 +285,14 @@ Result<> sort_data(const std::string& data_root,
         const auto copy = kept_record(container_dir(data_root, id));
         const bool comes_back = copy && *copy;
         Result<ContainerUse> use = use_in(container_dir(data_root, id), id);
-        if (!use && is_missing(use.error()) && !comes_back) {
-            // What a killed run left: a living one holds the lock until the file is there.
-            nobodys.push_back(id);
-        } else if (!use) {
+        if (!use && (comes_back || !sys::is_absent(use.error()))) {
             // One that is damaged is in nobody's way, and keeps all that it may need.
             used.push_back({.container = id, .damage = use.error().message});
-        } else if (const auto recorded = is_recorded(*use); comes_back || !recorded || *recorded) {
+            continue;
+        }
+        // Without the file it is what a killed run left: a living one holds the lock until then.
+        const Result<bool> recorded = use ? is_recorded(*use) : Result<bool>(false);
+        if (use && (comes_back || !recorded || *recorded)) {
             used.push_back(std::move(*use));
         } else {
             nobodys.push_back(id);
@@ -331,13 +329,13 @@ Result<std::optional<MendedUse>> mend_use(const std::string& data_root, const st
     if (!use && !copy) {
         const auto record = kept_record(path);
         const bool is_leftover =
-            is_missing(error) && is_missing(copy.error()) && !(record && *record);
+            sys::is_absent(error) && sys::is_absent(copy.error()) && !(record && *record);
         return is_leftover ? std::optional<MendedUse>()
                            : MendedUse{.container = id, .damage = error.message, .mended = false};
     }
     const sys::Fd dir = KNARR_TRY(sys::open_path(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW));
     const char* name = use ? kUseCopy : kUseFile;
-    if (!is_missing(error)) {
+    if (!sys::is_absent(error)) {
         KNARR_TRY(sys::rename_at(dir, name, dir, kDamagedUse));
     }
     KNARR_TRY(sys::replace_file(dir, name, encode_use(use ? *use : *copy), 0644, sys::Sync::file));

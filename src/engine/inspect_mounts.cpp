@@ -28,6 +28,11 @@ std::string volume_of(const Record& record, const spec::Mount& mount) {
     return volume_shown_by(data_root_of(record.data_dir), mount.source);
 }
 
+/// docker's word; `volume` is the name of the one that it shows, empty: none.
+std::string_view type_of(const spec::Mount& mount, const std::string& volume) {
+    return mount.type == "tmpfs" ? "tmpfs" : volume.empty() ? "bind" : "volume";
+}
+
 bool is_anonymous(const Record& record, const std::string& volume) {
     return record.life &&
            std::ranges::find(record.life->volumes, volume) != record.life->volumes.end();
@@ -107,7 +112,7 @@ void write_asked_mount(spec::JsonWriter& json,
                        const AskedMount& asked) {
     const bool is_tmpfs = mount.type == "tmpfs";
     const std::string volume = is_tmpfs ? std::string() : volume_of(record, mount);
-    json.begin_object().member("Type", is_tmpfs ? "tmpfs" : volume.empty() ? "bind" : "volume");
+    json.begin_object().member("Type", type_of(mount, volume));
     if (!is_tmpfs && !is_anonymous(record, volume)) {
         json.member("Source", volume.empty() ? mount.source : volume);
     }
@@ -129,7 +134,7 @@ void write_mount_point(spec::JsonWriter& json, const Record& record, const spec:
     const bool is_tmpfs = mount.type == "tmpfs";
     const std::string volume = is_tmpfs ? std::string() : volume_of(record, mount);
     json.begin_object();
-    json.member("Type", is_tmpfs ? "tmpfs" : volume.empty() ? "bind" : "volume");
+    json.member("Type", type_of(mount, volume));
     if (!volume.empty()) {
         json.member("Name", volume).member("Driver", "local");
     }

@@ -426,7 +426,7 @@ void leave_boot_behind(Record& record) {
 
 /// Beside the container's files. It may be lost with the machine's power: then recover() says so.
 Result<> keep_copy(const Record& record, std::string_view text) {
-    if (!has_copy(record)) {
+    if (!keeps_copy(record)) {
         return {};
     }
     const sys::Fd data = KNARR_TRY(sys::open_path(record.data_dir, O_RDONLY | O_DIRECTORY));
@@ -455,7 +455,7 @@ const std::string& boot_id() {
     return kId;
 }
 
-bool has_copy(const Record& record) {
+bool keeps_copy(const Record& record) {
     const bool lasts =
         record.status == ContainerState::running || record.status == ContainerState::stopped;
     return record.life && record.life->monitored && !record.auto_remove && lasts;

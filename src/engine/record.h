@@ -127,7 +127,7 @@ Result<std::optional<Record>> load_record(const sys::Fd& dir, const std::string&
 /// Errors: corrupt.
 Result<std::optional<Record>> kept_record(const std::string& data_dir);
 /// Whether there is to be one.
-bool has_copy(const Record& record);
+bool keeps_copy(const Record& record);
 
 /// The OCI state as JSON, as hooks receive it. `pid` 0 is left out.
 /// Source: runtime-spec runtime.md "State", config.md "POSIX-platform Hooks".

@@ -243,7 +243,7 @@ Result<> Recoverer::look_at_files(const ContainerId& id, const Seen& seen) {
         return {};  // its removal was cut off, and can go on
     }
     const auto copy = kept_record(seen.record.data_dir);
-    if (has_copy(seen.record) && (!copy || !*copy)) {
+    if (keeps_copy(seen.record) && (!copy || !*copy)) {
         const Held held = KNARR_TRY(hold(context_, id));
         KNARR_TRY(save_record(held.dir, held.record));
         say(Kind::repaired,

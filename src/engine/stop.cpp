@@ -62,7 +62,7 @@ Result<End> look_for_end(const Context& context, const RunOf& run, const sys::Fd
 }
 
 /// Whether somebody lives who is to record how the container ended.
-bool is_recorded(const Context& context, const ContainerId& id) {
+bool has_recorder(const Context& context, const ContainerId& id) {
     const auto dir = context.root.open_dir(id);
     return !dir || is_watched(*dir).value_or(true);
 }
@@ -71,19 +71,21 @@ bool is_recorded(const Context& context, const ContainerId& id) {
 /// those may take who record it: when one of them dies, another takes over within kTakeOver.
 Result<End> look_until_settled(const Context& context, const RunOf& run, const sys::Fd& process) {
     sys::Patience patience{std::chrono::seconds(limits::kLockWaitSeconds)};
-    auto last_recorded = std::chrono::steady_clock::now();
+    auto last_seen = std::chrono::steady_clock::now();
     End end;
-    do {
-        const auto time = std::chrono::steady_clock::now();
-        last_recorded = is_recorded(context, run.id) ? time : last_recorded;
-        if (time - last_recorded > kTakeOver) {
-            break;
-        }
+    while (true) {
         const End now = KNARR_TRY(look_for_end(context, run, process));
         end = {
             .settled = now.settled, .is_gone = now.is_gone, .code = end.code ? end.code : now.code};
-    } while (!end.settled && patience.rest());
-    return end;
+        if (end.settled) {
+            return end;
+        }
+        const auto time = std::chrono::steady_clock::now();
+        last_seen = has_recorder(context, run.id) ? time : last_seen;
+        if (time - last_seen > kTakeOver || !patience.rest()) {
+            return end;
+        }
+    }
 }
 
 /// Nobody records the end of a bundle's container but we; its parent has the code, and the kernel.

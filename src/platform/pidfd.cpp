@@ -195,46 +195,30 @@ bool has_children() {
 }
 
 Result<bool> wait_ended(const Fd& pidfd, std::optional<std::chrono::milliseconds> timeout) {
-    using SteadyClock = std::chrono::steady_clock;
-    const auto deadline = SteadyClock::now() + timeout.value_or(std::chrono::milliseconds(INT_MAX));
-    pollfd wanted{.fd = pidfd.get(), .events = POLLIN, .revents = 0};
-    while (true) {
-        const auto left =
-            std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyClock::now());
-        const int wait = timeout ? static_cast<int>(std::max<std::int64_t>(left.count(), 0)) : -1;
-        const int ready = poll(&wanted, 1, wait);
-        if (ready >= 0) {
-            return ready > 0;
-        }
-        if (errno != EINTR) {
-            return fail_errno(errno, "poll");
-        }
-    }
+    return wait_ended_or_cancelled(pidfd, -1, timeout);
 }
 
 Result<> wait_ended_or_cancelled(const Fd& pidfd, int cancel_fd) {
-    std::array<Ready, 2> items{Ready{.fd = pidfd.get()}, Ready{.fd = cancel_fd}};
-    while (!items[0].is_ready && !items[1].is_ready) {
-        KNARR_TRY(wait_ready(items, -1));
-    }
-    return items[0].is_ready ? Result<>{} : fail(Errc::interrupted, "stopped on request");
+    KNARR_TRY(wait_ended_or_cancelled(pidfd, cancel_fd, std::nullopt));
+    return {};
 }
 
 Result<bool> wait_ended_or_cancelled(const Fd& pidfd,
                                      int cancel_fd,
-                                     std::chrono::milliseconds timeout) {
+                                     std::optional<std::chrono::milliseconds> timeout) {
     using SteadyClock = std::chrono::steady_clock;
-    const auto deadline = SteadyClock::now() + timeout;
+    const auto deadline = SteadyClock::now() + timeout.value_or(std::chrono::milliseconds(INT_MAX));
     std::array<Ready, 2> items{Ready{.fd = pidfd.get()}, Ready{.fd = cancel_fd}};
     while (true) {
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(deadline - SteadyClock::now()).count();
-        KNARR_TRY(wait_ready(items, static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX))));
+        const auto most = static_cast<int>(std::clamp<std::int64_t>(left, 0, INT_MAX));
+        KNARR_TRY(wait_ready(items, timeout ? most : -1));
         if (items[0].is_ready || items[1].is_ready) {
             return items[0].is_ready ? Result<bool>(true)
                                      : fail(Errc::interrupted, "stopped on request");
         }
-        if (left <= 0) {
+        if (timeout && left <= 0) {
             return false;
         }
     }

@@ -72,7 +72,7 @@ Result<> wait_ended_or_cancelled(const Fd& pidfd, int cancel_fd);
 /// The same for at most `timeout`; whether it has ended.
 Result<bool> wait_ended_or_cancelled(const Fd& pidfd,
                                      int cancel_fd,
-                                     std::chrono::milliseconds timeout);
+                                     std::optional<std::chrono::milliseconds> timeout);
 /// Waits until `fd` has something to read, or is at its end. False: the process that writes to it
 /// has ended and left nothing there. For those whose other end somebody else holds as well.
 Result<bool> wait_readable_from(const Fd& fd, const Fd& writer);

@@ -50,10 +50,7 @@ bool kill_one(std::uint64_t seed, const Treatment& treatment) {
         const std::string kept = logged(sim, "web");
         EXPECT_TRUE(kept == all) << when << ": " << kept.size() << " bytes\n" << sim.tail(200);
     }
-    EXPECT_EQ(sim.run("rm", [] { return remove("web", RemoveMode::force); }), 0) << when << "\n"
-                                                                                 << sim.tail();
-    sim.run_for(5000);
-    EXPECT_EQ(leftovers(sim), "") << when << "\n" << sim.tail();
+    expect_removable(sim, "web", when);
     return world->kills > 0;
 }
 

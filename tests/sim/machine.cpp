@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include "bundle/bundle.h"
 #include "core/clock.h"
@@ -365,6 +366,21 @@ std::string leftovers(const Simulation& sim) {
         text += fmt::format("{} open files; ", world->files_open);
     }
     return text;
+}
+
+std::string on_screen(const std::string& text) {
+    std::string shown;
+    for (const char c : text) {
+        shown += c == '\n' ? "\r\n" : std::string(1, c);
+    }
+    return shown;
+}
+
+void expect_removable(Simulation& sim, const std::string& id, const std::string& when) {
+    EXPECT_EQ(sim.run("rm", [&] { return remove(id, RemoveMode::force); }), 0) << when << "\n"
+                                                                               << sim.tail();
+    sim.run_for(5000);
+    EXPECT_EQ(leftovers(sim), "") << when << "\n" << sim.tail();
 }
 
 }  // namespace knarr::sim

@@ -63,6 +63,7 @@ struct Background {
     std::optional<HealthCheck> health = {};
     bool terminal = false;  // of a bundle that has one
 };
+inline constexpr Background kInTerminal{.terminal = true};
 /// Runs the bundle of that name under a monitor.
 int run_in_background(const std::string& id, const Background& options);
 /// The same with the caller in front of it; as attach().
@@ -71,6 +72,9 @@ int run_in_front(const std::string& id, const Background& options);
 std::string logged(Simulation& sim,
                    const std::string& id,
                    engine::LogStream stream = engine::LogStream::out);
+
+/// As a terminal shows lines.
+std::string on_screen(const std::string& text);
 
 /// What `knarr state` says it is, "gone" where there is none; else what went wrong.
 std::string state_of(Simulation& sim, const std::string& id);
@@ -86,5 +90,7 @@ std::optional<Told> told_of(Simulation& sim, const std::string& id);
 
 /// What is left on a machine where every container was removed; empty: nothing.
 std::string leftovers(const Simulation& sim);
+/// Expects that the container goes by force, and that nothing is left then.
+void expect_removable(Simulation& sim, const std::string& id, const std::string& when);
 
 }  // namespace knarr::sim

@@ -14,7 +14,6 @@
 namespace knarr::sim {
 namespace {
 
-constexpr Background kInTerminal{.terminal = true};
 constexpr std::int64_t kMaxCalls = 2000;
 
 int run_web() {
@@ -33,13 +32,6 @@ int exec_web() {
 std::string all_output() {
     return program_output(3000) + program_output(2000);
 }
-std::string on_screen(const std::string& text) {
-    std::string shown;
-    for (const char c : text) {
-        shown += c == '\n' ? "\r\n" : std::string(1, c);
-    }
-    return shown;
-}
 
 std::string say(const Treatment& treatment) {
     return fmt::format("{} below: killed at {}, EIO at {}, the disk full at {}",
@@ -57,13 +49,6 @@ bool was_reached() {
 void make_room(Simulation& sim) {
     sim.run_for(3000);
     world->disk_full = false;
-}
-
-void expect_removable(Simulation& sim, const std::string& when) {
-    EXPECT_EQ(sim.run("rm", [] { return remove("web", RemoveMode::force); }), 0) << when << "\n"
-                                                                                 << sim.tail();
-    sim.run_for(5000);
-    EXPECT_EQ(leftovers(sim), "") << when << "\n" << sim.tail();
 }
 
 /// What holds of a container that was started, however its callers ended. Whether it ran.
@@ -102,7 +87,7 @@ bool run_once(std::uint64_t seed, const Treatment& treatment) {
     if (world->kills > 0 && treatment.victim_below > 0 && treatment.victim_below < 3 && ran) {
         EXPECT_EQ(code_of(client), 7) << when << ": " << view(client.answer) << "\n" << sim.tail();
     }
-    expect_removable(sim, when);
+    expect_removable(sim, "web", when);
     return was_reached();
 }
 
@@ -131,7 +116,7 @@ bool attach_once(std::uint64_t seed, const Treatment& treatment, bool leaves) {
             << when << ": " << window.screen.size() << " bytes are shown\n"
             << sim.tail(300);
     }
-    expect_removable(sim, when);
+    expect_removable(sim, "web", when);
     return was_reached();
 }
 
@@ -165,7 +150,7 @@ bool exec_once(std::uint64_t seed, const Treatment& treatment) {
     EXPECT_EQ(state_of(sim, "web"), "running") << when << "\n" << sim.tail();
     Terminal& other = sim.open_window(24, 80);
     EXPECT_EQ(sim.run("exec again", exec_web, {.window = &other}), 3) << when << "\n" << sim.tail();
-    expect_removable(sim, when);
+    expect_removable(sim, "web", when);
     return was_reached();
 }
 

@@ -13,22 +13,11 @@
 namespace knarr::sim {
 namespace {
 
-constexpr Background kInTerminal{.terminal = true};
-
 int run_web() {
     return run_in_front("web", kInTerminal);
 }
 int attach_web() {
     return attach("web");
-}
-
-/// As a terminal shows lines.
-std::string on_screen(const std::string& text) {
-    std::string shown;
-    for (const char c : text) {
-        shown += c == '\n' ? "\r\n" : std::string(1, c);
-    }
-    return shown;
 }
 
 void resize(Terminal& window, unsigned short rows, unsigned short columns) {
@@ -59,13 +48,6 @@ void begin(Simulation& sim) {
     sim.run_for(10);
 }
 
-void remove_web(Simulation& sim, const std::string& when = "") {
-    EXPECT_EQ(sim.run("rm", [] { return remove("web", RemoveMode::force); }), 0) << when << "\n"
-                                                                                 << sim.tail();
-    sim.run_for(5000);
-    EXPECT_EQ(leftovers(sim), "") << when << "\n" << sim.tail();
-}
-
 TEST(Terminal, OutputArrivesWholeAndTheCodeIsThePrograms) {
     with_seeds(10, [](std::uint64_t seed) {
         Simulation sim(settings_of(seed));
@@ -76,7 +58,7 @@ TEST(Terminal, OutputArrivesWholeAndTheCodeIsThePrograms) {
         EXPECT_TRUE(view(window.screen) == on_screen(all)) << window.screen.size() << sim.tail();
         EXPECT_TRUE(logged(sim, "web") == all) << sim.tail();
         EXPECT_FALSE(is_raw(window)) << sim.tail();
-        remove_web(sim);
+        expect_removable(sim, "web", "");
     });
 }
 
@@ -95,7 +77,7 @@ TEST(Terminal, TypedLinesReachTheProgramAndCtrlCIsASignal) {
         ASSERT_TRUE(sim.finish({&client})) << sim.tail();
         EXPECT_EQ(code_of(client), 5) << sim.tail();
         EXPECT_FALSE(is_raw(window)) << sim.tail();
-        remove_web(sim);
+        expect_removable(sim, "web", "");
     });
 }
 
@@ -114,7 +96,7 @@ TEST(Terminal, ItsSizeIsTheWindowsFromTheBeginningAndAfterEachChange) {
         resize(window, 25, 90);
         ASSERT_TRUE(sim.finish({&client})) << sim.tail();
         EXPECT_EQ(view(window.screen), "24x80\r\n50x100\r\n25x90\r\n") << sim.tail();
-        remove_web(sim);
+        expect_removable(sim, "web", "");
     });
 }
 
@@ -140,7 +122,7 @@ TEST(Terminal, TheDetachKeysLeaveItRunningAndAttachFindsItAgain) {
         const std::string after = "two\ngot two\n" + program_output(5000);
         EXPECT_TRUE(view(other.screen) == on_screen(after)) << sim.tail();
         EXPECT_TRUE(logged(sim, "web") == "one\ngot one\n" + after) << sim.tail();
-        remove_web(sim);
+        expect_removable(sim, "web", "");
     });
 }
 
@@ -157,7 +139,7 @@ TEST(Terminal, AWindowThatIsClosedLeavesItRunning) {
         EXPECT_EQ(state_of(sim, "web"), "running");
         sim.run_for(1000);
         EXPECT_EQ(names_of_living(sim), "knarr-monitor knarr-monitor /bin/program ") << sim.tail();
-        remove_web(sim);
+        expect_removable(sim, "web", "");
     });
 }
 
@@ -187,7 +169,7 @@ TEST(Terminal, BothMonitorsAreKilledWhileSomebodyIsInFront) {
                                                            << sim.tail(300);
         EXPECT_TRUE(logged(sim, "web") == all) << sim.tail(200);
         EXPECT_FALSE(is_raw(window)) << sim.tail();
-        remove_web(sim);
+        expect_removable(sim, "web", "");
     });
 }
 
@@ -210,7 +192,7 @@ TEST(Terminal, ExecHasOneOfItsOwn) {
         EXPECT_TRUE(view(window.screen) == on_screen(all)) << view(window.screen) << sim.tail();
         EXPECT_FALSE(is_raw(window)) << sim.tail();
         EXPECT_EQ(logged(sim, "web"), "") << sim.tail();
-        remove_web(sim);
+        expect_removable(sim, "web", "");
     });
 }
 
@@ -231,7 +213,7 @@ TEST(Terminal, ExecIsLeftByTheKeysAndGoesOn) {
         EXPECT_EQ(count_of(sim, "/bin/program"), 2) << sim.tail();
         sim.run_for(10'000);
         EXPECT_EQ(count_of(sim, "/bin/program"), 1) << sim.tail();
-        remove_web(sim);
+        expect_removable(sim, "web", "");
     });
 }
 
