@@ -7,7 +7,7 @@
 #include "cli/progress.h"
 #include "cli/pull_options.h"
 #include "core/text.h"
-#include "image/image_list.h"
+#include "image/find.h"
 #include "image/reference.h"
 
 namespace knarr::cli {

@@ -8,6 +8,7 @@
 #include "core/core.h"
 #include "core/fault.h"
 #include "engine/container_data.h"
+#include "image/find.h"
 #include "image/image_list.h"
 #include "layer/snapshot.h"
 #include "layer/stored.h"

@@ -7,7 +7,7 @@
 #include "bundle/settings.h"
 #include "core/clock.h"
 #include "engine/health.h"
-#include "image/image_list.h"
+#include "image/find.h"
 #include "image/reference.h"
 #include "platform/signal.h"
 

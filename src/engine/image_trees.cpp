@@ -14,7 +14,7 @@
 #include "engine/image_mounts.h"
 #include "engine/owner.h"
 #include "engine/tree_copy.h"
-#include "image/image_list.h"
+#include "image/find.h"
 #include "layer/stored.h"
 #include "platform/disk.h"
 #include "platform/file.h"

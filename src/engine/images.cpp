@@ -8,7 +8,7 @@
 #include "engine/image_mounts.h"
 #include "engine/live.h"
 #include "engine/owner_values.h"
-#include "image/image_list.h"
+#include "image/remove.h"
 #include "image/upkeep.h"
 #include "layer/stored.h"
 #include "store/disk_trouble.h"

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/core.h"
+#include "image/find.h"
 #include "image/image_list.h"
 #include "image/platform.h"
 #include "layer/stored.h"

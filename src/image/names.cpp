@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/core.h"
+#include "image/find.h"
 #include "image/reference.h"
 #include "image/short_names.h"
 #include "layer/layer.h"

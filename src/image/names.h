@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "image/image_list.h"
 #include "knarr/image.h"
+#include "store/store.h"
 
 namespace knarr::image {
 

@@ -12,7 +12,8 @@
 //   login.h, credential_helper.h                     login, logout      push.h   store -> registry
 //   layout_source.h, docker_archive.h                oci:DIR, oci-archive:FILE, docker-archive:FILE
 //   pull.h         source -> store, verified while it streams, unpacked as it comes
-//   image_list.h   list, inspect, remove      names.h   tag, untag, history
+//   find.h         what a name means here     image_list.h   list, inspect
+//   remove.h       rmi                        names.h   tag, untag, history
 //   upkeep.h       prune, verify, df          save.h, load.h   archives; archive_writer.h writes,
 //   file_tree.h, archive_index.h, archive_input.h    and these read, the files that they consist of
 //   import.h, import_change.h  a tar of files as an image; tree_tar.h  files as a tar

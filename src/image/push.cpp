@@ -6,7 +6,7 @@
 
 #include "core/core.h"
 #include "image/connect.h"
-#include "image/image_list.h"
+#include "image/find.h"
 #include "image/platform.h"
 #include "image/reference.h"
 #include "image/referrers_tag.h"

@@ -5,7 +5,7 @@
 
 #include "core/core.h"
 #include "image/archive_writer.h"
-#include "image/image_list.h"
+#include "image/find.h"
 #include "image/reference.h"
 #include "platform/file.h"
 #include "platform/standard_stream.h"

@@ -4,6 +4,8 @@
 #include <map>
 
 #include "core/core.h"
+#include "image/find.h"
+#include "image/image_list.h"
 #include "layer/layer.h"
 
 namespace knarr::image {

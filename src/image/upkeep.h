@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "image/image_list.h"
+#include "image/remove.h"
 #include "knarr/image.h"
 #include "store/store.h"
 

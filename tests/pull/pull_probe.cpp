@@ -8,8 +8,10 @@
 #include <string_view>
 
 #include "core/core.h"
+#include "image/find.h"
 #include "image/image_list.h"
 #include "image/pull.h"
+#include "image/remove.h"
 #include "spec/json_writer.h"
 
 namespace {
