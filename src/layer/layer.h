@@ -18,7 +18,8 @@
 //   layers of an image as one; driver.h chooses; snapshot.h makes a container's root,
 //   base.h the layer below the image's.
 //   Below these: view.h what the layers below and this one show together, path.h paths of a tar,
-//   tar_number.h numbers of its headers, tar_file.h a tar on the disk; deflate.h and crc32.h are
+//   tar_number.h numbers of its headers, tar_extended.h what PAX adds to them, tar_sparse.h maps of
+//   sparse files, tar_file.h a tar on the disk; deflate.h and crc32.h are
 //   gzip's.
 
 #include "layer/driver.h"

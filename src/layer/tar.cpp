@@ -5,18 +5,15 @@
 
 #include "core/limits.h"
 #include "core/text.h"
+#include "layer/tar_extended.h"
 #include "layer/tar_number.h"
+#include "layer/tar_sparse.h"
 
 namespace knarr::layer {
 
 namespace {
 
 constexpr std::uint64_t kBlock = 512;
-constexpr std::size_t kMaxXattrBytes = size::kMiB;  // all of one entry, with names
-// A PAX header holds names and attributes; room for the short records beside them.
-constexpr std::size_t kMaxPaxBytes = kMaxXattrBytes + 64 * size::kKiB;
-constexpr std::size_t kMaxSparseRuns = 1 << 20;  // 16 MiB of memory
-constexpr std::string_view kXattrPrefix = "SCHILY.xattr.";
 
 /// A text field: up to its first NUL.
 std::string_view text_field(std::string_view block, std::size_t at, std::size_t size) {
@@ -58,46 +55,9 @@ std::optional<EntryType> entry_type(char flag) {
     }
 }
 
-/// Runs must be sorted, apart, inside the file, and together as long as the stored data.
-Result<> check_runs(const TarEntry& entry) {
-    std::uint64_t at = 0;
-    std::uint64_t sum = 0;
-    for (const SparseRun& run : entry.runs) {
-        if (run.offset < at || run.bytes > entry.size || run.offset > entry.size - run.bytes) {
-            return fail(Errc::invalid_image, "the sparse map is out of order or leaves the file");
-        }
-        at = run.offset + run.bytes;
-        sum += run.bytes;
-    }
-    if (sum != entry.stored_size) {
-        return fail(Errc::invalid_image,
-                    "the sparse map speaks of {} bytes of data, the entry has {}",
-                    sum,
-                    entry.stored_size);
-    }
-    return {};
-}
-
 }  // namespace
 
-struct TarReader::Extended {
-    std::map<std::string, std::string> records;  // of PAX, without attributes
-    std::vector<std::pair<std::string, std::string>> xattrs;
-    std::size_t xattr_bytes = 0;
-    std::vector<std::uint64_t> sparse_numbers;  // offset, bytes, offset, bytes, ... of format 0.0
-    std::optional<std::string> long_name, long_link;
-
-    const std::string* find(const std::map<std::string, std::string>& global,
-                            const std::string& key) const {
-        if (const auto it = records.find(key); it != records.end()) {
-            return it->second.empty() ? nullptr : &it->second;  // empty: as if it were not there
-        }
-        const auto it = global.find(key);
-        return it == global.end() || it->second.empty() ? nullptr : &it->second;
-    }
-};
-
-Result<bool> TarReader::read_block(Block& block) {
+Result<bool> TarReader::read_block(TarBlock& block) {
     std::size_t filled = 0;
     while (filled < block.size()) {
         if (have_.empty()) {
@@ -193,63 +153,24 @@ Result<std::string> TarReader::read_body(std::uint64_t size,
     return body;
 }
 
-/// Source: pax(1) "pax Header Block": records "LENGTH KEY=VALUE\n", LENGTH counts itself.
-Result<> TarReader::read_pax(const Block& block, Extended& extended) {
-    const std::string_view header(block.data(), block.size());
-    const bool global = block[156] == 'g';
-    const auto size = parse_tar_number(header.substr(124, 12));
+Result<> TarReader::read_pax(const TarBlock& block, TarExtended& extended) {
+    const auto size =
+        parse_tar_number(std::string_view(block.data(), block.size()).substr(124, 12));
     if (!size || *size < 0) {
         return fail(Errc::invalid_image, "entry {}: the PAX header has no valid size", number_);
     }
     const std::string body =
         KNARR_TRY(read_body(static_cast<std::uint64_t>(*size), kMaxPaxBytes, "the PAX header"));
-    std::string_view rest = body;
-    while (!rest.empty()) {
-        const std::size_t blank = rest.find(' ');
-        const auto length = parse_number(rest.substr(0, std::min<std::size_t>(blank, 20)));
-        if (blank == std::string_view::npos || !length || *length > rest.size() ||
-            *length < blank + 3 || rest[*length - 1] != '\n') {
-            return fail(Errc::invalid_image, "entry {}: a PAX record has a wrong length", number_);
-        }
-        const std::string_view record = rest.substr(blank + 1, *length - blank - 2);
-        rest.remove_prefix(*length);
-        const std::size_t equals = record.find('=');
-        if (equals == 0 || equals == std::string_view::npos) {
-            return fail(Errc::invalid_image, "entry {}: a PAX record has no key", number_);
-        }
-        const std::string key(record.substr(0, equals));
-        const std::string_view value = record.substr(equals + 1);
-        if (key.starts_with(kXattrPrefix) && !global) {
-            extended.xattr_bytes += record.size();
-            if (extended.xattr_bytes > kMaxXattrBytes) {
-                return fail(Errc::limit_exceeded,
-                            "entry {}: its attributes exceed {} bytes",
-                            number_,
-                            kMaxXattrBytes);
-            }
-            extended.xattrs.emplace_back(key.substr(kXattrPrefix.size()), value);
-        } else if (key == "GNU.sparse.offset" || key == "GNU.sparse.numbytes") {
-            const auto number = parse_number(value, INT64_MAX);
-            const bool is_offset = key == "GNU.sparse.offset";
-            if (!number || is_offset != (extended.sparse_numbers.size() % 2 == 0) ||
-                extended.sparse_numbers.size() >= 2 * kMaxSparseRuns) {
-                return fail(Errc::invalid_image, "entry {}: the sparse map is malformed", number_);
-            }
-            extended.sparse_numbers.push_back(*number);
-        } else if (key == "path" || key == "linkpath" || key == "size" || key == "uid" ||
-                   key == "gid" || key == "mtime" || (key.starts_with("GNU.sparse.") && !global)) {
-            (global ? global_ : extended.records)[key] = value;
-        }
-    }
-    return {};
+    const PaxScope scope = block[156] == 'g' ? PaxScope::global : PaxScope::entry;
+    return KNARR_TRY(extended.add_pax(body, scope), "entry {}", number_);
 }
 
 Result<std::optional<TarEntry>> TarReader::next() {
     KNARR_TRY(skip_data());
-    Extended extended;
+    TarExtended extended{.global = global_};
     bool pending = false;  // an extended header wants an entry behind it
     while (true) {
-        Block block;
+        TarBlock block;
         const bool more = KNARR_TRY(read_block(block));
         if (!more || std::all_of(block.begin(), block.end(), [](char c) { return c == '\0'; })) {
             if (pending) {
@@ -323,9 +244,9 @@ std::string path_in(std::string_view header) {
 
 }  // namespace
 
-Result<TarEntry> TarReader::make_entry(const Block& block, Extended& extended) {
+Result<TarEntry> TarReader::make_entry(const TarBlock& block, TarExtended& extended) {
     const std::string_view header(block.data(), block.size());
-    const auto record = [&](const char* key) { return extended.find(global_, key); };
+    const auto record = [&](const char* key) { return extended.find(key); };
     TarEntry entry;
     const auto type = entry_type(block[156]);
     if (const std::string* path = record("GNU.sparse.name"); path != nullptr) {
@@ -389,134 +310,17 @@ Result<TarEntry> TarReader::make_entry(const Block& block, Extended& extended) {
         number_of(record("size"), header.substr(124, 12), INT64_MAX, "size"), "{}", context);
     entry.xattrs = std::move(extended.xattrs);
     if (has_data(entry.type)) {
-        entry.size = entry.stored_size = left_ = stored;
+        entry.size = entry.stored_size = stored;
         padding_ = padding_of(stored);
     }
+    const auto take = [this](TarBlock& next) { return read_block(next); };
     if (block[156] == 'S') {
-        KNARR_TRY(read_gnu_sparse(block, entry), "{}", context);
+        KNARR_TRY(read_gnu_sparse(block, take, entry), "{}", context);
     } else if (entry.type == EntryType::file) {
-        KNARR_TRY(take_sparse(extended, entry), "{}", context);
+        KNARR_TRY(read_pax_sparse(extended, take, entry), "{}", context);
     }
+    left_ = entry.stored_size;
     return entry;
-}
-
-/// Source: GNU tar's "oldgnu_header": four runs in the header, 21 in each block that follows.
-Result<> TarReader::read_gnu_sparse(const Block& block, TarEntry& entry) {
-    entry.sparse = true;
-    const auto take = [&](std::string_view bytes, std::size_t at, std::size_t count) -> Result<> {
-        for (std::size_t i = 0; i < count; ++i) {
-            const auto offset = parse_tar_number(bytes.substr(at + 24 * i, 12));
-            const auto length = parse_tar_number(bytes.substr(at + 24 * i + 12, 12));
-            if (!offset || !length || *offset < 0 || *length < 0 ||
-                entry.runs.size() >= kMaxSparseRuns) {
-                return fail(Errc::invalid_image, "the sparse map is malformed or too long");
-            }
-            if (bytes[at + 24 * i] == '\0') {
-                break;  // an unused slot
-            }
-            entry.runs.push_back({.offset = static_cast<std::uint64_t>(*offset),
-                                  .bytes = static_cast<std::uint64_t>(*length)});
-        }
-        return {};
-    };
-    const std::string_view header(block.data(), block.size());
-    const auto real = parse_tar_number(header.substr(483, 12));
-    if (!real || *real < 0) {
-        return fail(Errc::invalid_image, "the sparse file has no valid size");
-    }
-    entry.size = static_cast<std::uint64_t>(*real);
-    KNARR_TRY(take(header, 386, 4));
-    bool more = header[482] != '\0';
-    while (more) {
-        Block next;
-        if (!KNARR_TRY(read_block(next))) {
-            return fail(Errc::invalid_image, "the tar is cut off in a sparse map");
-        }
-        const std::string_view bytes(next.data(), next.size());
-        KNARR_TRY(take(bytes, 0, 21));
-        more = bytes[504] != '\0';
-    }
-    return check_runs(entry);
-}
-
-Result<> TarReader::take_sparse(Extended& extended, TarEntry& entry) {
-    const auto number = [&](const char* key) -> std::optional<std::uint64_t> {
-        const auto it = extended.records.find(key);
-        return it == extended.records.end() ? std::nullopt : parse_number(it->second, INT64_MAX);
-    };
-    if (number("GNU.sparse.major") == 1 && number("GNU.sparse.minor") == 0) {
-        const auto real = number("GNU.sparse.realsize");
-        if (!real) {
-            return fail(Errc::invalid_image, "the sparse file has no valid size");
-        }
-        entry.size = *real;
-        return read_sparse_map(entry);
-    }
-    const auto real = number("GNU.sparse.size");
-    if (!real) {
-        return {};
-    }
-    entry.sparse = true;
-    entry.size = *real;
-    std::vector<std::uint64_t> numbers = std::move(extended.sparse_numbers);
-    if (const auto map = extended.records.find("GNU.sparse.map"); map != extended.records.end()) {
-        numbers.clear();
-        for (const std::string_view part : split(map->second, ',')) {
-            const auto value = parse_number(part, INT64_MAX);
-            if (!value) {
-                return fail(Errc::invalid_image, "the sparse map is malformed");
-            }
-            numbers.push_back(*value);
-        }
-    }
-    if (numbers.size() % 2 != 0) {
-        return fail(Errc::invalid_image, "the sparse map is malformed");
-    }
-    for (std::size_t i = 0; i < numbers.size(); i += 2) {
-        entry.runs.push_back({.offset = numbers[i], .bytes = numbers[i + 1]});
-    }
-    return check_runs(entry);
-}
-
-/// Format 1.0: the map stands before the data, as decimal lines filled up to whole blocks.
-Result<> TarReader::read_sparse_map(TarEntry& entry) {
-    entry.sparse = true;
-    std::vector<std::uint64_t> numbers;
-    std::uint64_t wanted = 1;
-    std::string line;
-    while (numbers.size() < wanted) {
-        Block block;
-        if (left_ < kBlock || !KNARR_TRY(read_block(block))) {
-            return fail(Errc::invalid_image, "the sparse map is cut off");
-        }
-        left_ -= kBlock;
-        for (const char c : block) {
-            if (numbers.size() == wanted) {
-                break;
-            }
-            if (c != '\n') {
-                line += c;
-                if (line.size() > 20) {
-                    return fail(Errc::invalid_image, "the sparse map is malformed");
-                }
-                continue;
-            }
-            const auto value = parse_number(line, INT64_MAX);
-            line.clear();
-            if (!value || (numbers.empty() && *value > kMaxSparseRuns)) {
-                return fail(Errc::invalid_image, "the sparse map is malformed or too long");
-            }
-            if (numbers.empty()) {
-                wanted = 1 + 2 * *value;
-            }
-            numbers.push_back(*value);
-        }
-    }
-    for (std::size_t i = 1; i < numbers.size(); i += 2) {
-        entry.runs.push_back({.offset = numbers[i], .bytes = numbers[i + 1]});
-    }
-    entry.stored_size = left_;
-    return check_runs(entry);
 }
 
 }  // namespace knarr::layer

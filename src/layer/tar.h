@@ -1,12 +1,10 @@
 #pragma once
 // Reads a tar as it comes: ustar, PAX, GNU and v7 headers become one shape. Everything in it is
 // hostile; nothing is allocated before its size was checked.
-// Source: POSIX pax(1) "ustar Interchange Format" and "pax Header Block"; GNU tar manual, "Basic
-// Tar Format" and "Storing Sparse Files".
+// Source: POSIX pax(1) "ustar Interchange Format"; GNU tar manual, "Basic Tar Format".
 
 #include <array>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +12,7 @@
 #include <vector>
 
 #include "layer/inflate.h"
+#include "layer/tar_extended.h"
 
 namespace knarr::layer {
 
@@ -48,6 +47,8 @@ struct TarEntry {
     std::vector<std::pair<std::string, std::string>> xattrs;
 };
 
+using TarBlock = std::array<char, 512>;
+
 class TarReader {
 public:
     explicit TarReader(ByteSource& source) : source_(source) {}
@@ -63,17 +64,11 @@ public:
     std::uint64_t position() const { return position_; }
 
 private:
-    using Block = std::array<char, 512>;
-    struct Extended;  // what PAX and GNU headers say about the next entry
-
-    Result<bool> read_block(Block& block);  // false at the end of the source
+    Result<bool> read_block(TarBlock& block);  // false at the end of the source
     Result<std::string> read_body(std::uint64_t size, std::size_t max, std::string_view what);
     Result<> pass_over();
-    Result<> read_pax(const Block& block, Extended& extended);
-    Result<TarEntry> make_entry(const Block& block, Extended& extended);
-    Result<> read_gnu_sparse(const Block& block, TarEntry& entry);
-    Result<> read_sparse_map(TarEntry& entry);
-    Result<> take_sparse(Extended& extended, TarEntry& entry);
+    Result<> read_pax(const TarBlock& block, TarExtended& extended);
+    Result<TarEntry> make_entry(const TarBlock& block, TarExtended& extended);
 
     ByteSource& source_;
     std::string_view have_;       // of the current piece
@@ -81,7 +76,7 @@ private:
     std::uint64_t padding_ = 0;   // behind it
     std::uint64_t position_ = 0;  // in the tar
     std::uint64_t number_ = 0;    // of headers, for messages
-    std::map<std::string, std::string> global_;
+    PaxRecords global_;
 };
 
 }  // namespace knarr::layer
