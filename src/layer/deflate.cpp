@@ -15,27 +15,7 @@ constexpr std::size_t kWindow = 32 * size::kKiB;
 constexpr std::size_t kPiece = 256 * size::kKiB;
 /// Behind a full piece: the longest match, and what copying in words writes past its end.
 constexpr std::size_t kSlack = 258 + 32;
-constexpr unsigned kMaxCodeBits = 15;
-constexpr std::size_t kMaxLit = 288, kMaxDist = 32, kPreSymbols = 19;
-constexpr std::size_t kEndOfBlock = 256;
 
-// A table's entry: the bits that the symbol takes in bits 0-7, further bits that follow it in 8-12,
-// the value (a literal, what a length or distance begins with, where a second table is) in 16-30.
-constexpr std::uint32_t kLiteral = 1U << 31U;  // bit 15 and 14 are clear then
-constexpr std::uint32_t kSecond = 1U << 15U;   // bits 8-12: log2 of the second table's size
-constexpr std::uint32_t kEnd = 1U << 14U;      // the end of the block
-constexpr std::uint32_t kInvalid = 1U << 13U;  // no code has these bits
-constexpr std::uint32_t kSpecial = kSecond | kEnd | kInvalid;
-
-constexpr unsigned taken(std::uint32_t entry) {
-    return entry & 0xFFU;
-}
-constexpr unsigned further(std::uint32_t entry) {
-    return (entry >> 8U) & 0x1FU;
-}
-constexpr std::uint32_t value_of(std::uint32_t entry) {
-    return (entry >> 16U) & 0x7FFFU;
-}
 constexpr std::uint32_t low_bits(std::uint64_t bits, unsigned count) {
     return static_cast<std::uint32_t>(bits & ((std::uint64_t{1} << count) - 1));
 }
@@ -47,14 +27,6 @@ Error damaged(std::string_view why) {
 
 Error cut_off() {
     return {.code = Errc::invalid_image, .message = "the gzip data is cut off"};
-}
-
-std::uint32_t reversed(std::uint32_t code, unsigned length) {
-    std::uint32_t out = 0;
-    for (unsigned i = 0; i < length; ++i) {
-        out = (out << 1U) | ((code >> i) & 1U);
-    }
-    return out;
 }
 
 std::uint64_t load_word(const unsigned char* from) {
@@ -87,134 +59,10 @@ inline void copy_match(char* to, std::size_t length, std::size_t distance) {
     }
 }
 
-// Source: RFC 1951 section 3.2.5.
-constexpr std::array<std::uint16_t, 29> kLengthBase{3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
-                                                    15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
-                                                    67, 83, 99, 115, 131, 163, 195, 227, 258};
-constexpr std::array<std::uint8_t, 29> kLengthBits{0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2,
-                                                   2, 3, 3, 3, 3, 4, 4, 4, 4, 5, 5, 5, 5, 0};
-constexpr std::array<std::uint16_t, 30> kDistBase{
-    1,   2,   3,   4,   5,   7,    9,    13,   17,   25,   33,   49,   65,    97,    129,
-    193, 257, 385, 513, 769, 1025, 1537, 2049, 3073, 4097, 6145, 8193, 12289, 16385, 24577};
-constexpr std::array<std::uint8_t, 30> kDistBitsOf{0, 0, 0,  0,  1,  1,  2,  2,  3,  3,
-                                                   4, 4, 5,  5,  6,  6,  7,  7,  8,  8,
-                                                   9, 9, 10, 10, 11, 11, 12, 12, 13, 13};
-constexpr std::array<std::uint8_t, kPreSymbols> kPreOrder{
+constexpr std::array<std::uint8_t, code::kMaxPre> kPreOrder{
     16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15};
 
 }  // namespace
-
-struct DeflateReader::Alphabet {
-    /// The entry of a symbol, without the bits that it takes.
-    std::uint32_t (*entry)(std::size_t symbol);
-    bool may_be_incomplete;
-};
-
-namespace {
-
-std::uint32_t plain_entry(std::size_t symbol) {
-    return static_cast<std::uint32_t>(symbol << 16U);
-}
-
-std::uint32_t lit_entry(std::size_t symbol) {
-    if (symbol < kEndOfBlock) {
-        return kLiteral | plain_entry(symbol);
-    }
-    if (symbol == kEndOfBlock) {
-        return kEnd;
-    }
-    const std::size_t length = symbol - kEndOfBlock - 1;
-    if (length >= kLengthBase.size()) {
-        return kInvalid;
-    }
-    return static_cast<std::uint32_t>(kLengthBase[length] << 16U | kLengthBits[length] << 8U);
-}
-
-std::uint32_t dist_entry(std::size_t symbol) {
-    if (symbol >= kDistBase.size()) {
-        return kInvalid;
-    }
-    return static_cast<std::uint32_t>(kDistBase[symbol]) << 16U |
-           static_cast<std::uint32_t>(kDistBitsOf[symbol]) << 8U;
-}
-
-}  // namespace
-
-/// Makes the table of a canonical code; false when the lengths are of none. As zlib has it, one
-/// code of one bit may stand alone, and there may be no codes at all, where the alphabet allows it.
-///
-/// Second tables follow the first one of 2^bits entries. One for codes of up to n bits has
-/// 2^(n - bits) entries; in a complete code these hold at least half as many different codes, so
-/// all second tables together have fewer than 2 * 288 or 2 * 32 entries. `entries` is checked.
-bool DeflateReader::build(std::uint32_t* table,
-                          std::size_t entries,
-                          unsigned bits,
-                          const std::uint8_t* lengths,
-                          std::size_t symbols,
-                          const Alphabet& alphabet) {
-    std::array<std::uint32_t, kMaxCodeBits + 1> counts{}, next{};
-    for (std::size_t i = 0; i < symbols; ++i) {
-        ++counts[lengths[i]];
-    }
-    counts[0] = 0;
-    std::int64_t left = 1;
-    unsigned longest = 0;
-    for (unsigned length = 1; length <= kMaxCodeBits; ++length) {
-        left = left * 2 - counts[length];
-        if (left < 0) {
-            return false;  // more codes than there is room for
-        }
-        next[length] = (next[length - 1] + counts[length - 1]) << 1U;
-        longest = counts[length] != 0 ? length : longest;
-    }
-    if (left > 0 && !(alphabet.may_be_incomplete && longest <= 1)) {
-        return false;
-    }
-    const std::size_t first = std::size_t{1} << bits;
-    std::fill_n(table, entries, kInvalid | 1U);
-    // How long the codes get that begin with the same bits.
-    std::array<std::uint8_t, std::size_t{1} << kLitBits> longest_of{};
-    std::array<std::uint16_t, kMaxLit> codes{};
-    for (std::size_t i = 0; i < symbols; ++i) {
-        if (lengths[i] == 0) {
-            continue;
-        }
-        codes[i] = static_cast<std::uint16_t>(reversed(next[lengths[i]]++, lengths[i]));
-        if (lengths[i] > bits) {
-            std::uint8_t& most = longest_of[codes[i] & (first - 1)];
-            most = std::max(most, lengths[i]);
-        }
-    }
-    std::size_t used = first;
-    for (std::size_t i = 0; i < symbols; ++i) {
-        const unsigned length = lengths[i];
-        if (length == 0) {
-            continue;
-        }
-        const std::uint32_t entry = alphabet.entry(i) | length;
-        if (length <= bits) {
-            for (std::size_t at = codes[i]; at < first; at += std::size_t{1} << length) {
-                table[at] = entry;
-            }
-            continue;
-        }
-        const std::size_t begin = codes[i] & (first - 1);
-        const unsigned more = longest_of[begin] - bits;
-        if ((table[begin] & kSecond) == 0) {
-            if (used + (std::size_t{1} << more) > entries) {
-                return false;
-            }
-            table[begin] = kSecond | more << 8U | static_cast<std::uint32_t>(used << 16U) | bits;
-            used += std::size_t{1} << more;
-        }
-        std::uint32_t* second = table + value_of(table[begin]);
-        for (std::size_t at = codes[i] >> bits; at < std::size_t{1} << more;
-             at += std::size_t{1} << (length - bits)) {
-            second[at] = entry;
-        }
-    }
-    return true;
-}
 
 DeflateReader::DeflateReader(ByteSource& source)
     : source_(source), window_(kWindow + kPiece + kSlack, '\0'), begin_(kWindow), out_(kWindow) {}
@@ -279,14 +127,14 @@ Result<std::optional<std::uint8_t>> DeflateReader::byte() {
 
 void DeflateReader::use_fixed_codes() {
     // Source: RFC 1951 section 3.2.6.
-    std::array<std::uint8_t, kMaxLit> lit{};
+    std::array<std::uint8_t, code::kMaxLit> lit{};
     for (std::size_t i = 0; i < lit.size(); ++i) {
         lit[i] = i < 144 ? 8 : i < 256 ? 9 : i < 280 ? 7 : 8;
     }
-    std::array<std::uint8_t, kMaxDist> dist{};
+    std::array<std::uint8_t, code::kMaxDist> dist{};
     dist.fill(5);
-    build(lit_.data(), lit_.size(), kLitBits, lit.data(), lit.size(), {lit_entry, false});
-    build(dist_.data(), dist_.size(), kDistBits, dist.data(), dist.size(), {dist_entry, false});
+    static_cast<void>(code::make_lits(lit_, lit));  // of lengths that are known to be right
+    static_cast<void>(code::make_dists(dist_, dist));
 }
 
 Result<> DeflateReader::read_lengths() {
@@ -296,24 +144,23 @@ Result<> DeflateReader::read_lengths() {
     if (lits > 286 || dists > 30) {
         return fail(damaged("too many length or distance symbols"));
     }
-    std::array<std::uint8_t, kPreSymbols> pre{};
+    std::array<std::uint8_t, code::kMaxPre> pre{};
     for (std::size_t i = 0; i < pres; ++i) {
         pre[kPreOrder[i]] = static_cast<std::uint8_t>(KNARR_TRY(take(3)));
     }
-    std::array<std::uint32_t, kPreEntries> table{};
-    if (!build(
-            table.data(), table.size(), kPreBits, pre.data(), pre.size(), {plain_entry, false})) {
+    code::PreTable table{};
+    if (!code::make_pres(table, pre)) {
         return fail(damaged("invalid code lengths set"));
     }
-    std::array<std::uint8_t, kMaxLit + kMaxDist> lengths{};
+    std::array<std::uint8_t, code::kMaxLit + code::kMaxDist> lengths{};
     for (std::size_t i = 0; i < lits + dists;) {
         KNARR_TRY(refill());
-        const std::uint32_t entry = table[low_bits(bits_, kPreBits)];
-        if ((entry & kInvalid) != 0) {
+        const std::uint32_t entry = table[low_bits(bits_, code::kPreBits)];
+        if ((entry & code::kInvalid) != 0) {
             return fail(damaged("invalid code lengths set"));
         }
-        KNARR_TRY(take(taken(entry)));
-        const std::uint32_t symbol = value_of(entry);
+        KNARR_TRY(take(code::taken(entry)));
+        const std::uint32_t symbol = code::value_of(entry);
         if (symbol < 16) {
             lengths[i++] = static_cast<std::uint8_t>(symbol);
             continue;
@@ -332,18 +179,14 @@ Result<> DeflateReader::read_lengths() {
             lengths[i++] = length;
         }
     }
-    if (lengths[kEndOfBlock] == 0) {
+    if (lengths[code::kEndOfBlock] == 0) {
         return fail(damaged("invalid code -- missing end-of-block"));
     }
-    if (!build(lit_.data(), lit_.size(), kLitBits, lengths.data(), lits, {lit_entry, true})) {
+    const code::Lengths all(lengths);
+    if (!code::make_lits(lit_, all.first(lits))) {
         return fail(damaged("invalid literal/lengths set"));
     }
-    if (!build(dist_.data(),
-               dist_.size(),
-               kDistBits,
-               lengths.data() + lits,
-               dists,
-               {dist_entry, true})) {
+    if (!code::make_dists(dist_, all.subspan(lits, dists))) {
         return fail(damaged("invalid distances set"));
     }
     return {};
@@ -411,33 +254,35 @@ Result<> DeflateReader::copy_stored() {
 /// One symbol with every check: near the ends of input and source.
 Result<> DeflateReader::decode_one() {
     KNARR_TRY(refill());
-    std::uint32_t entry = lit_[low_bits(bits_, kLitBits)];
-    if ((entry & kSecond) != 0) {
-        entry = lit_[value_of(entry) + low_bits(bits_ >> kLitBits, further(entry))];
+    std::uint32_t entry = lit_[low_bits(bits_, code::kLitBits)];
+    if ((entry & code::kSecond) != 0) {
+        entry =
+            lit_[code::value_of(entry) + low_bits(bits_ >> code::kLitBits, code::further(entry))];
     }
-    if ((entry & kInvalid) != 0) {
+    if ((entry & code::kInvalid) != 0) {
         return fail(damaged("invalid literal/length code"));
     }
-    KNARR_TRY(take(taken(entry)));
-    if ((entry & kLiteral) != 0) {
-        window_[out_++] = static_cast<char>(value_of(entry));
+    KNARR_TRY(take(code::taken(entry)));
+    if ((entry & code::kLiteral) != 0) {
+        window_[out_++] = static_cast<char>(code::value_of(entry));
         return {};
     }
-    if ((entry & kEnd) != 0) {
+    if ((entry & code::kEnd) != 0) {
         state_ = last_block_ ? State::ended : State::header;
         return {};
     }
-    const std::size_t length = value_of(entry) + KNARR_TRY(take(further(entry)));
+    const std::size_t length = code::value_of(entry) + KNARR_TRY(take(code::further(entry)));
     KNARR_TRY(refill());
-    entry = dist_[low_bits(bits_, kDistBits)];
-    if ((entry & kSecond) != 0) {
-        entry = dist_[value_of(entry) + low_bits(bits_ >> kDistBits, further(entry))];
+    entry = dist_[low_bits(bits_, code::kDistBits)];
+    if ((entry & code::kSecond) != 0) {
+        entry =
+            dist_[code::value_of(entry) + low_bits(bits_ >> code::kDistBits, code::further(entry))];
     }
-    if ((entry & kInvalid) != 0) {
+    if ((entry & code::kInvalid) != 0) {
         return fail(damaged("invalid distance code"));
     }
-    KNARR_TRY(take(taken(entry)));
-    const std::size_t distance = value_of(entry) + KNARR_TRY(take(further(entry)));
+    KNARR_TRY(take(code::taken(entry)));
+    const std::size_t distance = code::value_of(entry) + KNARR_TRY(take(code::further(entry)));
     if (distance > out_ - begin_) {
         return fail(damaged("invalid distance too far back"));
     }
@@ -472,45 +317,47 @@ bool DeflateReader::decode_fast(Result<>& error) {
     };
     while (in_end - in >= kAhead && out < kWindow + kPiece) {
         refill_word();
-        std::uint32_t entry = lit_[low_bits(bits, kLitBits)];
+        std::uint32_t entry = lit_[low_bits(bits, code::kLitBits)];
         // Two short literals take at most 22 of 56 bits: enough are left for a length.
-        if ((entry & kLiteral) != 0) {
-            drop(taken(entry));
-            window[out++] = static_cast<char>(value_of(entry));
-            entry = lit_[low_bits(bits, kLitBits)];
-            if ((entry & kLiteral) != 0) {
-                drop(taken(entry));
-                window[out++] = static_cast<char>(value_of(entry));
-                entry = lit_[low_bits(bits, kLitBits)];
+        if ((entry & code::kLiteral) != 0) {
+            drop(code::taken(entry));
+            window[out++] = static_cast<char>(code::value_of(entry));
+            entry = lit_[low_bits(bits, code::kLitBits)];
+            if ((entry & code::kLiteral) != 0) {
+                drop(code::taken(entry));
+                window[out++] = static_cast<char>(code::value_of(entry));
+                entry = lit_[low_bits(bits, code::kLitBits)];
             }
         }
-        if ((entry & kSecond) != 0) {
-            entry = lit_[value_of(entry) + low_bits(bits >> kLitBits, further(entry))];
+        if ((entry & code::kSecond) != 0) {
+            entry = lit_[code::value_of(entry) +
+                         low_bits(bits >> code::kLitBits, code::further(entry))];
         }
-        drop(taken(entry));
-        if ((entry & kLiteral) != 0) {
-            window[out++] = static_cast<char>(value_of(entry));
+        drop(code::taken(entry));
+        if ((entry & code::kLiteral) != 0) {
+            window[out++] = static_cast<char>(code::value_of(entry));
             continue;
         }
-        if ((entry & kSpecial) != 0) {
-            if ((entry & kEnd) != 0) {
+        if ((entry & code::kSpecial) != 0) {
+            if ((entry & code::kEnd) != 0) {
                 state_ = last_block_ ? State::ended : State::header;
             } else {
                 error = fail(damaged("invalid literal/length code"));
             }
             break;
         }
-        const std::size_t length = value_of(entry) + low_bits(bits, further(entry));
-        drop(further(entry));
+        const std::size_t length = code::value_of(entry) + low_bits(bits, code::further(entry));
+        drop(code::further(entry));
         refill_word();
-        entry = dist_[low_bits(bits, kDistBits)];
-        if ((entry & kSecond) != 0) {
-            entry = dist_[value_of(entry) + low_bits(bits >> kDistBits, further(entry))];
+        entry = dist_[low_bits(bits, code::kDistBits)];
+        if ((entry & code::kSecond) != 0) {
+            entry = dist_[code::value_of(entry) +
+                          low_bits(bits >> code::kDistBits, code::further(entry))];
         }
-        drop(taken(entry));
-        const std::size_t distance = value_of(entry) + low_bits(bits, further(entry));
-        drop(further(entry));
-        if ((entry & kInvalid) != 0 || distance > out - begin) {
+        drop(code::taken(entry));
+        const std::size_t distance = code::value_of(entry) + low_bits(bits, code::further(entry));
+        drop(code::further(entry));
+        if ((entry & code::kInvalid) != 0 || distance > out - begin) {
             error = fail(damaged("invalid distance, or too far back"));
             break;
         }

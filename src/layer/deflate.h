@@ -6,12 +6,12 @@
 // The data is hostile: every look-up is bounded by the size of its table, every copy by what was
 // written before. Runs in the layer's jailed worker. Compared with zlib by tests and a fuzz target.
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 
+#include "layer/deflate_code.h"
 #include "layer/inflate.h"
 
 namespace knarr::layer {
@@ -32,18 +32,7 @@ public:
     Result<std::optional<std::uint8_t>> byte();
 
 private:
-    static constexpr unsigned kLitBits = 11, kDistBits = 9, kPreBits = 7;
-    // Bounds of the tables of any valid code: see build().
-    static constexpr std::size_t kLitEntries = 2560, kDistEntries = 1024, kPreEntries = 128;
     enum class State : std::uint8_t { header, stored, codes, ended };
-
-    struct Alphabet;  // what a code's symbols mean
-    static bool build(std::uint32_t* table,
-                      std::size_t entries,
-                      unsigned bits,
-                      const std::uint8_t* lengths,
-                      std::size_t symbols,
-                      const Alphabet& alphabet);
 
     Result<> fill_input();
     Result<> refill();
@@ -72,8 +61,8 @@ private:
     State state_ = State::ended;
     bool last_block_ = false;
     std::size_t stored_left_ = 0;
-    std::array<std::uint32_t, kLitEntries> lit_{};
-    std::array<std::uint32_t, kDistEntries> dist_{};
+    code::LitTable lit_{};
+    code::DistTable dist_{};
 };
 
 }  // namespace knarr::layer

@@ -19,7 +19,7 @@
 //   base.h the layer below the image's.
 //   Below these: view.h what the layers below and this one show together, path.h paths of a tar,
 //   tar_number.h numbers of its headers, tar_extended.h what PAX adds to them, tar_sparse.h maps of
-//   sparse files, tar_file.h a tar on the disk; deflate.h and crc32.h are
+//   sparse files, tar_file.h a tar on the disk; deflate.h, deflate_code.h and crc32.h are
 //   gzip's.
 
 #include "layer/driver.h"
