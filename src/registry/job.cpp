@@ -5,31 +5,15 @@
 
 #include "core/ascii.h"
 #include "core/core.h"
-#include "spec/registry.h"
+#include "registry/refusal.h"
 
 namespace knarr::registry {
 namespace {
 
 constexpr unsigned kMaxRedirects = 5;
-constexpr std::size_t kMaxErrorTextBytes = 512;
 
 bool is_redirect(int status) {
     return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
-}
-
-/// What an error answer says, for people: "DENIED: requested access is denied"; may be empty.
-std::string error_text(std::string_view body) {
-    constexpr std::size_t kMaxErrorsShown = 3;
-    std::string text;
-    std::size_t shown = 0;
-    for (const spec::RegistryError& error : spec::decode_registry_errors(body)) {
-        if (shown++ == kMaxErrorsShown) {
-            break;
-        }
-        text += (text.empty() ? "" : "; ") + error.code;
-        text += error.code.empty() || error.message.empty() ? error.message : ": " + error.message;
-    }
-    return text;
 }
 
 /// Whether another place may do better.
@@ -49,29 +33,12 @@ bool is_authorization(std::string_view line) {
            to_lower(std::string(line.substr(0, kName.size()))) == kName;
 }
 
-std::string for_people(std::chrono::seconds time) {
-    if (time >= std::chrono::hours(2)) {
-        return fmt::format("{} hours", time.count() / 3600);
-    }
-    return time >= std::chrono::minutes(2) ? fmt::format("{} minutes", time.count() / 60)
-                                           : fmt::format("{} s", time.count());
-}
-
 }  // namespace
-
-std::string Endpoint::path(std::string_view what) const {
-    std::string path = fmt::format("{}/{}/{}", place.api, place.repository, what);
-    if (!place.ns.empty()) {
-        path += fmt::format(
-            "{}ns={}", path.find('?') == std::string::npos ? "?" : "&", percent_encode(place.ns));
-    }
-    return path;
-}
 
 Job::Job(JobContext& context, std::uint32_t id)
     : context_(context),
       id_(id),
-      tried_(context.endpoints.size()),
+      turns_(context.endpoints, [this](const Endpoint& one) { return suits(one); }),
       wake_at_(context.clock->steady()) {}
 
 std::string Job::subject() const {
@@ -103,62 +70,18 @@ void Job::end_well(std::uint64_t bytes, rpc::Outcome how) {
     context_.report(rpc::Done{.id = id_, .bytes = bytes, .how = how});
 }
 
-/// The first endpoint that suits: the one where something was found, else in order.
-void Job::choose_first() {
-    tried_.assign(context_.endpoints.size(), false);
-    const Endpoint& preferred = *context_.endpoints[context_.preferred];
-    at_ = context_.preferred;
-    if (preferred.is_dead || !is_open(at_)) {
-        at_ = next_endpoint().value_or(context_.endpoints.size() - 1);
-    }
-    tried_[at_] = true;
-    go_home();
-}
-
-/// Whether an endpoint may have its turn now.
-bool Job::is_open(std::size_t index) const {
-    const Endpoint& candidate = *context_.endpoints[index];
-    if (tried_[index] || !suits(candidate)) {
-        return false;
-    }
-    // An answer that we do not like is none that sends us to a place without encryption.
-    if (candidate.place.only_if_dead) {
-        const Endpoint& before = *context_.endpoints[index - 1];
-        // This host's own registry, which nobody called insecure: a certificate of its counts.
-        if (!before.is_dead || (!candidate.place.insecure && !before.speaks_no_tls)) {
-            return false;
-        }
-    }
-    return !candidate.is_dead || !candidate.place.is_mirror;  // a registry's own error is told
-}
-
-std::optional<std::size_t> Job::next_endpoint() const {
-    for (std::size_t i = 0; i < context_.endpoints.size(); ++i) {
-        if (is_open(i)) {
-            return i;
-        }
-    }
-    return std::nullopt;
-}
-
 void Job::remember_place() {
-    for (std::size_t i = 0; i < at_; ++i) {
-        if (!tried_[i] && !context_.endpoints[i]->is_dead) {
-            return;
-        }
+    if (turns_.skipped_none()) {
+        context_.preferred = turns_.index();
     }
-    context_.preferred = at_;
 }
 
 void Job::give_up(Error error, int status) {
-    const auto next = may_be_elsewhere(error.code) && !lost_ ? next_endpoint() : std::nullopt;
-    if (!next) {
+    if (!may_be_elsewhere(error.code) || lost_ || !turns_.move_on()) {
         end_with(std::move(error), status);
         return;
     }
     exchange_.reset();
-    at_ = *next;
-    tried_[at_] = true;
     if (!rpc::is_plain_by_default(endpoint().place)) {  // no trouble: it is what docker does
         context_.report(rpc::Notice{
             .id = id_,
@@ -185,7 +108,8 @@ void Job::tick() {
     const Clock::Steady now = context_.clock->steady();
     if (step_ == Step::waiting && now >= wake_at_) {
         if (url_.host.empty()) {
-            choose_first();
+            turns_.begin(context_.preferred);
+            go_home();
         }
         again();
     }
@@ -340,56 +264,19 @@ void Job::after_answer() {
 }
 
 void Job::after_refusal() {
-    const int status = head_.status;
-    const auto said = error_text(answer_);
-    const std::string why = fmt::format("{} answered {}{}{}",
-                                        printable(url_.host),
-                                        status,
-                                        said.empty() ? "" : ": ",
-                                        printable(said, kMaxErrorTextBytes));
-    const auto after = parse_retry_after(head_.field("retry-after"), context_.clock->wall());
-    if (status == 404) {
-        give_up(refused(Errc::image_not_found, why), status);
-    } else if (status == 401 || status == 403) {
-        give_up(refused(Errc::unauthorized, why), status);
-    } else if (status == 429) {
-        Error error = rate_limit_error(why, after);
-        if (after && *after > kMaxRetryAfter) {
-            give_up(std::move(error), status);
-        } else {
-            retry("the registry limits our rate", context_.retries, std::move(error), after);
-        }
-    } else if (status == 405) {
-        give_up(refused(Errc::unsupported, why), status);
-    } else if (status == 408 || status >= 500) {
-        retry(why, context_.retries, refused(Errc::registry_failed, why), after);
+    const rpc::Session& place = endpoint().place;
+    Refusal refusal = refusal_of(
+        head_,
+        answer_,
+        {.host = url_.host, .logged_in = !place.username.empty() || !place.identity_token.empty()},
+        context_.clock->wall());
+    Error error = refused(refusal.code, refusal.text);
+    error.hint = std::move(refusal.hint);
+    if (refusal.may_pass) {
+        retry(refusal.reason, context_.retries, std::move(error), refusal.wait);
     } else {
-        give_up(refused(Errc::registry_failed, why), status);
+        give_up(std::move(error), head_.status);
     }
-}
-
-/// Source: docs.docker.com "Pull usage and limits": "ratelimit-limit: 100;w=21600".
-Error Job::rate_limit_error(const std::string& why,
-                            std::optional<std::chrono::seconds> after) const {
-    const std::string_view field = head_.field("ratelimit-limit");
-    const auto limit = parse_number(field.substr(0, field.find(';')));
-    const std::size_t at = field.find(";w=");
-    const auto window = at == std::string_view::npos
-                            ? std::nullopt
-                            : parse_number(field.substr(at + 3), 365UL * 24 * 3600);
-    std::string text = "too many requests: " + why;
-    if (limit && window) {
-        text +=
-            fmt::format("; it allows {} in {}", *limit, for_people(std::chrono::seconds(*window)));
-    }
-    Error error = refused(Errc::rate_limited, text);
-    const bool logged_in =
-        !endpoint().place.username.empty() || !endpoint().place.identity_token.empty();
-    const std::string wait =
-        after ? fmt::format("the registry asks to wait {} s", after->count()) : std::string();
-    const std::string login = logged_in ? "" : "log in for a higher limit: knarr login";
-    error.hint = wait.empty() ? login : login.empty() ? wait : wait + "; or " + login;
-    return error;
 }
 
 void Job::redirect() {
@@ -476,7 +363,7 @@ void Job::retry(const std::string& reason,
                 Error last,
                 std::optional<std::chrono::seconds> wait) {
     exchange_.reset();
-    if (endpoint().place.is_mirror && next_endpoint()) {
+    if (endpoint().place.is_mirror && turns_.has_next()) {
         max_retries = std::min(max_retries, kMirrorRetries);
     }
     if (tries_ >= max_retries || lost_) {

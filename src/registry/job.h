@@ -14,7 +14,7 @@
 
 #include "core/clock.h"
 #include "core/limits.h"
-#include "registry/auth.h"
+#include "registry/endpoint.h"
 #include "registry/http.h"
 #include "registry/lanes.h"
 #include "registry/retry.h"
@@ -22,32 +22,11 @@
 
 namespace knarr::registry {
 
-/// One place to ask: a mirror, or the registry itself.
-struct Endpoint {
-    Endpoint(rpc::Session session, Url address)
-        : place(std::move(session)), url(std::move(address)), login(place, url) {
-        tls.verify = !place.insecure;
-        elsewhere.verify = true;
-    }
-
-    /// "/v2/library/busybox/" + `what`, with the query that mirrors want.
-    std::string path(std::string_view what) const;
-
-    rpc::Session place;
-    Url url;
-    Login login;
-    Tls tls;               ///< of the place itself
-    Tls elsewhere;         ///< of what it points to: no client certificate, always verified
-    bool is_dead = false;  ///< nobody answered there
-    bool speaks_no_tls = false;
-};
-
 /// What all jobs share; outlives them.
 struct JobContext {
     HttpClient* http = nullptr;
     const Clock* clock = nullptr;
-    /// The registry that was named is the last one. All have the same patience.
-    std::vector<std::unique_ptr<Endpoint>> endpoints = {};
+    Endpoints endpoints = {};   ///< all with the same patience
     std::size_t preferred = 0;  ///< where the first object was found
     std::chrono::seconds stall{300};
     std::chrono::seconds deadline{0};  ///< for everything together; 0: none
@@ -132,7 +111,7 @@ protected:
     Take collect(std::string_view bytes, std::uint64_t max);
     Error refused(Errc code, std::string_view what) const;
     std::string subject() const;
-    Endpoint& endpoint() const { return *context_.endpoints[at_]; }
+    Endpoint& endpoint() const { return turns_.current(); }
     void on_sent(std::uint64_t bytes) override { stall_bytes_ += bytes; }  // or came
     /// The next object is looked for where this one was, unless a place before was not asked.
     void remember_place();
@@ -157,20 +136,15 @@ private:
     void on_end(HttpEnd end, std::string_view detail) final;
 
     void start(const HttpRequest& request, Step step);
-    void choose_first();
-    std::optional<std::size_t> next_endpoint() const;
-    bool is_open(std::size_t index) const;
     void after_answer();
     void after_token(HttpEnd end, const std::string& detail);
     void after_unauthorized();
     void after_refusal();
-    Error rate_limit_error(const std::string& why, std::optional<std::chrono::seconds> after) const;
     void redirect();
     void tell_warnings();
     void check_time();
 
-    std::size_t at_ = 0;       ///< the endpoint that is asked
-    std::vector<bool> tried_;  ///< endpoints that had their turn
+    Turns turns_;
     unsigned redirects_ = 0;
     unsigned tries_ = 0;       ///< retries since the last progress
     unsigned stalls_ = 0;      ///< of them, stalls

@@ -6,6 +6,8 @@
 //   challenge.h  WWW-Authenticate
 //   auth.h       bearer tokens, basic logins
 //   retry.h      backoff, Retry-After
+//   endpoint.h   the registry and its mirrors, and whose turn it is
+//   refusal.h    what an answer means that is none to go on with
 //   job.h        one thing to do: logins, redirects, retries, mirrors
 //   fetch.h      a manifest or a blob, resumed, into a pipe
 //   lanes.h      a large blob over several connections

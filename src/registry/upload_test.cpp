@@ -14,13 +14,5 @@ TEST(UploadRange, SaysHowManyBytesThereAre) {
     }
 }
 
-TEST(Endpoint, PathsHoldTheRepositoryAndTheNameForMirrors) {
-    Endpoint plain({.registry = "r.io", .repository = "a/b"}, registry_url("r.io", false).value());
-    EXPECT_EQ(plain.path("tags/list"), "/v2/a/b/tags/list");
-    Endpoint mirror({.registry = "m.io", .repository = "a/b", .api = "/x/v2", .ns = "r.io:5000"},
-                    registry_url("m.io", false).value());
-    EXPECT_EQ(mirror.path("blobs/sha256:1"), "/x/v2/a/b/blobs/sha256:1?ns=r.io%3A5000");
-}
-
 }  // namespace
 }  // namespace knarr::registry
