@@ -26,8 +26,9 @@
 //   cgroup_stats.h oom_watch.h            what it has used; when it runs out of memory
 //   process_cgroup.h cgroup_write.h       the cgroups of a process; one write to a cgroup's file
 //   resctrl.h netlink.h                   classes of caches and of memory bandwidth; interfaces
-//   seccomp.h seccomp_tree.h              the seccomp filter: policy -> tree -> BPF; call numbers
-//   seccomp_bpf.h syscall_table.h
+//   seccomp.h seccomp_tree.h              the seccomp filter: policy -> tree -> BPF; call numbers;
+//   seccomp_bpf.h syscall_table.h         what the tree grows of: a rule's chain of nodes
+//   seccomp_chain.h seccomp_node.h
 //   seccomp_listener.h seccomp_probe.h    its listener; which of its flags this kernel knows
 //   capability.h                          names and sets of capabilities
 //   socket.h unix_socket.h terminal.h     packets with descriptors; sockets by path; terminals

@@ -91,17 +91,15 @@ std::vector<const Multiplexed*> find_multiplexed() {
     return ways;
 }
 
-using Trees = SeccompTrees;
-
 // The rules of one architecture.
 struct ArchRules {
     SeccompArch arch = SeccompArch::x86_64;
     std::vector<SeccompCall> calls;       // by Syscall::index
     std::optional<std::uint32_t> newest;  // the highest number that a rule names
 
-    Trees::Words words() const {
-        return arch == SeccompArch::x86_64 || arch == SeccompArch::aarch64 ? Trees::Words::two
-                                                                           : Trees::Words::one;
+    SeccompWords words() const {
+        return arch == SeccompArch::x86_64 || arch == SeccompArch::aarch64 ? SeccompWords::two
+                                                                           : SeccompWords::one;
     }
 };
 

@@ -414,7 +414,7 @@ TEST(SeccompOracle, RandomPoliciesGetTheVerdictsOfLibseccomp) {
             continue;
         }
         if (comparison.only_we_refuse()) {
-            ++entangled;  // libseccomp's own tree is corrupt; see SeccompTrees::is_sound
+            ++entangled;  // libseccomp's own tree is corrupt; see SeccompNodes::is_sound
             continue;
         }
         ASSERT_TRUE(comparison.both_compile());
