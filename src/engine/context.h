@@ -21,7 +21,8 @@
 //   features.h        what config.json may ask for
 //   update.h          new limits; kept_limits.h      statistics.h  what it uses, as events
 //   states.h          which verb is legal when       event_log.h   what happened to containers
-//   record.h          ROOT/ID/state.json             state_dir.h   ROOT/ID/ and its locks
+//   record.h          ROOT/ID/state.json; life.h what one of an image has besides, record_json.h
+//                     the text                       state_dir.h   ROOT/ID/ and its locks
 //   live.h            the record against the kernel  recover.h     all containers after a crash
 //   background.h      `run -d IMAGE`: a launch under a monitor; monitor.h what that does, watch.h
 //                     what it decides, ending.h how it records an end, held_streams.h what it

@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "engine/record.h"
+#include "engine/record_json.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
     namespace engine = knarr::engine;
