@@ -26,8 +26,9 @@
 //   live.h            the record against the kernel  recover.h     all containers after a crash
 //   background.h      `run -d IMAGE`: a launch under a monitor; monitor.h what that does, watch.h
 //                     what it decides, ending.h how it records an end, held_streams.h what it
-//                     holds, monitor_rest.h its pauses; monitor_start.h how there comes to be one,
-//                     monitor_lock.h how that is seen; errand.h what others do for it
+//                     holds, monitor_children.h, monitor_partner.h the other one, monitor_rest.h
+//                     its pauses, monitor_context.h where it works; monitor_start.h how there comes
+//                     to be one, monitor_lock.h how that is seen; errand.h what others do for it
 //   restart.h         whether one runs again by itself; rerun.h its monitor's part in that
 //   log_lines.h       the format of logs; log_store.h writes them, logs.h reads them, log_tail.h
 //                     finds the last lines; journal.h hands them to the system's journal

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "engine/monitor.h"
+#include "engine/monitor_context.h"
 #include "engine/probe.h"
 #include "engine/rerun.h"
 #include "platform/own_copy.h"

@@ -15,7 +15,7 @@
 #include "engine/hook_output.h"
 #include "engine/kept_config.h"
 #include "engine/launch_failures.h"
-#include "engine/monitor.h"
+#include "engine/monitor_context.h"
 #include "engine/names.h"
 #include "engine/nested_cgroup.h"
 #include "engine/new_record.h"

@@ -2,25 +2,21 @@
 
 #include <algorithm>
 #include <array>
-#include <csignal>
 #include <vector>
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include "core/clock.h"
-#include "core/fault.h"
 #include "core/text.h"
 #include "engine/ending.h"
 #include "engine/held_streams.h"
 #include "engine/live.h"
+#include "engine/monitor_children.h"
+#include "engine/monitor_context.h"
+#include "engine/monitor_partner.h"
 #include "engine/monitor_rest.h"
 #include "engine/own_log.h"
 #include "engine/prober.h"
 #include "engine/rerun.h"
 #include "engine/watch.h"
-#include "platform/disk.h"
-#include "platform/file.h"
 #include "platform/patience.h"
 #include "platform/pidfd.h"
 #include "platform/process.h"
@@ -39,8 +35,6 @@ using Effect = WatchEffect::Kind;
 constexpr std::chrono::seconds kReapDelay{2}, kLaunchDelay{60};
 constexpr std::string_view kMonitorOp = "monitor";
 constexpr int kRetryMs = 1000;  // after what a full disk or another knarr stood in the way of
-constexpr int kPartnerMs =
-    500;  // from one that stands by to the next: whoever ends is replaced in 1 s
 
 class Monitor {
 public:
@@ -48,7 +42,8 @@ public:
         : context_(context),
           id_(std::move(id)),
           order_(order),
-          launcher_(order.launcher),
+          children_(order.launcher),
+          partner_(order_),
           streams_(context_, id_) {}
 
     Result<> run();
@@ -59,12 +54,10 @@ private:
     void trouble(const Error& error);
     void note(std::string_view text) const;
 
-    bool keeps(pid_t child) const;
     void reap();
     void child_ended(const sys::Reaped& child);
     void launcher_ended(const sys::ExitStatus& status);
     void stand_beside();
-    Result<> stand_by(sys::SignalFd& signals);
     Result<> take_over();
     Result<> watch(sys::SignalFd& signals);
     void look_at_process();
@@ -86,20 +79,18 @@ private:
     const Context& context_;
     const ContainerId id_;
     const MonitorOrder order_;
-    pid_t launcher_;
+    MonitorChildren children_;
     Watch watch_;
     std::optional<RunOf> run_;
     Prober prober_;
     sys::Fd process_;  // the container's, where it is not our child
-    sys::Fd partner_;  // who stands by; invalid: nobody yet
+    MonitorPartner partner_;
     std::string finished_;
     std::optional<int> code_;
     HeldStreams streams_;
     MonitorRest rest_;
-    pid_t relauncher_ = 0;  // a child that launches the container again
     bool relaunched_ = false;
     bool left_ = false, retry_ = false;
-    Clock::Steady next_partner_{};  // not before: one that ends at once is not started in a circle
 };
 
 void Monitor::trouble(const Error& error) {
@@ -154,38 +145,9 @@ void Monitor::carry_out(const WatchEffect& effect) {
     }
 }
 
-/// What is not reaped yet. The container's first process, which any child may be until its launcher
-/// has ended: whoever gets our children when we are killed learns the exit code from it, so it
-/// stays until that is recorded.
-bool Monitor::keeps(pid_t child) const {
-    switch (watch_.phase()) {
-        case WatchPhase::launching:
-            return launcher_ > 0 && child != launcher_;
-        case WatchPhase::running:
-        case WatchPhase::draining:
-        case WatchPhase::concluding:
-            return child == watch_.pid();
-        default:
-            return false;
-    }
-}
-
 void Monitor::reap() {
-    while (const auto child = sys::ended_child()) {
-        if (!keeps(child->pid)) {
-            sys::reap_child(child->pid);
-            child_ended(*child);
-        } else if (watch_.phase() == WatchPhase::launching) {
-            const auto launcher = sys::reap_child(launcher_);
-            if (!launcher) {
-                return;
-            }
-            child_ended(*launcher);
-        } else if (watch_.phase() == WatchPhase::running) {
-            child_ended(*child);
-        } else {
-            return;
-        }
+    while (const auto child = children_.next(watch_.phase(), watch_.pid())) {
+        child_ended(*child);
     }
 }
 
@@ -193,14 +155,16 @@ void Monitor::child_ended(const sys::Reaped& child) {
     if (prober_.took(context_, child.pid)) {
         return;
     }
-    if (child.pid == launcher_) {
-        launcher_ = 0;
-        launcher_ended(child.status);
-    } else if (child.pid == relauncher_) {
-        relauncher_ = 0;
-        handle({.kind = Event::attempted});
-    } else {
-        handle({.kind = Event::ended, .pid = child.pid, .code = child.status.code()});
+    switch (children_.forget(child.pid)) {
+        case MonitorChildren::Who::launcher:
+            launcher_ended(child.status);
+            return;
+        case MonitorChildren::Who::relauncher:
+            handle({.kind = Event::attempted});
+            return;
+        case MonitorChildren::Who::other:
+            handle({.kind = Event::ended, .pid = child.pid, .code = child.status.code()});
+            return;
     }
 }
 
@@ -248,10 +212,8 @@ void Monitor::take_terminal_back() {
         return;
     }
     retry_ = retry_ || *back == HeldStreams::Back::later;
-    if (*back == HeldStreams::Back::held && partner_.valid()) {
-        // It was started without, and makes room for one that gets it.
-        static_cast<void>(sys::pidfd_send_signal(partner_, SIGKILL));
-        next_partner_ = {};
+    if (*back == HeldStreams::Back::held && partner_.is_there()) {
+        partner_.replace();  // it was started without, and makes room for one that gets it
     }
 }
 
@@ -339,7 +301,7 @@ void Monitor::relaunch() {
         handle({.kind = Event::attempted});
         return;
     }
-    relauncher_ = *child;
+    children_.note_relauncher(*child);
 }
 
 /// How long to wait for whatever comes; -1: for ever.
@@ -348,35 +310,22 @@ int Monitor::patience_ms() const {
         return rest_.patience_ms(kRetryMs);
     }
     std::int64_t wait = retry_ || streams_.is_behind() ? kRetryMs : INT32_MAX;
-    if (!partner_.valid() && wants_partner()) {
-        wait = std::min<std::int64_t>(wait, kPartnerMs);
+    if (!partner_.is_there() && wants_partner()) {
+        wait = std::min<std::int64_t>(wait, MonitorPartner::kPauseMs);
     }
     wait = std::min<std::int64_t>(wait, prober_.patience_ms().value_or(INT32_MAX));
     return wait == INT32_MAX ? -1 : static_cast<int>(wait);
 }
 
-/// Starts one that stands by, as a child.
+/// Starts one that stands by.
 void Monitor::stand_beside() {
-    const pid_t self = sys::own_pid();
     Result<std::optional<sys::Fd>> handed = streams_.hand_terminal_on();
     if (!handed) {
         trouble(handed.error());
     }
-    const sys::Fd* terminal = handed && *handed ? &**handed : nullptr;
-    const auto program = sys::open_path("/proc/self/exe", O_RDONLY);
-    Result<sys::Clone> clone =
-        program ? sys::clone_process(0) : Result<sys::Clone>(fail(program.error()));
-    if (!clone) {
-        trouble(clone.error());
-        return;
+    if (Result<> started = partner_.start(handed && *handed ? &**handed : nullptr); !started) {
+        trouble(started.error());
     }
-    if (clone->in_child()) {
-        const MonitorOrder order{
-            .root = order_.root, .id = order_.id, .watching = self, .log = order_.log};
-        static_cast<void>(execute_monitor(*program, order, terminal));
-        _exit(1);
-    }
-    partner_ = std::move(clone->pidfd);
 }
 
 /// A container that is not our child: its end is seen by its pidfd, its exit code when somebody has
@@ -459,47 +408,16 @@ Result<> Monitor::take_over() {
     }
 }
 
-/// Waits for the end of the one that watches, and holds what that would take with it.
-Result<> Monitor::stand_by(sys::SignalFd& signals) {
-    const auto watching = sys::pidfd_open(order_.watching);
-    if (const auto dir = context_.root.open_dir(id_)) {
-        // Later ones: the container is there. At first the launcher sends the ends.
-        const auto record = load_record(*dir, path_of(context_, id_.text()));
-        if (record && *record && (*record)->pid > 0) {
-            auto process = sys::open_process_or_zombie((*record)->pid, (*record)->pid_start_ticks);
-            process_ = process && *process ? std::move(**process) : sys::Fd();
-            // What is not there now is looked for once more by take_over().
-            static_cast<void>(streams_.open_fifos(*dir));
-        }
-    }
-    bool ended = !watching;
-    while (!ended) {
-        std::array<sys::Ready, 3> items;
-        items[0] = {.fd = signals.fd().get()};
-        items[1] = {.fd = streams_.launcher().get()};
-        items[2] = {.fd = watching->get()};
-        KNARR_TRY(sys::wait_at_rest(items, -1, [] {}));
-        while (KNARR_TRY(signals.next())) {
-            // Whatever it says: this one ends with the other.
-        }
-        streams_.hold();
-        ended = items[2].is_ready;
-    }
-    streams_.release_lock();
-    return {};
-}
-
 Result<> Monitor::watch(sys::SignalFd& signals) {
     while (!left_) {
-        if (!partner_.valid() && wants_partner() && system_clock().steady() >= next_partner_) {
+        if (wants_partner() && partner_.is_due()) {
             stand_beside();
-            next_partner_ = system_clock().steady() + std::chrono::milliseconds(kPartnerMs);
         }
         constexpr std::size_t kOwnItems = 4;
         std::array<sys::Ready, kOwnItems + HeldStreams::kItems> items;
         auto streams = streams_.wants(!retry_);
         items[0] = {.fd = signals.fd().get()};
-        items[1] = {.fd = partner_.get()};
+        items[1] = {.fd = partner_.fd()};
         items[2] = {.fd = watch_.phase() == WatchPhase::running ? process_.get() : -1};
         items[3] = {.fd = rest_.fd()};
         std::ranges::copy(streams, items.begin() + kOwnItems);
@@ -521,7 +439,7 @@ Result<> Monitor::watch(sys::SignalFd& signals) {
             trouble(probed.error());
         }
         if (items[1].is_ready) {
-            partner_.reset();
+            partner_.has_ended();
         }
         if (watch_.phase() == WatchPhase::resting) {
             look_at_rest();
@@ -540,39 +458,17 @@ Result<> Monitor::run() {
     sys::SignalFd signals = KNARR_TRY(sys::SignalFd::open());
     KNARR_TRY(sys::adopt_orphans());
     if (order_.watching > 0) {
-        KNARR_TRY(stand_by(signals));
+        process_ = KNARR_TRY(stand_by(context_, id_, order_.watching, signals, streams_));
     }
     if (order_.launcher == 0) {
         KNARR_TRY(take_over());
     } else if (order_.beside > 0) {
-        auto partner = sys::pidfd_open(order_.beside);
-        partner_ = partner ? std::move(*partner) : sys::Fd();
+        partner_.take(order_.beside);
     }
     return watch(signals);
 }
 
 }  // namespace
-
-Context monitor_context(const StateRoot& root,
-                        const ContainerId& id,
-                        const OwnLog& log,
-                        std::string_view op) {
-    return {.root = root,
-            .warn =
-                [&root, id, log, op, repeats = Repeats()](std::string_view text) mutable {
-                    if (const auto said = repeats.next(text, system_clock().steady())) {
-                        write_own_log(
-                            log,
-                            {.level = LogLevel::warning, .text = *said, .id = id.text(), .op = op});
-                    }
-                    if (const auto dir = root.open_dir(id)) {
-                        // If this fails, too, nothing is left to try.
-                        static_cast<void>(
-                            sys::replace_file(*dir, kTroubleFile, text, 0600, sys::Sync::file));
-                    }
-                },
-            .monitor_log = log};
-}
 
 Result<> monitor(const MonitorOrder& order) {
     const ContainerId id = KNARR_TRY(ContainerId::parse(order.id));

@@ -13,20 +13,12 @@
 //
 // It is the program knarr-monitor (src/monitor): nothing of its starter's is left in it, neither
 // descriptors nor working directory or terminal, and of the environment where its log is.
-// ROOT/ID/monitor is locked while it lives; ROOT/ID/trouble has what it could not do.
+// ROOT/ID/monitor is locked while it lives; ROOT/ID/trouble has what it could not do
+// (monitor_context.h).
 
 #include "engine/monitor_start.h"
 
 namespace knarr::engine {
-
-inline constexpr const char* kTroubleFile = "trouble";
-
-/// Where a monitor works; what it warns of is the container's `trouble`, and in the log, as what
-/// happened while it did `op`.
-Context monitor_context(const StateRoot& root,
-                        const ContainerId& id,
-                        const OwnLog& log,
-                        std::string_view op);
 
 /// The monitor's whole life; returns when its container has ended and that is recorded.
 Result<> monitor(const MonitorOrder& order);

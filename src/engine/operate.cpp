@@ -11,7 +11,7 @@
 #include "engine/hook_output.h"
 #include "engine/launch_failures.h"
 #include "engine/live.h"
-#include "engine/monitor.h"
+#include "engine/monitor_context.h"
 #include "engine/monitor_lock.h"
 #include "engine/monitor_start.h"
 #include "engine/never_ran.h"
