@@ -44,8 +44,8 @@ Result<runtime::Launched> launch(const Context& context,
         // From the record on, whatever is mounted below is the container's and goes with it.
         KNARR_TRY(sys::refuse_mounts_below(record.rootfs));
     }
-    const bool again = !wanted.created.empty();
-    KNARR_TRY(again ? save_record(dir, record) : save_named(context, dir, record, system_random()));
+    KNARR_TRY(wanted.before ? save_record(dir, record)
+                            : save_named(context, dir, record, system_random()));
     trace().mark("journal the container");
     KNARR_TRY(fault_point("create.recorded"));
     if (wanted.make_data_dir) {
@@ -121,8 +121,8 @@ bool wants_network_early(const bundle::Bundle& bundle) {
 
 }  // namespace
 
-void undo_launch(const Context& context, LockedDir dir, Record record, bool again) {
-    if (!again) {
+void undo_launch(const Context& context, LockedDir dir, Record record, LaunchOf what) {
+    if (what == LaunchOf::a_new_one) {
         undo(context, std::move(dir), record);
         return;
     }
@@ -156,8 +156,9 @@ Result<GatedContainer> launch_to_gate(const Context& context,
     io.hook_output = KNARR_TRY(open_hook_output(wanted.bundle.config.annotations));
     Console console = KNARR_TRY(Console::open(way, wanted.console_socket));
     io.console_socket = console.take_socket();
-    const bool again = wanted.place.has_value();
-    LockedDir dir = again ? std::move(*wanted.place) : KNARR_TRY(take_id(context, wanted.id));
+    const LaunchOf what = wanted.before ? LaunchOf::one_from_before : LaunchOf::a_new_one;
+    LockedDir dir =
+        wanted.before ? std::move(wanted.before->dir) : KNARR_TRY(take_id(context, wanted.id));
     trace().mark("take the ID");
     Record record = make_record(wanted, plan);
     Result<runtime::Launched> launched = fail(Errc::internal, "not launched");
@@ -185,7 +186,7 @@ Result<GatedContainer> launch_to_gate(const Context& context,
             record.unit.reset();
             record.resctrl.reset();
         }
-        undo_launch(context, std::move(dir), record, again);
+        undo_launch(context, std::move(dir), record, what);
         note_failure(context, record, error);
         return fail(std::move(error));
     }
@@ -194,7 +195,7 @@ Result<GatedContainer> launch_to_gate(const Context& context,
                           .launched = std::move(*launched),
                           .console = std::move(console),
                           .pid_file = wanted.pid_file,
-                          .again = again};
+                          .what = what};
 }
 
 Result<> open_gate_and_record(const Context& context, GatedContainer& gated) {
@@ -206,7 +207,7 @@ Result<> open_gate_and_record(const Context& context, GatedContainer& gated) {
     KNARR_TRY(fault_point("run.gate"));
     gated.record.status = ContainerState::running;
     gated.record.exit_code.reset();
-    if (gated.again) {
+    if (gated.what == LaunchOf::one_from_before) {
         static_cast<void>(sys::unlink_at(gated.dir.fd(), kTroubleFile));  // of earlier runs
     }
     if (gated.record.life) {
@@ -216,7 +217,7 @@ Result<> open_gate_and_record(const Context& context, GatedContainer& gated) {
         step(gated.record.life->restart, {.kind = RestartEvent::Kind::runs}, steady_ms());
     }
     KNARR_TRY(save_record(gated.dir, gated.record));
-    if (!gated.again) {
+    if (gated.what == LaunchOf::a_new_one) {
         note_event(context, gated.record, "create");
     }
     note_event(context, gated.record, "start");

@@ -11,6 +11,9 @@
 
 namespace knarr::engine {
 
+/// What is launched: one from before has what an undo leaves alone.
+enum class LaunchOf : std::uint8_t { a_new_one, one_from_before };
+
 /// A container up to its gate, with what is needed to go on or to undo it.
 struct GatedContainer {
     LockedDir dir;
@@ -18,7 +21,7 @@ struct GatedContainer {
     runtime::Launched launched;
     Console console;
     std::string pid_file;
-    bool again = false;  // it ran before
+    LaunchOf what = LaunchOf::a_new_one;
 };
 
 /// Who opens it: any later process, by a socket in the state directory, or this one.
@@ -37,6 +40,6 @@ Result<> open_gate_and_record(const Context& context, GatedContainer& gated);
 
 /// What there is of one that did not come to run goes, but for what it had before: how its last run
 /// ended, too.
-void undo_launch(const Context& context, LockedDir dir, Record record, bool again);
+void undo_launch(const Context& context, LockedDir dir, Record record, LaunchOf what);
 
 }  // namespace knarr::engine

@@ -176,7 +176,7 @@ Result<int> run_container(const Context& context, NewContainer wanted, RunMode m
         relay ? open_gate_and_record(context, *gated) : Result<>(fail(relay.error()));
     if (!running) {
         remove_pid_file(gated->pid_file);
-        undo_launch(context, std::move(gated->dir), gated->record, gated->again);
+        undo_launch(context, std::move(gated->dir), gated->record, gated->what);
         note_failure(context, gated->record, running.error());
         return fail(std::move(running).error().within(what));
     }

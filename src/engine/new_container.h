@@ -27,6 +27,13 @@ struct AttachedEnds {
     std::function<Result<>()> before_launch = {};
 };
 
+/// What one that is launched again has of before.
+struct FromBefore {
+    LockedDir dir;
+    std::string created;           // when it was made
+    std::optional<int> exit_code;  // of its last run, until its program runs again
+};
+
 struct NewContainer {
     ContainerId id;
     std::string name = {};  // empty: one of an image gets a generated one
@@ -46,12 +53,8 @@ struct NewContainer {
                                // else it stays, stopped, with its exit code
     bool keep_cgroup = false;  // run in the foreground: one that stays keeps its empty cgroup, too
 
-    std::optional<Life> life = {};  // of one made from an image
-    /// One that has ended runs again: its directory, locked, and when it was made.
-    std::optional<LockedDir> place = {};
-    std::string created = {};
-    /// How its last run ended, which stays so until its program runs again.
-    std::optional<int> last_exit_code = {};
+    std::optional<Life> life = {};          // of one made from an image
+    std::optional<FromBefore> before = {};  // it is there already, and runs again
     /// Gives the program other streams than ours; called when the data directory is there.
     std::function<Result<>(const LockedDir&, runtime::LaunchIo&)> give_streams;
     /// Takes the other side of the program's terminal, in place of a relay of ours; called before

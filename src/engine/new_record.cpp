@@ -42,7 +42,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .rootfs = rootfs_path(wanted.bundle.rootfs),
         .config_file = wanted.config_file,
         .isolation = wanted.bundle.isolation,
-        .created = wanted.created.empty() ? format_time(system_clock().wall()) : wanted.created,
+        .created = wanted.before ? wanted.before->created : format_time(system_clock().wall()),
         .annotations = wanted.bundle.config.annotations,
         .owner = getuid(),
         .own_pid_namespace = (plan.new_namespaces & CLONE_NEWPID) != 0,
@@ -56,7 +56,7 @@ Record make_record(const NewContainer& wanted, const runtime::LaunchPlan& plan) 
         .auto_remove = wanted.auto_remove,
         .mounts_on_host = plan.mounts_on_host,
         .no_new_keyring = wanted.no_new_keyring,
-        .exit_code = wanted.last_exit_code,
+        .exit_code = wanted.before ? wanted.before->exit_code : std::nullopt,
         .life = wanted.life,
         .boot = boot_id(),
     };

@@ -47,9 +47,9 @@ Result<> run_again(const Context& context,
                                           .data_dir = record.data_dir,
                                           .auto_remove = record.auto_remove,
                                           .life = std::move(life),
-                                          .place = std::move(held.dir),
-                                          .created = record.created,
-                                          .last_exit_code = record.exit_code,
+                                          .before = FromBefore{.dir = std::move(held.dir),
+                                                               .created = record.created,
+                                                               .exit_code = record.exit_code},
                                           .attached = std::move(attached)});
 }
 
