@@ -24,44 +24,30 @@ struct Chances {
     bool torn_rename = false, lost_locks = false, lossy_splice = false;
 };
 
-constexpr std::uint64_t kVerbs = 13;
+struct Verb {
+    std::string_view name;
+    int (*run)();
+    /// For the end of the container, or of a program in it, for as long as it is paused.
+    bool waits = false;
+};
 
-int any_verb(std::uint64_t which) {
-    switch (which % kVerbs) {
-        case 0:
-            return kill("web", SIGTERM);
-        case 1:
-            return kill("web", SIGKILL);
-        case 2:
-            return stop("web", 1);
-        case 3:
-            return pause("web");
-        case 4:
-            return resume("web");
-        case 5:
-            return remove("web", RemoveMode::when_stopped);
-        case 6:
-            return remove("web", RemoveMode::force);
-        case 7:
-            return wait("web");
-        case 8:
-            return start("web");
-        case 9:
-            return exec("web", {"sleep:50", "exit:3"}, 0);
-        case 10:
-            return attach("web");
-        case 11:
-            return exec_in_terminal("web", {"write:500", "sleep:50", "exit:3"});
-        default:
-            return state("web");
-    }
-}
-
-/// Who waits for the end of a container, or of a program in it, for as long as it is paused.
-bool may_wait(const Process& verb) {
-    constexpr std::array<std::string_view, 4> kNames{"verb 7", "verb 9", "verb 10", "verb 11"};
-    return std::ranges::find(kNames, view(verb.name)) != kNames.end();
-}
+constexpr std::array kVerbs{
+    Verb{"kill -s TERM", [] { return kill("web", SIGTERM); }},
+    Verb{"kill -s KILL", [] { return kill("web", SIGKILL); }},
+    Verb{"stop", [] { return stop("web", 1); }},
+    Verb{"pause", [] { return pause("web"); }},
+    Verb{"resume", [] { return resume("web"); }},
+    Verb{"delete", [] { return remove("web", RemoveMode::when_stopped); }},
+    Verb{"delete --force", [] { return remove("web", RemoveMode::force); }},
+    Verb{"wait", [] { return wait("web"); }, true},
+    Verb{"start", [] { return start("web"); }},
+    Verb{"exec", [] { return exec("web", {"sleep:50", "exit:3"}, 0); }, true},
+    Verb{"attach", [] { return attach("web"); }, true},
+    Verb{"exec -t",
+         [] { return exec_in_terminal("web", {"write:500", "sleep:50", "exit:3"}); },
+         true},
+    Verb{"state", [] { return state("web"); }},
+};
 
 /// Chance ends here: what is left must be told and removed without it.
 void calm(bool faults_only) {
@@ -94,13 +80,16 @@ std::string contrary(Simulation& sim, unsigned clients) {
             [=] { return run_in_background("web", {.terminal = terminal}); },
             {.may_fail = true});
     std::vector<Process*> all;
+    std::vector<const Process*> waiting;
     std::vector<Terminal*> windows;
     for (unsigned i = 0; i < clients; ++i) {
-        const std::uint64_t which = draw();
+        const Verb& verb = kVerbs[draw() % kVerbs.size()];
         windows.push_back(&sim.open_window(24, 80));
-        all.push_back(&sim.start(fmt::format("verb {}", which % kVerbs),
-                                 [which] { return any_verb(which); },
-                                 {.may_fail = true, .window = windows.back()}));
+        all.push_back(&sim.start(
+            std::string(verb.name), verb.run, {.may_fail = true, .window = windows.back()}));
+        if (verb.waits) {
+            waiting.push_back(all.back());
+        }
     }
     if (draw() % 2 == 0) {
         sim.run_for(100);
@@ -110,7 +99,7 @@ std::string contrary(Simulation& sim, unsigned clients) {
     }
     sim.run_for(20'000);
     for (const Process* one : all) {
-        if (is_alive(*one) && !may_wait(*one)) {
+        if (is_alive(*one) && std::ranges::find(waiting, one) == waiting.end()) {
             return fmt::format("{} is stuck", view(one->name));
         }
     }
