@@ -7,6 +7,7 @@
 #include "cli/moment.h"
 #include "cli/row_format.h"
 #include "cli/table.h"
+#include "cli/text_columns.h"
 #include "core/text.h"
 #include "spec/json_writer.h"
 
@@ -73,10 +74,9 @@ std::string step_id(const HistoryStep& step, bool whole) {
     return step.id.empty() ? std::string(kMissing) : shown_id(step.id, whole);
 }
 
-/// docker cuts a command after 45 characters.
-std::string shown_command(const std::string& command, bool whole) {
-    constexpr std::size_t kWidth = 45;
-    return whole || command.size() <= kWidth ? command : command.substr(0, kWidth - 1) + "…";
+std::string shown_step(const std::string& command, bool whole) {
+    constexpr std::size_t kColumns = 45;  // docker's
+    return whole ? command : cut_to_columns(command, kColumns);
 }
 
 constexpr std::string_view kHistoryHeadings =
@@ -89,7 +89,7 @@ std::vector<std::string> history_rows(const std::vector<HistoryStep>& steps, boo
     for (const HistoryStep& step : steps) {
         spec::JsonWriter json;
         json.begin_object().member("Comment", step.comment).member("CreatedAt", step.created);
-        json.member("CreatedBy", shown_command(step.created_by, whole));
+        json.member("CreatedBy", shown_step(step.created_by, whole));
         json.member("CreatedSince", ago(seconds_of(step.created), now_s()));
         json.member("ID", step_id(step, whole)).member("Size", decimal_size(step.size));
         json.end_object();
@@ -104,7 +104,7 @@ std::string history_table(const std::vector<HistoryStep>& steps, bool whole, boo
     for (const HistoryStep& step : steps) {
         rows.push_back({step_id(step, whole),
                         human ? ago(seconds_of(step.created), now_s()) : step.created,
-                        shown_command(step.created_by, whole),
+                        shown_step(step.created_by, whole),
                         human ? decimal_size(step.size) : fmt::format("{}", step.size),
                         step.comment});
     }
