@@ -116,7 +116,7 @@ bundle::OverlayRoot planned_root(const std::vector<std::string>& lowers,
                                  const std::string& directory) {
     bundle::OverlayRoot root;
     root.lowers = lowers;
-    root.lowers.push_back(layer::ground_path(data_root_of(directory)));
+    root.lowers.push_back(layer::base_path(data_root_of(directory), layer::Base::of_containers));
     root.upper = directory + "/upper";
     root.work = directory + "/work";
     root.merged = directory + "/merged";

@@ -30,7 +30,8 @@ Result<sys::Fd> open_container_files(const Record& record) {
     bundle::OverlayRoot root{
         .lowers = {own.upper}, .upper = {}, .work = {}, .merged = own.merged, .discard = false};
     root.lowers.insert(root.lowers.end(), own.lowers.begin(), own.lowers.end());
-    root.lowers.back() = layer::base_path(data_root);  // nothing that only a container has
+    // Nothing that only a container has.
+    root.lowers.back() = layer::base_path(data_root, layer::Base::of_files);
     sys::Fd mount = KNARR_TRY(runtime::open_root_source(root));
     // The program may put a device where a file has just been: it is not to be opened.
     KNARR_TRY(sys::set_mount_attributes(mount, {.set = MOUNT_ATTR_NODEV | MOUNT_ATTR_NOSUID}));

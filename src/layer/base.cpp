@@ -12,8 +12,10 @@ namespace knarr::layer {
 
 namespace {
 
-constexpr const char* kBase = "base";
-constexpr const char* kGround = "ground";
+/// Under the data root.
+constexpr const char* name_of(Base base) {
+    return base == Base::of_files ? "base" : "ground";
+}
 
 /// What it is made under until all is in it.
 std::string new_name(const std::string& name) {
@@ -42,8 +44,8 @@ Result<> link_in(const sys::Fd& parent, const std::string& name, const std::stri
     return made || made.error().sys_errno == EEXIST ? Result<>{} : made;
 }
 
-Result<> fill(const sys::Fd& root, const std::string& name) {
-    const std::string fresh = new_name(name);
+Result<> fill(const sys::Fd& root, Base base) {
+    const std::string fresh = new_name(name_of(base));
     const sys::Fd dir = KNARR_TRY(directory_in(root, fresh));
     for (const char* place : {"proc", "dev", "sys"}) {
         KNARR_TRY(directory_in(dir, place), "{}", fresh);
@@ -52,18 +54,19 @@ Result<> fill(const sys::Fd& root, const std::string& name) {
     for (const char* place : {"hosts", "hostname", "resolv.conf"}) {
         KNARR_TRY(file_in(etc, place, 0644), "{}/etc", fresh);
     }
-    if (name == kGround) {
+    if (base == Base::of_containers) {
         KNARR_TRY(file_in(dir, ".dockerenv", 0755), "{}", fresh);
         KNARR_TRY(link_in(etc, "mtab", "/proc/mounts"), "{}/etc", fresh);
     }
     return {};
 }
 
-Result<> make_one(const sys::Fd& root, const std::string& name) {
+Result<> make_one(const sys::Fd& root, Base base) {
+    const std::string name = name_of(base);
     if (KNARR_TRY(sys::stat_at(root, name))) {
         return {};
     }
-    Result<> made = fill(root, name);
+    Result<> made = fill(root, base);
     if (made) {
         made = sys::rename_at(root, new_name(name), root, name);
     }
@@ -75,21 +78,17 @@ Result<> make_one(const sys::Fd& root, const std::string& name) {
 
 }  // namespace
 
-std::string base_path(const std::string& data_root) {
-    return data_root + "/" + kBase;
-}
-
-std::string ground_path(const std::string& data_root) {
-    return data_root + "/" + kGround;
+std::string base_path(const std::string& data_root, Base which) {
+    return data_root + "/" + name_of(which);
 }
 
 Result<> make_base(const std::string& data_root) {
     const sys::Fd root = KNARR_TRY(sys::open_path(data_root, O_RDONLY | O_DIRECTORY), "data root");
-    if (KNARR_TRY(sys::stat_at(root, kGround))) {
+    if (KNARR_TRY(sys::stat_at(root, name_of(Base::of_containers)))) {
         return {};  // the one that is made last
     }
-    KNARR_TRY(make_one(root, kBase));
-    return make_one(root, kGround);
+    KNARR_TRY(make_one(root, Base::of_files));
+    return make_one(root, Base::of_containers);
 }
 
 }  // namespace knarr::layer

@@ -18,7 +18,7 @@
 namespace knarr::layer {
 namespace {
 
-class Base : public testing::Test {
+class BaseLayer : public testing::Test {
 protected:
     static mode_t mode_of(const std::string& path) {
         struct stat info{};
@@ -33,7 +33,7 @@ protected:
     }
     void expect_whole() {
         using Names = std::vector<std::string>;
-        for (const std::string& place : {base_path(root_), ground_path(root_)}) {
+        for (const std::string& place : {files_, containers_}) {
             for (const char* path : {"", "/proc", "/dev", "/sys", "/etc"}) {
                 EXPECT_EQ(mode_of(place + path), S_IFDIR | 0755U) << path;
             }
@@ -41,17 +41,19 @@ protected:
                 EXPECT_EQ(mode_of(place + path), S_IFREG | 0644U) << path;
             }
         }
-        EXPECT_EQ(names_in(base_path(root_)), (Names{"dev", "etc", "proc", "sys"}));
-        EXPECT_EQ(names_in(base_path(root_) + "/etc"), (Names{"hostname", "hosts", "resolv.conf"}));
-        EXPECT_EQ(mode_of(ground_path(root_) + "/.dockerenv"), S_IFREG | 0755U);
-        EXPECT_EQ(std::filesystem::read_symlink(ground_path(root_) + "/etc/mtab"), "/proc/mounts");
+        EXPECT_EQ(names_in(files_), (Names{"dev", "etc", "proc", "sys"}));
+        EXPECT_EQ(names_in(files_ + "/etc"), (Names{"hostname", "hosts", "resolv.conf"}));
+        EXPECT_EQ(mode_of(containers_ + "/.dockerenv"), S_IFREG | 0755U);
+        EXPECT_EQ(std::filesystem::read_symlink(containers_ + "/etc/mtab"), "/proc/mounts");
         EXPECT_EQ(names_in(root_), (Names{"base", "ground"}));
     }
     sys::TestDirectory scratch_;
     std::string root_ = scratch_.path();
+    std::string files_ = base_path(root_, Base::of_files);
+    std::string containers_ = base_path(root_, Base::of_containers);
 };
 
-TEST_F(Base, HasThePlacesWithTheirModesWhateverTheUmask) {
+TEST_F(BaseLayer, HasThePlacesWithTheirModesWhateverTheUmask) {
     const mode_t before = umask(0077);
     EXPECT_TRUE(make_base(root_));
     umask(before);
@@ -60,7 +62,7 @@ TEST_F(Base, HasThePlacesWithTheirModesWhateverTheUmask) {
     expect_whole();
 }
 
-TEST_F(Base, OneThatWasKilledWhileMakingItIsNoHindrance) {
+TEST_F(BaseLayer, OneThatWasKilledWhileMakingItIsNoHindrance) {
     ASSERT_EQ(mkdir((root_ + "/base.new").c_str(), 0700), 0);
     ASSERT_EQ(mkdir((root_ + "/base.new/etc").c_str(), 0700), 0);
     ASSERT_EQ(mkdir((root_ + "/ground.new").c_str(), 0700), 0);
@@ -70,14 +72,14 @@ TEST_F(Base, OneThatWasKilledWhileMakingItIsNoHindrance) {
     expect_whole();
 }
 
-TEST_F(Base, OneOfAnEarlierBuildStaysAsItIs) {
-    ASSERT_EQ(mkdir(base_path(root_).c_str(), 0711), 0);
+TEST_F(BaseLayer, OneOfAnEarlierBuildStaysAsItIs) {
+    ASSERT_EQ(mkdir(files_.c_str(), 0711), 0);
     EXPECT_TRUE(make_base(root_));
-    EXPECT_EQ(mode_of(base_path(root_)), S_IFDIR | 0711U);
-    EXPECT_EQ(mode_of(ground_path(root_) + "/.dockerenv"), S_IFREG | 0755U);
+    EXPECT_EQ(mode_of(files_), S_IFDIR | 0711U);
+    EXPECT_EQ(mode_of(containers_ + "/.dockerenv"), S_IFREG | 0755U);
 }
 
-TEST_F(Base, IsMadeByManyAtOnce) {
+TEST_F(BaseLayer, IsMadeByManyAtOnce) {
     std::vector<std::thread> makers;
     makers.reserve(8);
     for (int i = 0; i < 8; ++i) {
@@ -89,7 +91,7 @@ TEST_F(Base, IsMadeByManyAtOnce) {
     expect_whole();
 }
 
-TEST_F(Base, SomethingElseInItsPlaceIsNamed) {
+TEST_F(BaseLayer, SomethingElseInItsPlaceIsNamed) {
     ASSERT_TRUE(sys::open_path(root_ + "/base.new", O_WRONLY | O_CREAT, 0600).has_value());
     const Result<> made = make_base(root_);
     ASSERT_FALSE(made.has_value());
