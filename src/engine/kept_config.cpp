@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include <fcntl.h>
 #include <linux/bpf_common.h>
 
 #include "core/limits.h"
@@ -17,15 +16,6 @@ struct FilterHeader {
     std::uint32_t flags = 0;
     std::uint32_t needs_listener = 0;
 };
-
-/// A new file in a state directory that only we work on; no reader sees a part of it, because the
-/// record that leads here comes later.
-Result<> write_new(const sys::Fd& dir, const char* name, std::string_view text) {
-    const sys::Fd file =
-        KNARR_TRY(sys::open_at(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
-    KNARR_TRY(sys::write_all(file, text), "write {}", name);
-    return {};
-}
 
 /// What tells a filter from a part of it, and from another: FNV-1a, which guards against damage and
 /// not against root.
@@ -112,13 +102,14 @@ Result<bool> had_record(const sys::Fd& dir) {
 Result<> keep_config(const LockedDir& dir,
                      const spec::RuntimeConfig& config,
                      const std::optional<sys::SeccompProgram>& seccomp) {
+    // No reader sees a part of it, because the record that leads here comes later.
     spec::RuntimeConfig kept = part_to_keep(config);
     if (seccomp) {
         const std::string filter = encode_filter(*seccomp);
         kept.annotations[kKeptFilterMark] = mark_of(filter);
-        KNARR_TRY(write_new(dir.fd(), kKeptSeccompFile, filter));
+        KNARR_TRY(sys::make_file_at(dir.fd(), kKeptSeccompFile, filter, 0600));
     }
-    return write_new(dir.fd(), kKeptConfigFile, spec::encode_runtime_config(kept));
+    return sys::make_file_at(dir.fd(), kKeptConfigFile, spec::encode_runtime_config(kept), 0600);
 }
 
 Result<KeptConfig> load_kept_config(const sys::Fd& dir) {

@@ -50,11 +50,7 @@ Result<> keep_copy(const Record& record, std::string_view text) {
     }
     const sys::Fd data = KNARR_TRY(sys::open_path(record.data_dir, O_RDONLY | O_DIRECTORY));
     const std::string fresh = std::string(kCopyFile) + ".new";
-    {
-        const sys::Fd file =
-            KNARR_TRY(sys::open_at(data, fresh, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
-        KNARR_TRY(sys::write_all(file, text), "write {}", fresh);
-    }
+    KNARR_TRY(sys::make_file_at(data, fresh, text, 0600));
     return sys::rename_at(data, fresh, data, kCopyFile);
 }
 
@@ -106,12 +102,8 @@ Result<> save_record(const LockedDir& dir, const Record& record) {
         }
         return sys::replace_file(dir.fd(), kRecordFile, text, 0600, sys::Sync::file);
     }
-    {
-        // Nobody else writes it: the directory is locked.
-        const sys::Fd file = KNARR_TRY(sys::open_at(
-            dir.fd(), kNewRecordFile, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
-        KNARR_TRY(sys::write_all(file, text), "write {}", kNewRecordFile);
-    }
+    // Nobody else writes it: the directory is locked.
+    KNARR_TRY(sys::make_file_at(dir.fd(), kNewRecordFile, text, 0600));
     return sys::rename_at(dir.fd(), kNewRecordFile, dir.fd(), kRecordFile);
 }
 

@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cerrno>
 
-#include <fcntl.h>
-
 #include "core/limits.h"
 #include "platform/file.h"
 #include "spec/json_writer.h"
@@ -18,10 +16,11 @@ Result<> keep_seccomp_agent(const LockedDir& dir, const runtime::Identity& ident
     if (identity.seccomp_listener_path.find('\n') != std::string::npos) {
         return fail(Errc::invalid_config, "linux.seccomp.listenerPath: it has a line break in it");
     }
-    const sys::Fd file = KNARR_TRY(
-        sys::open_at(dir.fd(), kAgentFile, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
-    return sys::write_all(
-        file, identity.seccomp_listener_path + "\n" + identity.seccomp_listener_metadata);
+    return sys::make_file_at(
+        dir.fd(),
+        kAgentFile,
+        identity.seccomp_listener_path + "\n" + identity.seccomp_listener_metadata,
+        0600);
 }
 
 Result<runtime::ListenerAgent> seccomp_agent(const sys::Fd& dir,

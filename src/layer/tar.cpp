@@ -162,7 +162,8 @@ Result<> TarReader::read_pax(const TarBlock& block, TarExtended& extended) {
     const std::string body =
         KNARR_TRY(read_body(static_cast<std::uint64_t>(*size), kMaxPaxBytes, "the PAX header"));
     const PaxScope scope = block[156] == 'g' ? PaxScope::global : PaxScope::entry;
-    return KNARR_TRY(extended.add_pax(body, scope), "entry {}", number_);
+    KNARR_TRY(extended.add_pax(body, scope), "entry {}", number_);
+    return {};
 }
 
 Result<std::optional<TarEntry>> TarReader::next() {

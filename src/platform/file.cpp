@@ -149,6 +149,12 @@ Result<> write_file_at(const Fd& dir, const std::string& path, std::string_view 
     return {};
 }
 
+Result<> make_file_at(const Fd& dir, const std::string& name, std::string_view text, mode_t mode) {
+    const Fd file = KNARR_TRY(open_at(dir, name, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
+    KNARR_TRY(write_all(file, text), "write {}", name);
+    return {};
+}
+
 Result<> replace_file(
     const Fd& dir, const std::string& name, std::string_view text, mode_t mode, Sync sync) {
     static std::atomic<unsigned> counter = 0;

@@ -54,6 +54,9 @@ Result<std::string> read_file(const std::string& path, std::size_t max);
 
 /// One open, one write: for /proc, /sys and cgroup files.
 Result<> write_file_at(const Fd& dir, const std::string& path, std::string_view text);
+/// A file with that text, made or emptied before. Without fsync, and a reader may see a part of it:
+/// for what nobody reads yet and need not survive a crash.
+Result<> make_file_at(const Fd& dir, const std::string& name, std::string_view text, mode_t mode);
 
 /// How far a replaced file is secured against power loss.
 enum class Sync : std::uint8_t {
