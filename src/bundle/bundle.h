@@ -5,7 +5,8 @@
 //
 //   read.h           a directory
 //   make.h           an image's config and a request: defaults.h has what is not asked for,
-//                    default_seccomp.h the profile (seccomp_policy.h, seccomp_names.h)
+//                    default_seccomp.h the profile (seccomp_policy.h, seccomp_names.h), or the
+//                    caller's own: seccomp_profile.h
 //   settings.h       what the caller asks for besides; host_name.h: which names a host may have
 //   image_view.h     files of an image before it is mounted; passwd.h: its users
 //   rootfs.h         what the root is made of      template.h  a config.json to begin with

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "bundle/defaults.h"
+#include "bundle/seccomp_profile.h"
 #include "bundle/settings.h"
 #include "core/text.h"
 
@@ -324,6 +325,10 @@ Result<Made> make_bundle(MakeInput input) {
     config.mounts = KNARR_TRY(make_mounts(input));
     config.linux_ = std::move(linux_config);
     KNARR_TRY(apply_settings(request.settings, input.devices, config));
+    if (input.seccomp_profile) {
+        config.linux_->seccomp = choose_rules(
+            *input.seccomp_profile, config.process->capabilities->bounding, input.kernel);
+    }
 
     return Made{.bundle = {.directory = std::move(input.directory),
                            .config = std::move(config),

@@ -5,6 +5,7 @@
 // annotations, because annotations control the runtime.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,6 +15,7 @@
 #include "knarr/run.h"
 #include "spec/image.h"
 #include "spec/runtime_config.h"
+#include "spec/seccomp_profile.h"
 
 namespace knarr::bundle {
 
@@ -41,6 +43,8 @@ struct MakeInput {
     std::vector<HostDevice> devices = {};
     spec::BlockIoLimits device_limits = {};  // of single devices; the weight is the request's
     std::string init_program = {};           // of ours on the host, for settings.init
+    std::optional<spec::SeccompProfile> seccomp_profile = {};  // in place of the default one
+    spec::KernelVersion kernel = {};                           // this host's, for the profile
 };
 
 struct Made {

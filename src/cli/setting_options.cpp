@@ -8,6 +8,7 @@
 #include "cli/ports.h"
 #include "cli/resource_options.h"
 #include "cli/run_options.h"
+#include "core/limits.h"
 #include "core/text.h"
 #include "platform/absent.h"
 #include "platform/file.h"
@@ -48,6 +49,23 @@ Result<std::vector<std::string>> read_settings_file(std::string_view path,
                                     : "it names a file of lines NAME=VALUE"));
     }
     return parse_settings_file(*text, path, option);
+}
+
+/// The text of a profile in Docker's form; the engine reads what it says.
+Result<std::string> read_seccomp_profile(std::string_view path) {
+    Result<std::string> text = sys::read_file(std::string(path), limits::kMaxBundleConfigBytes);
+    if (!text) {
+        return fail(Error(text.error())
+                        .within("--security-opt seccomp")
+                        .advise("it names a file with a profile in Docker's form, or is "
+                                "unconfined for no filter or builtin for knarr's own"));
+    }
+    if (text->empty()) {
+        return fail(Errc::invalid_argument,
+                    "--security-opt seccomp: {} is empty: a profile has at least a defaultAction",
+                    printable(path));
+    }
+    return text;
 }
 
 /// NAME alone takes the caller's own value; nothing without one.
@@ -354,6 +372,7 @@ Result<> parse_security(std::string_view text,
         security.no_new_privileges = value != "false";
     } else if (name == "seccomp" && (value == "unconfined" || value == "builtin")) {
         security.any_system_call = value == "unconfined";
+        security.seccomp_profile.clear();
     } else if (name == "apparmor" && !value.empty()) {
         security.apparmor_profile = value == "unconfined" ? "" : value;
     } else if (name == "systempaths" && value == "unconfined") {
@@ -364,17 +383,12 @@ Result<> parse_security(std::string_view text,
                 "--security-opt {} does nothing: SELinux labels are not set", printable(text)));
         }
     } else if (name == "seccomp" && !value.empty()) {
-        return fail(Error{.code = Errc::unsupported,
-                          .message = fmt::format("--security-opt {}: profiles from files are not "
-                                                 "built yet",
-                                                 printable(text)),
-                          .hint = "--cap-add brings the system calls of a capability; "
-                                  "seccomp=unconfined takes the filter away"});
+        security.seccomp_profile = KNARR_TRY(read_seccomp_profile(value));
     } else {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = fmt::format("--security-opt {} is not known", printable(text)),
                           .hint =
-                              "no-new-privileges[=false], seccomp=unconfined, "
+                              "no-new-privileges[=false], seccomp=unconfined|FILE, "
                               "apparmor=PROFILE, label=disable and systempaths=unconfined are"});
     }
     return {};

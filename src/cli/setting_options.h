@@ -74,7 +74,7 @@ inline constexpr std::array kSettingOptions{
            .help = "everything: root in the container is then root of the host"},
     Option{.name = "security-opt",
            .value = "OPT",
-           .help = "no-new-privileges=false, seccomp=unconfined, apparmor=PROFILE, "
+           .help = "no-new-privileges=false, seccomp=FILE|unconfined, apparmor=PROFILE, "
                    "systempaths=unconfined",
            .repeatable = true},
     Option{.name = "ulimit",

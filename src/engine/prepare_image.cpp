@@ -100,6 +100,23 @@ Result<bool> has_swap_accounting() {
            sys::open_path(memory->mount_point + file, O_PATH).has_value();
 }
 
+struct SeccompWish {
+    std::optional<spec::SeccompProfile> profile;
+    spec::KernelVersion kernel;
+};
+/// The caller's own profile, and what it asks of this host.
+Result<SeccompWish> seccomp_wish(const SecuritySettings& security) {
+    if (security.seccomp_profile.empty()) {
+        return SeccompWish{};
+    }
+    auto profile =
+        KNARR_TRY(spec::decode_seccomp_profile(security.seccomp_profile, "--security-opt seccomp"));
+    const sys::HostFacts host = KNARR_TRY(sys::probe_host());
+    return SeccompWish{.profile = std::move(profile),
+                       .kernel = {.major = static_cast<std::uint32_t>(host.kernel_major),
+                                  .minor = static_cast<std::uint32_t>(host.kernel_minor)}};
+}
+
 /// The last twelve digits: the first ones are the time, which neighbours share.
 std::string short_id(const std::string& id) {
     return id.substr(id.size() - 12);
@@ -148,19 +165,23 @@ Result<Prepared> prepare(const store::Store& store,
     const bool swap = limits_memory && KNARR_TRY(has_swap_accounting());
     auto devices = KNARR_TRY(host_devices(wish.settings));
     auto disks = KNARR_TRY(device_limits(wish.settings.resources));
+    auto seccomp = KNARR_TRY(seccomp_wish(wish.settings.security));
     std::string init = wish.settings.init ? KNARR_TRY(find_init()) : std::string();
-    bundle::Made made = KNARR_TRY(bundle::make_bundle({.image = image.config,
-                                                       .request = wish,
-                                                       .rootfs = std::move(root),
-                                                       .user = std::move(user),
-                                                       .hostname = hostname,
-                                                       .directory = directory,
-                                                       .files = name_files(directory),
-                                                       .limits = limits,
-                                                       .swap_accounting = swap,
-                                                       .devices = std::move(devices),
-                                                       .device_limits = std::move(disks),
-                                                       .init_program = std::move(init)}));
+    bundle::Made made =
+        KNARR_TRY(bundle::make_bundle({.image = image.config,
+                                       .request = wish,
+                                       .rootfs = std::move(root),
+                                       .user = std::move(user),
+                                       .hostname = hostname,
+                                       .directory = directory,
+                                       .files = name_files(directory),
+                                       .limits = limits,
+                                       .swap_accounting = swap,
+                                       .devices = std::move(devices),
+                                       .device_limits = std::move(disks),
+                                       .init_program = std::move(init),
+                                       .seccomp_profile = std::move(seccomp.profile),
+                                       .kernel = seccomp.kernel}));
     made.bundle.config.linux_->cgroups_path =
         bundle::cgroup_below(wish.settings.resources.cgroup_parent, id);
     add_owner_namespace(made.bundle.config);

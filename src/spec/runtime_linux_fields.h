@@ -149,32 +149,39 @@ void fields(F& f, Of<F, SeccompRule>& m) {
     f.optional("args", m.args);
 }
 
+/// Who asks an agent of the host names it, and nothing asks for the launch's own calls.
+template <typename F, typename Rules, typename ActionOf>
+void check_listener(F& f, const Seccomp& filter, const Rules& rules, ActionOf action_of) {
+    f.check(filter.default_action != "SCMP_ACT_NOTIFY",
+            "defaultAction",
+            "SCMP_ACT_NOTIFY would stop the process that installs the filter");
+    f.check(!filter.listener_path.empty() || filter.listener_metadata.empty(),
+            "listenerMetadata",
+            "needs listenerPath");
+    if constexpr (F::kReading) {
+        const auto notifies = [&](const auto& rule) {
+            return action_of(rule) == "SCMP_ACT_NOTIFY";
+        };
+        f.check(!filter.listener_path.empty() || std::ranges::none_of(rules, notifies),
+                "listenerPath",
+                "is missing, but a rule has SCMP_ACT_NOTIFY");
+    }
+}
+
 template <typename F>
 void fields(F& f, Of<F, Seccomp>& m) {
     f.optional_of("defaultAction", m.default_action, kSeccompActions);
-    f.check(m.default_action != "SCMP_ACT_NOTIFY",
-            "defaultAction",
-            "SCMP_ACT_NOTIFY would stop the process that installs the filter");
     f.optional("defaultErrnoRet", m.default_errno_ret);
     check_errno(f, "defaultErrnoRet", m.default_action, m.default_errno_ret);
     f.each_of("architectures", m.architectures, kSeccompArchitectures);
     f.each_of("flags", m.flags, kSeccompFlags);
     f.optional("listenerPath", m.listener_path);
     f.optional("listenerMetadata", m.listener_metadata);
-    f.check(!m.listener_path.empty() || m.listener_metadata.empty(),
-            "listenerMetadata",
-            "needs listenerPath");
     f.optional("syscalls", m.syscalls);
     // An object with neither is no filter: runc takes it so.
     f.check(!m.default_action.empty() || m.syscalls.empty(), "defaultAction", "is missing");
-    if constexpr (F::kReading) {
-        const auto notifies = [](const SeccompRule& rule) {
-            return rule.action == "SCMP_ACT_NOTIFY";
-        };
-        f.check(!m.listener_path.empty() || std::ranges::none_of(m.syscalls, notifies),
-                "listenerPath",
-                "is missing, but a rule has SCMP_ACT_NOTIFY");
-    }
+    check_listener(
+        f, m, m.syscalls, [](const SeccompRule& rule) -> std::string_view { return rule.action; });
 }
 
 template <typename F>

@@ -3,6 +3,7 @@
 //
 //   runtime_config.h  config.json of a bundle (runtime-spec 1.3), whole, both directions
 //   resources.h       its linux.resources alone
+//   seccomp_profile.h profiles of seccomp as Docker has them in files
 //   image.h           manifests, indexes, image configs (OCI 1.1 and Docker schema 2), digests
 //   oci_layout.h      images as files: oci-layout, docker-archive
 //   referrers.h       the list of what has a manifest as its subject
