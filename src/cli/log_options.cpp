@@ -7,6 +7,9 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::uint64_t kLeastLogBytes = 4096, kMaxLogFiles = 1000;
+/// What docker keeps of driver local where nothing else is asked for.
+constexpr std::uint64_t kLocalLogBytes = std::uint64_t{20} << 20;
+constexpr unsigned kLocalLogFiles = 5;
 /// What is kept beside the journal, of each of two files: for `logs`, and where it does not read.
 constexpr std::uint64_t kJournaledLogBytes = std::uint64_t{16} << 20;
 
@@ -68,11 +71,15 @@ Result<LogPolicy> parse_log(const Parsed& args) {
         log.journal = true;
         log.max_bytes = kJournaledLogBytes;
         log.max_files = 2;
+    } else if (driver == "local") {
+        log.max_bytes = kLocalLogBytes;
+        log.max_files = kLocalLogFiles;
     } else if (driver != "k8s-file" && driver != "json-file" && driver != "file") {
         return fail(Error{
             .code = Errc::unsupported,
             .message = fmt::format("--log-driver {} is not built", printable(driver)),
-            .hint = "k8s-file (also by the names json-file and file), journald and none are"});
+            .hint =
+                "k8s-file (also by the names json-file, file and local), journald and none are"});
     }
     for (const std::string_view option : args.all("log-opt")) {
         KNARR_TRY(parse_log_option(option, log));

@@ -108,7 +108,8 @@ constexpr std::array kImageOnly{
            .fallback = "30"},
     Option{.name = "log-driver",
            .value = "DRIVER",
-           .help = "k8s-file, journald (also the system's journal) or none",
+           .help = "k8s-file (also json-file and file), local (the same, five of 20 MiB), "
+                   "journald (also the system's journal) or none",
            .fallback = "k8s-file"},
     Option{.name = "log-opt",
            .value = "NAME=VALUE",

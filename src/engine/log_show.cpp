@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::size_t kWrittenAtOnce = 64 * size::kKiB;
 constexpr std::size_t kMaxEndBytes = 64;
+constexpr std::string_view kBegin = "b";
 constexpr std::size_t kMaxReasonBytes = 4 * size::kKiB;  // which a pipe holds
 
 /// Our stdout and stderr; many small parts of one are written at once.
@@ -62,6 +63,8 @@ Result<> show(LogReader& reader,
               StandardStreams shown,
               sys::DirWatch& changes,
               const sys::Fd& more) {
+    std::array<char, kBegin.size()> begin{};
+    KNARR_TRY(sys::read_some(more, begin));
     Output output(shown);
     bool last = false;
     const auto wait = [&](int timeout_ms) -> Result<> {
@@ -122,6 +125,11 @@ Result<LogShow> LogShow::start(LogReader reader,
         _exit(done ? 0 : 1);
     }
     return LogShow(std::move(clone.pidfd), std::move(pipe.write), std::move(reason.read));
+}
+
+void LogShow::begin() {
+    // Fails where the child has ended, which its process tells.
+    static_cast<void>(sys::write_all(more_, kBegin));
 }
 
 void LogShow::finish(const std::optional<LogReader::Place>& end) {

@@ -313,6 +313,9 @@ Result<std::optional<int>> Visit::make() {
         KNARR_TRY(hear_monitor());  // who comes late is told of the end at once
     }
     KNARR_TRY(begin());
+    if (show_) {
+        show_->begin();
+    }
     while (!ended_) {
         if (wants_to_leave()) {
             return std::nullopt;

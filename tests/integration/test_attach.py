@@ -143,6 +143,16 @@ def test_who_attaches_has_the_screen_drawn_again(host, layout, screens, words):
     screen.expect(b"now 11 22\r\n")
 
 
+def test_keys_typed_at_the_first_byte_reach_the_program(host, layout, screens):
+    """The terminal is raw before anything is shown: not echoed, and without waiting for a line's end."""
+    for words in (["run", "-it", "-q", layout], ["run", "-it", "--rm", "-q", layout]):
+        for _ in range(5):
+            screen = screens(host, *words, "sh", "-c", "stty raw -echo; echo ready; head -c 1 | od -An -tx1")
+            screen.expect(b"ready")
+            screen.type(b"\x03")
+            assert screen.wait() == 0 and b" 03" in screen.seen, screen.seen
+
+
 def test_without_a_terminal_of_ones_own_nothing_is_drawn_again(host, layout):
     container = host.launch(layout, "sh", "-c", SIZES, options=["-t"])
     wait_until(lambda: "ready" in host.good("logs", container), "it is not ready")

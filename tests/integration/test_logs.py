@@ -40,6 +40,16 @@ def log_dir(host, container):
     return host.data / "containers" / container / "logs"
 
 
+def test_driver_local_has_dockers_limits(host, layout):
+    for options, wanted in (((), {"max-size": "20971520", "max-file": "5"}),
+                            (("--log-opt", "max-size=10m", "--log-opt", "max-file=2"),
+                             {"max-size": "10485760", "max-file": "2"})):
+        container = host.launch(layout, "echo", "kept", options=["--log-driver", "local", *options])
+        host.good("wait", container)
+        assert host.good("logs", container) == "kept\n"
+        assert host.inspect(container)["HostConfig"]["LogConfig"]["Config"] == wanted
+
+
 def test_streams_stay_apart_and_every_byte_comes_back(host, layout):
     container = ended(host, layout, "cat /odd; echo oh >&2; printf end")
     odd = bytes(range(256)) * 300 + b"\n\n\0\n" + b"x" * 70_000
