@@ -296,7 +296,7 @@ def fuzz_one(name, seconds):
 def lane_fuzz(tally):
     if not build(tally, "asan"):
         return
-    seconds = int(os.environ.get("KNARR_FUZZ_SECONDS", "60"))
+    seconds = int(os.environ.get("KNARR_FUZZ_SECONDS", "30"))
     # Not the programs: those of targets that are gone stay in the build.
     names = sorted(path.stem for path in (ROOT / "build/asan/fuzz").glob("*.corpus"))
     with concurrent.futures.ThreadPoolExecutor(int(JOBS)) as pool:

@@ -43,7 +43,7 @@ def test_every_container_of_an_image_has_a_name(host, layout, scratch):
     events = host.good("events", "--since", "1h", "--until", "0s", "--filter", f"container={name}",
                        "--format", "{{.Action}} {{.Actor.Attributes.name}}").splitlines()
     assert events == [f"create {name}", f"start {name}"]
-    for words in (["exec", name, "true"], ["logs", "/" + name], ["stop", name], ["start", name], ["rm", "-f", name]):
+    for words in (["exec", name, "true"], ["logs", "/" + name], ["stop", "-t", "0", name], ["start", name], ["rm", "-f", name]):
         host.good(*words)
     assert name not in links(host) and detached not in links(host).values()
 
