@@ -163,6 +163,7 @@ TEST(Checkpoint, IntoAnotherMemoryLimit) {
         EXPECT_EQ(leftovers(sim), "") << sim.tail();
         put_limit(sim, "1000000");
         EXPECT_EQ(sim.run("restore", restore_c1), 0) << sim.tail();
+        sim.run_for(100);  // until it is the program again
         EXPECT_EQ(state_of(sim, "c1"), "running") << sim.tail();
         ASSERT_NE(program_of(sim), nullptr);
         const Cgroup& cgroup = *program_of(sim)->cgroup;
