@@ -243,6 +243,23 @@ std::string path_in(std::string_view header) {
     return path;
 }
 
+// What extended headers say goes before the header's own field.
+std::string path_of(const TarExtended& extended, std::string_view header) {
+    for (const char* key : {"GNU.sparse.name", "path"}) {
+        if (const std::string* path = extended.find(key); path != nullptr) {
+            return *path;
+        }
+    }
+    return extended.long_name ? *extended.long_name : path_in(header);
+}
+
+std::string link_of(const TarExtended& extended, std::string_view header) {
+    if (const std::string* link = extended.find("linkpath"); link != nullptr) {
+        return *link;
+    }
+    return extended.long_link ? *extended.long_link : std::string(text_field(header, 157, 100));
+}
+
 }  // namespace
 
 Result<TarEntry> TarReader::make_entry(const TarBlock& block, TarExtended& extended) {
@@ -250,15 +267,7 @@ Result<TarEntry> TarReader::make_entry(const TarBlock& block, TarExtended& exten
     const auto record = [&](const char* key) { return extended.find(key); };
     TarEntry entry;
     const auto type = entry_type(block[156]);
-    if (const std::string* path = record("GNU.sparse.name"); path != nullptr) {
-        entry.path = *path;
-    } else if (path = record("path"); path != nullptr) {
-        entry.path = *path;
-    } else if (extended.long_name) {
-        entry.path = *extended.long_name;
-    } else {
-        entry.path = path_in(header);
-    }
+    entry.path = path_of(extended, header);
     const std::string context = fmt::format("entry {} \"{}\"", number_, printable(entry.path));
     if (!type) {
         return fail(Errc::invalid_image,
@@ -270,13 +279,7 @@ Result<TarEntry> TarReader::make_entry(const TarBlock& block, TarExtended& exten
     if (entry.type == EntryType::file && block[156] != 'S' && entry.path.ends_with('/')) {
         entry.type = EntryType::directory;  // v7 had no type for directories
     }
-    if (const std::string* link = record("linkpath"); link != nullptr) {
-        entry.link_target = *link;
-    } else if (extended.long_link) {
-        entry.link_target = *extended.long_link;
-    } else {
-        entry.link_target = text_field(header, 157, 100);
-    }
+    entry.link_target = link_of(extended, header);
     if (entry.path.find('\0') != std::string::npos ||
         entry.link_target.find('\0') != std::string::npos) {
         return fail(Errc::invalid_image, "{}: a NUL byte in a name", context);
