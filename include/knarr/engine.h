@@ -27,6 +27,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -196,6 +197,9 @@ public:
     /// Ends a container by its stop signal, after a time by SIGKILL; returns when its end is
     /// recorded. One that has ended is no error. Errors: not_found; timed_out.
     Result<> stop(std::string_view id, const StopRequest& request);
+    /// stop() of several side by side: all are sent their signals before the end of one is waited
+    /// for. What became of each, in their order.
+    std::vector<Result<>> stop_all(std::span<const std::string> ids, const StopRequest& request);
     /// stop() and start() of a container of an image. Errors: unsupported for one of a bundle.
     Result<> restart(std::string_view id, const StopRequest& request);
     /// Tells what happened to containers of images, the oldest first, and what happens from now on.

@@ -17,7 +17,10 @@ struct CopyRequest {
     std::string container = {};  ///< ID or name
     std::string inside = {};     ///< path in it; relative ones begin at its root
     std::string outside = {};    ///< path of the caller's; "-": a tar on stdin or stdout
-    bool into = false;           ///< from outside into the container
+    /// Another container (ID or name), or the same: `outside` is a path in that one, where the copy
+    /// goes. Not for ordinary users.
+    std::string to_container = {};
+    bool into = false;  ///< from outside into the container
     bool keep_owner = false;
     bool follow_link = false;  ///< copy what a link at the end of the source leads to
 };

@@ -74,6 +74,7 @@ struct RunRequest {
     std::string user = {};              ///< USER[:GROUP], names or numbers
     std::string hostname = {};
     std::string name = {};  ///< unique among the containers; empty: one is generated
+    bool replace = false;   ///< removes the container that is so called, once all else is ready
     std::vector<VolumeRequest> volumes = {};
     std::vector<std::string> volumes_from = {};  ///< containers: "ID" or "ID:ro"
     bool terminal = false;  ///< a new terminal as stdin, stdout and stderr, relayed to the caller's

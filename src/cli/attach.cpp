@@ -1,6 +1,6 @@
 #include "cli/attach_options.h"
+#include "cli/chosen.h"
 #include "cli/containers.h"
-#include "cli/refused.h"
 
 namespace knarr::cli {
 
@@ -10,13 +10,14 @@ constexpr std::array kOptions{
     kDetachKeysOption,
     Option{.name = "no-stdin", .help = "what is typed or piped stays here"},
     kSigProxyOption,
+    kLatestOption,
 };
 
 Result<int> run_attach(Context& context, const Parsed& args) {
-    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     AttachRequest request = attach_request(args);
     request.pass_input = !args.flag("no-stdin");
     Engine engine = KNARR_TRY(open_engine(context));
+    const std::string id = KNARR_TRY(only_container(engine, args));
     return KNARR_TRY(engine.attach(id, request)).value_or(0);
 }
 
@@ -41,7 +42,6 @@ constexpr Verb kAttach{
         "hold the program up. The exit status is the program's; 0 after the detach keys.",
     .example = "knarr attach web",
     .options = kOptions,
-    .rules = {.refused = kRefusedByAttach},
     .run = run_attach,
 };
 

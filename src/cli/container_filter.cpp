@@ -76,6 +76,9 @@ Result<> check(std::string_view key, const std::string& value, std::string_view 
     if (key == "until") {
         KNARR_TRY(parse_duration(value, "--filter until"));
     }
+    if (key == "restart-policy" && !parse_restart_policy(value)) {
+        return bad("one of no, on-failure, always, unless-stopped");
+    }
     if (key == "is-task" && value != "true" && value != "false") {
         return bad("true or false");
     }
@@ -159,6 +162,9 @@ bool ContainerFilter::fits_one(std::string_view key,
     }
     if (key == "isolation") {
         return value == "default" || value.empty() || value == name_of(info.isolation);
+    }
+    if (key == "restart-policy") {
+        return name_of(info.restart.mode) == value;
     }
     if (key == "publish") {
         return false;  // nothing is published: there is no network to do it on

@@ -16,7 +16,7 @@ namespace knarr::cli {
 inline constexpr std::string_view kContainerFilterHelp =
     "without ID: only those; id, name, label, label!, status, health, exited, ancestor, before, "
     "since, "
-    "until, volume, network, publish, expose, is-task, isolation";
+    "until, volume, network, publish, expose, is-task, isolation, restart-policy";
 inline constexpr std::string_view kContainerFilterKeys =
     kContainerFilterHelp.substr(kContainerFilterHelp.find("; ") + 2);
 
@@ -24,8 +24,8 @@ class ContainerFilter {
 public:
     /// "KEY=VALUE" each: id, name (extended regular expressions, somewhere in them), label and
     /// label! (KEY or KEY=VALUE), status, health, exited, ancestor, before, since, until (seconds
-    /// before `now`, as "24h"), volume (name, or a path on the host or in it), network, publish,
-    /// expose (PORT[/PROTOCOL]). Errors: invalid_argument naming the filter.
+    /// before `now`, as "24h"), restart-policy, volume (name, or a path on the host or in it),
+    /// network, publish, expose (PORT[/PROTOCOL]). Errors: invalid_argument naming the filter.
     static Result<ContainerFilter> parse(const std::vector<std::string_view>& texts,
                                          std::int64_t now);
 

@@ -41,12 +41,23 @@ Result<int> run_cp(Context& context, const Parsed& args) {
     }
     const auto from = parse_inside(args.positionals[0]);
     const auto to = parse_inside(args.positionals[1]);
-    if (from.has_value() == to.has_value()) {
-        return fail(Error{.code = from ? Errc::unsupported : Errc::invalid_argument,
-                          .message = from ? "copying between containers is not built"
-                                          : "neither of them is in a container",
-                          .hint = from ? "knarr cp A:PATH - | knarr cp - B:DIR"
-                                       : "ID:PATH is a path in a container"});
+    if (!from && !to) {
+        return fail(Error{.code = Errc::invalid_argument,
+                          .message = "neither of them is in a container",
+                          .hint = "ID:PATH is a path in a container"});
+    }
+    if (from && to && (from->path.empty() || to->path.empty())) {
+        return fail(Errc::invalid_argument, "a path is empty");
+    }
+    if (from && to) {
+        KNARR_TRY(engine::copy(engine_options(context),
+                               {.container = from->container,
+                                .inside = from->path,
+                                .outside = to->path,
+                                .to_container = to->container,
+                                .keep_owner = args.flag("archive"),
+                                .follow_link = args.flag("follow-link")}));
+        return 0;
     }
     const Inside& inside = from ? *from : *to;
     const std::string_view outside = args.positionals[from ? 1 : 0];
@@ -72,8 +83,8 @@ Result<int> run_cp(Context& context, const Parsed& args) {
 
 constexpr Verb kCp{
     .name = "cp",
-    .synopsis = "[options] ID:PATH PATH|-\n[options] PATH|- ID:PATH",
-    .summary = "copy files into a container or out of it",
+    .synopsis = "[options] ID:PATH PATH|-\n[options] PATH|- ID:PATH\n[options] ID:PATH ID:PATH",
+    .summary = "copy files into a container or out of it, or from one to another",
     .about =
         "Copies a file or a directory with all that is in it, whether the container runs or not,\n"
         "by docker's rules: into a directory that is there, else under the new name; DIR/. means\n"

@@ -1,3 +1,8 @@
+#include <array>
+#include <chrono>
+#include <optional>
+
+#include "cli/chosen.h"
 #include "cli/containers.h"
 #include "cli/refused.h"
 #include "core/text.h"
@@ -14,10 +19,41 @@ constexpr std::array kOptions{
     Option{.name = "volumes",
            .letter = 'v',
            .help = "its anonymous volumes as well, where no other container has them"},
+    kAllOption,
+    Option{.name = "latest", .help = kLatestOption.help},
+    Option{.name = "filter", .value = "KEY=VALUE", .help = kFilterOption.help, .repeatable = true},
+    kCidfileOption,
+    kIgnoreOption,
+    Option{.name = "time",
+           .letter = 't',
+           .value = "SECONDS",
+           .help = "with --force: stop it first, and kill it after so long; -1: never",
+           .fallback = "0"},
     Option{.name = "regex",
            .letter = 'r',
            .help = "ID is an extended regular expression: every container whose ID it matches"},
 };
+
+constexpr std::uint64_t kMaxStopSeconds = std::uint64_t{365} * 24 * 3600;
+
+bool is_any(const ContainerInfo&) {
+    return true;
+}
+
+/// podman's --time: how long they may take to end. Nothing: they are killed.
+Result<std::optional<StopRequest>> parse_time(const Parsed& args) {
+    if (args.has("time") && !args.flag("force")) {
+        return fail(Errc::invalid_argument, "--time is for those that --force ends");
+    }
+    if (args.get("time") == "-1") {
+        return StopRequest{.timeout = std::chrono::seconds(kMaxStopSeconds)};
+    }
+    const auto seconds = KNARR_TRY(args.number("time", kMaxStopSeconds));
+    if (seconds.value_or(0) == 0) {
+        return std::nullopt;
+    }
+    return StopRequest{.timeout = std::chrono::seconds(*seconds)};
+}
 
 Result<> delete_one(const Context& context,
                     Engine& engine,
@@ -27,7 +63,8 @@ Result<> delete_one(const Context& context,
     const auto info = engine.state(id);
     KNARR_TRY(engine.remove(
         id, mode, args.flag("volumes") ? AnonymousVolumes::go : AnonymousVolumes::stay));
-    if (!info && info.error().code == Errc::not_found && context.reporter.verb.ends_with("rm")) {
+    const bool missed = !info && info.error().code == Errc::not_found;
+    if (missed && !args.flag("ignore") && context.reporter.verb.ends_with("rm")) {
         // docker's line about what `rm -f` does not miss; runc's `delete` has none.
         print_error(fmt::format("knarr: No such container: {}\n", printable(id)));
     }
@@ -36,16 +73,23 @@ Result<> delete_one(const Context& context,
 }
 
 Result<int> run_delete(Context& context, const Parsed& args) {
-    if (args.positionals.empty()) {
-        return fail(Errc::invalid_argument, "which one? container ID is missing");
-    }
+    const std::optional<StopRequest> stop = KNARR_TRY(parse_time(args));
     Engine engine = KNARR_TRY(open_engine(context));
-    const auto remove = [&](std::string_view id) { return delete_one(context, engine, args, id); };
-    if (!args.flag("regex")) {
-        return for_each_of(context, args.positionals, remove);
+    Chosen chosen;
+    if (args.flag("regex") && !args.positionals.empty()) {
+        chosen.names = KNARR_TRY(matching_ids(engine, args.positionals));
+    } else {
+        chosen = KNARR_TRY(choose(engine, args, is_any));
     }
-    const std::vector<std::string> ids = KNARR_TRY(matching_ids(engine, args.positionals));
-    return for_each_of(context, ids, remove);
+    if (stop) {
+        engine.stop_all(chosen.names, *stop);  // what fails now fails again
+    }
+    return for_each_of(context, chosen.names, [&](std::string_view id) {
+        Result<> done = chosen.one_by_one || engine.state(id)
+                            ? delete_one(context, engine, args, id)
+                            : Result<>{};
+        return unless_gone(engine, args, chosen, is_any, id, std::move(done));
+    });
 }
 
 }  // namespace
@@ -59,7 +103,7 @@ constexpr Verb kDelete{
         "Removes all that a container consists of: cgroup, state, and for one made from an image\n"
         "its files; volumes stay without --volumes. A created container is killed; a running one "
         "is "
-        "an\nerror without --force.",
+        "an\nerror without --force. --all and --filter mean containers of images.",
     .example = "knarr delete --force web",
     .options = kOptions,
     .rules = {.refused = kRefusedByDelete},

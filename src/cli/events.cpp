@@ -3,7 +3,6 @@
 #include "cli/event_filter.h"
 #include "cli/json_template.h"
 #include "cli/log_time.h"
-#include "cli/refused.h"
 #include "cli/stats_json.h"
 #include "core/clock.h"
 #include "core/text.h"
@@ -25,6 +24,10 @@ constexpr std::array kOptions{
     Option{.name = "format",
            .value = "FORMAT",
            .help = "without ID: json, or a template as of `inspect`"},
+    Option{.name = "stream",
+           .help = "=false, without ID: tell what is kept, or is since --since, and leave",
+           .fallback = "true"},
+    Option{.name = "no-trunc", .help = "no effect: nothing is cut short"},
     Option{.name = "stats", .help = "print the statistics once and leave"},
     Option{.name = "interval",
            .value = "TIME",
@@ -42,6 +45,12 @@ Result<int> tell_of_all(Context& context, const Parsed& args) {
     }
     if (const auto until = args.find("until")) {
         request.until = KNARR_TRY(parse_log_time(*until, now, "option --until"));
+    }
+    if (args.has("stream") && !args.flag("stream")) {
+        if (request.since.empty()) {
+            request.since = KNARR_TRY(parse_log_time("0", now, "option --since"));
+        }
+        request.until = request.until.empty() ? format_time(now) : request.until;
     }
     const std::string_view format = args.get("format");
     const Engine engine = KNARR_TRY(open_engine(context));
@@ -113,7 +122,6 @@ constexpr Verb kEvents{
         "What this host does not count is null or left out, never 0.",
     .example = "knarr events --stats web",
     .options = kOptions,
-    .rules = {.refused = kRefusedByEvents},
     .run = run_events,
 };
 

@@ -1,8 +1,8 @@
 #include "knarr/exec.h"
 
 #include "cli/attach_options.h"
+#include "cli/chosen.h"
 #include "cli/containers.h"
-#include "cli/refused.h"
 #include "cli/setting_options.h"
 #include "core/text.h"
 
@@ -28,7 +28,7 @@ constexpr std::array kOptions{
     Option{.name = "env",
            .letter = 'e',
            .value = "NAME=VALUE",
-           .help = "set a variable; NAME alone takes your own value",
+           .help = "set a variable; NAME alone takes your own value, NAME* all that begin so",
            .repeatable = true},
     Option{.name = "cwd", .value = "DIR", .help = "where the program starts"},
     Option{.name = "workdir", .letter = 'w', .value = "DIR", .help = "the same"},
@@ -71,6 +71,7 @@ constexpr std::array kOptions{
     Option{.name = "ignore-paused", .help = "in a paused container: run when it is resumed"},
     Option{.name = "apparmor", .value = "PROFILE", .help = "AppArmor profile"},
     Option{.name = "process-label", .value = "LABEL", .help = "SELinux label"},
+    kLatestOption,
 };
 
 Result<std::string> parse_cwd(const Parsed& args) {
@@ -101,13 +102,13 @@ std::vector<std::string> texts(std::vector<std::string_view> views) {
     return {views.begin(), views.end()};
 }
 
-Result<ExecRequest> parse_exec(const Parsed& args) {
+/// `words`: what stands behind the ID.
+Result<ExecRequest> parse_exec(const Parsed& args, std::span<const std::string_view> words) {
     ExecRequest request;
-    auto command = args.positionals.begin() + 1;
-    if (command != args.positionals.end() && *command == "--") {
-        ++command;
+    if (!words.empty() && words.front() == "--") {
+        words = words.subspan(1);
     }
-    request.command.assign(command, args.positionals.end());
+    request.command.assign(words.begin(), words.end());
     request.process_file = args.get("process");
     if (request.command.empty() && request.process_file.empty()) {
         return fail(Error{.code = Errc::invalid_argument,
@@ -167,12 +168,15 @@ int failure_status(const Engine& engine, std::string_view id, Errc code) {
 Result<int> run_exec(Context& context, const Parsed& args) {
     context.failure_status = kCannotExec;
     context.for_programs_too = true;
-    if (args.positionals.empty()) {
+    if (args.positionals.empty() && !args.flag("latest")) {
         return fail(Errc::invalid_argument, "which one? container ID is missing");
     }
-    const ExecRequest request = KNARR_TRY(parse_exec(args));
+    const std::size_t named = args.flag("latest") ? 0 : 1;
+    const ExecRequest request =
+        KNARR_TRY(parse_exec(args, std::span(args.positionals).subspan(named)));
     Engine engine = KNARR_TRY(open_engine(context));
-    const std::string_view id = args.positionals.front();
+    std::vector<std::string_view> words = args.positionals;
+    const std::string id = KNARR_TRY(take_container(engine, args, words));
     Result<int> code = engine.exec(id, request);
     if (!code && request.process_file.empty()) {
         context.failure_status = failure_status(engine, id, code.error().code);
@@ -208,7 +212,7 @@ constexpr Verb kExec{
         "the user ID alone, as with runc.",
     .example = "knarr exec -e LEVEL=3 -w /srv web -- sh -c 'echo $LEVEL'",
     .options = kOptions,
-    .rules = {.options_until = 1, .refused = kRefusedByExec},
+    .rules = {.options_until = 1},
     .run = run_exec,
 };
 

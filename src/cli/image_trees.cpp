@@ -8,7 +8,6 @@
 #include "cli/image_verbs.h"
 #include "core/text.h"
 #include "platform/task.h"
-#include "spec/json_writer.h"
 
 namespace knarr::cli {
 
@@ -18,24 +17,6 @@ constexpr std::array kDiffOptions{
     Option{.name = "json", .help = "print JSON"},
     Option{.name = "format", .value = "FORMAT", .help = "table or json", .fallback = "table"},
 };
-
-/// podman's shape.
-std::string changes_json(const std::vector<engine::Change>& changes) {
-    spec::JsonWriter json;
-    json.begin_object();
-    for (const auto& [kind, name] :
-         {std::pair('C', "changed"), std::pair('A', "added"), std::pair('D', "deleted")}) {
-        json.key(name).begin_array();
-        for (const engine::Change& change : changes) {
-            if (change.kind == kind) {
-                json.value(change.path);
-            }
-        }
-        json.end_array();
-    }
-    json.end_object();
-    return std::move(json).text() + "\n";
-}
 
 Result<int> run_diff(Context& context, const Parsed& args) {
     if (args.positionals.empty() || args.positionals.size() > 2) {

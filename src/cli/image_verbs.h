@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cli/verb.h"
+#include "knarr/files.h"
 #include "knarr/image.h"
 
 namespace knarr::cli {
@@ -56,6 +57,8 @@ std::string each_image_table(const StoreUsage& usage);
 /// A line for each name that was taken away, "Untagged: busybox:latest"; none for a digest, which
 /// nobody gave.
 std::string untagged_text(std::string_view word, const std::vector<std::string>& references);
+/// podman's shape of what `diff` and `image diff` print.
+std::string changes_json(const std::vector<FileChange>& changes);
 /// The first twelve digits, or the whole ID; "<damaged>" for an image without one.
 std::string shown_id(const std::string& id, bool whole);
 

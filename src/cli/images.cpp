@@ -4,6 +4,7 @@
 #include <array>
 
 #include "cli/containers.h"
+#include "cli/docker_verbs.h"
 #include "cli/image_filter.h"
 #include "cli/image_verbs.h"
 #include "cli/inspected.h"
@@ -228,7 +229,7 @@ constexpr std::array kInner{
     &kImageList,    &kImagePull,   &kPush,       &kImageRm,        &kImageInspect, &kTag,
     &kUntag,        &kHistory,     &kSave,       &kLoad,           &kImport,       &kImageMount,
     &kImageUnmount, &kImageGc,     &kImagePrune, &kImageVerify,    &kImageDf,      &kImageDiff,
-    &kImageRootfs,  &kImageExport, &kImageTags,  &kImageReferrers, &kImageDelete};
+    &kImageRootfs,  &kImageExport, &kImageTags,  &kImageReferrers, &kImageDelete,  &kImageExists};
 
 }  // namespace
 

@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <array>
 
+#include "cli/chosen.h"
 #include "cli/containers.h"
 #include "cli/inspected.h"
 #include "cli/network.h"
-#include "cli/refused.h"
 #include "cli/volume_filter.h"
 #include "core/text.h"
 #include "engine/volumes.h"
@@ -28,6 +28,7 @@ constexpr std::array kOptions{
            .value = "TYPE",
            .help = "container, image, network or volume",
            .fallback = "the first of them that has such a name"},
+    kLatestOption,
 };
 
 Result<std::string> inspect_other(const Context& context,
@@ -95,11 +96,17 @@ Result<std::string> inspect_any(const Context& context,
 }
 
 Result<int> run_inspect(Context& context, const Parsed& args) {
-    if (args.positionals.empty()) {
+    if (args.positionals.empty() && !args.flag("latest")) {
         return fail(Errc::invalid_argument, "which one? ID, IMAGE, NETWORK or VOLUME is missing");
     }
     const Engine engine = KNARR_TRY(open_engine(context));
-    return print_inspected(context, args, "container ID", [&](std::string_view name) {
+    Parsed named = args;
+    const std::string newest =
+        args.flag("latest") ? KNARR_TRY(only_container(engine, args)) : std::string();
+    if (!newest.empty()) {
+        named.positionals = {newest};
+    }
+    return print_inspected(context, named, "container ID", [&](std::string_view name) {
         return inspect_any(context, engine, name, args);
     });
 }
@@ -117,7 +124,6 @@ constexpr Verb kInspect{
         "so.",
     .example = "knarr inspect -f '{{.State.Status}} {{.State.ExitCode}}' web",
     .options = kOptions,
-    .rules = {.refused = kRefusedByInspect},
     .run = run_inspect,
 };
 

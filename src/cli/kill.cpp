@@ -2,8 +2,8 @@
 #include <csignal>
 #include <optional>
 
+#include "cli/chosen.h"
 #include "cli/containers.h"
-#include "cli/refused.h"
 #include "platform/signal.h"
 #include "platform/timer.h"
 
@@ -14,10 +14,13 @@ namespace {
 constexpr std::chrono::seconds kMaxEnding{10};  // docker's
 
 constexpr std::array kOptions{
-    Option{
-        .name = "all",
-        .letter = 'a',
-        .help = "signal every process in the container's cgroup, also after the first has ended"},
+    Option{.name = "all",
+           .letter = 'a',
+           .help =
+               "every process in the container's cgroup, also after the first has ended; without "
+               "ID: all containers of images that run"},
+    kLatestOption,
+    kCidfileOption,
     Option{.name = "regex",
            .letter = 'r',
            .help = "ID is an extended regular expression: every container whose ID it matches"},
@@ -37,13 +40,17 @@ struct Named {
 /// As runc, ID and SIGNAL; as docker, any number of IDs, with --signal or without.
 Result<Named> read_words(const Engine& engine, const Parsed& args) {
     Named out{.ids = args.positionals, .signal = std::nullopt};
-    if (out.ids.empty()) {
+    const bool chosen = args.flag("all") || args.flag("latest") || args.has("cidfile");
+    if (out.ids.empty() && !chosen) {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = "which one? container ID is missing",
                           .hint = "knarr kill ID TERM, or knarr kill --signal TERM ID..."});
     }
     if (const auto text = args.find("signal")) {
         out.signal = KNARR_TRY(sys::parse_signal(*text));
+        return out;
+    }
+    if (out.ids.empty()) {
         return out;
     }
     // A second word that no container is called by can only be meant as a signal.
@@ -81,13 +88,22 @@ Result<> kill_one(Engine& engine,
     return print(fmt::format("{}\n", id));
 }
 
+bool has_processes(const ContainerInfo& info) {
+    return info.state == ContainerState::running || info.state == ContainerState::paused;
+}
+
 Result<int> run_kill(Context& context, const Parsed& args) {
     Engine engine = KNARR_TRY(open_engine(context));
     const Named named = KNARR_TRY(read_words(engine, args));
-    const KillTarget target = args.flag("all") ? KillTarget::every_process : KillTarget::init;
+    const bool of_one =
+        args.flag("all") && !named.ids.empty();  // runc's; podman's names containers
+    const KillTarget target = of_one ? KillTarget::every_process : KillTarget::init;
     const auto kill = [&](std::string_view id) {
         return kill_one(engine, id, named.signal, target);
     };
+    if (named.ids.empty() || args.has("cidfile") || args.flag("latest")) {
+        return for_each_chosen(context, engine, args, has_processes, kill);
+    }
     if (!args.flag("regex")) {
         return for_each_of(context, named.ids, kill);
     }
@@ -99,7 +115,9 @@ Result<int> run_kill(Context& context, const Parsed& args) {
 
 constexpr Verb kKill{
     .name = "kill",
-    .synopsis = "[options] ID [SIGNAL]\n[options] ID...\n--regex [options] EXPRESSION [SIGNAL]",
+    .synopsis =
+        "[options] ID [SIGNAL]\n[options] ID...\n--all [--signal SIGNAL]\n--regex [options] "
+        "EXPRESSION [SIGNAL]",
     .summary = "send a signal to a container",
     .about =
         "Sends SIGNAL to the container's first process. Names are taken with and without SIG, in\n"
@@ -107,7 +125,6 @@ constexpr Verb kKill{
         "container is an error. After KILL the end of a container of an image is waited for.",
     .example = "knarr kill web KILL",
     .options = kOptions,
-    .rules = {.refused = kRefusedByKill},
     .run = run_kill,
 };
 

@@ -1,3 +1,4 @@
+#include "cli/chosen.h"
 #include "cli/containers.h"
 #include "cli/log_time.h"
 #include "cli/refused.h"
@@ -23,6 +24,7 @@ constexpr std::array kOptions{
     Option{.name = "details",
            .help = "begin each line with the labels and variables that run --log-opt chose"},
     Option{.name = "timestamps", .letter = 't', .help = "begin each line with when it was written"},
+    kLatestOption,
 };
 
 constexpr std::size_t kKept = std::size_t{64} * 1024;  // of output, until it is written
@@ -111,9 +113,9 @@ private:
 };
 
 Result<int> run_logs(Context& context, const Parsed& args) {
-    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
     const LogRequest request = KNARR_TRY(parse_logs(args));
     const Engine engine = KNARR_TRY(open_engine(context));
+    const std::string id = KNARR_TRY(only_container(engine, args));
     Output output(args.flag("timestamps"),
                   args.flag("details") ? details_text(KNARR_TRY(engine.state(id)).log_details)
                                        : std::string());

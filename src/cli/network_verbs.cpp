@@ -220,7 +220,8 @@ constexpr std::array kNetworkVerbs{&kNetworkList,
                                    &kNetworkRemove,
                                    &kNetworkCreate,
                                    &kNetworkConnect,
-                                   &kNetworkDisconnect};
+                                   &kNetworkDisconnect,
+                                   &kNetworkExists};
 
 }  // namespace
 

@@ -33,6 +33,11 @@ constexpr std::array kOptions{
            .help = "without ID: what each wrote, and that with its image"},
     Option{.name = "noheading", .help = "without ID: the table without its heading"},
     Option{.name = "no-trunc", .help = "without ID: whole IDs and commands"},
+    Option{.name = "sort",
+           .value = "BY",
+           .help = "without ID: by command, created, id, image, names, runningfor, size or status",
+           .fallback = "the newest first"},
+    Option{.name = "sync", .help = "no effect: what is shown is what there is"},
 };
 
 /// runc's -f is a format, docker's a filter: no format looks like KEY=VALUE.

@@ -1,7 +1,9 @@
 #include "cli/ps_containers.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
+#include <utility>
 
 #include "cli/container_filter.h"
 #include "cli/containers.h"
@@ -138,7 +140,8 @@ ListWish list_wish(const Parsed& args, const ContainerFilter& filter, std::strin
     const auto names = [&](std::string_view member) {
         return wish.format.find(member) != std::string_view::npos;
     };
-    wish.sizes = !wish.quiet && (args.flag("size") || names(".Size"));
+    wish.sizes =
+        args.get("sort") == "size" || (!wish.quiet && (args.flag("size") || names(".Size")));
     wish.details = wish.sizes || filter.asks_for_details() || names("json") || names(".Mounts") ||
                    names(".Networks") || names(".LocalVolumes");
     return wish;
@@ -161,6 +164,49 @@ std::vector<std::size_t> newest_first(const std::vector<ContainerInfo>& all) {
     std::ranges::stable_sort(
         order, [&](std::size_t a, std::size_t b) { return all[a].created > all[b].created; });
     return order;
+}
+
+/// One that is shown.
+struct Shown {
+    const ContainerInfo* info = nullptr;
+    std::string id;
+    ContainerDetails details;
+};
+
+/// What --sort compares. Of sizes those of one length compare as numbers do.
+using SortKey = std::string (*)(const Shown& one);
+struct NamedKey {
+    std::string_view name;
+    SortKey key;
+};
+constexpr std::array<NamedKey, 8> kSortKeys{{
+    {"command",
+     [](const Shown& one) { return fmt::format("{}", fmt::join(one.info->command, " ")); }},
+    {"created", [](const Shown& one) { return one.info->created; }},
+    {"id", [](const Shown& one) { return one.info->id; }},
+    {"image", [](const Shown& one) { return one.info->image; }},
+    {"names", [](const Shown& one) { return one.info->name; }},
+    {"runningfor", [](const Shown& one) { return one.info->started; }},
+    {"size",
+     [](const Shown& one) { return fmt::format("{:020}", one.details.written_bytes.value_or(0)); }},
+    {"status", [](const Shown& one) { return std::string(docker_state(*one.info)); }},
+}};
+
+Result<> sort_as_asked(const Parsed& args, std::vector<Shown>& shown) {
+    const auto by = args.find("sort");
+    if (!by) {
+        return {};
+    }
+    const auto* const found = std::ranges::find(kSortKeys, *by, &NamedKey::name);
+    if (found == kSortKeys.end()) {
+        return fail(Errc::invalid_argument,
+                    "--sort \"{}\" is none of command, created, id, image, names, runningfor, "
+                    "size, status",
+                    printable(*by));
+    }
+    std::ranges::stable_sort(
+        shown, {}, [&](const Shown& one) { return std::pair(found->key(one), one.info->created); });
+    return {};
 }
 
 /// What is printed, a row at a time.
@@ -245,19 +291,24 @@ Result<int> list_running(Context& context,
     const std::vector<ContainerInfo> all = KNARR_TRY(engine.list());
     KNARR_TRY(filter.check_names(all));
     const std::vector<std::string> ids = short_ids(all);
+    std::vector<Shown> shown;
     for (const std::size_t i : newest_first(all)) {
         const ContainerInfo& info = all[i];
         if ((!stopped_too && !is_running(info)) || !filter.may_fit(info, all)) {
             continue;
         }
-        const ContainerDetails details = details_of(engine, info, wish);
+        ContainerDetails details = details_of(engine, info, wish);
         if (!filter.fits(info, all, &details)) {
             continue;
         }
         if (left && (*left)-- == 0) {
             break;
         }
-        KNARR_TRY(rows.add(info, wish.whole ? info.id : ids[i], details));
+        shown.push_back({&info, wish.whole ? info.id : ids[i], std::move(details)});
+    }
+    KNARR_TRY(sort_as_asked(args, shown));
+    for (const Shown& one : shown) {
+        KNARR_TRY(rows.add(*one.info, one.id, one.details));
     }
     const std::string text = KNARR_TRY(std::move(rows).text(!args.flag("noheading")));
     KNARR_TRY(print(text));

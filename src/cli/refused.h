@@ -18,11 +18,6 @@ inline constexpr std::string_view kNoNetwork =
                                   kByPlatform = "an image is chosen by one word",
                                   kPlatform = "--platform OS/ARCH[/VARIANT]",
                                   kNoPods = "there are no pods yet",
-                                  kNoLatest = "a container is named",
-                                  kByLatest = "knarr ps -lq prints the newest one's ID",
-                                  kNotAll = "containers are named",
-                                  kByFilter = "$(knarr ps -q --filter ...) names some",
-                                  kNotNamed = "an ID is not read from a file",
                                   kNoNetworkLinks =
                                       "there are no links: containers have no "
                                       "network with each other",
@@ -30,8 +25,7 @@ inline constexpr std::string_view kNoNetwork =
                                   kDisksAtRun =
                                       "limits of single disks are set when a container "
                                       "is made",
-                                  kDisksByFile = "run --device-read-bps, or --resources FILE here",
-                                  kByIdFile = "$(cat FILE) names it";
+                                  kDisksByFile = "run --device-read-bps, or --resources FILE here";
 
 inline constexpr std::array kRefusedByRun{
     RefusedOption{.name = "ip", .why = kNoNetwork, .instead = kHostNetwork},
@@ -80,7 +74,7 @@ inline constexpr std::array kRefusedByRun{
                   .instead = "knarr inspect -f '{{.State.Pid}}'"},
     RefusedOption{.name = "env-host",
                   .why = "a container does not get all of your variables",
-                  .instead = "-e NAME gives one of them"},
+                  .instead = "-e NAME gives one of them, -e '*' all"},
     RefusedOption{.name = "env-merge",
                   .why = "variables are not made of others",
                   .instead = "have a shell in the container do it"},
@@ -99,9 +93,6 @@ inline constexpr std::array kRefusedByRun{
     RefusedOption{.name = "passwd-entry",
                   .why = "/etc/passwd is the image's own",
                   .instead = "-v shows another one"},
-    RefusedOption{.name = "replace",
-                  .why = "a container is not removed by the way",
-                  .instead = "knarr rm -f NAME before"},
     RefusedOption{.name = "requires",
                   .why = "containers do not start each other",
                   .instead = "a unit of systemd each, with After= and Requires="},
@@ -135,18 +126,9 @@ inline constexpr std::array kRefusedByRun{
     RefusedOption{.name = "decryption-key", .why = "encrypted images are not read"},
 };
 
-inline constexpr std::array kRefusedByExec{
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
-};
-
 inline constexpr std::array kRefusedByLogs{
     RefusedOption{.name = "color", .why = "lines are shown as they were written"},
     RefusedOption{.name = "names", .why = "one container is shown, and you have named it"},
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
-};
-
-inline constexpr std::array kRefusedByInspect{
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
 };
 
 inline constexpr std::array kRefusedByStart{
@@ -156,65 +138,11 @@ inline constexpr std::array kRefusedByStart{
     RefusedOption{.name = "checkpoint-dir",
                   .why = "docker's directory of checkpoints is not kept",
                   .instead = "knarr restore --image-path DIR"},
-    RefusedOption{
-        .name = "all", .why = kNotAll, .instead = "$(knarr ps -aq --filter ...) names some"},
-    RefusedOption{.name = "filter",
-                  .letter = 'f',
-                  .why = kNotAll,
-                  .instead = "$(knarr ps -aq --filter ...) names some"},
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
-};
-
-inline constexpr std::array kRefusedByStop{
-    RefusedOption{.name = "all", .letter = 'a', .why = kNotAll, .instead = kByFilter},
-    RefusedOption{.name = "cidfile", .why = kNotNamed, .instead = kByIdFile},
-    RefusedOption{.name = "filter", .letter = 'f', .why = kNotAll, .instead = kByFilter},
-    RefusedOption{.name = "ignore",
-                  .letter = 'i',
-                  .why = "one that is missing is an error",
-                  .instead = "|| true behind it"},
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
-    RefusedOption{
-        .name = "running", .why = kNotAll, .instead = "$(knarr ps -q) names those that run"},
-};
-
-inline constexpr std::array kRefusedByWait{
-    RefusedOption{.name = "condition",
-                  .why = "an end is waited for",
-                  .instead = "knarr events --filter event=... waits for others"},
-    RefusedOption{.name = "interval",
-                  .letter = 'i',
-                  .why = "nothing is asked at intervals: the end itself is waited for"},
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
 };
 
 inline constexpr std::array kRefusedByDelete{
     RefusedOption{.name = "link", .letter = 'l', .why = kNoNetworkLinks},
-    RefusedOption{
-        .name = "all",
-        .letter = 'a',
-        .why = kNotAll,
-        .instead = "$(knarr ps -aq) names them; knarr container prune removes the stopped ones"},
-    RefusedOption{.name = "cidfile", .why = kNotNamed, .instead = kByIdFile},
     RefusedOption{.name = "depend", .why = "containers do not depend on each other"},
-    RefusedOption{
-        .name = "filter",
-        .why = kNotAll,
-        .instead = "$(knarr ps -aq --filter ...) names some; knarr container prune --filter"},
-    RefusedOption{.name = "ignore",
-                  .letter = 'i',
-                  .why = "one that is missing is an error",
-                  .instead = "|| true behind it"},
-    RefusedOption{.name = "latest", .why = kNoLatest, .instead = kByLatest},
-    RefusedOption{.name = "time",
-                  .letter = 't',
-                  .why = "-f kills at once",
-                  .instead = "knarr stop -t SECONDS before"},
-};
-
-inline constexpr std::array kRefusedByKill{
-    RefusedOption{.name = "cidfile", .why = kNotNamed, .instead = kByIdFile},
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
 };
 
 inline constexpr std::array kRefusedByPs{
@@ -223,9 +151,6 @@ inline constexpr std::array kRefusedByPs{
                   .why = kNoColumn,
                   .instead = "ls -l /proc/PID/ns; knarr inspect -f '{{.State.Pid}}' has the PID"},
     RefusedOption{.name = "pod", .letter = 'p', .why = kNoPods},
-    RefusedOption{
-        .name = "sort", .why = "the newest one comes first", .instead = "--format and sort(1)"},
-    RefusedOption{.name = "sync", .why = "what is shown is what there is"},
     RefusedOption{.name = "watch",
                   .letter = 'w',
                   .why = "it is shown once",
@@ -245,26 +170,8 @@ inline constexpr std::array kRefusedByUpdate{
     RefusedOption{.name = "device-write-iops", .why = kDisksAtRun, .instead = kDisksByFile},
 };
 
-inline constexpr std::array kRefusedByAttach{
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
-};
-
 inline constexpr std::array kRefusedByPort{
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
-    RefusedOption{.name = "all", .letter = 'a', .why = kNotAll, .instead = kByFilter},
-};
-
-inline constexpr std::array kRefusedByEvents{
-    RefusedOption{.name = "no-trunc", .why = "nothing is cut short"},
-};
-
-inline constexpr std::array kRefusedByTop{
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
-};
-
-inline constexpr std::array kRefusedByDiff{
-    RefusedOption{.name = "format", .why = "a line for each path: C, A or D, and the path"},
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
+    RefusedOption{.name = "all", .letter = 'a', .why = "nothing is published, of any container"},
 };
 
 inline constexpr std::array kRefusedByCp{
@@ -272,24 +179,6 @@ inline constexpr std::array kRefusedByCp{
         .name = "overwrite",
         .why = "a directory does not take the place of a file, nor a file that of a directory",
         .instead = "remove what is there before"},
-};
-
-inline constexpr std::array kRefusedByStats{
-    RefusedOption{.name = "interval",
-                  .letter = 'i',
-                  .why = "it is shown each second",
-                  .instead = "--no-stream in a loop"},
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
-    RefusedOption{.name = "no-reset",
-                  .why = "the screen is kept where it is no terminal",
-                  .instead = "knarr stats | cat"},
-};
-
-inline constexpr std::array kRefusedByPause{
-    RefusedOption{.name = "all", .letter = 'a', .why = kNotAll, .instead = kByFilter},
-    RefusedOption{.name = "cidfile", .why = kNotNamed, .instead = kByIdFile},
-    RefusedOption{.name = "filter", .letter = 'f', .why = kNotAll, .instead = kByFilter},
-    RefusedOption{.name = "latest", .letter = 'l', .why = kNoLatest, .instead = kByLatest},
 };
 
 }  // namespace knarr::cli

@@ -26,10 +26,7 @@ Result<std::optional<std::int64_t>> parse_memory(const Parsed& args) {
         return std::nullopt;
     }
     const std::int64_t bytes = KNARR_TRY(parse_size(*text, "--memory"));
-    if (bytes == 0) {
-        return fail(Errc::invalid_argument, "--memory 0 leaves nothing to run in");
-    }
-    return bytes;
+    return bytes == 0 ? std::optional<std::int64_t>() : bytes;  // docker's word for: no limit
 }
 
 Result<std::optional<std::int64_t>> parse_pids(const Parsed& args) {
@@ -186,10 +183,8 @@ Result<std::vector<std::string>> parse_env(const Parsed& args) {
             return fail(
                 Errc::invalid_argument, "--env \"{}\" is not NAME=VALUE", printable(setting));
         }
-        if (setting.find('=') != std::string_view::npos) {
-            env.emplace_back(setting);
-        } else if (const char* own = std::getenv(std::string(setting).c_str())) {
-            env.push_back(fmt::format("{}={}", setting, own));
+        for (std::string& one : env_settings(setting)) {
+            env.push_back(std::move(one));
         }
     }
     return env;
@@ -278,6 +273,10 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     request.user = args.get("user");
     request.hostname = args.get("hostname");
     request.name = engine::without_slash(args.get("name"));
+    request.replace = args.flag("replace");
+    if (request.replace && request.name.empty()) {
+        return fail(Errc::invalid_argument, "--replace: whom? --name says which container it is");
+    }
     KNARR_TRY(parse_volumes(args, out));
     request.terminal = args.flag("tty");
     request.read_only = args.flag("read-only");

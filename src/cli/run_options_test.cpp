@@ -107,8 +107,11 @@ TEST(RunOptions, LimitsAreParsedStrictly) {
     EXPECT_EQ(out->request.memory_bytes, 64 << 20);
     EXPECT_EQ(out->request.cpu_quota_us, 150'000);
     EXPECT_EQ(out->request.pids_limit, -1);
-    for (const Words& bad : {Words{"-m", "0", "img"},
-                             Words{"-m", "64q", "img"},
+    const Words unlimited{"-m", "0", "img"};
+    const auto none = parse_run(parsed(unlimited));
+    ASSERT_TRUE(none);
+    EXPECT_FALSE(none->request.memory_bytes);
+    for (const Words& bad : {Words{"-m", "64q", "img"},
                              Words{"--pids-limit", "many", "img"},
                              Words{"--pids-limit", "-2", "img"},
                              Words{"--pull", "now", "img"},

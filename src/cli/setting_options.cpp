@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include <unistd.h>
+
 #include "bundle/host_name.h"
 #include "cli/key_value.h"
 #include "cli/ports.h"
@@ -66,15 +68,6 @@ Result<std::string> read_seccomp_profile(std::string_view path) {
                     printable(path));
     }
     return text;
-}
-
-/// NAME alone takes the caller's own value; nothing without one.
-std::optional<std::string> env_setting(std::string_view setting) {
-    if (setting.find('=') != std::string_view::npos) {
-        return std::string(setting);
-    }
-    const char* own = std::getenv(std::string(setting).c_str());
-    return own != nullptr ? std::optional(fmt::format("{}={}", setting, own)) : std::nullopt;
 }
 
 /// A mode of namespaces: true for host.
@@ -251,12 +244,31 @@ Result<std::vector<std::string>> parse_settings_file(std::string_view text,
     return out;
 }
 
+std::vector<std::string> env_settings(std::string_view setting) {
+    if (setting.find('=') != std::string_view::npos) {
+        return {std::string(setting)};
+    }
+    std::vector<std::string> out;
+    if (setting.ends_with('*')) {  // podman's
+        setting.remove_suffix(1);
+        for (char** own = environ; own != nullptr && *own != nullptr; ++own) {
+            const std::string_view text(*own);
+            if (text.substr(0, text.find('=')).starts_with(setting)) {
+                out.emplace_back(text);
+            }
+        }
+    } else if (const char* own = std::getenv(std::string(setting).c_str())) {
+        out.push_back(fmt::format("{}={}", setting, own));
+    }
+    return out;
+}
+
 Result<std::vector<std::string>> parse_whole_env(const Parsed& args) {
     std::vector<std::string> env;
     for (const std::string_view path : args.all("env-file")) {
         for (const std::string& line : KNARR_TRY(read_settings_file(path, "--env-file"))) {
-            if (auto setting = env_setting(line)) {
-                env.push_back(std::move(*setting));
+            for (std::string& setting : env_settings(line)) {
+                env.push_back(std::move(setting));
             }
         }
     }

@@ -33,6 +33,9 @@ Result<std::vector<std::string>> parse_settings_file(std::string_view text,
                                                      std::string_view path,
                                                      std::string_view option);
 
+/// "NAME=value" as it is, of NAME alone the caller's own value, of NAME* all of the caller's that
+/// begin so; none where the caller has none.
+std::vector<std::string> env_settings(std::string_view setting);
 /// --env-file and --env as "NAME=value"; NAME alone takes the caller's own value, and is left out
 /// without one.
 Result<std::vector<std::string>> parse_whole_env(const Parsed& args);

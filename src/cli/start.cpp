@@ -1,4 +1,5 @@
 #include "cli/attach_options.h"
+#include "cli/chosen.h"
 #include "cli/containers.h"
 #include "cli/refused.h"
 #include "core/text.h"
@@ -12,6 +13,9 @@ constexpr std::array kOptions{
     Option{.name = "interactive", .letter = 'i', .help = "the same, and give it what is typed"},
     kDetachKeysOption,
     kSigProxyOption,
+    Option{.name = "all", .help = "instead of an ID: all containers of images that do not run"},
+    kLatestOption,
+    kFilterOption,
 };
 
 /// docker's start -a and -i: of one container, whose exit status is ours.
@@ -23,12 +27,23 @@ Result<int> start_attached(Context& context, const Parsed& args) {
     }
     AttachRequest request = attach_request(args);
     request.pass_input = args.flag("interactive");
+    if (args.flag("all") || args.has("filter")) {
+        return fail(Errc::invalid_argument,
+                    "--attach and --interactive are for one container, --all and --filter for any "
+                    "number");
+    }
     Engine engine = KNARR_TRY(open_engine(context));
-    return KNARR_TRY(engine.start_attached(args.positionals.front(), request)).value_or(0);
+    const std::string id = KNARR_TRY(only_container(engine, args));
+    return KNARR_TRY(engine.start_attached(id, request)).value_or(0);
+}
+
+bool rests(const ContainerInfo& info) {
+    return info.state == ContainerState::created || info.state == ContainerState::stopped;
 }
 
 Result<int> run_start(Context& context, const Parsed& args) {
-    if (args.positionals.empty()) {
+    const bool chosen = args.flag("all") || args.flag("latest") || args.has("filter");
+    if (args.positionals.empty() && !chosen) {
         return fail(Errc::invalid_argument, "which one? container ID is missing");
     }
     context.failure_status = kRuncFailure;
@@ -37,7 +52,7 @@ Result<int> run_start(Context& context, const Parsed& args) {
     }
     Engine engine = KNARR_TRY(open_engine(context));
     const ServiceLinks service = KNARR_TRY(service_links());
-    return for_each_container(context, args, [&](std::string_view id) -> Result<> {
+    return for_each_chosen(context, engine, args, rests, [&](std::string_view id) -> Result<> {
         KNARR_TRY(engine.start(id, service));
         const auto info = engine.state(id);
         // As docker has it; runc, whose containers are made from bundles, prints nothing.

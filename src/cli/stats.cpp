@@ -4,9 +4,9 @@
 #include <csignal>
 #include <map>
 
+#include "cli/chosen.h"
 #include "cli/containers.h"
 #include "cli/ps_containers.h"
-#include "cli/refused.h"
 #include "cli/row_format.h"
 #include "cli/table.h"
 #include "cli/usage.h"
@@ -21,7 +21,7 @@ namespace knarr::cli {
 
 namespace {
 
-constexpr int kIntervalMs = 1000;
+constexpr std::uint64_t kMaxIntervalSeconds = 24 * 3600;
 
 constexpr std::array kStatsOptions{
     Option{.name = "all", .letter = 'a', .help = "also containers that do not run"},
@@ -31,6 +31,13 @@ constexpr std::array kStatsOptions{
            .value = "FORMAT",
            .help = "table; json: an object a line; or a template",
            .fallback = "table"},
+    Option{.name = "interval",
+           .letter = 'i',
+           .value = "SECONDS",
+           .help = "between two looks",
+           .fallback = "1"},
+    Option{.name = "no-reset", .help = "on a terminal: one table below the other"},
+    kLatestOption,
 };
 
 bool has_processes(const ContainerInfo& info) {
@@ -113,14 +120,23 @@ Result<std::string> render(const std::vector<Usage>& now,
 }
 
 Result<int> run_stats(Context& context, const Parsed& args) {
+    const std::uint64_t seconds =
+        KNARR_TRY(args.number("interval", kMaxIntervalSeconds)).value_or(1);
+    if (seconds == 0) {
+        return fail(Errc::invalid_argument, "--interval 0 leaves no time between two looks");
+    }
     const Engine engine = KNARR_TRY(open_engine(context));
+    const std::string newest =
+        args.flag("latest") ? KNARR_TRY(only_container(engine, args)) : std::string();
+    const auto names = newest.empty() ? args.positionals : std::vector<std::string_view>{newest};
     const std::string_view format = args.get("format", "table");
     const bool once = args.flag("no-stream");
-    const bool redraw = !once && format == "table" && sys::is_terminal(sys::StandardStream(1).fd());
+    const bool redraw = !once && !args.flag("no-reset") && format == "table" &&
+                        sys::is_terminal(sys::StandardStream(1).fd());
     sys::SignalFd signals = KNARR_TRY(sys::SignalFd::open());
     std::map<std::string, Usage> before;
     for (bool first = true;; first = false) {
-        std::vector<Usage> now = KNARR_TRY(look(engine, args.positionals, args.flag("all")));
+        std::vector<Usage> now = KNARR_TRY(look(engine, names, args.flag("all")));
         // The first look is what the CPU's share is measured against.
         if (!first) {
             const std::string text = KNARR_TRY(render(now, before, format, args.flag("no-trunc")));
@@ -135,7 +151,7 @@ Result<int> run_stats(Context& context, const Parsed& args) {
             before.emplace(std::move(id), std::move(usage));
         }
         std::array<sys::Ready, 1> items{sys::Ready{.fd = signals.fd().get()}};
-        KNARR_TRY(sys::wait_ready(items, kIntervalMs));
+        KNARR_TRY(sys::wait_ready(items, static_cast<int>(seconds * 1000)));
         while (const auto signal = KNARR_TRY(signals.next())) {
             if (*signal == SIGINT || *signal == SIGTERM || *signal == SIGHUP) {
                 return 0;  // as docker's, which is ended so
@@ -166,7 +182,6 @@ constexpr Verb kStats{
         "JSON, never 0.",
     .example = "knarr stats --no-stream --format json",
     .options = kStatsOptions,
-    .rules = {.refused = kRefusedByStats},
     .run = run_stats,
 };
 

@@ -1,8 +1,10 @@
-// stop, restart and wait: what is done about a container's end.
+// stop and restart.
 
+#include <algorithm>
+#include <array>
+
+#include "cli/chosen.h"
 #include "cli/containers.h"
-#include "cli/refused.h"
-#include "core/text.h"
 
 namespace knarr::cli {
 
@@ -22,7 +24,18 @@ constexpr std::array kStopOptions{
            .value = "SIGNAL",
            .help = "name or number, instead of the container's own",
            .fallback = "--stop-signal of the run, else the image's, else TERM"},
+    kAllOption,
+    kLatestOption,
+    kFilterOption,
+    kCidfileOption,
+    kIgnoreOption,
 };
+constexpr auto kRestartOptions = [] {
+    std::array<Option, kStopOptions.size() + 1> all{};
+    std::copy(kStopOptions.begin(), kStopOptions.end(), all.begin());
+    all.back() = {.name = "running", .help = "instead of an ID: all that run"};
+    return all;
+}();
 
 Result<StopRequest> parse_stop(const Parsed& args) {
     if (args.has("time") && args.has("timeout")) {
@@ -39,36 +52,36 @@ Result<StopRequest> parse_stop(const Parsed& args) {
     return request;
 }
 
+bool is_up(const ContainerInfo& info) {
+    return info.state == ContainerState::running || info.state == ContainerState::paused ||
+           info.restarting;
+}
+
+bool is_any(const ContainerInfo&) {
+    return true;
+}
+
+/// All are sent their signals before the end of one is waited for.
 Result<int> run_stop(Context& context, const Parsed& args) {
     const StopRequest request = KNARR_TRY(parse_stop(args));
     Engine engine = KNARR_TRY(open_engine(context));
-    return for_each_container(context, args, [&](std::string_view id) -> Result<> {
-        KNARR_TRY(engine.stop(id, request));
-        return print(fmt::format("{}\n", id));
+    const Chosen chosen = KNARR_TRY(choose(engine, args, is_up));
+    std::vector<Result<>> done = engine.stop_all(chosen.names, request);
+    auto next = done.begin();
+    return for_each_of(context, chosen.names, [&](std::string_view id) -> Result<> {
+        Result<>& stopped = *next++;
+        return stopped ? print(fmt::format("{}\n", id))
+                       : unless_gone(engine, args, chosen, is_up, id, std::move(stopped));
     });
 }
 
 Result<int> run_restart(Context& context, const Parsed& args) {
     const StopRequest request = KNARR_TRY(parse_stop(args));
     Engine engine = KNARR_TRY(open_engine(context));
-    return for_each_container(context, args, [&](std::string_view id) -> Result<> {
+    const auto fit = args.flag("running") ? is_up : is_any;
+    return for_each_chosen(context, engine, args, fit, [&](std::string_view id) -> Result<> {
         KNARR_TRY(engine.restart(id, request));
         return print(fmt::format("{}\n", id));
-    });
-}
-
-Result<int> run_wait(Context& context, const Parsed& args) {
-    Engine engine = KNARR_TRY(open_engine(context));
-    return for_each_container(context, args, [&](std::string_view id) -> Result<> {
-        const std::optional<int> code = KNARR_TRY(engine.wait(id));
-        if (!code) {
-            return fail(Error{
-                .code = Errc::wrong_state,
-                .message = fmt::format(
-                    "container {} has ended, and nobody saw with which exit code", printable(id)),
-                .hint = "knarr inspect ID says what is known of it"});
-        }
-        return print(fmt::format("{}\n", *code));
     });
 }
 
@@ -82,10 +95,10 @@ constexpr Verb kStop{
         "Sends the container's stop signal to its first process, waits, and sends KILL when the\n"
         "time is up. Returns as soon as the container has ended and that is recorded. One that "
         "has\n"
-        "ended already is no error.",
+        "ended already is no error. Several end side by side: each is sent its signal at once.\n"
+        "--all are the containers of images that run, and so are those of --filter.",
     .example = "knarr stop -t 5 web",
     .options = kStopOptions,
-    .rules = {.refused = kRefusedByStop},
     .run = run_stop,
 };
 
@@ -98,23 +111,8 @@ constexpr Verb kRestart{
         "its\n"
         "log goes on. One that has ended is started.",
     .example = "knarr restart web",
-    .options = kStopOptions,
-    .rules = {.refused = kRefusedByStop},
+    .options = kRestartOptions,
     .run = run_restart,
-};
-
-constexpr Verb kWait{
-    .name = "wait",
-    .synopsis = "ID...",
-    .summary = "wait until a container has ended, print its exit code",
-    .about =
-        "Waits for each container and prints the exit code of its program, 128+n when signal n\n"
-        "ended it. Any number may wait for the same one; of one that has ended the recorded code "
-        "is\n"
-        "printed at once.",
-    .example = "knarr wait job",
-    .rules = {.refused = kRefusedByWait},
-    .run = run_wait,
 };
 
 }  // namespace knarr::cli

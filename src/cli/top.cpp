@@ -1,19 +1,20 @@
+#include "cli/chosen.h"
 #include "cli/containers.h"
 #include "cli/docker_verbs.h"
-#include "cli/refused.h"
 #include "core/text.h"
 
 namespace knarr::cli {
 
 namespace {
 
+constexpr std::array kOptions{kLatestOption};
+
 Result<int> run_top(Context& context, const Parsed& args) {
-    if (args.positionals.empty()) {
-        return fail(Errc::invalid_argument, "which one? container ID is missing");
-    }
-    const std::vector<std::string> options(args.positionals.begin() + 1, args.positionals.end());
     const Engine engine = KNARR_TRY(open_engine(context));
-    const ContainerInfo info = KNARR_TRY(engine.state(args.positionals.front()));
+    std::vector<std::string_view> words = args.positionals;
+    const std::string id = KNARR_TRY(take_container(engine, args, words));
+    const std::vector<std::string> options(words.begin(), words.end());
+    const ContainerInfo info = KNARR_TRY(engine.state(id));
     if (info.state != ContainerState::running && info.state != ContainerState::paused) {
         return fail(Errc::wrong_state, "container {} does not run", printable(info.id));
     }
@@ -33,7 +34,8 @@ constexpr Verb kTop{
         "ID`\n"
         "does. What follows ID are its options, -ef where there are none.",
     .example = "knarr top web -o pid,comm",
-    .rules = {.options_until = 1, .refused = kRefusedByTop},
+    .options = kOptions,
+    .rules = {.options_until = 1},
     .run = run_top,
 };
 

@@ -25,6 +25,7 @@
 //   container_filter.h, image_filter.h, volume_filter.h, prune_filter.h            values of --filter
 //   attach_options.h, health_options.h, setting_options.h, resource_options.h      groups of options
 //   refused.h            docker's options that are not here
+//   chosen.h             podman's --all, --latest, --filter, --cidfile; exists.cpp: its `exists`
 //   docker_verbs.h       docker's own verbs; confirm.h: its question, prune.h: its prunes
 //   network.h            the two networks that there are
 //   places.h, version.h  defaults

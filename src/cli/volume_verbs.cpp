@@ -5,6 +5,7 @@
 
 #include "cli/confirm.h"
 #include "cli/containers.h"
+#include "cli/docker_verbs.h"
 #include "cli/inspected.h"
 #include "cli/key_value.h"
 #include "cli/prune.h"
@@ -251,7 +252,7 @@ constexpr Verb kVolumePrune{
     .run = run_prune,
 };
 constexpr std::array kVolumeVerbs{
-    &kVolumeCreate, &kVolumeList, &kVolumeInspect, &kVolumeRemove, &kVolumePrune};
+    &kVolumeCreate, &kVolumeList, &kVolumeInspect, &kVolumeRemove, &kVolumePrune, &kVolumeExists};
 
 }  // namespace
 

@@ -440,11 +440,58 @@ Result<> copy_in(const Root& root, const CopyRequest& request) {
     return {};
 }
 
+/// From one container to another, neither of which trusts the other: where the owner is replaced,
+/// what a user of the one made has no set-user-ID bits and no devices in the other.
+Result<> copy_between(const Context& context, const CopyRequest& request) {
+    const ContainerId from_id = KNARR_TRY(resolve_id(context, request.container));
+    const ContainerId to_id = KNARR_TRY(resolve_id(context, request.to_container));
+    if (is_ordinary_user()) {
+        return fail(Error{.code = Errc::unsupported,
+                          .message = "copying between containers is not built for ordinary users",
+                          .hint = "knarr cp A:PATH - | knarr cp - B:DIR"});
+    }
+    Found to = KNARR_TRY(find(context, to_id, true));
+    if (from_id == to_id && !to.seen.live.process.valid()) {
+        return fail(Error{.code = Errc::wrong_state,
+                          .message = fmt::format("container {} is not running: within it there is "
+                                                 "nothing to copy with",
+                                                 to_id.text()),
+                          .hint = "start it first, or copy by way of the host"});
+    }
+    const CopyRequest out{.container = request.container, .inside = request.inside};
+    const CopyRequest in{
+        .container = request.to_container, .inside = request.outside, .into = true};
+    const std::string what =
+        fmt::format("copy from container {} to {}", from_id.text(), to_id.text());
+    Found source = KNARR_TRY(find(context, from_id, false));
+    const Root from_root =
+        KNARR_TRY(open_root_as_it_is(context, from_id, std::move(source), out), "{}", what);
+    const Root to_root =
+        KNARR_TRY(open_root_as_it_is(context, to_id, std::move(to), in), "{}", what);
+    const bool content = means_content(request.inside);
+    const bool follow = request.follow_link || request.inside.ends_with('/') || content;
+    const Place from = KNARR_TRY(find_inside(from_root, from_root.path, follow), "{}", what);
+    const Place target = KNARR_TRY(find_inside(to_root, to_root.path, true), "{}", what);
+    const CopyRules rules{.owner = request.keep_owner ? std::optional<Owner>() : Owner{},
+                          .to_host = true};
+    tell(KNARR_TRY(copy_place({.place = from, .path = request.inside},
+                              content ? "." : name_asked_for(request.inside),
+                              {.place = target, .path = request.outside},
+                              rules),
+                   "{}",
+                   what),
+         context);
+    return {};
+}
+
 }  // namespace
 
 Result<> copy(const EngineOptions& options, const CopyRequest& request) {
     const StateRoot states = KNARR_TRY(StateRoot::open(options.root));
     const Context context = context_of(states, options);
+    if (!request.to_container.empty()) {
+        return copy_between(context, request);
+    }
     const ContainerId id = KNARR_TRY(resolve_id(context, request.container));
     Found found = KNARR_TRY(find(context, id, request.into));
     if (found.seen.live.process.valid()) {

@@ -31,6 +31,9 @@ std::optional<char> key_of(std::string_view text) {
 
 Result<std::string> parse_detach_keys(std::string_view text) {
     std::string keys;
+    if (text.empty()) {
+        return keys;  // nothing that is typed leaves
+    }
     for (const std::string_view part : split(text, ',')) {
         const auto key = key_of(part);
         if (!key) {

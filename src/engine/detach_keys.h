@@ -9,7 +9,7 @@
 namespace knarr::engine {
 
 /// "ctrl-p,ctrl-q" as bytes: keys by commas, each one character or ctrl- with a letter or one of
-/// @ [ \ ] ^ _; at most kMaxDetachKeys. Errors: invalid_argument.
+/// @ [ \ ] ^ _; at most kMaxDetachKeys; none where there is no text. Errors: invalid_argument.
 inline constexpr std::size_t kMaxDetachKeys = 64;
 Result<std::string> parse_detach_keys(std::string_view text);
 

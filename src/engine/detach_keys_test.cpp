@@ -15,10 +15,11 @@ TEST(DetachKeys, AreControlCharactersAndPlainOnes) {
     EXPECT_EQ(keys("ctrl-p,ctrl-q"), "\x10\x11");
     EXPECT_EQ(keys("ctrl-A,x,ctrl-[,ctrl-_"), "\x01x\x1b\x1f");
     EXPECT_EQ(keys("ctrl-@"), std::string(1, '\0'));
+    EXPECT_EQ(keys(""), "");
 }
 
 TEST(DetachKeys, OtherWordsAreRefusedByName) {
-    for (const char* text : {"", "ctrl-", "ctrl-1", "ab", "ctrl-p,", "alt-x", "ctrl-pp"}) {
+    for (const char* text : {",", "ctrl-", "ctrl-1", "ab", "ctrl-p,", "alt-x", "ctrl-pp"}) {
         const auto out = parse_detach_keys(text);
         ASSERT_FALSE(out) << text;
         EXPECT_EQ(out.error().code, Errc::invalid_argument);

@@ -65,6 +65,17 @@ Result<> Engine::stop(std::string_view id, const StopRequest& request) {
     return engine::stop_container(context, KNARR_TRY(engine::resolve_id(context, id)), request);
 }
 
+std::vector<Result<>> Engine::stop_all(std::span<const std::string> ids,
+                                       const StopRequest& request) {
+    const engine::Context context = engine::context_of(*root_, options_);
+    std::vector<Result<ContainerId>> checked;
+    checked.reserve(ids.size());
+    for (const std::string& id : ids) {
+        checked.push_back(engine::resolve_id(context, id));
+    }
+    return engine::stop_containers(context, checked, request);
+}
+
 Result<std::optional<int>> Engine::wait(std::string_view id, int cancel_fd) {
     const engine::Context context = engine::context_of(*root_, options_);
     const ContainerId checked = KNARR_TRY(engine::resolve_id(context, id));

@@ -13,6 +13,7 @@
 #include "engine/background.h"
 #include "engine/container_data.h"
 #include "engine/container_volumes.h"
+#include "engine/destroy.h"
 #include "engine/image_mounts.h"
 #include "engine/image_record.h"
 #include "engine/journal.h"
@@ -86,6 +87,17 @@ Result<ContainerUse> use_of(const Context& context, const Prepared& prepared) {
     return use;
 }
 
+/// Makes the name free; its volumes stay.
+Result<> remove_bearer(const Context& context,
+                       const std::string& data_root,
+                       std::string_view name) {
+    if (const auto bearer = KNARR_TRY(find_name(context, name))) {
+        KNARR_TRY(remove_container(context, data_root, *bearer, RemoveMode::force));
+        KNARR_TRY(fault_point("run_image.replaced"));
+    }
+    return {};
+}
+
 using Launch = std::function<Result<>(NewContainer)>;
 
 /// An image's "/" may belong to another user than ours.
@@ -133,6 +145,9 @@ Result<> launch_image(const Context& context,
     KNARR_TRY(check_online(prepared.made.bundle.config));
     NewContainer wanted = KNARR_TRY(new_container_of(prepared, request));
     if (!request.name.empty()) {
+        if (request.replace) {
+            KNARR_TRY(remove_bearer(context, data_root, request.name));
+        }
         KNARR_TRY(check_name(context, request.name));  // before anything is written
     }
     for (const std::string& warning : prepared.made.warnings) {

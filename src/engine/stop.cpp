@@ -1,5 +1,6 @@
 #include "engine/stop.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -159,18 +160,22 @@ Result<std::optional<int>> await_end(const Context& context,
     return code;
 }
 
-Result<bool> end_container(const Context& context,
-                           const ContainerId& id,
-                           const Seen& seen,
-                           const StopRequest& request) {
+namespace {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+/// Sends the signal; when SIGKILL is due. Nothing: it does not run.
+Result<std::optional<SteadyTime>> ask_to_end(const Context& context,
+                                             const ContainerId& id,
+                                             const Seen& seen,
+                                             const StopRequest& request) {
     ensure_watched(context, seen.record);
     const ContainerState state = seen.live.state;
     if (!seen.live.process.valid()) {
         if (state == ContainerState::creating) {
             return fail(Errc::wrong_state, "container {} is just being made", id.text());
         }
-        KNARR_TRY(await_end(context, id, nullptr, request.cancel_fd));
-        return false;  // it has ended already, which is what was asked for
+        return std::nullopt;
     }
     const auto& life = seen.record.life;
     int signal = life ? life->stop_signal : SIGTERM;
@@ -187,10 +192,23 @@ Result<bool> end_container(const Context& context,
         KNARR_TRY(unless_ended(resume_container(context, id)));  // a frozen one hears no signal
     }
     KNARR_TRY(fault_point("stop.signalled"));
-    const auto ends_within = [&](std::chrono::seconds time) {
-        return sys::wait_ended_or_cancelled(seen.live.process, request.cancel_fd, time);
+    return std::chrono::steady_clock::now() + grace;
+}
+
+/// From the signal to the end that is recorded.
+Result<> see_it_end(const Context& context,
+                    const ContainerId& id,
+                    const Seen& seen,
+                    SteadyTime due,
+                    int cancel_fd) {
+    const auto ends_within = [&](std::chrono::milliseconds time) {
+        return sys::wait_ended_or_cancelled(seen.live.process, cancel_fd, time);
     };
-    if (!KNARR_TRY(ends_within(grace), "stop of container {}", id.text())) {
+    const auto grace =
+        std::chrono::ceil<std::chrono::milliseconds>(due - std::chrono::steady_clock::now());
+    if (!KNARR_TRY(ends_within(std::max(grace, std::chrono::milliseconds(0))),
+                   "stop of container {}",
+                   id.text())) {
         note_event(context, seen.record, "kill", {{"signal", "9"}});
         KNARR_TRY(unless_ended(kill_seen(seen, SIGKILL)));
         KNARR_TRY(fault_point("stop.killed"));
@@ -202,20 +220,85 @@ Result<bool> end_container(const Context& context,
                         limits::kKillWaitSeconds);
         }
     }
-    const Result<std::optional<int>> ended = await_end(context, id, nullptr, request.cancel_fd);
+    const Result<std::optional<int>> ended = await_end(context, id, nullptr, cancel_fd);
     if (!ended && ended.error().code != Errc::not_found) {
         return fail(ended.error());
     }
+    return {};
+}
+
+/// One of those that are stopped side by side.
+struct Stopping {
+    std::size_t index = 0;  // among all of them
+    ContainerId id;
+    Seen seen;
+    SteadyTime due;
+};
+
+/// Nothing: it has ended already.
+Result<std::optional<Stopping>> begin_stop(const Context& context,
+                                           const ContainerId& id,
+                                           const StopRequest& request) {
+    KNARR_TRY(note_stop(context, id, StoppedBy::hand));
+    Seen seen = KNARR_TRY(look_at(context, id));
+    const auto due = KNARR_TRY(ask_to_end(context, id, seen, request));
+    if (!due) {
+        KNARR_TRY(await_end(context, id, nullptr, request.cancel_fd));
+        return std::nullopt;
+    }
+    return Stopping{.id = id, .seen = std::move(seen), .due = *due};
+}
+
+Result<> finish_stop(const Context& context, const Stopping& one, int cancel_fd) {
+    KNARR_TRY(see_it_end(context, one.id, one.seen, one.due, cancel_fd));
+    note_event(context, one.seen.record, "stop");
+    return {};
+}
+
+}  // namespace
+
+Result<bool> end_container(const Context& context,
+                           const ContainerId& id,
+                           const Seen& seen,
+                           const StopRequest& request) {
+    const auto due = KNARR_TRY(ask_to_end(context, id, seen, request));
+    if (!due) {
+        KNARR_TRY(await_end(context, id, nullptr, request.cancel_fd));
+        return false;  // it has ended already, which is what was asked for
+    }
+    KNARR_TRY(see_it_end(context, id, seen, *due, request.cancel_fd));
     return true;
 }
 
 Result<> stop_container(const Context& context, const ContainerId& id, const StopRequest& request) {
-    KNARR_TRY(note_stop(context, id, StoppedBy::hand));
-    const Seen seen = KNARR_TRY(look_at(context, id));
-    if (KNARR_TRY(end_container(context, id, seen, request))) {
-        note_event(context, seen.record, "stop");
+    const auto stopping = KNARR_TRY(begin_stop(context, id, request));
+    return stopping ? finish_stop(context, *stopping, request.cancel_fd) : Result<>{};
+}
+
+std::vector<Result<>> stop_containers(const Context& context,
+                                      std::span<const Result<ContainerId>> ids,
+                                      const StopRequest& request) {
+    std::vector<Result<>> results(ids.size());
+    std::vector<Stopping> running;
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+        if (ids[i] && std::ranges::find(running, *ids[i], &Stopping::id) != running.end()) {
+            continue;  // named twice: it is not signalled again
+        }
+        auto begun = ids[i] ? begin_stop(context, *ids[i], request)
+                            : Result<std::optional<Stopping>>(fail(ids[i].error()));
+        if (!begun) {
+            results[i] = fail(std::move(begun).error());
+        } else if (*begun) {
+            running.push_back(std::move(**begun));
+            running.back().index = i;
+        }
     }
-    return {};
+    // Whose time is up first is waited for first: so nobody is killed late.
+    std::ranges::stable_sort(running, {}, &Stopping::due);
+    for (const Stopping& one : running) {
+        results[one.index] = finish_stop(context, one, request.cancel_fd);
+    }
+    return results;
 }
 
 Result<> restart_container(const Context& context,

@@ -7,6 +7,8 @@
 
 #include <chrono>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "engine/context.h"
 #include "engine/live.h"
@@ -24,6 +26,12 @@ Result<bool> end_container(const Context& context,
 
 /// Errors: see Engine::stop.
 Result<> stop_container(const Context& context, const ContainerId& id, const StopRequest& request);
+
+/// Side by side: all are sent their signals before the end of one is waited for. In the order of
+/// `ids`.
+std::vector<Result<>> stop_containers(const Context& context,
+                                      std::span<const Result<ContainerId>> ids,
+                                      const StopRequest& request);
 
 /// Errors: see Engine::restart.
 Result<> restart_container(const Context& context,

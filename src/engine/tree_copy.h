@@ -24,9 +24,9 @@ struct Owner {
 
 struct CopyRules {
     std::optional<Owner> owner = {};
-    /// From a container to the host, which is not to trust what it gets: where the owner is
-    /// replaced there are neither set-user-ID bits nor devices, and a directory that is there
-    /// already keeps its owner, mode and times.
+    /// From a container to the host or another container, which is not to trust what it gets: where
+    /// the owner is replaced there are neither set-user-ID bits nor devices, and a directory that
+    /// is there already keeps its owner, mode and times.
     bool to_host = false;
 };
 

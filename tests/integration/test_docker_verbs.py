@@ -74,7 +74,7 @@ def test_links_lead_nowhere_but_into_the_container(host, box, scratch):
 def test_wrong_copies_are_told(host, box, scratch):
     for words, told in [(["box:/none", scratch / "x"], "/none"), ([scratch / "none", "box:/tmp"], "none"),
                         (["box:/srv/a", f"{scratch}/no/"], "no"), (["box:/srv", "/dev/null"], "directory"),
-                        (["a", "b"], "container"), (["box:/a", "box:/b"], "between")]:
+                        (["a", "b"], "container"), (["box:/a", "box:/b"], "not")]:
         refused = host.run("cp", *words)
         assert refused.returncode != 0 and told in refused.stderr, refused.stderr
 
