@@ -2,11 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
-
-#include <regex.h>
 
 #include "cli/duration.h"
+#include "cli/expression.h"
 #include "cli/image_name.h"
 #include "cli/key_value.h"
 #include "cli/moment.h"
@@ -22,29 +20,6 @@ constexpr std::array<std::string_view, 6> kStates{
     "created", "running", "paused", "exited", "dead", "restarting"};
 constexpr std::size_t kLeastDigits = 2;
 
-struct FreeRegex {
-    void operator()(regex_t* compiled) const {
-        regfree(compiled);
-        delete compiled;
-    }
-};
-using Regex = std::unique_ptr<regex_t, FreeRegex>;
-
-/// Nothing for what is no expression.
-Regex compile(const std::string& text) {
-    auto* const raw = new regex_t{};
-    if (regcomp(raw, text.c_str(), REG_EXTENDED | REG_NOSUB) != 0) {
-        delete raw;  // regcomp() made nothing that regfree() could free
-        return nullptr;
-    }
-    return Regex(raw);
-}
-
-bool matches(const std::string& expression, const std::string& text) {
-    const Regex regex = compile(expression);
-    return regex && regexec(regex.get(), text.c_str(), 0, nullptr, 0) == 0;
-}
-
 bool is_key(std::string_view text) {
     return std::ranges::any_of(split(kContainerFilterKeys, ','),
                                [&](std::string_view key) { return text == trimmed(key); });
@@ -58,7 +33,7 @@ Result<> check(std::string_view key, const std::string& value, std::string_view 
                     printable(value),
                     wanted);
     };
-    if ((key == "id" || key == "name") && !compile(value)) {
+    if ((key == "id" || key == "name") && !is_expression(value)) {
         return bad("a regular expression");
     }
     if (key == "publish" || key == "expose") {
@@ -177,10 +152,10 @@ bool ContainerFilter::fits_one(std::string_view key,
                });
     }
     if (key == "id") {
-        return matches(value, info.id);
+        return matches_somewhere(value, info.id);
     }
     if (key == "name") {
-        return matches(value, info.name) || matches(value, "/" + info.name);
+        return matches_somewhere(value, info.name) || matches_somewhere(value, "/" + info.name);
     }
     if (key == "label" || key == "label!") {
         return has_label(info.labels, value) == (key == "label");

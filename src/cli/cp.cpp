@@ -16,6 +16,7 @@ constexpr std::array kOptions{
            .letter = 'L',
            .help = "where the source is a link: copy what it leads to"},
     Option{.name = "quiet", .letter = 'q', .help = "no effect: nothing is said"},
+    Option{.name = "pause", .help = "no effect: nobody need stand still for a copy"},
 };
 
 /// "CONTAINER:PATH", or nothing for a path of ours: docker's rule, by which one of ours with a

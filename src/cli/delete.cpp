@@ -76,7 +76,12 @@ Result<int> run_delete(Context& context, const Parsed& args) {
     const std::optional<StopRequest> stop = KNARR_TRY(parse_time(args));
     Engine engine = KNARR_TRY(open_engine(context));
     Chosen chosen;
-    if (args.flag("regex") && !args.positionals.empty()) {
+    if (args.flag("regex")) {
+        for (const std::string_view other : {"all", "latest", "filter", "cidfile"}) {
+            if (args.has(other) || args.positionals.empty()) {
+                return fail(Errc::invalid_argument, "--regex wants EXPRESSION, and nothing else");
+            }
+        }
         chosen.names = KNARR_TRY(matching_ids(engine, args.positionals));
     } else {
         chosen = KNARR_TRY(choose(engine, args, is_any));

@@ -5,7 +5,7 @@
 
 namespace knarr::cli {
 
-extern const Verb kContainerExists, kImageExists, kVolumeExists, kNetworkExists;
+extern const Verb kHealthcheck, kContainerExists, kImageExists, kVolumeExists, kNetworkExists;
 extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystemDf, kSystem,
     kBuilder, kNetwork, kDockerContext, kPlugin, kManifest;
 

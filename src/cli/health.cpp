@@ -1,4 +1,5 @@
 #include "cli/containers.h"
+#include "cli/docker_verbs.h"
 #include "cli/verb.h"
 #include "core/text.h"
 
@@ -49,7 +50,42 @@ Result<int> run_health(Context& context, const Parsed& args) {
     return 0;
 }
 
+/// podman's word for a probe.
+Result<int> run_healthcheck(Context& context, const Parsed& args) {
+    const std::string_view id = KNARR_TRY(one_argument(args, "container ID"));
+    Engine engine = KNARR_TRY(open_engine(context));
+    context.failure_status = kOwnFailure;
+    const ProbeResult result = KNARR_TRY(engine.probe(id));
+    if (result.exit_code == 0) {
+        return 0;
+    }
+    KNARR_TRY(print("unhealthy\n"));
+    return 1;
+}
+
+constexpr Verb kHealthcheckRun{
+    .name = "run",
+    .synopsis = "ID",
+    .summary = "make a probe of a container's health check",
+    .about =
+        "Makes a probe now. The exit status is 1, and \"unhealthy\" printed, when it fails; the\n"
+        "exit status is 125 where none could be made.",
+    .example = "knarr healthcheck run web",
+    .usage_status = kOwnFailure,
+    .run = run_healthcheck,
+};
+constexpr std::array kHealthcheckVerbs{&kHealthcheckRun};
+
 }  // namespace
+
+constexpr Verb kHealthcheck{
+    .name = "healthcheck",
+    .synopsis = "run ID",
+    .summary = "podman's spelling of health --run: healthcheck run",
+    .about = "Holds podman's verb on health checks; `knarr health` shows how one goes.",
+    .example = "knarr healthcheck run web",
+    .inner = kHealthcheckVerbs,
+};
 
 constexpr Verb kHealth{
     .name = "health",

@@ -40,7 +40,8 @@ struct Named {
 /// As runc, ID and SIGNAL; as docker, any number of IDs, with --signal or without.
 Result<Named> read_words(const Engine& engine, const Parsed& args) {
     Named out{.ids = args.positionals, .signal = std::nullopt};
-    const bool chosen = args.flag("all") || args.flag("latest") || args.has("cidfile");
+    const bool chosen =
+        !args.flag("regex") && (args.flag("all") || args.flag("latest") || args.has("cidfile"));
     if (out.ids.empty() && !chosen) {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = "which one? container ID is missing",

@@ -15,6 +15,7 @@
 #include "core/ascii.h"
 #include "core/text.h"
 #include "engine/resolve.h"
+#include "spec/json_reader.h"
 
 namespace knarr::cli {
 
@@ -164,7 +165,9 @@ Result<> parse_stop_and_log(const Parsed& args, RunKind kind, RunRequest& reques
     if (args.has("stop-signal") && request.stop_signal.empty()) {
         return fail(Errc::invalid_argument, "--stop-signal is empty");
     }
-    if (const auto seconds = KNARR_TRY(args.number("stop-timeout", kMaxStopSeconds))) {
+    if (args.get("stop-timeout") == "-1") {
+        request.stop_timeout = std::chrono::seconds(kMaxStopSeconds);
+    } else if (const auto seconds = KNARR_TRY(args.number("stop-timeout", kMaxStopSeconds))) {
         request.stop_timeout = std::chrono::seconds(*seconds);
     }
     request.log = KNARR_TRY(parse_log(args));
@@ -238,6 +241,26 @@ Result<> parse_volumes(const Parsed& args, ParsedRun& out) {
     return {};
 }
 
+/// A program, or podman's JSON array of one and its arguments; empty: none.
+Result<> read_entrypoint(std::string_view text, std::vector<std::string>& out) {
+    if (!text.starts_with('[')) {
+        if (!text.empty()) {
+            out.emplace_back(text);
+        }
+        return {};
+    }
+    const auto document = spec::JsonDocument::parse(
+        text, {.name = "--entrypoint", .failure = Errc::invalid_argument});
+    if (!document) {
+        out.emplace_back(text);  // a program may be called so
+        return {};
+    }
+    for (const auto& child : document->root().children()) {
+        out.emplace_back(KNARR_TRY(child.value.string()));
+    }
+    return {};
+}
+
 /// docker's names of runtimes whose wall is the native one.
 Result<> check_runtime(std::string_view name) {
     constexpr std::array<std::string_view, 4> kNative{
@@ -264,9 +287,7 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     request.command.assign(args.positionals.begin() + 1, args.positionals.end());
     if (const auto entrypoint = args.find("entrypoint")) {
         request.entrypoint.emplace();
-        if (!entrypoint->empty()) {
-            request.entrypoint->emplace_back(*entrypoint);
-        }
+        KNARR_TRY(read_entrypoint(*entrypoint, *request.entrypoint));
     }
     request.env = KNARR_TRY(parse_whole_env(args));
     request.workdir = args.get("workdir");

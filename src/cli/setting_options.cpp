@@ -442,7 +442,11 @@ Result<> parse_settings(const Parsed& args,
     };
     copy("cap-add", out.security.add_capabilities);
     copy("cap-drop", out.security.drop_capabilities);
-    copy("group-add", out.groups);
+    for (const std::string_view text : args.all("group-add")) {
+        for (const std::string_view group : split(text, ',')) {
+            out.groups.emplace_back(group);  // podman takes several in one
+        }
+    }
     out.security.privileged = args.flag("privileged");
     out.init = args.flag("init");
     out.shm_bytes = KNARR_TRY(parse_bytes(args, "shm-size"));

@@ -22,7 +22,8 @@
 //   json_template.h      Go's templates over a document: template_parse.h reads them,
 //                        template_value.h has values and functions
 //   duration.h, log_time.h, key_value.h, ports.h, volume.h, mount_option.h         values of options
-//   container_filter.h, image_filter.h, volume_filter.h, prune_filter.h            values of --filter
+//   container_filter.h, image_filter.h, volume_filter.h, prune_filter.h            values of --filter;
+//                        expression.h: regular ones
 //   attach_options.h, health_options.h, setting_options.h, resource_options.h      groups of options
 //   refused.h            docker's options that are not here
 //   chosen.h             podman's --all, --latest, --filter, --cidfile; exists.cpp: its `exists`

@@ -12,15 +12,16 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::array kVerbs{
-    &kRun,     &kExec,     &kPlan,      &kCreate,  &kStart,      &kState,    &kKill,
-    &kDelete,  &kStop,     &kRestart,   &kWait,    &kAttach,     &kLogs,     &kInspect,
-    &kRename,  &kPause,    &kResume,    &kUpdate,  &kPs,         &kTop,      &kPort,
-    &kDiff,    &kCp,       &kStats,     &kEvents,  &kExplain,    &kHealth,   &kCheckpoint,
-    &kRestore, &kList,     &kPull,      &kPush,    &kImages,     &kRmi,      &kTag,
-    &kUntag,   &kHistory,  &kSave,      &kLoad,    &kImport,     &kExport,   &kLogin,
-    &kLogout,  &kImage,    &kContainer, &kVolume,  &kNetwork,    &kSystem,   &kDockerContext,
-    &kPlugin,  &kManifest, &kBuilder,   &kRecover, &kCleanup,    &kShutdown, &kMetrics,
-    &kDoctor,  &kSpec,     &kFeatures,  &kInfo,    &kCompletion, &kVersion,  &kHelp};
+    &kRun,           &kExec,    &kPlan,     &kCreate,    &kStart,   &kState,      &kKill,
+    &kDelete,        &kStop,    &kRestart,  &kWait,      &kAttach,  &kLogs,       &kInspect,
+    &kRename,        &kPause,   &kResume,   &kUpdate,    &kPs,      &kTop,        &kPort,
+    &kDiff,          &kCp,      &kStats,    &kEvents,    &kExplain, &kHealth,     &kHealthcheck,
+    &kCheckpoint,    &kRestore, &kList,     &kPull,      &kPush,    &kImages,     &kRmi,
+    &kTag,           &kUntag,   &kHistory,  &kSave,      &kLoad,    &kImport,     &kExport,
+    &kLogin,         &kLogout,  &kImage,    &kContainer, &kVolume,  &kNetwork,    &kSystem,
+    &kDockerContext, &kPlugin,  &kManifest, &kBuilder,   &kRecover, &kCleanup,    &kShutdown,
+    &kMetrics,       &kDoctor,  &kSpec,     &kFeatures,  &kInfo,    &kCompletion, &kVersion,
+    &kHelp};
 constexpr std::array kContainerVerbs{
     &kRun,     &kExec,           &kCreate,         &kStart,  &kState,  &kKill,    &kDelete,
     &kStop,    &kRestart,        &kWait,           &kAttach, &kLogs,   &kInspect, &kRename,

@@ -5,6 +5,7 @@
 
 #include <fmt/ranges.h>
 
+#include "cli/expression.h"
 #include "cli/key_value.h"
 #include "cli/table.h"
 #include "core/text.h"
@@ -31,7 +32,7 @@ using Kind = VolumeFilter::Kind;
 bool fits(const VolumeInfo& volume, bool used, const VolumeFilter& filter) {
     switch (filter.kind) {
         case Kind::name:
-            return volume.name.find(filter.value) != std::string::npos;
+            return matches_somewhere(filter.value, volume.name);
         case Kind::label:
             return has_label(shown_labels(volume), filter.value);
         case Kind::driver:
@@ -47,7 +48,8 @@ Result<VolumeFilter> parse_filter(std::string_view text) {
         return fail(Error{
             .code = Errc::invalid_argument,
             .message = fmt::format("--filter \"{}\" is not known", printable(text)),
-            .hint = "name=PART, label=KEY[=VALUE], dangling=true|false and driver=local are"});
+            .hint =
+                "name=EXPRESSION, label=KEY[=VALUE], dangling=true|false and driver=local are"});
     };
     const std::size_t equals = text.find('=');
     if (equals == std::string_view::npos || equals + 1 == text.size()) {
@@ -61,6 +63,12 @@ Result<VolumeFilter> parse_filter(std::string_view text) {
         filter.kind = Kind::label;
     } else if (key == "name") {
         filter.kind = Kind::name;
+        if (!is_expression(filter.value)) {
+            return fail(Errc::invalid_argument,
+                        "--filter \"{}\": {} is not a regular expression",
+                        printable(text),
+                        printable(value));
+        }
     } else if (key == "driver") {
         filter.kind = Kind::driver;
     } else if (key == "dangling" && (value == "true" || value == "1")) {

@@ -84,10 +84,11 @@ constexpr std::array kListOptions{
     Option{.name = "filter",
            .letter = 'f',
            .value = "KEY=VALUE",
-           .help = "only those: name=PART, label=KEY[=VALUE], dangling=BOOL, driver=NAME",
+           .help = "only those: name=EXPRESSION, label=KEY[=VALUE], dangling=BOOL, driver=NAME",
            .repeatable = true},
     kRowFormatOption,
     Option{.name = "quiet", .letter = 'q', .help = "print names only"},
+    Option{.name = "noheading", .help = "the table without its heading"},
 };
 
 /// docker's headings, of `volume ls --format "table ..."`.
@@ -121,7 +122,10 @@ Result<int> run_list(Context& context, const Parsed& args) {
     const auto filters = KNARR_TRY(parse_volume_filters(args.all("filter")));
     const std::string_view format = args.get("format", "table");
     const bool table = format == "table" && !args.flag("quiet");
-    std::vector<std::vector<std::string>> rows{{"DRIVER", "VOLUME NAME"}};
+    std::vector<std::vector<std::string>> rows;
+    if (!args.flag("noheading")) {
+        rows.push_back({"DRIVER", "VOLUME NAME"});
+    }
     RowFormat chosen = KNARR_TRY(RowFormat::parse(format, kHeadings));
     std::string text;
     for (const VolumeInfo& volume : KNARR_TRY(chosen_volumes(context, filters, false))) {
@@ -154,11 +158,25 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
 
 constexpr std::array kRemoveOptions{
     Option{.name = "force", .letter = 'f', .help = "one that is not there is no error"},
+    Option{
+        .name = "all", .letter = 'a', .help = "instead of NAME: all; those in use stay, an error"},
 };
 
 Result<int> run_remove(Context& context, const Parsed& args) {
     const std::string root = KNARR_TRY(data_root(context));
-    return for_each_named(context, args, "volume", [&](std::string_view name) -> Result<> {
+    Parsed named = args;
+    std::vector<std::string> all;
+    if (args.flag("all")) {
+        KNARR_TRY(no_arguments(args));
+        for (const VolumeInfo& volume : KNARR_TRY(engine::list_volumes(root))) {
+            all.push_back(volume.name);
+        }
+        named.positionals.assign(all.begin(), all.end());
+        if (all.empty()) {
+            return 0;
+        }
+    }
+    return for_each_named(context, named, "volume", [&](std::string_view name) -> Result<> {
         Result<> removed = engine::remove_volume(root, std::string(name));
         if (!removed && args.flag("force") && removed.error().code == Errc::not_found) {
             return print(fmt::format("{}\n", name));  // as docker has it

@@ -110,8 +110,19 @@ std::string human_size(std::uint64_t bytes) {
 }
 
 Result<std::int64_t> parse_size(std::string_view text, std::string_view what) {
-    const std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
+    std::size_t digits = std::min(text.find_first_not_of("0123456789"), text.size());
     const auto number = parse_number(text.substr(0, digits), INT64_MAX);
+    std::uint64_t millionths = 0;
+    bool part = false;
+    if (text.substr(digits).starts_with('.')) {
+        const std::size_t end =
+            std::min(text.find_first_not_of("0123456789", digits + 1), text.size());
+        std::string decimals(text.substr(digits + 1, end - digits - 1));
+        part = true;
+        digits = decimals.empty() ? digits : end;
+        decimals.resize(6, '0');
+        millionths = parse_number(decimals, 999'999).value_or(0);
+    }
     std::string suffix;
     for (const char c : text.substr(digits)) {
         suffix += to_lower(c);
@@ -121,14 +132,15 @@ Result<std::int64_t> parse_size(std::string_view text, std::string_view what) {
     const bool known =
         suffix.size() <= 1 || (power > 0 && (suffix.substr(1) == "b" || suffix.substr(1) == "i" ||
                                              suffix.substr(1) == "ib"));
-    if (!number || power == std::string_view::npos || !known ||
+    if (!number || power == std::string_view::npos || !known || (part && power == 0) ||
         *number > (static_cast<std::uint64_t>(INT64_MAX) >> (10 * power))) {
         return fail(Errc::invalid_argument,
                     "{} \"{}\" is not a size such as 512m or 2g",
                     what,
                     printable(text));
     }
-    return static_cast<std::int64_t>(*number << (10 * power));
+    return static_cast<std::int64_t>((*number << (10 * power)) +
+                                     (millionths << (10 * power)) / 1'000'000);
 }
 
 }  // namespace knarr

@@ -87,12 +87,31 @@ TEST(ParseSize, ReadsSizesAsDockerWritesThem) {
     EXPECT_EQ(parse_size("2Ki", "--memory").value(), 2048);
     EXPECT_EQ(parse_size("2kb", "--memory").value(), 2048);
     EXPECT_EQ(parse_size("1t", "--memory").value(), 1LL << 40);
+    EXPECT_EQ(parse_size("1.5g", "--memory").value(), 3LL << 29);
+    EXPECT_EQ(parse_size("0.25MiB", "--memory").value(), 1LL << 18);
+    EXPECT_EQ(parse_size("1.2345678k", "--memory").value(), 1264);
+    EXPECT_EQ(parse_size("1.999999t", "--memory").value(), 2199022156040);
     EXPECT_EQ(parse_size("9223372036854775807", "--memory").value(), INT64_MAX);
 }
 
 TEST(ParseSize, RefusesWhatIsNotASizeAndNamesTheOption) {
-    for (const char* text :
-         {"", "m", "-1", "1.5g", "1x", "1mm", "1bb", "1bi", "1 m", "m1", "1ki b"}) {
+    for (const char* text : {"",
+                             "m",
+                             "-1",
+                             "1.5",
+                             "1.5b",
+                             "1.g",
+                             ".5g",
+                             "1..5g",
+                             "1.5.5g",
+                             "1.-5g",
+                             "1x",
+                             "1mm",
+                             "1bb",
+                             "1bi",
+                             "1 m",
+                             "m1",
+                             "1ki b"}) {
         const auto size = parse_size(text, "--memory");
         ASSERT_FALSE(size) << text;
         EXPECT_EQ(size.error().code, Errc::invalid_argument);

@@ -93,7 +93,9 @@ Result<> choose_process(Target& target, const ExecRequest& request) {
     const ExecBase base{
         .of_image = !target.record.image.empty() && request.process_file.empty(),
         .own_home = life && life->asked &&
-                    std::ranges::find(life->asked->implied, "HOME") != life->asked->implied.end()};
+                    std::ranges::find(life->asked->implied, "HOME") != life->asked->implied.end(),
+        .groups = life && life->asked && request.process_file.empty() ? life->asked->groups
+                                                                      : std::vector<std::string>()};
     spec::Process process =
         KNARR_TRY(base_process(request, target.kept.config.process.value_or(spec::Process{}), base),
                   "process");

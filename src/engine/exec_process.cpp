@@ -64,6 +64,13 @@ Result<> change_user(spec::User& user,
     if (brings_groups) {
         user.additional_gids = base.of_image ? bundle::all_groups(found) : found.groups;
     }
+    for (const std::string& name : base.groups) {
+        const bundle::ResolvedUser group =
+            KNARR_TRY(bundle::resolve_user("0:" + name, "", files.group), "further group");
+        if (std::ranges::find(user.additional_gids, group.gid) == user.additional_gids.end()) {
+            user.additional_gids.push_back(group.gid);
+        }
+    }
     return {};
 }
 
@@ -160,6 +167,10 @@ Result<> change_process(spec::Process& process,
     add_capabilities(process, request.capabilities);
     process.no_new_privileges = request.no_new_privileges.value_or(process.no_new_privileges);
     process.terminal = process.terminal || request.terminal;
+    const auto is_term = [](const std::string& one) { return one.starts_with("TERM="); };
+    if (base.of_image && request.terminal && std::ranges::none_of(process.env, is_term)) {
+        process.env.emplace_back("TERM=xterm");  // docker's
+    }
     if (!request.apparmor_profile.empty()) {
         process.apparmor_profile = request.apparmor_profile;
     }

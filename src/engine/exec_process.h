@@ -1,6 +1,9 @@
 #pragma once
 // The process that an exec runs: the container's own, or a file's, changed by what the caller asks.
 
+#include <string>
+#include <vector>
+
 #include "knarr/exec.h"
 #include "platform/fd.h"
 #include "spec/runtime_config.h"
@@ -21,6 +24,7 @@ Result<UserFiles> read_user_files(pid_t pid, const sys::Fd& process);
 struct ExecBase {
     bool of_image = false;  ///< docker's way with users: a number, too, brings what the files say
     bool own_home = false;  ///< HOME is that of the container's user: another one has another
+    std::vector<std::string> groups = {};  ///< of --group-add: each user of an exec has them
 };
 
 /// Whether the user files are needed: for a name, or for HOME where the environment has none.

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cerrno>
+#include <utility>
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -26,10 +27,31 @@ public:
     explicit Input(const sys::Fd& fd) : fd_(fd) {}
     Result<std::string_view> next() override {
         const std::size_t got = KNARR_TRY(sys::read_some(fd_, room_), "read the tar");
-        return std::string_view(room_.data(), got);
+        const std::string_view piece(room_.data(), got);
+        if (std::exchange(first_, false)) {
+            KNARR_TRY(refuse_compressed(piece));
+        }
+        return piece;
     }
 
 private:
+    /// By gzip's, zstd's, bzip2's and xz's first bytes, none of which begins a tar.
+    static Result<> refuse_compressed(std::string_view piece) {
+        using std::string_view_literals::operator""sv;
+        for (const auto& [magic, program] : {std::pair("\x1f\x8b"sv, "gzip"sv),
+                                             std::pair("\x28\xb5\x2f\xfd"sv, "zstd"sv),
+                                             std::pair("BZh"sv, "bzip2"sv),
+                                             std::pair("\xfd\x37zXZ\0"sv, "xz"sv)}) {
+            if (piece.starts_with(magic)) {
+                return fail(Error{.code = Errc::invalid_argument,
+                                  .message = fmt::format("the tar is compressed by {}", program),
+                                  .hint = fmt::format("{} -dc FILE | knarr cp - ID:DIR", program)});
+            }
+        }
+        return {};
+    }
+
+    bool first_ = true;
     const sys::Fd& fd_;
     std::array<char, 65536> room_{};
 };

@@ -119,6 +119,9 @@ def test_the_latest_is_the_newest(host, three):
     for words in (["stop", "-l", "up"], ["stop", "-a", "up"], ["stop", "-al"], ["rm", "--all", "up"],
                   ["logs", "-l", "up"], ["start", "--all", "up"], ["inspect", "-l", "up"]):
         assert host.run(*words).returncode == 2 or words[0] == "start", words
+    for words in (["rm", "-f", "--regex", "--all"], ["rm", "-f", "-r"], ["rm", "-r", "-a", "u"], ["kill", "--regex", "-a"], ["kill", "-r", "-l"]):
+        assert host.run(*words).returncode == 2, words
+    assert len(host.containers()) == 2
     host.good("rm", "-f", "up", "over")
     assert "there is no container" in host.run("stop", "--latest").stderr
 
