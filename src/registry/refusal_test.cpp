@@ -9,7 +9,7 @@ using std::chrono::seconds;
 
 constexpr Clock::Wall kNow{};
 
-Refusal of(HttpHead head, std::string_view body = {}, bool logged_in = false) {
+Refusal of(const HttpHead& head, std::string_view body = {}, bool logged_in = false) {
     return refusal_of(head, body, {.host = "r.io", .logged_in = logged_in}, kNow);
 }
 

@@ -66,8 +66,8 @@ def base_layer():
     return layer.bytes()
 
 
-def write_layout(directory, layers, config=None, tag="latest", created="2026-01-02T03:04:05Z"):
-    """An OCI layout with one image. `config` is the image's "config" object."""
+def write_layout(directory, layers, config=None, tag="latest", created="2026-01-02T03:04:05Z", history=()):
+    """An OCI layout with one image. `config` is the image's "config" object, `history` what made each layer."""
     directory = pathlib.Path(directory)
     blobs = directory / "blobs" / "sha256"
     blobs.mkdir(parents=True, exist_ok=True)
@@ -84,6 +84,7 @@ def write_layout(directory, layers, config=None, tag="latest", created="2026-01-
         "config": config or {},
         "rootfs": {"type": "layers",
                    "diff_ids": [f"sha256:{hashlib.sha256(tar).hexdigest()}" for tar in layers]},
+        **({"history": [{"created": created, "created_by": step} for step in history]} if history else {}),
     }
     manifest = {
         "schemaVersion": 2,

@@ -147,3 +147,10 @@ def test_lists_have_the_shapes_of_docker(host, layout):
     assert head.split() == ["IMAGE", "CREATED", "CREATED", "BY", "SIZE", "COMMENT"]
     assert row.startswith(identifier[7:19])
     assert host.good("history", "-q", "--no-trunc", "localhost/box") == identifier + "\n"
+
+
+@pytest.mark.parametrize("made, shown", [("é" * 45, "é" * 45), ("é" * 46, "é" * 44 + "…"), ("軽" * 23, "軽" * 22 + "…")])
+def test_history_cuts_what_made_a_step_by_columns(host, scratch, made, shown):
+    host.good("pull", "-q", images.write_layout(scratch / "box", [images.base_layer()], history=[made]))
+    assert host.good("history", "--format", "{{.CreatedBy}}", "localhost/box") == shown + "\n"
+    assert host.good("history", "--format", "{{.CreatedBy}}", "--no-trunc", "localhost/box") == made + "\n"
