@@ -284,11 +284,11 @@ private:
                                .call = nullptr,
                                .otherwise = SECCOMP_RET_ERRNO | ENOSYS});
         }
-        for (std::uint16_t i = 0; i < rules.calls.size(); ++i) {
-            const auto number = number_of(Syscall{i}, rules.arch);
-            if (rules.calls[i].used && number) {
-                entries.push_back(
-                    {.number = *number | bit, .call = &rules.calls[i], .otherwise = 0});
+        std::uint16_t index = 0;
+        for (const SeccompCall& call : rules.calls) {
+            const auto number = number_of(Syscall{index++}, rules.arch);
+            if (call.used && number) {
+                entries.push_back({.number = *number | bit, .call = &call, .otherwise = 0});
             }
         }
     }
