@@ -89,8 +89,16 @@ Result<> keep_those(const Engine& engine,
 Result<> add_from_files(const Parsed& args, std::vector<std::string>& names) {
     for (const std::string_view file : args.all("cidfile")) {
         const auto text = sys::read_file(std::string(file), kMaxIdFileBytes);
-        if (!text && args.flag("ignore") && sys::is_absent(text.error())) {
+        const bool absent = !text && sys::is_absent(text.error());
+        if (absent && args.flag("ignore")) {
             continue;
+        }
+        if (absent) {
+            return fail(Error{
+                .code = Errc::invalid_argument,
+                .message = fmt::format("--cidfile {}: No such file or directory", printable(file)),
+                .hint = "run --cidfile FILE writes it; --ignore passes over one that "
+                        "is not there"});
         }
         const std::string id(trimmed(KNARR_TRY(Result<std::string>(text), "--cidfile {}", file)));
         if (id.empty()) {
