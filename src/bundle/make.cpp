@@ -163,18 +163,19 @@ Result<std::vector<spec::Mount>> make_mounts(const MakeInput& input) {
             mounts.push_back(std::move(scratch));
         }
     }
-    add_name_file(mounts, "/etc/resolv.conf", input.files.resolv_conf, request.read_only);
-    add_name_file(mounts, "/etc/hostname", input.files.hostname, request.read_only);
+    std::vector<spec::Mount> files;
+    add_name_file(files, "/etc/resolv.conf", input.files.resolv_conf, request.read_only);
+    add_name_file(files, "/etc/hostname", input.files.hostname, request.read_only);
     if (!request.settings.image_hosts) {
-        add_name_file(mounts, "/etc/hosts", input.files.hosts, request.read_only);
+        add_name_file(files, "/etc/hosts", input.files.hosts, request.read_only);
     }
     if (request.settings.init) {
-        mounts.push_back({.destination = std::string(kInitTarget),
-                          .type = "bind",
-                          .source = input.init_program,
-                          .options = {"bind", "rprivate", "ro", "nosuid", "nodev"},
-                          .uid_mappings = {},
-                          .gid_mappings = {}});
+        files.push_back({.destination = std::string(kInitTarget),
+                         .type = "bind",
+                         .source = input.init_program,
+                         .options = {"bind", "rprivate", "ro", "nosuid", "nodev"},
+                         .uid_mappings = {},
+                         .gid_mappings = {}});
     }
 
     std::vector<spec::Mount> volumes = KNARR_TRY(tmpfs_mounts(request.settings));
@@ -191,7 +192,9 @@ Result<std::vector<spec::Mount>> make_mounts(const MakeInput& input) {
                         printable(volume->destination));
         }
         std::erase_if(mounts, same);  // the caller's volume takes the place of a default
+        std::erase_if(files, same);
     }
+    volumes.insert(volumes.begin(), files.begin(), files.end());
     // Outer targets first, or an inner one would be covered.
     std::ranges::stable_sort(volumes, {}, [](const spec::Mount& mount) {
         return std::ranges::count(mount.destination, '/');

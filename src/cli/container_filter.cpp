@@ -16,8 +16,8 @@ namespace knarr::cli {
 namespace {
 
 constexpr std::array<std::string_view, 4> kHealths{"none", "starting", "healthy", "unhealthy"};
-constexpr std::array<std::string_view, 6> kStates{
-    "created", "running", "paused", "exited", "dead", "restarting"};
+constexpr std::array<std::string_view, 7> kStates{
+    "created", "running", "paused", "exited", "dead", "restarting", "removing"};
 constexpr std::size_t kLeastDigits = 2;
 
 bool is_key(std::string_view text) {

@@ -6,7 +6,7 @@
 namespace knarr::cli {
 
 extern const Verb kHealthcheck, kContainerExists, kImageExists, kVolumeExists, kNetworkExists;
-extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kSystemDf, kSystem,
-    kBuilder, kNetwork, kDockerContext, kPlugin, kManifest;
+extern const Verb kTop, kPort, kDiff, kCp, kContainerPrune, kContainerList, kContainerInspect,
+    kSystemDf, kSystem, kBuilder, kNetwork, kDockerContext, kPlugin, kManifest;
 
 }  // namespace knarr::cli

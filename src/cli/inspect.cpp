@@ -3,6 +3,7 @@
 
 #include "cli/chosen.h"
 #include "cli/containers.h"
+#include "cli/docker_verbs.h"
 #include "cli/inspected.h"
 #include "cli/network.h"
 #include "cli/volume_filter.h"
@@ -111,7 +112,31 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
     });
 }
 
+/// `container inspect`: what is no container is not there, whatever image is called so.
+Result<int> run_container_inspect(Context& context, const Parsed& args) {
+    if (args.positionals.empty()) {
+        return fail(Errc::invalid_argument, "which one? container ID is missing");
+    }
+    const Engine engine = KNARR_TRY(open_engine(context));
+    const Sizes sizes = args.flag("size") ? Sizes::shown : Sizes::left_out;
+    return print_inspected(context, args, "container ID", [&](std::string_view name) {
+        return engine.inspect(name, sizes);
+    });
+}
+
 }  // namespace
+
+constexpr Verb kContainerInspect{
+    .name = "inspect",
+    .synopsis = "[options] ID...",
+    .summary = "print all about containers, and of nothing else",
+    .about =
+        "As `knarr inspect --type container`: images, networks and volumes are not looked for.",
+    .example = "knarr container inspect -f '{{.State.Status}}' web",
+    .options = std::span(kOptions).first(2),
+    .rules = {.refused = kRefusedByInspect},
+    .run = run_container_inspect,
+};
 
 constexpr Verb kInspect{
     .name = "inspect",

@@ -135,7 +135,7 @@ struct ListWish {
 ListWish list_wish(const Parsed& args, const ContainerFilter& filter, std::string_view format) {
     ListWish wish{.format = format,
                   .whole = args.flag("no-trunc"),
-                  .quiet = args.flag("quiet"),
+                  .quiet = args.flag("quiet") && (format == kTable || args.flag("json")),
                   .json = args.flag("json")};
     const auto names = [&](std::string_view member) {
         return wish.format.find(member) != std::string_view::npos;

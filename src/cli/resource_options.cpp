@@ -29,6 +29,9 @@ Result<std::optional<std::uint64_t>> parse_range(const Parsed& args,
                                                  std::uint64_t least,
                                                  std::uint64_t most) {
     const auto number = KNARR_TRY(args.number(name, most));
+    if (number && *number == 0) {
+        return std::nullopt;  // docker's: as without it
+    }
     if (number && *number < least) {
         return fail(
             Errc::invalid_argument, "--{} {} is not from {} to {}", name, *number, least, most);
@@ -40,9 +43,6 @@ Result<> parse_cpu(const Parsed& args, RunRequest& request) {
     constexpr std::uint64_t kLeastUs = 1000, kMaxUs = 1'000'000;
     ResourceSettings& out = request.settings.resources;
     out.cpu_shares = KNARR_TRY(parse_range(args, "cpu-shares", 0, bundle::kMaxCpuShares));
-    if (out.cpu_shares && *out.cpu_shares == 0) {
-        out.cpu_shares.reset();  // docker's: as without it
-    }
     if (args.has("cpus") && (args.has("cpu-period") || args.has("cpu-quota"))) {
         return fail(Errc::invalid_argument,
                     "--cpus and --{} say the same in two ways: give one",

@@ -225,8 +225,12 @@ Result<> parse_volumes(const Parsed& args, ParsedRun& out) {
     for (const std::string_view text : args.all("volumes-from")) {
         out.request.volumes_from.emplace_back(text);
     }
-    for (const std::string_view text : args.all("volume")) {
-        ParsedVolume parsed = KNARR_TRY(parse_volume(text));
+    const std::vector<std::string_view> volumes = args.all("volume");
+    for (auto at = volumes.begin(); at != volumes.end(); ++at) {
+        if (std::find(volumes.begin(), at, *at) != at) {
+            continue;  // said twice, as docker has it
+        }
+        ParsedVolume parsed = KNARR_TRY(parse_volume(*at));
         out.request.volumes.push_back(std::move(parsed.volume));
         std::move(parsed.warnings.begin(), parsed.warnings.end(), std::back_inserter(out.warnings));
     }
@@ -304,7 +308,7 @@ Result<ParsedRun> parse_run(const Parsed& args, RunKind kind) {
     request.read_only_scratch = args.get("read-only-tmpfs", "true") == "true";
     request.remove = args.flag("rm");
     request.memory_bytes = KNARR_TRY(parse_memory(args));
-    if (const auto cpus = args.find("cpus")) {
+    if (const auto cpus = args.find("cpus"); cpus && *cpus != "0") {
         request.cpu_quota_us = KNARR_TRY(parse_cpus(*cpus));
     }
     request.pids_limit = KNARR_TRY(parse_pids(args));

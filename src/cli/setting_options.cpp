@@ -181,6 +181,12 @@ Result<> parse_program(const Parsed& args, ContainerSettings& out) {
         }
         out.unset_env.emplace_back(name);
     }
+    for (const std::string_view name : args.all("env")) {
+        const bool is_name = name.find('=') == std::string_view::npos;
+        if (is_name && std::getenv(std::string(name).c_str()) == nullptr) {
+            out.unset_env.emplace_back(name);  // docker's: what the caller has not goes there, too
+        }
+    }
     out.unset_all_env = args.flag("unsetenv-all");
     out.image_hosts = args.flag("no-hosts");
     if (out.image_hosts && args.has("add-host")) {

@@ -61,8 +61,10 @@ Result<std::vector<Usage>> look(const Engine& engine,
     }
     const std::uint64_t machine_bytes = sys::host_size().memory_bytes;
     std::vector<Usage> out;
-    for (ContainerInfo& info : infos) {
+    for (std::size_t i = 0; i < infos.size(); ++i) {
+        ContainerInfo& info = infos[i];
         Usage usage;
+        usage.called = names.empty() ? std::string() : std::string(names[i]);
         if (has_processes(info)) {
             Result<Statistics> statistics = engine.statistics(info.id);
             if (statistics) {

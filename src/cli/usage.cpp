@@ -249,7 +249,9 @@ std::string usage_json(const Usage* before, const Usage& now, const std::string&
     const Texts texts = texts_of(before, now);
     spec::JsonWriter json;
     json.begin_object().member("BlockIO", texts.block).member("CPUPerc", texts.cpu);
-    json.member("Container", id).member("ID", id).member("MemPerc", texts.memory_percent);
+    json.member("Container", now.called.empty() ? id : now.called)
+        .member("ID", id)
+        .member("MemPerc", texts.memory_percent);
     json.member("MemUsage", texts.memory).member("Name", now.info.name);
     json.member("NetIO", texts.network).member("PIDs", texts.pids).end_object();
     return std::move(json).text();

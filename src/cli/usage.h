@@ -17,6 +17,7 @@ namespace knarr::cli {
 struct Usage {
     ContainerInfo info;
     std::optional<Statistics> statistics;
+    std::string called = {};          // as it was typed; empty: nobody named it
     std::int64_t at_ns = 0;           // of a steady clock
     std::uint64_t machine_bytes = 0;  // the memory that bounds one without a limit; 0: not known
 };

@@ -22,12 +22,37 @@ constexpr std::array kVerbs{
     &kDockerContext, &kPlugin,  &kManifest, &kBuilder,   &kRecover, &kCleanup,    &kShutdown,
     &kMetrics,       &kDoctor,  &kSpec,     &kFeatures,  &kInfo,    &kCompletion, &kVersion,
     &kHelp};
-constexpr std::array kContainerVerbs{
-    &kRun,     &kExec,           &kCreate,         &kStart,  &kState,  &kKill,    &kDelete,
-    &kStop,    &kRestart,        &kWait,           &kAttach, &kLogs,   &kInspect, &kRename,
-    &kPause,   &kResume,         &kUpdate,         &kStats,  &kEvents, &kExplain, &kCheckpoint,
-    &kRestore, &kExport,         &kContainerList,  &kTop,    &kPort,   &kDiff,    &kCp,
-    &kHealth,  &kContainerPrune, &kContainerExists};
+constexpr std::array kContainerVerbs{&kRun,
+                                     &kExec,
+                                     &kCreate,
+                                     &kStart,
+                                     &kState,
+                                     &kKill,
+                                     &kDelete,
+                                     &kStop,
+                                     &kRestart,
+                                     &kWait,
+                                     &kAttach,
+                                     &kLogs,
+                                     &kContainerInspect,
+                                     &kRename,
+                                     &kPause,
+                                     &kResume,
+                                     &kUpdate,
+                                     &kStats,
+                                     &kEvents,
+                                     &kExplain,
+                                     &kCheckpoint,
+                                     &kRestore,
+                                     &kExport,
+                                     &kContainerList,
+                                     &kTop,
+                                     &kPort,
+                                     &kDiff,
+                                     &kCp,
+                                     &kHealth,
+                                     &kContainerPrune,
+                                     &kContainerExists};
 
 constexpr std::array kHelpOptions{Option{.name = "man", .help = "print a manual page"}};
 

@@ -264,10 +264,19 @@ Result<> destroy(const Context& context,
                  LockedDir& dir,
                  const Record& record,
                  AnonymousVolumes volumes) {
+    // One that still runs is killed here, and nobody is left who would tell of its end.
+    const bool runs = record.life && record.pid > 0 &&
+                      KNARR_TRY(sys::open_process(record.pid, record.pid_start_ticks));
+    if (runs) {
+        note_event(context, record, "kill", {{"signal", fmt::format("{}", SIGKILL)}});
+    }
     KNARR_TRY(
         remove_traces(context, record, true, record.auto_remove ? AnonymousVolumes::go : volumes),
         "container {}",
         record.id);
+    if (runs) {
+        note_event(context, record, "die", {{"exitCode", fmt::format("{}", 128 + SIGKILL)}});
+    }
     KNARR_TRY(context.root.remove(std::move(dir)));
     // Of one that `run` made and that never ran nobody was told that it is there, either.
     if (record.life && (record.life->laid_down || !record.life->started.empty())) {

@@ -115,7 +115,9 @@ ContainerInfo describe(const Record& record, const Live& live) {
         .stop_timeout = std::optional<std::chrono::seconds>(life.stop_seconds),
         .restart = life.restart.policy,
         .restart_count = life.restart.count,
-        .restarting = live.state == ContainerState::stopped && is_pending(life),
+        // Also while it is launched again, and its state is that of one just being made.
+        .restarting = is_pending(life) && live.state != ContainerState::running &&
+                      live.state != ContainerState::paused,
         .health = {},
         .labels = life.labels,
         .log_dir = life.monitored && life.log.keep ? log_dir_of(record.data_dir) : std::string(),

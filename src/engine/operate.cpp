@@ -114,6 +114,14 @@ Result<> start_container(const Context& context,
     Held held = KNARR_TRY(hold_concluded(context, id));
     auto& [dir, record, live] = held;
     if (record.life) {
+        if (live.state == ContainerState::paused) {
+            return fail(
+                Error{.code = Errc::wrong_state,
+                      .message = fmt::format("container {} is paused (cannot start a paused "
+                                             "container, try unpause instead)",
+                                             id.text()),
+                      .hint = fmt::format("knarr unpause {}", id.text())});
+        }
         if (live.process.valid()) {
             return {};  // it runs, which is what was asked for, as docker has it
         }

@@ -105,6 +105,14 @@ Result<> change_restart_policy(const Context& context,
                                                  id.text()),
                           .hint = "containers of images in the background have one: knarr run -d"});
     }
+    if (held.record.auto_remove && policy.mode != RestartMode::no) {
+        return fail(
+            Error{.code = Errc::invalid_argument,
+                  .message = fmt::format("container {} is removed at its end (Restart policy "
+                                         "cannot be updated because AutoRemove is enabled)",
+                                         id.text()),
+                  .hint = "make it without --rm"});
+    }
     step(held.record.life->restart, {.kind = Kind::policy_changed, .policy = policy}, steady_ms());
     KNARR_TRY(save_record(held.dir, held.record));
     note_event(context, held.record, "update");

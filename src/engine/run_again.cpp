@@ -1,5 +1,7 @@
 #include "engine/run_again.h"
 
+#include <fcntl.h>
+
 #include "bundle/read.h"
 #include "core/clock.h"
 #include "engine/background.h"
@@ -9,10 +11,26 @@
 #include "engine/event_log.h"
 #include "layer/base.h"
 #include "layer/stored.h"
+#include "platform/absent.h"
+#include "platform/file.h"
 #include "platform/task.h"
 #include "store/store.h"
 
 namespace knarr::engine {
+
+namespace {
+
+/// overlayfs marks what was mounted without being synced (`--rm`), and does not mount it again: the
+/// host may have crashed meanwhile. This one was unmounted, and nothing of it is lost.
+Result<> clear_unsynced_mark(const std::string& work) {
+    auto dir = sys::open_path(work + "/work", O_RDONLY | O_DIRECTORY);
+    if (!dir) {
+        return sys::is_absent(dir.error()) ? Result<>{} : fail(std::move(dir).error());
+    }
+    return sys::remove_tree_at(*dir, "incompat");
+}
+
+}  // namespace
 
 Result<> run_again(const Context& context,
                    const std::string& data_dir,
@@ -27,6 +45,7 @@ Result<> run_again(const Context& context,
     KNARR_TRY(layer::make_base(data_root));
     bundle::OverlayRoot root = planned_root(layers.lowers(), record.data_dir);
     root.discard = record.auto_remove;
+    KNARR_TRY(clear_unsynced_mark(root.work), "container {}", record.id);
     bundle.rootfs = std::move(root);
     bundle.isolation = record.isolation;
     Life life = *record.life;

@@ -301,6 +301,27 @@ std::vector<Result<>> stop_containers(const Context& context,
     return results;
 }
 
+namespace {
+
+/// The end that a restart brings is not the one at which --rm removes. Returns whether it would.
+Result<bool> put_removal_off(const Context& context, const ContainerId& id) {
+    Held held = KNARR_TRY(hold(context, id));
+    if (!held.record.auto_remove || !held.record.life->monitored) {
+        return false;  // in front of its caller alone it goes with that run
+    }
+    held.record.auto_remove = false;
+    KNARR_TRY(save_record(held.dir, held.record));
+    return true;
+}
+
+Result<> put_removal_on(const Context& context, const ContainerId& id) {
+    Held held = KNARR_TRY(hold(context, id));
+    held.record.auto_remove = true;
+    return save_record(held.dir, held.record);
+}
+
+}  // namespace
+
 Result<> restart_container(const Context& context,
                            const std::string& data_root,
                            const ContainerId& id,
@@ -313,7 +334,12 @@ Result<> restart_container(const Context& context,
                                                  id.text()),
                           .hint = "knarr rm and knarr run --bundle do it again"});
     }
-    KNARR_TRY(stop_container(context, id, request));
+    const bool removes = seen.record.auto_remove && KNARR_TRY(put_removal_off(context, id));
+    Result<> stopped = stop_container(context, id, request);
+    if (removes) {
+        KNARR_TRY(put_removal_on(context, id));
+    }
+    KNARR_TRY(std::move(stopped));
     KNARR_TRY(start_container(context, data_root, id, {}));
     note_event(context, seen.record, "restart");
     return {};

@@ -28,6 +28,7 @@ VolumeRequest volume_of(const std::string& data_root, const spec::Mount& mount, 
     volume.source = name.empty() ? mount.source : name;
     volume.target = mount.destination;
     volume.read_only = access == Access::read_only || !is_writable(mount);
+    volume.no_copy = true;  // it has what it has, as with docker
     volume.recursive = !has_option(mount, "bind");
     for (const std::string_view flag : {"nosuid", "nodev", "noexec"}) {
         if (has_option(mount, flag)) {
@@ -52,6 +53,11 @@ Result<> add_of(const Context& context,
     }
     const bundle::Bundle bundle = KNARR_TRY(bundle::read_bundle(record.data_dir));
     for (const spec::Mount& mount : bundle.config.mounts) {
+        // An anonymous one is only asked to be there: the other container's is.
+        std::erase_if(request.volumes, [&](const VolumeRequest& one) {
+            return one.kind == VolumeKind::volume && one.source.empty() &&
+                   one.target == mount.destination && is_asked_for(mount, record.data_dir);
+        });
         if (is_asked_for(mount, record.data_dir) && !is_taken(request, mount.destination)) {
             request.volumes.push_back(volume_of(data_root, mount, access));
         }

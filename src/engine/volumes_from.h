@@ -7,7 +7,8 @@
 namespace knarr::engine {
 
 /// Adds the volumes and host directories of the containers that the request names, but for places
-/// where it has something itself. Errors: not_found; unsupported for one of a bundle.
+/// where it has something itself, other than an anonymous volume. Errors: not_found; unsupported
+/// for one of a bundle.
 Result<> add_volumes_from(const Context& context,
                           const std::string& data_root,
                           RunRequest& request);

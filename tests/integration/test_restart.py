@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import signal
+import time
 
 import pytest
 
@@ -62,8 +63,12 @@ def test_a_pause_is_shown_and_taken_back_by_stop_start_update_and_rm(host, layou
 
     def pausing():
         """In a pause that is long enough to act in."""
-        wait_until(lambda: runs(host, container) >= 4 and host.state(container)["Restarting"],
-                   "it does not pause", 60)
+        def is_long():
+            """It is not just ending, nor being launched."""
+            first = host.inspect(container)
+            time.sleep(0.1)
+            return first["State"]["Restarting"] and host.inspect(container) == first
+        wait_until(lambda: runs(host, container) >= 4 and is_long(), "it does not pause", 60)
 
     pausing()
     state = host.state(container)
