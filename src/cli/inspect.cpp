@@ -31,6 +31,7 @@ constexpr std::array kOptions{
            .fallback = "the first of them that has such a name"},
     kLatestOption,
 };
+constexpr std::array kContainerOptions{kOptions[0], kOptions[1], kLatestOption};
 
 Result<std::string> inspect_other(const Context& context,
                                   const Engine& engine,
@@ -96,17 +97,23 @@ Result<std::string> inspect_any(const Context& context,
     return inspect_other(context, engine, name, type);
 }
 
+/// --latest stands for the name of the container that was made last, which `newest` holds then.
+Result<Parsed> with_newest(const Engine& engine, const Parsed& args, std::string& newest) {
+    Parsed named = args;
+    if (args.flag("latest")) {
+        newest = KNARR_TRY(only_container(engine, args));
+        named.positionals = {newest};
+    }
+    return named;
+}
+
 Result<int> run_inspect(Context& context, const Parsed& args) {
     if (args.positionals.empty() && !args.flag("latest")) {
         return fail(Errc::invalid_argument, "which one? ID, IMAGE, NETWORK or VOLUME is missing");
     }
     const Engine engine = KNARR_TRY(open_engine(context));
-    Parsed named = args;
-    const std::string newest =
-        args.flag("latest") ? KNARR_TRY(only_container(engine, args)) : std::string();
-    if (!newest.empty()) {
-        named.positionals = {newest};
-    }
+    std::string newest;
+    const Parsed named = KNARR_TRY(with_newest(engine, args, newest));
     return print_inspected(context, named, "container ID", [&](std::string_view name) {
         return inspect_any(context, engine, name, args);
     });
@@ -114,12 +121,14 @@ Result<int> run_inspect(Context& context, const Parsed& args) {
 
 /// `container inspect`: what is no container is not there, whatever image is called so.
 Result<int> run_container_inspect(Context& context, const Parsed& args) {
-    if (args.positionals.empty()) {
+    if (args.positionals.empty() && !args.flag("latest")) {
         return fail(Errc::invalid_argument, "which one? container ID is missing");
     }
     const Engine engine = KNARR_TRY(open_engine(context));
+    std::string newest;
+    const Parsed named = KNARR_TRY(with_newest(engine, args, newest));
     const Sizes sizes = args.flag("size") ? Sizes::shown : Sizes::left_out;
-    return print_inspected(context, args, "container ID", [&](std::string_view name) {
+    return print_inspected(context, named, "container ID", [&](std::string_view name) {
         return engine.inspect(name, sizes);
     });
 }
@@ -133,8 +142,7 @@ constexpr Verb kContainerInspect{
     .about =
         "As `knarr inspect --type container`: images, networks and volumes are not looked for.",
     .example = "knarr container inspect -f '{{.State.Status}}' web",
-    .options = std::span(kOptions).first(2),
-    .rules = {.refused = kRefusedByInspect},
+    .options = kContainerOptions,
     .run = run_container_inspect,
 };
 
