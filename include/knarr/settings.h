@@ -71,10 +71,11 @@ struct SecuritySettings {
     std::vector<std::string> add_capabilities = {}, drop_capabilities = {};  ///< "NET_ADMIN", "ALL"
     std::optional<bool> no_new_privileges = {};                              ///< nothing: true
     bool any_system_call = false;                                            ///< no seccomp filter
-    /// A seccomp profile in Docker's form, as JSON, in place of knarr's own; empty: that one.
-    /// Before `any_system_call` and `privileged`.
+    /// A seccomp profile in Docker's form, as JSON of at most 512 KiB, in place of knarr's own;
+    /// empty: that one. Counts even where `any_system_call` or `privileged` is set.
     std::string seccomp_profile = {};
-    bool open_system_paths = false;  ///< nothing of /proc and /sys is hidden or read-only
+    std::string seccomp_profile_name = {};  ///< what errors call it
+    bool open_system_paths = false;         ///< nothing of /proc and /sys is hidden or read-only
     std::string apparmor_profile = {}, selinux_label = {};
 };
 

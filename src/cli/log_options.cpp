@@ -84,6 +84,9 @@ Result<LogPolicy> parse_log(const Parsed& args) {
     for (const std::string_view option : args.all("log-opt")) {
         KNARR_TRY(parse_log_option(option, log));
     }
+    if (driver == "local" && log.max_bytes == 0 && log.max_files == kLocalLogFiles) {
+        log.max_files = 1;  // max-size=-1
+    }
     if (log.max_files > 1 && log.max_bytes == 0) {
         return fail(Errc::invalid_argument, "--log-opt max-file needs max-size");
     }

@@ -55,7 +55,7 @@ Result<std::vector<std::string>> read_settings_file(std::string_view path,
 
 /// The text of a profile in Docker's form; the engine reads what it says.
 Result<std::string> read_seccomp_profile(std::string_view path) {
-    Result<std::string> text = sys::read_file(std::string(path), limits::kMaxBundleConfigBytes);
+    Result<std::string> text = sys::read_file(std::string(path), limits::kMaxSeccompProfileBytes);
     if (!text) {
         return fail(Error(text.error())
                         .within("--security-opt seccomp")
@@ -402,11 +402,12 @@ Result<> parse_security(std::string_view text,
         }
     } else if (name == "seccomp" && !value.empty()) {
         security.seccomp_profile = KNARR_TRY(read_seccomp_profile(value));
+        security.seccomp_profile_name = value;
     } else {
         return fail(Error{.code = Errc::invalid_argument,
                           .message = fmt::format("--security-opt {} is not known", printable(text)),
                           .hint =
-                              "no-new-privileges[=false], seccomp=unconfined|FILE, "
+                              "no-new-privileges[=false], seccomp=FILE|unconfined|builtin, "
                               "apparmor=PROFILE, label=disable and systempaths=unconfined are"});
     }
     return {};

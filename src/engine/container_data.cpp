@@ -205,8 +205,14 @@ Result<> make_container_data(const ContainerUse& use,
     KNARR_TRY(write_new(dir, "hosts", texts.hosts), "{}", path);
     KNARR_TRY(write_new(dir, "hostname", texts.hostname), "{}", path);
     KNARR_TRY(write_new(dir, "resolv.conf", texts.resolv_conf), "{}", path);
-    KNARR_TRY(
-        write_new(dir, "config.json", spec::encode_runtime_config(bundle.config)), "{}", path);
+    const std::string config = spec::encode_runtime_config(bundle.config);
+    if (config.size() > limits::kMaxBundleConfigBytes) {
+        return fail(Errc::limit_exceeded,
+                    "what is asked for makes a configuration of {} bytes; at most {} are possible",
+                    config.size(),
+                    limits::kMaxBundleConfigBytes);
+    }
+    KNARR_TRY(write_new(dir, "config.json", config), "{}", path);
     return {};
 }
 

@@ -64,7 +64,9 @@ Result<> show(LogReader& reader,
               sys::DirWatch& changes,
               const sys::Fd& more) {
     std::array<char, kBegin.size()> begin{};
-    KNARR_TRY(sys::read_some(more, begin));
+    if (KNARR_TRY(sys::read_some(more, begin)) == 0) {
+        return {};  // whom it was for is gone
+    }
     Output output(shown);
     bool last = false;
     const auto wait = [&](int timeout_ms) -> Result<> {

@@ -104,13 +104,14 @@ struct SeccompWish {
     std::optional<spec::SeccompProfile> profile;
     spec::KernelVersion kernel;
 };
-/// The caller's own profile, and what it asks of this host.
+/// The caller's own profile, and the version of this host's kernel for it.
 Result<SeccompWish> seccomp_wish(const SecuritySettings& security) {
     if (security.seccomp_profile.empty()) {
         return SeccompWish{};
     }
-    auto profile =
-        KNARR_TRY(spec::decode_seccomp_profile(security.seccomp_profile, "--security-opt seccomp"));
+    auto profile = KNARR_TRY(spec::decode_seccomp_profile(
+        security.seccomp_profile,
+        fmt::format("--security-opt seccomp={}", printable(security.seccomp_profile_name))));
     const sys::HostFacts host = KNARR_TRY(sys::probe_host());
     return SeccompWish{.profile = std::move(profile),
                        .kernel = {.major = static_cast<std::uint32_t>(host.kernel_major),

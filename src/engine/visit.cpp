@@ -118,7 +118,7 @@ Result<> Visit::begin_show() {
     return {};
 }
 
-/// Shows the log and takes over the caller's terminal.
+/// Gets the log ready to be shown and takes over the caller's terminal.
 Result<> Visit::begin() {
     if (!shows()) {
         log_.reset();  // or its files would be kept for us as long as we are here

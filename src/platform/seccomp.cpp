@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::uint32_t kWaitKillableRecv = 1U << 5;  // SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV
 constexpr std::uint32_t kX32Bit = 0x40000000;
+constexpr unsigned kMaxRules = 32'768;     // profiles have some hundreds
 constexpr std::uint16_t kMaxErrno = 4094;  // what libseccomp accepts
 
 constexpr std::uint32_t audit_arch(SeccompArch arch) {
@@ -228,6 +229,12 @@ private:
     Result<> add_rule(Syscall call,
                       std::span<const SeccompCondition> conditions,
                       SeccompAction action) {
+        if (++added_ > kMaxRules) {
+            return fail(Errc::limit_exceeded,
+                        "seccomp: there are more than {} rules, one for each call and, where an "
+                        "argument is named twice, for each condition",
+                        kMaxRules);
+        }
         const std::uint32_t raw = action.raw();
         for (ArchRules& rules : arches_) {
             bool agrees = true;
@@ -235,11 +242,17 @@ private:
                 agrees = add_multiplexed(rules, call, conditions, raw);
             }
             SeccompCall& slot = rules.calls[call.index];
-            if (!agrees || !trees_.add(slot, rules.words(), conditions, raw)) {
-                return fail(Errc::invalid_config,
-                            "seccomp: the rules for {} contradict each other",
+            if (agrees && trees_.add(slot, rules.words(), conditions, raw)) {
+                continue;
+            }
+            if (agrees && !trees_.had_steps()) {
+                return fail(Errc::limit_exceeded,
+                            "seccomp: there are too many rules for {} to merge them",
                             name_of(call));
             }
+            return fail(Errc::invalid_config,
+                        "seccomp: the rules for {} contradict each other",
+                        name_of(call));
         }
         return {};
     }
@@ -327,6 +340,7 @@ private:
     const std::vector<const Multiplexed*> multiplexed_ = find_multiplexed();
     std::vector<ArchRules> arches_;
     SeccompTrees trees_;
+    unsigned added_ = 0;  // rules of single calls
     bool notifies_ = false;
 };
 

@@ -72,7 +72,7 @@ struct SeccompProgram {
 ///
 /// Errors: invalid_config when two rules for one call contradict each other where libseccomp
 /// refuses too, when an argument index is above 5 or an errno above 4094; limit_exceeded when the
-/// program has more than BPF_MAXINSNS instructions.
+/// program has more than BPF_MAXINSNS instructions, or there are too many rules to merge.
 Result<SeccompProgram> compile_seccomp(const SeccompPolicy& policy);
 
 /// Loads the filter into the calling thread: seccomp(2). Needs no_new_privs or CAP_SYS_ADMIN.

@@ -32,6 +32,9 @@ public:
              std::span<const SeccompCondition> conditions,
              std::uint32_t action);
 
+    /// False: that add() was given up because the merging took too many steps.
+    bool had_steps() const { return nodes_.has_steps(); }
+
     const SeccompNode& node(NodeId id) const { return nodes_.at(id); }
     /// The node of a level that is tried first.
     NodeId first_of(NodeId any) const { return nodes_.first_of(any); }

@@ -18,6 +18,7 @@
 #include <array>
 #include <span>
 
+#include "core/ascii.h"
 #include "core/text.h"
 #include "spec/json_reader.h"
 #include "spec/json_writer.h"
@@ -104,6 +105,20 @@ public:
         if (!ok && !failed()) {
             error_ =
                 object_.error_at(fmt::format("{}[{}]", name, index), fmt::format(text, args...));
+        }
+    }
+
+    /// Refuses a member that differs from one of `names` in case alone: programs in Go take it for
+    /// that one.
+    void no_other_case(std::initializer_list<std::string_view> names) {
+        for (const auto& [member, value] : object_.children()) {
+            for (const std::string_view name : names) {
+                check(
+                    member == name || to_upper(std::string(member)) != to_upper(std::string(name)),
+                    member,
+                    "is written \"{}\"",
+                    name);
+            }
         }
     }
 

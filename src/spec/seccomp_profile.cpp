@@ -1,6 +1,8 @@
 #include "spec/seccomp_profile.h"
 
+#include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "core/limits.h"
 #include "spec/json_reader.h"
@@ -10,26 +12,35 @@ namespace knarr::spec {
 
 namespace {
 
-/// "4.8", and "4.8.1" as it is written now and then.
+/// "4.8"; as with moby, nothing behind that.
 std::optional<KernelVersion> parse_kernel(std::string_view text) {
     const std::vector<std::string_view> parts = split(text, '.');
-    if (parts.size() < 2 || parts.size() > 3) {
+    if (parts.size() != 2) {
         return std::nullopt;
     }
-    std::vector<std::uint32_t> numbers;
-    for (const std::string_view part : parts) {
-        const auto number = parse_number(part, UINT16_MAX);
-        if (!number) {
-            return std::nullopt;
-        }
-        numbers.push_back(static_cast<std::uint32_t>(*number));
+    const auto major = parse_number(parts[0], UINT16_MAX);
+    const auto minor = parse_number(parts[1], UINT16_MAX);
+    if (!major || !minor || (*major == 0 && *minor == 0)) {
+        return std::nullopt;
     }
-    return KernelVersion{.major = numbers[0], .minor = numbers[1]};
+    return KernelVersion{.major = static_cast<std::uint32_t>(*major),
+                         .minor = static_cast<std::uint32_t>(*minor)};
 }
 
-/// The number of an error by its name, "EPERM". Source: errno(3).
-std::optional<std::uint32_t> errno_of(const std::string& name) {
+/// The number of an error by its name, "EPERM", or by digits. Source: errno(3).
+std::optional<std::uint32_t> errno_of(std::string_view name) {
     constexpr int kMostErrnos = 4095;
+    if (const auto digits = parse_number(name, kMostErrnos)) {
+        return static_cast<std::uint32_t>(*digits);
+    }
+    // Second names of a number, which the C library does not tell.
+    constexpr std::pair<std::string_view, int> kSecondNames[] = {
+        {"EWOULDBLOCK", EWOULDBLOCK}, {"EDEADLOCK", EDEADLOCK}, {"ENOTSUP", ENOTSUP}};
+    for (const auto& [second, number] : kSecondNames) {
+        if (name == second) {
+            return static_cast<std::uint32_t>(number);
+        }
+    }
     for (int number = 1; number <= kMostErrnos; ++number) {
         const char* known = strerrorname_np(number);
         if (known != nullptr && name == known) {
@@ -53,7 +64,7 @@ void read_errno(F& f,
         out = errno_of(text);
         f.check(out.has_value(), name, "\"{}\" is no error of errno(3)", printable(text, 60));
     }
-    check_errno(f, number_name, action, out);
+    check_errno(f, text.empty() ? number_name : name, action, out);
 }
 
 }  // namespace
@@ -64,6 +75,7 @@ void fields(F& f, Of<F, SeccompWhere>& m) {
     f.optional("caps", m.capabilities);
     f.optional("arches", m.architectures);
     f.optional("minKernel", kernel);
+    f.no_other_case({"caps", "arches", "minKernel"});
     if (!kernel.empty()) {
         m.min_kernel = parse_kernel(kernel);
         f.check(m.min_kernel.has_value(),
@@ -88,12 +100,15 @@ void fields(F& f, Of<F, SeccompProfileRule>& m) {
     f.optional("args", m.rule.args);
     f.optional("includes", m.includes);
     f.optional("excludes", m.excludes);
+    f.no_other_case(
+        {"names", "name", "action", "errno", "errnoRet", "args", "includes", "excludes"});
 }
 
 template <typename F>
 void fields(F& f, Of<F, SeccompArchMap>& m) {
     f.required("architecture", m.architecture);
-    f.each_of("subArchitectures", m.sub_architectures, kSeccompArchitectures);
+    f.optional("subArchitectures", m.sub_architectures);  // those of other machines may be new
+    f.no_other_case({"architecture", "subArchitectures"});
 }
 
 template <typename F>
@@ -111,6 +126,15 @@ void fields(F& f, Of<F, SeccompProfile>& m) {
     f.optional("listenerPath", filter.listener_path);
     f.optional("listenerMetadata", filter.listener_metadata);
     f.optional("syscalls", m.rules);
+    f.no_other_case({"defaultAction",
+                     "defaultErrno",
+                     "defaultErrnoRet",
+                     "architectures",
+                     "archMap",
+                     "flags",
+                     "listenerPath",
+                     "listenerMetadata",
+                     "syscalls"});
     check_listener(f, filter, m.rules, [](const SeccompProfileRule& one) -> std::string_view {
         return one.rule.action;
     });
@@ -121,7 +145,7 @@ Result<SeccompProfile> decode_seccomp_profile(std::string_view json, std::string
         KNARR_TRY(JsonDocument::parse(json,
                                       {.name = name,
                                        .failure = Errc::invalid_argument,
-                                       .max_bytes = limits::kMaxBundleConfigBytes}));
+                                       .max_bytes = limits::kMaxSeccompProfileBytes}));
     SeccompProfile profile;
     KNARR_TRY(read_json(document.root(), profile));
     return profile;

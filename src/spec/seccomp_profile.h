@@ -20,7 +20,7 @@ struct KernelVersion {
 /// Where a rule counts, or where it does not.
 struct SeccompWhere {
     std::vector<std::string> capabilities;   // "CAP_SYS_ADMIN"
-    std::vector<std::string> architectures;  // Go's names: "amd64"
+    std::vector<std::string> architectures;  // as moby calls them: "amd64"
     std::optional<KernelVersion> min_kernel;
 };
 
@@ -42,7 +42,8 @@ struct SeccompProfile {
 };
 
 /// `name` is what errors call the document. Errors: invalid_argument with the JSON path;
-/// limit_exceeded past limits::kMaxBundleConfigBytes.
+/// limit_exceeded past limits::kMaxSeccompProfileBytes. A member that differs from a known one in
+/// case alone is refused: Go, and so Docker, takes it for that one.
 Result<SeccompProfile> decode_seccomp_profile(std::string_view json, std::string_view name);
 
 }  // namespace knarr::spec

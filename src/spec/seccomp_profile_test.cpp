@@ -53,6 +53,19 @@ TEST(SeccompProfile, PodmansNamesOfErrorsCountBeforeTheirNumbers) {
     EXPECT_EQ(profile->rules[0].rule.errno_ret, 1U);
 }
 
+TEST(SeccompProfile, ErrorsHaveDigitsAndSecondNames) {
+    for (const auto& [name, number] : {std::pair{"28", 28},
+                                       std::pair{"ENOTSUP", 95},
+                                       std::pair{"EAGAIN", 11},
+                                       std::pair{"EWOULDBLOCK", 11},
+                                       std::pair{"EDEADLOCK", 35}}) {
+        const auto profile = decode(
+            fmt::format(R"({{"defaultAction":"SCMP_ACT_ERRNO","defaultErrno":"{}"}})", name));
+        ASSERT_TRUE(profile) << profile.error().message;
+        EXPECT_EQ(profile->filter.default_errno_ret, number) << name;
+    }
+}
+
 TEST(SeccompProfile, WhatIsWrongIsNamedWithItsPlace) {
     struct Case {
         std::string json, message;
@@ -95,6 +108,18 @@ TEST(SeccompProfile, WhatIsWrongIsNamedWithItsPlace) {
             Case{with_rule(
                      R"({"names":["bpf"],"action":"SCMP_ACT_ERRNO","includes":{"minKernel":"5"}})"),
                  "minKernel: \"5\" is no version"},
+            Case{R"({"defaultAction":"SCMP_ACT_ALLOW","Syscalls":[]})",
+                 "Syscalls: is written \"syscalls\""},
+            Case{with_rule(R"({"names":["bpf"],"action":"SCMP_ACT_ALLOW","ARGS":[]})"),
+                 "syscalls[0].ARGS: is written \"args\""},
+            Case{with_rule(R"({"names":["bpf"],"action":"SCMP_ACT_ALLOW","includes":{"Caps":[]}})"),
+                 "syscalls[0].includes.Caps: is written \"caps\""},
+            Case{with_rule(R"({"names":["bpf"],"action":"SCMP_ACT_ALLOW","errno":"EPERM"})"),
+                 "syscalls[0].errno: is not possible"},
+            Case{
+                with_rule(
+                    R"({"names":["bpf"],"action":"SCMP_ACT_LOG","includes":{"minKernel":"5.1.9"}})"),
+                "minKernel: \"5.1.9\" is no version"},
         }) {
         EXPECT_NE(message_of(one.json).find(one.message), std::string::npos)
             << one.json << "\n"

@@ -91,6 +91,15 @@ def test_a_bad_one_is_refused_and_nothing_stays(host, layout, scratch, text, sai
     assert host.traces() == []
 
 
+def test_more_rules_than_can_be_merged_are_refused_soon(host, layout, profile):
+    """A small file that names calls and one argument again and again: each with each would take minutes."""
+    args = [{"index": 0, "value": value, "op": "SCMP_CMP_EQ"} for value in range(4000)]
+    option = profile(no_mkdir(names=["getpgid"] * 4000, args=args))
+    done = host.run("run", "-d", "--security-opt", option, layout, "true")
+    assert done.returncode == 125 and "rules" in done.stderr, done
+    assert host.traces() == []
+
+
 def test_a_directory_and_a_huge_file_are_refused(host, layout, scratch):
     with open(scratch / "huge", "wb") as file:
         file.truncate(1 << 30)
