@@ -347,6 +347,18 @@ void Monitor::look_at_process() {
             .code = status ? std::optional(status->code()) : std::nullopt});
 }
 
+namespace {
+
+/// Whether the container's record tells the same run.
+bool is_still(const Context& context, const ContainerId& id, const Record& record) {
+    const auto seen = look(context, id);
+    return seen && *seen && (*seen)->record.status == record.status &&
+           (*seen)->record.pid == record.pid &&
+           (*seen)->record.pid_start_ticks == record.pid_start_ticks;
+}
+
+}  // namespace
+
 /// What the one before left: its place, the streams, the container.
 Result<> Monitor::take_over() {
     sys::Patience patience{kLaunchDelay};
@@ -379,6 +391,15 @@ Result<> Monitor::take_over() {
         const Record& record = (*seen)->record;
         if (!KNARR_TRY(streams_.take_lock())) {
             left_ = true;  // somebody else was faster
+            return {};
+        }
+        if (!is_still(context_, id_, record)) {
+            // Who had it until just now has put the end down, and may be starting it again.
+            streams_.release_lock();
+            if (patience.rest()) {
+                continue;
+            }
+            left_ = true;
             return {};
         }
         const sys::Fd dir = KNARR_TRY(context_.root.open_dir(id_));
