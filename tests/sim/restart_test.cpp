@@ -93,6 +93,21 @@ TEST(Restart, WhateverIsKilledItGoesOn) {
     });
 }
 
+// As its run ends, is put down and begins again by itself, by monitors that know of each other only
+// by locks.
+TEST(Restart, AStartInBetweenNeedNotWait) {
+    with_seeds(40, [](std::uint64_t seed) {
+        Simulation sim(settings_of(seed));
+        make_bundle("web", {"write:100", "sleep:20", "exit:1"});
+        ASSERT_EQ(sim.run("run", [] { return run_web({.restart = kAlways}); }), 0) << sim.tail();
+        for (int round = 0; round < 4; ++round) {
+            sim.run_for(20 + draw() % 300);
+            ASSERT_EQ(sim.run("start", [] { return start("web"); }), 0) << sim.tail(300);
+        }
+        remove_web(sim);
+    });
+}
+
 HealthCheck check_with(std::vector<std::string> words) {
     HealthCheck check;
     check.command = {"/bin/program"};
