@@ -91,14 +91,12 @@ struct Cursor {
     std::vector<std::pair<const Option*, std::string_view>> given = {};
     bool help = false;
 
-    Result<> add(const Option& option, std::string_view spelled, std::string_view value) {
-        const bool twice = std::any_of(
-            given.begin(), given.end(), [&](const auto& g) { return g.first == &option; });
-        if (twice && !option.repeatable && !option.value.empty()) {
-            return fail(Errc::invalid_argument, "option {} is given twice", printable(spelled));
+    /// Of one that has a single value the last counts, as with docker, podman and runc.
+    void add(const Option& option, std::string_view value) {
+        if (!option.repeatable) {
+            std::erase_if(given, [&](const auto& one) { return one.first == &option; });
         }
         given.emplace_back(&option, value);
-        return {};
     }
 
     Result<std::string_view> next_value(const Option& option, std::string_view spelled) {
@@ -137,7 +135,8 @@ struct Cursor {
         if (equals == std::string_view::npos) {
             const std::string_view value =
                 option->value.empty() ? "true" : KNARR_TRY(next_value(*option, spelled));
-            return add(*option, spelled, value);
+            add(*option, value);
+            return {};
         }
         const std::string_view value = arg.substr(equals + 1);
         if (option->value.empty() && value != "true" && value != "false") {
@@ -146,7 +145,8 @@ struct Cursor {
                         printable(spelled),
                         printable(value));
         }
-        return add(*option, spelled, value);
+        add(*option, value);
+        return {};
     }
 
     Result<> take_letters(std::string_view arg) {
@@ -168,10 +168,11 @@ struct Cursor {
             }
             if (const std::string_view rest = arg.substr(i + 1);
                 option->value.empty() && (rest == "=true" || rest == "=false")) {
-                return add(*option, spelled, rest.substr(1));  // as docker takes it
+                add(*option, rest.substr(1));  // as docker takes it
+                return {};
             }
             if (option->value.empty()) {
-                KNARR_TRY(add(*option, spelled, "true"));
+                add(*option, "true");
                 continue;
             }
             std::string_view rest = arg.substr(i + 1);
@@ -180,7 +181,8 @@ struct Cursor {
             } else if (rest.empty()) {
                 rest = KNARR_TRY(next_value(*option, spelled));
             }
-            return add(*option, spelled, rest);
+            add(*option, rest);
+            return {};
         }
         return {};
     }

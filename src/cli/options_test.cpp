@@ -87,8 +87,10 @@ TEST(Options, RepeatedOnesAreKeptInOrder) {
     EXPECT_EQ(good(args).all("env"), (Args{"A=1", "B=2"}));
 }
 
-TEST(Options, ASecondValueIsRefusedWhereOneIsMeant) {
-    EXPECT_EQ(bad({"-b", "/a", "--bundle", "/b"}).message, "option --bundle is given twice");
+TEST(Options, TheLastValueCountsWhereOneIsMeant) {
+    const Args args{"-b", "/a", "--bundle", "/b"};
+    EXPECT_EQ(good(args).get("bundle"), "/b");
+    EXPECT_EQ(good(args).all("bundle"), Args{"/b"});
 }
 
 TEST(Options, AMissingValueNamesWhatIsMissing) {

@@ -51,11 +51,8 @@ Result<int> run_list_alone(Context& context, const Parsed& args) {
     for (const std::string_view text : args.all("format")) {
         (is_filter(text) ? filters : formats).push_back(text);
     }
-    if (formats.size() > 1) {
-        return fail(Errc::invalid_argument, "option --format is given twice");
-    }
     return list_running(
-        context, args, std::move(filters), formats.empty() ? std::string_view() : formats.front());
+        context, args, std::move(filters), formats.empty() ? std::string_view() : formats.back());
 }
 
 Result<int> run_container_list(Context& context, const Parsed& args) {
@@ -66,9 +63,6 @@ Result<int> run_container_list(Context& context, const Parsed& args) {
 Result<int> run_ps(Context& context, const Parsed& args) {
     if (args.positionals.empty()) {
         return run_list_alone(context, args);
-    }
-    if (args.all("format").size() > 1) {
-        return fail(Errc::invalid_argument, "option --format is given twice");
     }
     const std::string_view id = args.positionals.front();
     ListFormat format = KNARR_TRY(list_format(args));
