@@ -9,6 +9,7 @@
 #include "engine/destroy.h"
 #include "engine/ending.h"
 #include "engine/event_log.h"
+#include "engine/owner.h"
 #include "layer/base.h"
 #include "layer/stored.h"
 #include "platform/absent.h"
@@ -45,7 +46,10 @@ Result<> run_again(const Context& context,
     KNARR_TRY(layer::make_base(data_root));
     bundle::OverlayRoot root = planned_root(layers.lowers(), record.data_dir);
     root.discard = record.auto_remove;
-    KNARR_TRY(clear_unsynced_mark(root.work), "container {}", record.id);
+    if (root.discard) {
+        KNARR_TRY(
+            do_as_owner([&] { return clear_unsynced_mark(root.work); }), "container {}", record.id);
+    }
     bundle.rootfs = std::move(root);
     bundle.isolation = record.isolation;
     Life life = *record.life;

@@ -47,8 +47,8 @@ STEPS = {
 }
 MONITORS = {"stop": OF_THE_MONITOR, "restart": OF_THE_MONITOR}  # rm lets them find nothing any more
 # What a launcher, a monitor or systemd's way alone goes through stands in other tests: log.* while it writes and
-# rotates in test_monitor_killed.py, unit.* in test_systemd_cgroup.py.
-ELSEWHERE = {"log.placed", "log.written", "log.emptied", "log.rotate"}
+# rotates in test_monitor_killed.py, unit.* in test_systemd_cgroup.py, what --replace does in test_podman_choices.py.
+ELSEWHERE = {"run_image.replaced", "log.placed", "log.written", "log.emptied", "log.rotate"}
 BUNDLED = ("create --bundle", "start of a bundle")
 
 

@@ -81,6 +81,7 @@ def test_all_are_those_that_it_can_be_done_to(host, three):
     assert sorted(started.split()) == sorted(three.values())
     host.run("wait", "over")
     assert host.good("start", "--all") == three["over"] + "\n", "those that run were started"
+    host.run("wait", "over")
     restarted = host.good("restart", "--running", "-t", "0").split()
     assert sorted(restarted) == sorted([three["up"], three["new"]])
     host.run("wait", "over")
@@ -270,9 +271,11 @@ def test_replace_takes_the_name_when_all_is_ready(host, layout):
     assert "--name" in host.run("run", "-d", "--replace", layout).stderr
 
 
-def test_a_replace_that_is_cut_off_leaves_a_free_name(host, layout):
+def test_a_replace_that_is_cut_off_leaves_a_free_name(host, layout, breakable_knarr):
     host.launch(layout, options=["--name", "web"])
+    whole, host.knarr = host.knarr, breakable_knarr
     assert host.run("run", "-d", "-q", "--replace", "--name", "web", layout, fault="run_image.replaced").returncode != 0
+    host.knarr = whole
     assert host.containers() == []
     host.launch(layout, options=["--name", "web", "--replace"])
 

@@ -141,6 +141,9 @@ def test_the_verbs_of_a_day(host, image):
     assert host.out("stop", "day") == "day"
     assert host.out("wait", "day") == "3"
     assert host.out("restart", "day") == "day"
+    brief = in_background(host, image, "--rm", "--name", "brief")
+    assert host.out("restart", "-t", "0", "brief") == "brief" and host.out("inspect", "-f", "{{.Id}}", "brief") == brief
+    host.ok("rm", "-f", "brief")
     host.ok("rename", "day", "night")
     assert host.out("inspect", "-f", "{{.Id}} {{.State.Running}}", "night") == f"{container} true"
     assert host.out("kill", "--signal", "TERM", "night") == "night"
