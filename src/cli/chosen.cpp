@@ -195,12 +195,14 @@ Result<std::string> take_container(const Engine& engine,
 }
 
 Result<std::string> only_container(const Engine& engine, const Parsed& args) {
-    std::vector<std::string_view> words = args.positionals;
-    std::string name = KNARR_TRY(take_container(engine, args, words));
-    if (!words.empty()) {
+    if (!args.flag("latest")) {
+        return std::string(KNARR_TRY(one_argument(args, "container ID")));
+    }
+    std::string name = KNARR_TRY(newest(engine));
+    if (!args.positionals.empty()) {
         return fail(Errc::invalid_argument,
                     "one container ID is wanted; \"{}\" is one argument too many",
-                    printable(words.front()));
+                    printable(args.positionals.front()));
     }
     return name;
 }

@@ -107,30 +107,39 @@ Result<Parsed> with_newest(const Engine& engine, const Parsed& args, std::string
     return named;
 }
 
-Result<int> run_inspect(Context& context, const Parsed& args) {
+/// `what` is what a name may be of; `inspect` prints one.
+template <typename Inspect>
+Result<int> inspect_named(Context& context,
+                          const Parsed& args,
+                          std::string_view what,
+                          Inspect inspect) {
     if (args.positionals.empty() && !args.flag("latest")) {
-        return fail(Errc::invalid_argument, "which one? ID, IMAGE, NETWORK or VOLUME is missing");
+        return fail(Errc::invalid_argument, "which one? {} is missing", what);
     }
     const Engine engine = KNARR_TRY(open_engine(context));
     std::string newest;
     const Parsed named = KNARR_TRY(with_newest(engine, args, newest));
     return print_inspected(context, named, "container ID", [&](std::string_view name) {
-        return inspect_any(context, engine, name, args);
+        return inspect(engine, name);
     });
+}
+
+Result<int> run_inspect(Context& context, const Parsed& args) {
+    return inspect_named(context,
+                         args,
+                         "ID, IMAGE, NETWORK or VOLUME",
+                         [&](const Engine& engine, std::string_view name) {
+                             return inspect_any(context, engine, name, args);
+                         });
 }
 
 /// `container inspect`: what is no container is not there, whatever image is called so.
 Result<int> run_container_inspect(Context& context, const Parsed& args) {
-    if (args.positionals.empty() && !args.flag("latest")) {
-        return fail(Errc::invalid_argument, "which one? container ID is missing");
-    }
-    const Engine engine = KNARR_TRY(open_engine(context));
-    std::string newest;
-    const Parsed named = KNARR_TRY(with_newest(engine, args, newest));
     const Sizes sizes = args.flag("size") ? Sizes::shown : Sizes::left_out;
-    return print_inspected(context, named, "container ID", [&](std::string_view name) {
-        return engine.inspect(name, sizes);
-    });
+    return inspect_named(
+        context, args, "container ID", [&](const Engine& engine, std::string_view name) {
+            return engine.inspect(name, sizes);
+        });
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ Result<> conclude(const Context& context, const NewContainer& wanted, Record rec
         return dir.error().code == Errc::not_found ? Result<>{} : fail(std::move(dir).error());
     }
     const auto now = KNARR_TRY(load_record(dir->fd(), path_of(context, record.id)));
-    if (!now || now->pid != record.pid || now->pid_start_ticks != record.pid_start_ticks) {
+    if (!now || !is_same_run(*now, record)) {
         return {};  // another container took the ID
     }
     record.name = now->name;  // it may have been renamed meanwhile

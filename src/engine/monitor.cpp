@@ -349,12 +349,11 @@ void Monitor::look_at_process() {
 
 namespace {
 
-/// Whether the container's record tells the same run.
+/// Whether the container's record tells the same run in the same state.
 bool is_still(const Context& context, const ContainerId& id, const Record& record) {
     const auto seen = look(context, id);
     return seen && *seen && (*seen)->record.status == record.status &&
-           (*seen)->record.pid == record.pid &&
-           (*seen)->record.pid_start_ticks == record.pid_start_ticks;
+           is_same_run((*seen)->record, record);
 }
 
 }  // namespace

@@ -160,8 +160,7 @@ Result<ProbeResult> run_program(const Context& context,
 Result<bool> may_act(const Context& context, const ContainerId& id, const Seen& seen) {
     Held held = KNARR_TRY(hold(context, id));
     Record& record = held.record;
-    const bool same = record.pid == seen.record.pid &&
-                      record.pid_start_ticks == seen.record.pid_start_ticks && record.life;
+    const bool same = is_same_run(record, seen.record) && record.life;
     if (!same || record.life->restart.stopped_by != StoppedBy::nobody) {
         return false;
     }

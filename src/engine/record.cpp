@@ -81,6 +81,10 @@ bool keeps_copy(const Record& record) {
     return record.life && record.life->monitored && !record.auto_remove && lasts;
 }
 
+bool is_same_run(const Record& one, const Record& other) {
+    return one.pid == other.pid && one.pid_start_ticks == other.pid_start_ticks;
+}
+
 Result<std::optional<Record>> kept_record(const std::string& data_dir) {
     const auto text = sys::read_file(data_dir + "/" + kCopyFile, limits::kMaxStateBytes);
     if (!text) {

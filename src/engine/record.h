@@ -72,6 +72,8 @@ Result<std::optional<Record>> load_record(const sys::Fd& dir, const std::string&
 Result<std::optional<Record>> kept_record(const std::string& data_dir);
 /// Whether there is to be one.
 bool keeps_copy(const Record& record);
+/// Whether both tell of one run: its first process is the same.
+bool is_same_run(const Record& one, const Record& other);
 
 /// The OCI state as JSON, as hooks receive it. `pid` 0 is left out.
 /// Source: runtime-spec runtime.md "State", config.md "POSIX-platform Hooks".

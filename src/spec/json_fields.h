@@ -112,12 +112,12 @@ public:
     /// that one.
     void no_other_case(std::initializer_list<std::string_view> names) {
         for (const auto& [member, value] : object_.children()) {
+            const std::string upper = to_upper(std::string(member));
             for (const std::string_view name : names) {
-                check(
-                    member == name || to_upper(std::string(member)) != to_upper(std::string(name)),
-                    member,
-                    "is written \"{}\"",
-                    name);
+                check(member == name || upper != to_upper(std::string(name)),
+                      member,
+                      "is written \"{}\"",
+                      name);
             }
         }
     }
